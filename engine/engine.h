@@ -1,0 +1,129 @@
+#pragma once
+
+#include "engine/chat_template.h"
+#include "engine/error.h"
+#include "engine/sampler.h"
+#include "engine/tokenizer.h"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hearth::engine {
+
+enum class Numerics : uint8_t { Exact, Fast }; // f32 activations and cache; or what is shipped
+enum class KvType : uint8_t { F32, F16, BF16 };
+
+struct EngineOptions {
+    std::string backend = "auto"; // "cpu", "cuda", "auto"
+    int threads = 0;              // 0: one a physical core
+};
+
+struct LoadOptions {
+    std::string path;      // a GGUF file (the first part of a split one)
+    int contextTokens = 0; // 0: the model's own, at most 8192
+    Numerics numerics = Numerics::Fast;
+    KvType kv = KvType::F16;                                    // Exact always uses F32
+    std::vector<std::pair<std::string, std::string>> overrides; // metadata key, value (`--set`)
+};
+
+/// What is known of a loaded model; data only.
+struct ModelInfo {
+    std::string path;
+    std::string name;   // general.name, else the file's
+    std::string family; // "llama"
+    std::string quant;  // "Q4_K": the type of most weights
+    uint64_t parameters = 0;
+    uint64_t fileBytes = 0;
+    int contextTokens = 0; // available in this load
+    int trainedContextTokens = 0;
+    int nVocab = 0;
+    uint64_t kvBytesPerToken = 0;
+    std::string backend; // "CPU"
+    std::string isa;
+};
+
+/// The parts of a model that are text. Immutable, shared with any thread: the composer counts tokens with it.
+struct ModelText {
+    std::unique_ptr<const Tokenizer> tokenizer;
+    std::unique_ptr<const ChatTemplate> chatTemplate;
+    SamplerSettings defaultSampling; // the file's own recommendation where it has one
+    int contextTokens = 0;
+};
+
+using ModelId = uint32_t;
+using SequenceId = uint64_t;
+
+enum class StopReason : uint8_t { EndOfTurn, MaxTokens, ContextFull, Cancelled, Error };
+enum class Priority : uint8_t { Chat, Background };
+
+struct TokenOut {
+    TokenId id = -1;
+    std::string text;     // whole UTF-8 characters only, may be empty
+    bool thought = false; // belongs to the thoughts, not to the answer
+};
+
+struct GenerationSummary {
+    StopReason stop = StopReason::EndOfTurn;
+    std::string error; // a sentence, when stop is Error
+    int promptTokens = 0;
+    int prefilledTokens = 0; // of these, computed now; the others came from the cache
+    int generatedTokens = 0;
+    double prefillSeconds = 0;
+    double decodeSeconds = 0;
+};
+
+/// All callbacks run on the engine thread, inside Engine::step().
+struct GenerationRequest {
+    std::vector<TokenId> prompt; // as rendered; bos included
+    std::string promptText;      // for ThoughtSplitter; may be empty
+    SamplerSettings sampling;
+    int maxTokens = -1;    // -1: to the end of the context
+    bool stopAtEnd = true; // stop at the model's stop ids
+    Priority priority = Priority::Chat;
+    std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
+    std::function<void(int done, int total)> onPrefill;
+    std::function<void(const TokenOut&)> onToken;
+    std::function<void(const GenerationSummary&)> onFinish;
+};
+
+/// The public surface. One object, one thread (the engine's); nothing here blocks but load() and step(), and step()
+/// returns after about 100 ms at most. Throws Error.
+class Engine {
+public:
+    explicit Engine(const EngineOptions&);
+    ~Engine();
+
+    /// Maps and checks the file, builds the plans. `progress` (0 to 1) returns false to cancel: then load returns 0.
+    ModelId load(const LoadOptions&, const std::function<bool(double)>& progress = {});
+    void unload(ModelId); // its sequences finish as Cancelled
+
+    const ModelInfo& info(ModelId) const;
+    std::shared_ptr<const ModelText> text(ModelId) const;
+
+    SequenceId start(ModelId, GenerationRequest);
+    /// Schedules, runs and finishes one batch. False when there is nothing to do.
+    bool step();
+
+    /// Feeds tokens from an empty cache and gives the logits (nVocab each, f32) of the last `last` positions (all when
+    /// <= 0): `eval`, `perplexity`, tests. `chunk` cuts the prefill; `restoreAt` stores the cache there, drops it,
+    /// restores it.
+    struct EvalOptions {
+        int last = 0;
+        int chunk = 0;
+        int restoreAt = 0;
+    };
+
+    std::vector<float> eval(ModelId, std::span<const TokenId>, const EvalOptions&);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace hearth::engine

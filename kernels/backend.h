@@ -1,0 +1,55 @@
+#pragma once
+
+#include "kernels/error.h"
+#include "kernels/operation.h"
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace hearth::kernels {
+
+/// An OperationList made ready by the backend that will run it: pointers resolved, tiles chosen, nothing left to
+/// allocate.
+class Plan {
+public:
+    virtual ~Plan() = default;
+};
+
+/// A device that runs plans. Used by one thread (the engine's) only; `run` is the one call that takes time.
+/// Errors are std::bad_alloc or BackendError; neither leaves the backend unusable.
+class Backend {
+public:
+    virtual ~Backend() = default;
+
+    virtual std::string name() const = 0; // "CPU", "CUDA": as the status line shows it
+    virtual std::string isa() const = 0;  // "reference", "avx2", "avx512", ...: the rows in use
+
+    /// Zeroed memory of the backend's own. Throws std::bad_alloc.
+    virtual MemoryId allocate(uint64_t bytes) = 0;
+    /// Makes `bytes` at `data` usable as weights; the CPU reads them where they are, so they must outlive the id.
+    virtual MemoryId adopt(const std::byte* data, uint64_t bytes) = 0;
+    virtual void release(MemoryId) = 0;
+    virtual void write(MemoryId, uint64_t offset, std::span<const std::byte>) = 0;
+    virtual void read(MemoryId, uint64_t offset, std::span<std::byte>) const = 0;
+    virtual void copy(MemoryId to, uint64_t toOffset, MemoryId from, uint64_t fromOffset, uint64_t bytes) = 0;
+
+    /// Throws BackendError when an operation's shapes, types or bounds do not fit: nothing is checked while it runs.
+    virtual std::unique_ptr<Plan> compile(const OperationList&) = 0;
+
+    /// Runs the plan to its end, or to the next operation after `cancel` became true. Returns false when cancelled.
+    virtual bool run(Plan&, const std::atomic<bool>* cancel = nullptr) = 0;
+
+    /// Bytes a second at which the weights can be read, all threads, measured now (about 0.1 s).
+    virtual double measureReadBandwidth(std::span<const std::byte> sample) = 0;
+};
+
+struct CpuOptions {
+    int threads = 0; // 0: one a physical core that this process may use
+    std::string isa; // empty: HEARTH_ISA, else the best that processor and operating system enable
+};
+
+std::unique_ptr<Backend> makeCpuBackend(const CpuOptions&);
+
+} // namespace hearth::kernels

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "kernels/tensor.h"
+
+#include <cstdint>
+#include <string_view>
+
+namespace hearth::kernels {
+
+/// One storage format of weights. To add one: `kernels/quant/<format>.h` and its row in `kQuantTypes`
+/// (quant_types.cpp).
+struct QuantType {
+    Type type;
+    std::string_view name;                                     // as `--type` takes it and GGUF tools print it: "Q4_K"
+    uint32_t ggmlId;                                           // the number that GGUF files use
+    int block;                                                 // numbers a block
+    int bytes;                                                 // bytes a block
+    int group;                                                 // numbers that share one scale
+    void (*decode)(const void* blocks, float* out, int64_t n); // n numbers, a multiple of block
+    void (*encode)(const float* in, void* blocks, int64_t n);  // the reference quantizer; may be null
+};
+
+const QuantType* findQuantType(uint32_t ggmlId);       // null: unknown
+const QuantType* findQuantType(std::string_view name); // null: unknown
+const QuantType& quantType(Type);                      // weight types only (not I32, A8)
+
+/// Bytes of one row of `cols` numbers; 0 where cols does not fill whole blocks. A8 and I32 too.
+uint64_t rowBytes(Type, int64_t cols);
+
+} // namespace hearth::kernels

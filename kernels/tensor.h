@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hearth::kernels {
+
+/// Element types of tensors. The storage formats of weights are rows of `kQuantTypes` (quant_types.h); `I32` is for
+/// ids, positions and tables; `A8` is the engine's own form of activations for integer products.
+enum class Type : uint8_t { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, I32, A8, Count };
+
+/// A memory of one backend: a mapped file, the activations of a plan, a KV cache. Given out by `Backend`.
+using MemoryId = uint32_t;
+inline constexpr MemoryId kNoMemory = ~MemoryId{0};
+
+/// A typed view of rows x cols into a backend's memory. Owns nothing, is copied freely, holds no pointer: the same plan
+/// runs wherever its memories lie. Columns of a row are contiguous.
+struct Tensor {
+    MemoryId memory = kNoMemory;
+    Type type = Type::F32;
+    uint64_t offset = 0; // bytes from the start of the memory
+    int64_t rows = 0;
+    int64_t cols = 0;
+    uint64_t stride = 0; // bytes from one row to the next
+
+    bool present() const { return memory != kNoMemory; }
+};
+
+} // namespace hearth::kernels

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "storage/ids.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::storage {
+
+class Database;
+
+enum class Role { System, User, Assistant };
+
+enum class MessageState {
+    Complete,
+    Queued,      // a user's message that waits for a model
+    Growing,     // a reply that is being written; found at start, it was cut off
+    Interrupted, // stopped, or cut off by a crash: can be continued
+    Failed,      // `note` says why
+};
+
+struct Message {
+    MessageId id;
+    ConversationId conversation;
+    MessageId parent; // none: the root of the tree
+    Role role = Role::User;
+    MessageState state = MessageState::Complete;
+    std::string text;
+    std::string thoughts;
+    double thoughtSeconds = 0;
+    std::string model;     // name of the model that wrote it
+    std::string note;      // an error, or why it stopped
+    std::string receipt;   // JSON: sampling, seed, token counts, times; empty for user messages
+    int64_t createdAt = 0; // ms since 1970, for display only
+    int64_t sequence = 0;  // order within the database; grows by one with each message
+};
+
+/// The table `messages`, a tree by `parent`, and `message_chunks`, in which a reply grows. Storage thread only.
+class Messages {
+public:
+    explicit Messages(Database& db) : db_(db) {}
+
+    /// Commits the message and makes it the conversation's active leaf, in one transaction: when this returns, it is on
+    /// the disk.
+    MessageId append(const Message&);
+    /// The row of a reply, state Growing, made the active leaf.
+    MessageId beginReply(ConversationId, MessageId parent, const std::string& model);
+    /// Adds to the reply: one chunk row, one commit, at most 16 KB written however long the reply is.
+    void growReply(MessageId, std::string_view text, std::string_view thoughts);
+    /// Joins the chunks into the row and indexes it, once. `state` is Complete, Interrupted or Failed.
+    void finishReply(MessageId, MessageState state, double thoughtSeconds, const std::string& note,
+                     const std::string& receipt);
+    /// A finished reply that was interrupted grows on (Continue): state Growing again, its text kept.
+    void reopenReply(MessageId);
+    /// At start: every Growing reply is joined and becomes Interrupted. Returns them.
+    std::vector<MessageId> recover();
+
+    std::optional<Message> find(MessageId) const;          // chunks joined
+    std::vector<Message> branch(MessageId leaf) const;     // root first, chunks joined
+    std::vector<Message> children(MessageId parent) const; // in order
+    std::vector<MessageId> siblings(MessageId) const;      // itself included, in order
+    void setState(MessageId, MessageState, const std::string& note);
+    std::vector<Message> queued() const; // state Queued, oldest first
+
+private:
+    Database& db_;
+};
+
+} // namespace hearth::storage

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "ui/rows.h"
+
+#include <QMainWindow>
+
+#include <memory>
+
+namespace hearth::ui {
+
+class ChatDocument;
+class Theme;
+
+/// The window. Knows no engine and no SQL: rows come in through the functions below, what the person does goes out as
+/// signals. GUI thread. The private half is the shell's own affair.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+
+public:
+    explicit MainWindow(Theme&, QWidget* parent = nullptr);
+    ~MainWindow() override;
+
+    // Conversations
+    void setConversations(const QVector<ConversationRow>&); // sorted as they shall stand: newest first
+    void updateConversation(const ConversationRow&);        // changed, or new (then it comes first)
+    void removeConversation(RowId);
+    /// Shows a conversation, or the empty state (`row.id` 0). Its draft, its scroll position and its model with it.
+    void showConversation(const ConversationContent&);
+    RowId shownConversation() const;
+
+    /// The messages of the conversation that is shown. Streaming goes here directly: appendText() at the screen's rate.
+    ChatDocument& document();
+
+    // Models
+    void setModels(const QVector<ModelRow>&);
+    void updateModel(const ModelRow&);
+    void setCurrentModel(const QString& path); // of the shown conversation
+    void setStarterHelp(const QString& text);  // the empty state's line on what the model in use is; empty: none
+
+    // State
+    void setStatus(const StatusRow&);
+    void setGenerating(bool); // of the shown conversation: Send or Stop
+    void setSettings(const SettingsRow&);
+    void showNotice(const Notice&);
+    void hideNotice(const QString& key);
+    void showUndo(const QString& text, const QString& undoId); // the undo bar, 8 s
+
+    // Window
+    QByteArray saveLayout() const; // geometry, sidebar width; with restoreLayout across starts
+    void restoreLayout(const QByteArray&);
+
+signals:
+    void newConversationRequested();
+    void conversationSelected(hearth::ui::RowId);
+    void conversationRenamed(hearth::ui::RowId, const QString& title);
+    void conversationDeleteRequested(hearth::ui::RowId);
+    void undoRequested(const QString& undoId);
+
+    void messageSubmitted(const QString& text);
+    void stopRequested();
+    void regenerateRequested(hearth::ui::RowId message);
+    void continueRequested(hearth::ui::RowId message);
+    void siblingRequested(hearth::ui::RowId message, int index);
+
+    void modelPicked(const QString& path);
+    void modelLoadCancelled(const QString& path);
+    void modelFileOpened(const QString& path); // "Open a model file…", or dropped onto the window
+
+    void draftChanged(const QString& text); // of the shown conversation; at rest for 300 ms
+    void scrollChanged(double scroll);
+    void settingsChanged(const hearth::ui::SettingsRow&);
+    void noticeAction(const QString& noticeKey, const QString& actionId);
+    void windowClosing();
+
+protected:
+    void closeEvent(QCloseEvent*) override;
+    void dragEnterEvent(QDragEnterEvent*) override;
+    void dropEvent(QDropEvent*) override;
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d_;
+};
+
+} // namespace hearth::ui

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <QDateTime>
+#include <QString>
+#include <QVector>
+
+namespace hearth::ui {
+
+/// Everything the window shows comes in as these rows, and goes out as signals with their ids. Plain values; GUI
+/// thread.
+using RowId = qint64; // 0: none
+
+enum class ConversationState { Idle, Generating, Waiting, Unread, Interrupted };
+
+struct ConversationRow {
+    RowId id = 0;
+    QString title; // empty: "New chat", translated
+    QDateTime updated;
+    ConversationState state = ConversationState::Idle;
+};
+
+enum class Role { System, User, Assistant };
+enum class MessageState { Complete, Queued, Streaming, Interrupted, Failed };
+
+struct MessageRow {
+    RowId id = 0;
+    Role role = Role::User;
+    MessageState state = MessageState::Complete;
+    QString text; // Markdown for answers, plain text for users
+    QString thoughts;
+    double thoughtSeconds = 0;
+    QString model; // shown above an answer only when it changed
+    QString note;  // one line below: why it failed or stopped
+    QDateTime time;
+    int siblingIndex = 0; // 0-based place among the versions of this reply
+    int siblingCount = 1;
+};
+
+/// What a conversation needs to be shown again as it was left.
+struct ConversationContent {
+    ConversationRow row;
+    QVector<MessageRow> messages;
+    QString draft;
+    double scroll = -1; // message index + fraction; -1: the end
+    QString modelPath;  // the conversation's model; empty: none
+};
+
+enum class ModelState { NotLoaded, Loading, Loaded, Missing };
+
+struct ModelRow {
+    QString path; // its identity
+    QString name;
+    QString detail; // "135 M · Q4_1 · 98 MB"
+    ModelState state = ModelState::NotLoaded;
+    double progress = 0; // while Loading, 0 to 1
+    bool starter = false;
+};
+
+enum class Phase { Idle, Loading, Reading, Writing };
+
+/// The status line.
+struct StatusRow {
+    Phase phase = Phase::Idle;
+    double progress = 0;        // Loading and Reading: 0 to 1
+    double tokensPerSecond = 0; // 0: not shown
+    int contextUsed = 0;
+    int contextAvailable = 0; // 0: not shown
+    QString backend;          // "CPU"
+};
+
+enum class ThemeChoice { System, Light, Dark };
+
+struct SettingsRow {
+    QString language; // "", "en", "zh_CN": empty follows the system
+    ThemeChoice theme = ThemeChoice::System;
+    int textSizePercent = 100; // 80 to 200
+    QString modelFolder;
+    int threads = 0; // 0: automatic
+    int maxThreads = 1;
+    QString backend = QStringLiteral("auto");
+};
+
+/// One inline line under the conversation's header or above the composer: never a dialog.
+struct Notice {
+    QString key;  // identity: a second notice of the same key replaces the first
+    QString text; // plain
+
+    struct Action {
+        QString id;
+        QString label;
+    };
+
+    QVector<Action> actions;
+    bool isError = false;
+};
+
+} // namespace hearth::ui

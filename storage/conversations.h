@@ -41,8 +41,11 @@ public:
     void setActiveLeaf(ConversationId, MessageId);
     void moveToTrash(ConversationId);
     void restore(ConversationId);
-    /// Removes what has been in the trash for longer than `days`.
+    std::vector<Conversation> trash() const; // last activity first
+    /// Removes what has been in the trash for longer than `days`; returns how many.
     int emptyTrash(int days);
+    /// Removes a conversation with all its messages, at once.
+    void erase(ConversationId);
 
 private:
     Database& db_;

@@ -37,7 +37,12 @@ struct Message {
     int64_t sequence = 0;  // order within the database; grows by one with each message
 };
 
-/// The table `messages`, a tree by `parent`, and `message_chunks`, in which a reply grows. Storage thread only.
+/// The table `messages`, a tree by `parent`, and the two in which a reply grows: its newest bytes are the one row in
+/// `message_tails`, rewritten in place; when that is full it becomes a row of `message_chunks`. Storage thread only, or
+/// any one thread that owns the connection (a reader's too). Throws storage::Error.
+///
+/// Readers are tolerant: an unknown role or state, a missing parent, a circle of parents or a damaged text never hides
+/// the rest of a conversation.
 class Messages {
 public:
     explicit Messages(Database& db) : db_(db) {}
@@ -47,12 +52,13 @@ public:
     MessageId append(const Message&);
     /// The row of a reply, state Growing, made the active leaf.
     MessageId beginReply(ConversationId, MessageId parent, const std::string& model);
-    /// Adds to the reply: one chunk row, one commit, at most 16 KB written however long the reply is.
+    /// Adds to the reply in one commit. It writes at most 16 KB (about 2 KB mostly) beyond the new bytes themselves,
+    /// however long the reply is.
     void growReply(MessageId, std::string_view text, std::string_view thoughts);
     /// Joins the chunks into the row and indexes it, once. `state` is Complete, Interrupted or Failed.
     void finishReply(MessageId, MessageState state, double thoughtSeconds, const std::string& note,
                      const std::string& receipt);
-    /// A finished reply that was interrupted grows on (Continue): state Growing again, its text kept.
+    /// A reply that ended grows on (Continue): state Growing again, its text kept.
     void reopenReply(MessageId);
     /// At start: every Growing reply is joined and becomes Interrupted. Returns them.
     std::vector<MessageId> recover();
@@ -60,11 +66,17 @@ public:
     std::optional<Message> find(MessageId) const;          // chunks joined
     std::vector<Message> branch(MessageId leaf) const;     // root first, chunks joined
     std::vector<Message> children(MessageId parent) const; // in order
+    std::vector<Message> roots(ConversationId) const;      // in order; more than one when the first message was edited
     std::vector<MessageId> siblings(MessageId) const;      // itself included, in order
     void setState(MessageId, MessageState, const std::string& note);
-    std::vector<Message> queued() const; // state Queued, oldest first
+    std::vector<Message> queued() const;   // state Queued in conversations that are not in the trash, oldest first
+    MessageId latestLeaf(MessageId) const; // the end of the branch that goes through it, by the newest child each time
 
 private:
+    MessageId insert(const Message&, MessageState);
+    void endGrowth(const Message& joined, MessageState state, double thoughtSeconds, const std::string& note,
+                   const std::string& receipt);
+
     Database& db_;
 };
 

@@ -1,0 +1,103 @@
+#include "storage/migrations.h"
+
+#include "storage/backup.h"
+#include "storage/database.h"
+
+#include <string>
+
+namespace hearth::storage {
+
+namespace {
+
+// In `messages` the small columns stand before the long ones, so that they can be read without the pages of a long
+// text.
+constexpr Migration kMigrations[] = {
+    {"conversations, messages, settings", R"sql(
+CREATE TABLE sequence(
+    id INTEGER PRIMARY KEY CHECK(id = 1),
+    value INTEGER NOT NULL);
+
+CREATE TABLE settings(
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE conversations(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    activity INTEGER NOT NULL,
+    active_leaf_id INTEGER,
+    persona_id INTEGER,
+    unread INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER NOT NULL DEFAULT 0,
+    scroll REAL NOT NULL DEFAULT -1,
+    title TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL DEFAULT '',
+    draft TEXT NOT NULL DEFAULT '');
+
+CREATE TABLE messages(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id INTEGER NOT NULL REFERENCES conversations(id),
+    parent_id INTEGER REFERENCES messages(id),
+    sequence INTEGER NOT NULL,
+    role TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    thought_seconds REAL NOT NULL DEFAULT 0,
+    model TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
+    text TEXT NOT NULL DEFAULT '',
+    thoughts TEXT NOT NULL DEFAULT '',
+    receipt TEXT NOT NULL DEFAULT '');
+CREATE INDEX messages_by_conversation ON messages(conversation_id, sequence);
+CREATE INDEX messages_by_parent ON messages(parent_id);
+CREATE INDEX messages_unfinished ON messages(state, sequence) WHERE state IN ('queued', 'growing');
+
+CREATE TABLE message_chunks(
+    id INTEGER PRIMARY KEY,
+    message_id INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    thoughts TEXT NOT NULL,
+    padding BLOB NOT NULL);
+CREATE TABLE message_tails(
+    message_id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    thoughts TEXT NOT NULL,
+    padding BLOB NOT NULL);
+)sql"},
+    {"full-text search", R"sql(
+CREATE VIRTUAL TABLE message_index USING fts5(text, content='messages', content_rowid='id', tokenize='hearth');
+CREATE VIRTUAL TABLE title_index USING fts5(title, content='conversations', content_rowid='id', tokenize='hearth');
+INSERT INTO message_index(message_index, rank) VALUES('pgsz', 1950);
+INSERT INTO title_index(title_index, rank) VALUES('pgsz', 1950);
+INSERT INTO message_index(message_index) VALUES('rebuild');
+INSERT INTO title_index(title_index) VALUES('rebuild');
+)sql"},
+};
+
+} // namespace
+
+std::span<const Migration> migrations() {
+    return kMigrations;
+}
+
+int newestSchema() {
+    return static_cast<int>(std::size(kMigrations));
+}
+
+void migrate(Database& db) {
+    const int version = schemaVersion(db);
+    if (version == newestSchema())
+        return;
+    if (version > 0)
+        backup(db, db.path().string() + ".v" + std::to_string(version) + ".backup");
+    for (int next = version + 1; next <= newestSchema(); ++next) {
+        Transaction transaction(db);
+        db.execute(kMigrations[next - 1].sql);
+        db.execute("PRAGMA application_id = " + std::to_string(kApplicationId));
+        db.execute("PRAGMA user_version = " + std::to_string(next));
+        transaction.commit();
+    }
+}
+
+} // namespace hearth::storage

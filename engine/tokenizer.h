@@ -33,11 +33,12 @@ public:
     static std::unique_ptr<Tokenizer> fromMetadata(const Metadata&);
     virtual ~Tokenizer() = default;
 
-    /// Plain text; no token text in it is special, nothing is added.
+    /// Plain text: no control token is formed, nothing is added. User-defined tokens (runs of blanks, HTML tags) are
+    /// ordinary words of the vocabulary and count, as they do in the reference implementations.
     std::vector<TokenId> encode(std::string_view text) const;
-    /// `parseSpecial` semantics for the trusted parts only: control and user-defined tokens are recognised where all
-    /// their bytes are trusted.
-    virtual std::vector<TokenId> encode(const TaggedText&) const = 0;
+    /// `parseSpecial` semantics for the trusted parts only: control tokens, and user-defined ones that look like a tag
+    /// (`<think>`), are recognised where all their bytes are trusted.
+    std::vector<TokenId> encode(const TaggedText&) const;
     /// Text in which every special token text counts (`tokenize --special`).
     std::vector<TokenId> encodeSpecial(std::string_view text) const;
 
@@ -64,6 +65,16 @@ public:
     const std::vector<TokenId>& stopIds() const { return stopIds_; }
 
 protected:
+    /// Who may form a tag-like user-defined token in untrusted bytes; control tokens never come from there.
+    enum class Untrusted : uint8_t { TagsAreText, TagsCount };
+
+    /// Appends the ids of `text`; `untrusted` lies sorted, without overlaps, inside the text.
+    virtual void encodeInto(std::string_view text, std::span<const TaggedText::Range> untrusted, Untrusted,
+                            std::vector<TokenId>& out) const = 0;
+
+    /// How many blanks at the start of a decoded text were put there by encode(): 0 or 1.
+    virtual int leadingBlanks() const { return 0; }
+
     TokenId bos_ = -1, eos_ = -1;
     bool addBos_ = false, addEos_ = false;
     std::vector<TokenId> stopIds_;

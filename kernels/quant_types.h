@@ -3,6 +3,7 @@
 #include "kernels/tensor.h"
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace hearth::kernels {
@@ -20,6 +21,7 @@ struct QuantType {
     void (*encode)(const float* in, void* blocks, int64_t n);  // the reference quantizer; may be null
 };
 
+std::span<const QuantType> quantTypes();               // every row: for listings, and for tests that loop over formats
 const QuantType* findQuantType(uint32_t ggmlId);       // null: unknown
 const QuantType* findQuantType(std::string_view name); // null: unknown
 const QuantType& quantType(Type);                      // weight types only (not I32, A8)

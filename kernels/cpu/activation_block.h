@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+namespace hearth::kernels::cpu {
+
+/// Type A8: 256 activations, x ~ scale * q in groups of 32, with the sums that formats of the form y = scale * q + min
+/// need. A row of any length is whole blocks; what lies past its end is zero.
+struct A8Block {
+    float scale[8];
+    float sum32[8];  // scale * (q summed over a group of 32)
+    float sum16[16]; // scale * (q summed over 16), for formats with a scale for each 16 numbers
+    int8_t q[256];
+};
+
+static_assert(sizeof(A8Block) == 384);
+
+static inline int64_t blocksOf(int64_t cols) {
+    return (cols + 255) / 256;
+}
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,380 @@
+#include "kernels/cpu/stages.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace hearth::kernels::cpu {
+
+std::byte* KvPages::page(int32_t sequence, int64_t pageIndex) const {
+    const int64_t row = std::clamp<int64_t>(sequence, 0, table.rows - 1);
+    const auto* numbers = reinterpret_cast<const int32_t*>(table.row(row));
+    const int64_t column = std::clamp<int64_t>(pageIndex, 0, table.cols - 1);
+    return data + uint64_t(std::clamp<int64_t>(numbers[column], 0, pages - 1)) * pageBytes;
+}
+
+std::byte* KvPages::key(std::byte* page, int head, int token) const {
+    return page + kOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(kDim) * elementBytes;
+}
+
+std::byte* KvPages::value(std::byte* page, int head, int token) const {
+    return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(vDim) * elementBytes;
+}
+
+Splits splitsOf(const KvPages& kv) {
+    constexpr int64_t kSplitTokens = 256, kMostSplits = 128;
+    const int64_t tokens = std::max(kSplitTokens, (kv.capacity() + kMostSplits - 1) / kMostSplits);
+    const int64_t pagesPerSplit = (tokens + kv.pageTokens - 1) / kv.pageTokens;
+    return {.tokens = pagesPerSplit * kv.pageTokens, .count = (kv.table.cols + pagesPerSplit - 1) / pagesPerSplit};
+}
+
+namespace {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+struct Range {
+    int64_t begin, end;
+};
+
+/// Positions that a row looks at.
+Range visible(const StepView& step, const AttentionSpec& a, int64_t r) {
+    const int64_t position = std::clamp<int64_t>(step.positions.index(r), 0, a.kv.capacity() - 1);
+    return {a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0, position + 1};
+}
+
+/// Folds the sink, a key without a value, into a finished sum; returns the factor for the output.
+float closeSoftmax(SoftmaxState state, const float* sink) {
+    if (!sink)
+        return state.sum != 0 ? 1.0f / state.sum : 0.0f;
+    const float max = std::max(state.max, *sink);
+    const float correction = std::exp(state.max - max);
+    return correction / (state.sum * correction + std::exp(*sink - max));
+}
+
+/// Partial results of generated tokens: for each (row, split, head) a state, and (vDim) sums.
+class Partials {
+public:
+    Partials(const AttentionSpec& a, int64_t rows, std::byte* data)
+        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv).count),
+          states_(reinterpret_cast<SoftmaxState*>(data)),
+          sums_(reinterpret_cast<float*>(data) + rows * splits_ * heads_ * 2) {}
+
+    SoftmaxState* state(int64_t r, int64_t split, int head) const {
+        return states_ + (r * splits_ + split) * heads_ + head;
+    }
+
+    float* sums(int64_t r, int64_t split, int head) const {
+        return sums_ + ((r * splits_ + split) * heads_ + head) * vDim_;
+    }
+
+private:
+    int64_t heads_, vDim_, splits_;
+    SoftmaxState* states_;
+    float* sums_;
+};
+
+/// Tiles are (row, KV head, split). Splits without a visible key are left out.
+class AttendSplitsStage : public PlanStage {
+public:
+    AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
+        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), splits_(splitsOf(a.kv)),
+          attend_(kernels().attend[size_t(a.kv.type)]) {}
+
+    int64_t tiles() const override {
+        int64_t most = 0;
+        const int64_t rows = std::min<int64_t>(capacity_, step_.live.rows);
+        for (int64_t r = 0; r < rows; ++r) {
+            const Range range = visible(step_, a_, r);
+            most = std::max(most, (range.end - 1) / splits_.tokens - range.begin / splits_.tokens + 1);
+        }
+        spread_ = most;
+        return rows * a_.kv.heads * most;
+    }
+
+    void run(int64_t tile, std::byte* scratch) const override {
+        const int64_t r = tile / (a_.kv.heads * spread_);
+        const int kvHead = int(tile / spread_ % a_.kv.heads);
+        const Range all = visible(step_, a_, r);
+        const int64_t split = all.begin / splits_.tokens + tile % spread_;
+        const Range range{std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)};
+        if (range.begin < range.end)
+            runSplit(r, kvHead, split, range, scratch);
+    }
+
+private:
+    static constexpr int kRun = 256; // tokens that one call sees at most, cut at its multiples inside a page
+
+    void runSplit(int64_t r, int kvHead, int64_t split, Range range, std::byte* scratch) const {
+        const KvPages& kv = a_.kv;
+        const int group = a_.heads / kv.heads, head = kvHead * group;
+        SoftmaxState* state = partials_.state(r, split, head);
+        float* sums = partials_.sums(r, split, head);
+        std::fill_n(state, group, SoftmaxState{kMinusInfinity, 0.0f});
+        std::fill_n(sums, int64_t(group) * kv.vDim, 0.0f);
+        for (int64_t at = range.begin; at < range.end;) {
+            const int64_t pageIndex = at / kv.pageTokens;
+            const int token = int(at - pageIndex * kv.pageTokens);
+            const int runEnd = std::min(kv.pageTokens, (token / kRun + 1) * kRun);
+            const int tokens = int(std::min<int64_t>(runEnd - token, range.end - at));
+            std::byte* page = kv.page(step_.sequences.index(r), pageIndex);
+            attend_({.q = a_.q.f32(r) + int64_t(head) * kv.kDim,
+                     .k = kv.key(page, kvHead, token),
+                     .v = kv.value(page, kvHead, token),
+                     .heads = group,
+                     .kDim = kv.kDim,
+                     .vDim = kv.vDim,
+                     .tokens = tokens,
+                     .scale = a_.scale,
+                     .softCap = a_.softCap,
+                     .state = state,
+                     .o = sums,
+                     .scores = reinterpret_cast<float*>(scratch)});
+            at += tokens;
+        }
+    }
+
+    AttentionSpec a_;
+    Partials partials_;
+    int64_t capacity_;
+    Splits splits_;
+    mutable int64_t spread_ = 1; // splits a row of this run has at most; set before the run by worker 0
+    void (*attend_)(const Attend&);
+};
+
+class MergeSplitsStage : public RowStage {
+public:
+    MergeSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity)
+        : RowStage(step, capacity, 16384, false), a_(a), partials_(a, capacity, partials), q8_(q8),
+          splitTokens_(splitsOf(a.kv).tokens) {}
+
+private:
+    void runRow(int64_t r, std::byte*) const override {
+        const Range range = visible(step_, a_, r);
+        const int64_t first = range.begin / splitTokens_, last = (range.end - 1) / splitTokens_;
+        for (int h = 0; h < a_.heads; ++h)
+            mergeHead(r, h, first, last, a_.out.f32(r) + int64_t(h) * a_.kv.vDim);
+        if (q8_)
+            kernels().quantize(a_.out.f32(r), a_.out.cols, q8_.a8(r));
+    }
+
+    void mergeHead(int64_t r, int h, int64_t first, int64_t last, float* out) const {
+        SoftmaxState all{kMinusInfinity, 0.0f};
+        for (int64_t s = first; s <= last; ++s)
+            all.max = std::max(all.max, partials_.state(r, s, h)->max);
+        for (int64_t s = first; s <= last; ++s) {
+            const SoftmaxState part = *partials_.state(r, s, h);
+            const float weight = part.max == all.max ? 1.0f : std::exp(part.max - all.max);
+            const float* sums = partials_.sums(r, s, h);
+            all.sum += part.sum * weight;
+            for (int i = 0; i < a_.kv.vDim; ++i)
+                out[i] = s == first ? weight * sums[i] : out[i] + weight * sums[i];
+        }
+        const float factor = closeSoftmax(all, a_.sinks ? a_.sinks + h : nullptr);
+        for (int i = 0; i < a_.kv.vDim; ++i)
+            out[i] *= factor;
+    }
+
+    AttentionSpec a_;
+    Partials partials_;
+    Rows q8_;
+    int64_t splitTokens_;
+};
+
+constexpr int kQueries = 64; // of a tile of prompt attention: rows x heads of one KV head
+
+/// Where a tile of prompt attention keeps its numbers.
+struct PromptScratch {
+    float* q;            // (kQueries, kDim)
+    float* s;            // (kQueries, kKeyBlock)
+    float* o;            // (vDim / kPanelOutputs rounded up, kQueries, kPanelOutputs)
+    float* keys;         // a panel of kDim inputs
+    float* values;       // a panel of kKeyBlock inputs
+    float* correction;   // (kQueries)
+    SoftmaxState* state; // (kQueries)
+    int *begin, *end;    // (kQueries)
+
+    static int64_t slices(const KvPages& kv) { return (kv.vDim + kPanelOutputs - 1) / kPanelOutputs; }
+
+    static uint64_t bytes(const KvPages& kv) {
+        return 4 * (uint64_t(kQueries + kPanelOutputs) * uint64_t(kv.kDim) + uint64_t(kQueries) * kKeyBlock +
+                    uint64_t(slices(kv)) * kQueries * kPanelOutputs + kPanelOutputs * kKeyBlock + kQueries * 5);
+    }
+
+    PromptScratch(const KvPages& kv, std::byte* scratch) {
+        q = reinterpret_cast<float*>(scratch);
+        s = q + int64_t(kQueries) * kv.kDim;
+        o = s + int64_t(kQueries) * kKeyBlock;
+        keys = o + slices(kv) * kQueries * kPanelOutputs;
+        values = keys + int64_t(kv.kDim) * kPanelOutputs;
+        correction = values + int64_t(kPanelOutputs) * kKeyBlock;
+        state = reinterpret_cast<SoftmaxState*>(correction + kQueries);
+        begin = reinterpret_cast<int*>(state + kQueries);
+        end = begin + kQueries;
+    }
+};
+
+/// Tiles are (block of rows, KV head, slice of its heads). A query's sums run over key blocks in ascending order, and
+/// a block without a visible key leaves them as they are: so nothing depends on which rows are in the tile.
+class PromptAttentionStage : public PlanStage {
+public:
+    PromptAttentionStage(const StepView& step, const AttentionSpec& a, int64_t capacity)
+        : PlanStage(step), a_(a), capacity_(capacity), group_(a.heads / a.kv.heads),
+          headsPerTile_(std::min(group_, kQueries)), slices_((group_ + headsPerTile_ - 1) / headsPerTile_),
+          rowsPerTile_(kQueries / headsPerTile_), unpackKeys_(kernels().unpackF32[size_t(a.kv.type)]),
+          unpackValues_(kernels().unpackValues[size_t(a.kv.type)]) {}
+
+    int64_t tiles() const override {
+        const int64_t rows = std::min<int64_t>(capacity_, step_.live.rows);
+        return (rows + rowsPerTile_ - 1) / rowsPerTile_ * a_.kv.heads * slices_;
+    }
+
+    void run(int64_t tile, std::byte* scratch) const override {
+        const int64_t perBlock = int64_t(a_.kv.heads) * slices_;
+        // The last rows see most keys: begin with them, so that no long tile is left for the end.
+        const int64_t block = (tiles() - 1 - tile) / perBlock;
+        const int kvHead = int(tile % perBlock / slices_), slice = int(tile % slices_);
+        const int head = kvHead * group_ + slice * headsPerTile_;
+        const int heads = std::min(headsPerTile_, group_ - slice * headsPerTile_);
+        const int64_t rows = std::min<int64_t>(capacity_, step_.live.rows);
+        const int64_t end = std::min(rows, (block + 1) * rowsPerTile_);
+        for (int64_t r = block * rowsPerTile_; r < end;) { // runs of rows of one sequence
+            int64_t next = r + 1;
+            while (next < end && step_.sequences.index(next) == step_.sequences.index(r))
+                ++next;
+            runRows({.row = r, .rows = int(next - r), .head = head, .heads = heads, .kvHead = kvHead}, scratch);
+            r = next;
+        }
+    }
+
+private:
+    struct Part {
+        int64_t row;
+        int rows, head, heads, kvHead;
+
+        int queries() const { return rows * heads; }
+    };
+
+    void runRows(const Part& p, std::byte* scratch) const {
+        const KvPages& kv = a_.kv;
+        const PromptScratch at(kv, scratch);
+        Range all{std::numeric_limits<int64_t>::max(), 0};
+        for (int i = 0; i < p.rows; ++i) {
+            const Range range = visible(step_, a_, p.row + i);
+            all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
+            std::copy_n(a_.q.f32(p.row + i) + int64_t(p.head) * kv.kDim, int64_t(p.heads) * kv.kDim,
+                        at.q + int64_t(i) * p.heads * kv.kDim);
+        }
+        std::fill_n(at.state, p.queries(), SoftmaxState{kMinusInfinity, 0.0f});
+        std::fill_n(at.o, PromptScratch::slices(kv) * kQueries * kPanelOutputs, 0.0f);
+        for (int64_t page = all.begin / kv.pageTokens; page * kv.pageTokens < all.end; ++page)
+            for (int token = 0; token < kv.pageTokens; token += kKeyBlock) {
+                const int64_t first = page * kv.pageTokens + token;
+                const int64_t last = std::min<int64_t>(all.end - first, std::min(kKeyBlock, kv.pageTokens - token));
+                if (last > 0 && first + last > all.begin)
+                    runKeys(p, at, kv.page(step_.sequences.index(p.row), page), token, first, int(last));
+            }
+        finish(p, at);
+    }
+
+    /// Keys [token, token + width) of a page; `first` is the position of the first.
+    void runKeys(const Part& p, const PromptScratch& at, std::byte* page, int token, int64_t first, int width) const {
+        const KvPages& kv = a_.kv;
+        for (int n = 0; n < width; n += kPanelOutputs) {
+            unpackKeys_({.weights = kv.key(page, p.kvHead, token + n),
+                         .stride = uint64_t(kv.kDim) * kv.elementBytes,
+                         .outputs = std::min(kPanelOutputs, width - n),
+                         .cols = kv.kDim,
+                         .panel = at.keys});
+            kernels().gemmF32({.panel = at.keys,
+                               .cols = kv.kDim,
+                               .x = reinterpret_cast<std::byte*>(at.q),
+                               .xStride = uint64_t(kv.kDim) * 4,
+                               .rows = p.queries(),
+                               .acc = at.s + n,
+                               .accStride = kKeyBlock,
+                               .first = true});
+        }
+        for (int i = 0; i < p.rows; ++i) {
+            const Range range = visible(step_, a_, p.row + i);
+            const int begin = int(std::clamp<int64_t>(range.begin - first, 0, width));
+            std::fill_n(at.begin + i * p.heads, p.heads, begin);
+            std::fill_n(at.end + i * p.heads, p.heads, int(std::clamp<int64_t>(range.end - first, begin, width)));
+        }
+        kernels().softmaxBlock({.s = at.s,
+                                .rows = p.queries(),
+                                .width = width,
+                                .begin = at.begin,
+                                .end = at.end,
+                                .scale = a_.scale,
+                                .softCap = a_.softCap,
+                                .state = at.state,
+                                .correction = at.correction});
+        addValues(p, at, kv.value(page, p.kvHead, token), width);
+    }
+
+    void addValues(const Part& p, const PromptScratch& at, const std::byte* values, int width) const {
+        const KvPages& kv = a_.kv;
+        for (int64_t slice = 0; slice < PromptScratch::slices(kv); ++slice) {
+            float* o = at.o + slice * kQueries * kPanelOutputs;
+            for (int q = 0; q < p.queries(); ++q)
+                if (at.correction[q] != 1.0f)
+                    for (int i = 0; i < kPanelOutputs; ++i)
+                        o[q * kPanelOutputs + i] *= at.correction[q];
+            const int64_t column = slice * kPanelOutputs;
+            unpackValues_({.weights = values + uint64_t(column) * kv.elementBytes,
+                           .stride = uint64_t(kv.vDim) * kv.elementBytes,
+                           .outputs = int(std::min<int64_t>(kPanelOutputs, kv.vDim - column)),
+                           .cols = width,
+                           .panel = at.values});
+            kernels().gemmF32({.panel = at.values,
+                               .cols = width,
+                               .x = reinterpret_cast<std::byte*>(at.s),
+                               .xStride = kKeyBlock * 4,
+                               .rows = p.queries(),
+                               .acc = o,
+                               .accStride = kPanelOutputs,
+                               .first = false});
+        }
+    }
+
+    void finish(const Part& p, const PromptScratch& at) const {
+        for (int q = 0; q < p.queries(); ++q) {
+            const int head = p.head + q % p.heads;
+            float* out = a_.out.f32(p.row + q / p.heads) + int64_t(head) * a_.kv.vDim;
+            const float factor = closeSoftmax(at.state[q], a_.sinks ? a_.sinks + head : nullptr);
+            for (int i = 0; i < a_.kv.vDim; ++i)
+                out[i] = at.o[(i / kPanelOutputs * kQueries + q) * kPanelOutputs + i % kPanelOutputs] * factor;
+        }
+    }
+
+    AttentionSpec a_;
+    int64_t capacity_;
+    int group_, headsPerTile_, slices_;
+    int64_t rowsPerTile_;
+    void (*unpackKeys_)(const Unpack&);
+    void (*unpackValues_)(const Unpack&);
+};
+
+} // namespace
+
+uint64_t partialBytes(const AttentionSpec& a, int64_t rows) {
+    return uint64_t(rows) * uint64_t(splitsOf(a.kv).count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
+}
+
+StagePtr makeAttendSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity) {
+    return std::make_unique<AttendSplitsStage>(step, a, partials, capacity);
+}
+
+StagePtr makeMergeSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity) {
+    return std::make_unique<MergeSplitsStage>(step, a, partials, q8, capacity);
+}
+
+uint64_t promptScratchBytes(const AttentionSpec& a) {
+    return PromptScratch::bytes(a.kv);
+}
+
+StagePtr makePromptAttention(const StepView& step, const AttentionSpec& a, int64_t capacity) {
+    return std::make_unique<PromptAttentionStage>(step, a, capacity);
+}
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,131 @@
+#pragma once
+
+#include "kernels/cpu/activation_block.h"
+#include "kernels/tensor.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hearth::kernels::cpu {
+
+/// Outputs of one panel: what `unpack` lays out at once for `gemm`.
+inline constexpr int kPanelOutputs = 32;
+/// Inputs of one panel at most; multiples of 256. A longer product goes panel by panel through `Gemm::acc`.
+inline constexpr int64_t kPanelInputsInt8 = 2048, kPanelInputsF32 = 1024;
+/// Keys that one step of prompt attention looks at; blocks begin at multiples of it inside a page.
+inline constexpr int kKeyBlock = 64;
+
+/// out[r][n] = x[r] . weights[n] (+ bias[n]) (+ out[r][n]). Every row has the bits that it has alone.
+struct MatVec {
+    const std::byte* weights; // (outputs, k), rows `weightStride` bytes apart
+    uint64_t weightStride;
+    int64_t outputs;
+    int64_t k;
+    const std::byte* x; // (rows, k) A8 or F32, rows `xStride` bytes apart
+    uint64_t xStride;
+    int rows;
+    float* out; // (rows, outputs), rows `outStride` floats apart
+    int64_t outStride;
+    const float* bias; // (outputs), may be null
+    bool accumulate;
+};
+
+/// Lays out inputs [0, cols) of up to kPanelOutputs weight rows in the order that the table's own gemm reads. Missing
+/// outputs become zeros. Int8 panels: cols is a multiple of 32.
+struct Unpack {
+    const std::byte* weights; // (outputs, cols) from the panel's first input on
+    uint64_t stride;          // bytes from one weight row to the next
+    int outputs;              // 1..kPanelOutputs
+    int64_t cols;
+    void* panel; // at most panelBytes
+};
+
+/// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n]: strictly in the order of the inputs, for every row alike.
+struct Gemm {
+    const void* panel;
+    int64_t cols;
+    const std::byte* x; // (rows, cols) A8 or F32, rows `xStride` bytes apart
+    uint64_t xStride;
+    int rows;
+    float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
+    int64_t accStride;
+    bool first;
+};
+
+/// Running softmax of one query: o is not yet divided by sum.
+struct SoftmaxState {
+    float max;
+    float sum;
+};
+
+/// Generated tokens: `heads` queries that share one KV head look at `tokens` keys of one page.
+struct Attend {
+    const float* q;     // (heads, kDim)
+    const std::byte* k; // (tokens, kDim) of the cache's type
+    const std::byte* v; // (tokens, vDim)
+    int heads;
+    int kDim;
+    int vDim;
+    int tokens;
+    float scale;
+    float softCap;       // 0: none
+    SoftmaxState* state; // (heads)
+    float* o;            // (heads, vDim)
+    float* scores;       // (tokens) scratch
+};
+
+/// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.
+struct SoftmaxBlock {
+    float* s; // (rows, kKeyBlock)
+    int rows;
+    int width;        // keys in this block, 1..kKeyBlock
+    const int* begin; // (rows) first key that the row sees
+    const int* end;   // (rows) one past the last; empty ranges leave the row's state as it is
+    float scale;
+    float softCap;
+    SoftmaxState* state; // (rows)
+    float* correction;   // (rows) factor for what was summed before
+};
+
+/// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
+/// overrides the rows that it does faster. Rows of types that a kernel does not serve are null.
+struct CpuKernels {
+    static constexpr size_t kTypes = size_t(Type::Count);
+
+    using MatVecFn = void (*)(const MatVec&);
+    using UnpackFn = void (*)(const Unpack&);
+    using GemmFn = void (*)(const Gemm&);
+
+    MatVecFn matvecInt8[kTypes]; // quantized weights x A8
+    MatVecFn matvecF32[kTypes];  // any weights x f32
+    UnpackFn unpackInt8[kTypes];
+    GemmFn gemmInt8[kTypes];
+    UnpackFn unpackF32[kTypes]; // also the keys of a block: rows of the cache are rows of weights
+    GemmFn gemmF32;
+    UnpackFn unpackValues[kTypes]; // a panel for gemmF32 from (cols tokens) rows of `outputs` values each
+
+    void (*attend[kTypes])(const Attend&); // F32, F16, BF16
+    void (*softmaxBlock)(const SoftmaxBlock&);
+    void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // F32, F16, BF16
+
+    void (*quantize)(const float* x, int64_t n, A8Block* out);
+    double (*sumOf)(const float* x, int64_t n);
+    double (*sumOfSquares)(const float* x, int64_t n, float mean); // of x - mean
+    /// out = (x - mean) * inverse * weight + bias; weight and bias may be null.
+    void (*normalize)(const float* x, int64_t n, float mean, float inverse, const float* weight, const float* bias,
+                      float* out);
+    /// By ActivationKind; up may be null.
+    void (*activate[4])(const float* gate, const float* up, float* out, int64_t n);
+    void (*add)(const float* a, const float* b, float scale, float* out, int64_t n);
+    /// Rotates one head in place: `table` holds `half` cosines, then `half` sines.
+    void (*rope[2])(float* x, const float* table, int half);
+};
+
+CpuKernels referenceKernels();
+#if defined(__x86_64__)
+CpuKernels avx2Kernels();
+CpuKernels avxVnniKernels();
+CpuKernels avx512Kernels();
+#endif
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,171 @@
+#include "kernels/cpu/pool.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <ctime>
+#include <limits>
+#include <new>
+#include <system_error>
+
+#include <linux/futex.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int64_t kSpinNanoseconds = 50'000;
+constexpr int kNicer = 2; // the window's thread goes before the pool's
+constexpr uint64_t kLow = 0xffffffffu;
+
+int64_t now() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return int64_t(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+void pause() {
+#if defined(__x86_64__)
+    _mm_pause();
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+void becomeNicer() {
+    const id_t self = id_t(syscall(SYS_gettid));
+    errno = 0;
+    const int current = getpriority(PRIO_PROCESS, self);
+    if (errno == 0)
+        setpriority(PRIO_PROCESS, self, current + kNicer); // refused: then it is as nice as the others
+}
+
+} // namespace
+
+void Pool::ScratchDeleter::operator()(std::byte* p) const {
+    ::operator delete[](p, std::align_val_t(64));
+}
+
+Pool::Scratch Pool::makeScratch() {
+    return Scratch(static_cast<std::byte*>(::operator new[](kScratchBytes, std::align_val_t(64))));
+}
+
+Pool::Pool(int threads) : ownScratch_(makeScratch()) {
+    const size_t helpers = size_t(std::clamp(threads, 1, 1024) - 1);
+    threads_.reserve(helpers);
+    scratches_.reserve(helpers);
+    for (size_t i = 0; i < helpers; ++i) {
+        scratches_.push_back(makeScratch());
+        try {
+            threads_.emplace_back([this, scratch = scratches_.back().get()] { workerMain(scratch); });
+        } catch (const std::system_error&) {
+            scratches_.pop_back();
+            break;
+        }
+    }
+}
+
+Pool::~Pool() {
+    quit_.store(true);
+    wake();
+    for (std::thread& t : threads_)
+        t.join();
+}
+
+void Pool::wake() {
+    generation_.fetch_add(1);
+    if (sleepers_.load() > 0)
+        syscall(SYS_futex, &generation_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+/// Returns once the generation is no longer `seen`.
+void Pool::wait(uint32_t seen) {
+    const int64_t deadline = now() + kSpinNanoseconds;
+    for (int i = 1; generation_.load(std::memory_order_acquire) == seen; ++i) {
+        pause();
+        if (i % 64 != 0 || now() < deadline)
+            continue;
+        sleepers_.fetch_add(1);
+        if (generation_.load() == seen)
+            syscall(SYS_futex, &generation_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+        sleepers_.fetch_sub(1);
+    }
+}
+
+/// Opens the next stage that has tiles, or ends the run. Called by the one worker that finished the stage before. A
+/// stage of a single tile is not offered to others: handing it over would cost more than it lasts.
+void Pool::publish(std::byte* scratch) {
+    for (; stage_ < work_.size(); ++stage_) {
+        if (cancel_ && cancel_->load(std::memory_order_relaxed)) {
+            cancelled_ = true;
+            break;
+        }
+        const Work& next = work_[stage_];
+        if (next.tiles > 1) {
+            const uint64_t tiles = uint64_t(std::min<int64_t>(next.tiles, std::numeric_limits<int32_t>::max()));
+            remaining_.store(uint32_t(tiles), std::memory_order_relaxed);
+            const uint64_t counter = (claim_.load(std::memory_order_relaxed) >> 32) + 1;
+            claim_.store(counter << 32 | tiles, std::memory_order_release);
+            wake();
+            return;
+        }
+        if (next.tiles == 1)
+            next.stage->run(0, scratch);
+    }
+    done_.store(true, std::memory_order_release);
+    wake();
+}
+
+void Pool::finishTile(std::byte* scratch) {
+    if (remaining_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        return;
+    ++stage_;
+    publish(scratch);
+}
+
+/// Does one tile if there is one.
+bool Pool::help(std::byte* scratch) {
+    uint64_t claim = claim_.load(std::memory_order_acquire);
+    do {
+        if ((claim & kLow) == 0)
+            return false;
+    } while (!claim_.compare_exchange_weak(claim, claim - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+    // From here to finishTile() the stage cannot end, so work_ and stage_ stand still.
+    const Work& current = work_[stage_];
+    current.stage->run(current.tiles - int64_t(claim & kLow), scratch);
+    finishTile(scratch);
+    return true;
+}
+
+void Pool::workerMain(std::byte* scratch) {
+    becomeNicer();
+    while (!quit_.load()) {
+        const uint32_t seen = generation_.load();
+        if (quit_.load())
+            return;
+        if (!help(scratch))
+            wait(seen);
+    }
+}
+
+bool Pool::run(std::span<const Work> work, const std::atomic<bool>* cancel) {
+    work_ = work;
+    stage_ = 0;
+    cancel_ = cancel;
+    cancelled_ = false;
+    done_.store(false, std::memory_order_relaxed);
+    publish(ownScratch_.get());
+    while (!done_.load(std::memory_order_acquire)) {
+        const uint32_t seen = generation_.load();
+        if (!help(ownScratch_.get()) && !done_.load(std::memory_order_acquire))
+            wait(seen);
+    }
+    return !cancelled_;
+}
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+namespace hearth::kernels::cpu {
+
+/// 1 MiB of each worker's own, for panels and rows in between; 64-byte aligned.
+inline constexpr size_t kScratchBytes = size_t(1) << 20;
+
+/// Part of a plan between two barriers: tiles in any order, by any worker. A tile lasts at most about 100 µs and does
+/// not throw, allocate or lock.
+class Stage {
+public:
+    virtual ~Stage() = default;
+    virtual void run(int64_t tile, std::byte* scratch) const = 0;
+};
+
+/// Workers that walk the stages of a plan together; the calling thread is worker 0. A stage is over when its last tile
+/// is done, whoever did it: a worker that sleeps or was not scheduled holds nobody up unless it is inside a tile. A
+/// waiter spins for at most 50 µs, then sleeps on a futex. Between runs all pool threads sleep.
+/// One thread calls run(); the pool's threads touch nothing of a plan but through a claimed tile.
+class Pool {
+public:
+    /// Starts threads - 1 threads; fewer where the system refuses.
+    explicit Pool(int threads);
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    int threads() const { return int(threads_.size()) + 1; }
+
+    struct Work {
+        const Stage* stage;
+        int64_t tiles; // 0: skipped
+    };
+
+    /// Runs the stages in order. False when `cancel` became true before the end; then all workers have left.
+    bool run(std::span<const Work> work, const std::atomic<bool>* cancel);
+
+private:
+    struct ScratchDeleter {
+        void operator()(std::byte* p) const;
+    };
+
+    using Scratch = std::unique_ptr<std::byte[], ScratchDeleter>;
+
+    static Scratch makeScratch();
+    void workerMain(std::byte* scratch);
+    bool help(std::byte* scratch);
+    void finishTile(std::byte* scratch);
+    void publish(std::byte* scratch);
+    void wait(uint32_t seen);
+    void wake();
+
+    // Written by the worker that finishes a stage, read by those who claimed a tile of the next: ordered by `claim_`.
+    std::span<const Work> work_;
+    size_t stage_ = 0;
+    const std::atomic<bool>* cancel_ = nullptr;
+    bool cancelled_ = false;
+
+    alignas(64) std::atomic<uint64_t> claim_{0};      // (stage counter << 32) | tiles not yet claimed
+    alignas(64) std::atomic<uint32_t> remaining_{0};  // tiles of the stage not yet done
+    alignas(64) std::atomic<uint32_t> generation_{0}; // the futex word: changes with every stage and at the end
+    std::atomic<uint32_t> sleepers_{0};
+    std::atomic<bool> done_{true};
+    std::atomic<bool> quit_{false};
+
+    Scratch ownScratch_;
+    std::vector<Scratch> scratches_;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,165 @@
+#include "kernels/cpu/stages.h"
+#include "kernels/quant_types.h"
+
+#include <algorithm>
+
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kMatVecRows = 16; // rows that one reading of the weights serves
+
+/// Quantized weights meet 8-bit activations where there are any.
+bool usesInt8(const Product& p, const ProductPart& part) {
+    return p.x.q8 && quantType(part.weight.type).block > 1;
+}
+
+int64_t liveRows(const StepView& step, const Product& p) {
+    return std::min<int64_t>(p.capacity, p.outputsOnly ? step.live.outputs : step.live.rows);
+}
+
+/// Generated tokens: tiles are groups of weight rows, each read once for all activation rows.
+class MatVecStage : public PlanStage {
+public:
+    MatVecStage(const StepView& step, Product product, int threads) : PlanStage(step), p_(std::move(product)) {
+        uint64_t total = 0;
+        for (const ProductPart& part : p_.parts)
+            total += part.weight.stride * uint64_t(part.weight.rows);
+        // Large enough that claiming a tile costs nothing, small enough that all workers end together.
+        const uint64_t tileBytes = std::clamp<uint64_t>(total / uint64_t(16 * threads), 16 << 10, 256 << 10);
+        for (const ProductPart& part : p_.parts) {
+            const int64_t fit = int64_t(tileBytes / std::max<uint64_t>(part.weight.stride, 1));
+            outputsPerTile_.push_back(std::max<int64_t>(8, fit / 8 * 8));
+            tileCount_ += (part.weight.rows + outputsPerTile_.back() - 1) / outputsPerTile_.back();
+        }
+    }
+
+    int64_t tiles() const override { return liveRows(step_, p_) > 0 ? tileCount_ : 0; }
+
+    void run(int64_t tile, std::byte*) const override {
+        for (size_t i = 0; i < p_.parts.size(); ++i) {
+            const int64_t count = (p_.parts[i].weight.rows + outputsPerTile_[i] - 1) / outputsPerTile_[i];
+            if (tile < count) {
+                runPart(p_.parts[i], tile * outputsPerTile_[i], outputsPerTile_[i]);
+                return;
+            }
+            tile -= count;
+        }
+    }
+
+private:
+    void runPart(const ProductPart& part, int64_t first, int64_t outputs) const {
+        const bool int8 = usesInt8(p_, part);
+        const Rows& x = int8 ? p_.x.q8 : p_.x.f32;
+        const size_t type = size_t(part.weight.type);
+        const auto function = int8 ? kernels().matvecInt8[type] : kernels().matvecF32[type];
+        const int64_t rows = liveRows(step_, p_);
+        for (int64_t r = 0; r < rows; r += kMatVecRows)
+            function({.weights = part.weight.row(first),
+                      .weightStride = part.weight.stride,
+                      .outputs = std::min(outputs, part.weight.rows - first),
+                      .k = part.weight.cols,
+                      .x = x.row(r),
+                      .xStride = x.stride,
+                      .rows = int(std::min<int64_t>(kMatVecRows, rows - r)),
+                      .out = part.out.f32(r) + first,
+                      .outStride = int64_t(part.out.stride / 4),
+                      .bias = part.bias ? part.bias + first : nullptr,
+                      .accumulate = part.accumulate});
+    }
+
+    Product p_;
+    std::vector<int64_t> outputsPerTile_; // by part
+    int64_t tileCount_ = 0;
+};
+
+/// Prompt tokens: a tile unpacks kPanelOutputs weight rows, panel by panel, and multiplies a block of rows by them.
+class GemmStage : public PlanStage {
+public:
+    GemmStage(const StepView& step, Product product) : PlanStage(step), p_(std::move(product)) {
+        for (const ProductPart& part : p_.parts)
+            panels_ += panelsOf(part);
+    }
+
+    int64_t tiles() const override { return blocks() * panels_; }
+
+    /// Neighbouring tiles use the same rows, which then lie in the second-level cache.
+    void run(int64_t tile, std::byte* scratch) const override {
+        const int64_t rows = liveRows(step_, p_), count = blocks();
+        const int64_t block = tile / panels_;
+        const int64_t first = rows * block / count, end = rows * (block + 1) / count;
+        int64_t panel = tile % panels_;
+        for (const ProductPart& part : p_.parts) {
+            if (panel < panelsOf(part)) {
+                runPanel(part, panel * kPanelOutputs, first, end, scratch);
+                return;
+            }
+            panel -= panelsOf(part);
+        }
+    }
+
+private:
+    static constexpr int64_t kRows = 512;                                    // of a block at most
+    static constexpr size_t kAccBytes = size_t(kRows) * kPanelOutputs * 4;   // start of scratch
+    static constexpr int64_t kTileProducts = 16 << 20, kSmallestBlock = 128; // aim at about 100 µs
+
+    static int64_t panelsOf(const ProductPart& part) { return (part.weight.rows + kPanelOutputs - 1) / kPanelOutputs; }
+
+    int64_t blocks() const {
+        const int64_t k = p_.parts.front().weight.cols;
+        const int64_t size = std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kSmallestBlock, kRows);
+        return (liveRows(step_, p_) + size - 1) / size;
+    }
+
+    void runPanel(const ProductPart& part, int64_t n, int64_t first, int64_t end, std::byte* scratch) const {
+        const bool int8 = usesInt8(p_, part);
+        const Rows& x = int8 ? p_.x.q8 : p_.x.f32;
+        const size_t type = size_t(part.weight.type);
+        const QuantType& format = quantType(part.weight.type);
+        const int64_t k = part.weight.cols, step = int8 ? kPanelInputsInt8 : kPanelInputsF32;
+        auto* acc = reinterpret_cast<float*>(scratch);
+        std::byte* panel = scratch + kAccBytes;
+        const int outputs = int(std::min<int64_t>(kPanelOutputs, part.weight.rows - n));
+        for (int64_t at = 0; at < k; at += step) {
+            const int64_t cols = std::min(step, k - at);
+            const auto unpack = int8 ? kernels().unpackInt8[type] : kernels().unpackF32[type];
+            unpack({.weights = part.weight.row(n) + at / format.block * format.bytes,
+                    .stride = part.weight.stride,
+                    .outputs = outputs,
+                    .cols = cols,
+                    .panel = panel});
+            const auto gemm = int8 ? kernels().gemmInt8[type] : kernels().gemmF32;
+            gemm({.panel = panel,
+                  .cols = cols,
+                  .x = x.row(first) + (int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
+                  .xStride = x.stride,
+                  .rows = int(end - first),
+                  .acc = acc,
+                  .accStride = kPanelOutputs,
+                  .first = at == 0});
+        }
+        for (int64_t r = first; r < end; ++r)
+            writeRow(part, n, outputs, acc + (r - first) * kPanelOutputs, part.out.f32(r) + n);
+    }
+
+    static void writeRow(const ProductPart& part, int64_t n, int outputs, const float* acc, float* out) {
+        for (int i = 0; i < outputs; ++i) {
+            const float sum = part.bias ? acc[i] + part.bias[n + i] : acc[i];
+            out[i] = part.accumulate ? out[i] + sum : sum;
+        }
+    }
+
+    Product p_;
+    int64_t panels_ = 0;
+};
+
+} // namespace
+
+StagePtr makeMatVec(const StepView& step, Product product, int threads) {
+    return std::make_unique<MatVecStage>(step, std::move(product), threads);
+}
+
+StagePtr makeGemm(const StepView& step, Product product) {
+    return std::make_unique<GemmStage>(step, std::move(product));
+}
+
+} // namespace hearth::kernels::cpu

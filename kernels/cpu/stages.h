@@ -1,0 +1,165 @@
+#pragma once
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/pool.h"
+#include "kernels/operation.h"
+
+#include <memory>
+#include <vector>
+
+namespace hearth::kernels::cpu {
+
+/// Rows of a checked tensor. `data` is null where the tensor is absent.
+struct Rows {
+    std::byte* data = nullptr;
+    uint64_t stride = 0; // bytes
+    int64_t rows = 0;
+    int64_t cols = 0;
+    Type type = Type::F32;
+
+    explicit operator bool() const { return data != nullptr; }
+
+    std::byte* row(int64_t r) const { return data + uint64_t(r) * stride; }
+
+    float* f32(int64_t r) const { return reinterpret_cast<float*>(row(r)); }
+
+    A8Block* a8(int64_t r) const { return reinterpret_cast<A8Block*>(row(r)); }
+
+    int32_t index(int64_t i) const { return reinterpret_cast<const int32_t*>(data)[i]; }
+};
+
+/// How many rows of this run are live; set before its first stage, the same for all workers.
+struct Live {
+    int rows = 0;
+    int outputs = 0;
+};
+
+/// What all stages of a plan read.
+struct StepView {
+    const CpuKernels* kernels = nullptr;
+    Live live;
+    Rows ids, positions, sequences, outputRows; // (1, R) I32
+};
+
+/// A stage that knows how many tiles it has in this run.
+class PlanStage : public Stage {
+public:
+    explicit PlanStage(const StepView& step) : step_(step) {}
+
+    virtual int64_t tiles() const = 0;
+
+protected:
+    const CpuKernels& kernels() const { return *step_.kernels; }
+
+    const StepView& step_; // the plan's own
+};
+
+/// A stage over rows that do not depend on each other.
+class RowStage : public PlanStage {
+public:
+    /// `work`: numbers a row touches; about 16,384 make a tile.
+    RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly);
+    int64_t tiles() const override;
+    void run(int64_t tile, std::byte* scratch) const override;
+
+protected:
+    virtual void runRow(int64_t r, std::byte* scratch) const = 0;
+
+    int64_t liveRows() const;
+
+private:
+    int64_t capacity_;
+    int64_t rowsPerTile_;
+    bool outputsOnly_;
+};
+
+/// Output of a stage: float rows, A8 rows or both.
+struct ActivationRows {
+    Rows f32, q8;
+};
+
+using StagePtr = std::unique_ptr<PlanStage>;
+
+StagePtr makeGather(const StepView&, Rows table, Rows out, float scale);
+StagePtr makePickRows(const StepView&, Rows x, Rows out);
+StagePtr makeNorm(const StepView&, const Norm&, Rows x, const float* weight, const float* bias, ActivationRows out);
+StagePtr makeRope(const StepView&, const Rope&, Rows x, const float* table);
+StagePtr makeStoreKv(const StepView&, Rows k, Rows v, const struct KvPages&);
+StagePtr makeActivate(const StepView&, Path, ActivationKind, Rows gate, Rows up, ActivationRows out);
+StagePtr makeAdd(const StepView&, Rows a, Rows b, Rows out, float scale);
+StagePtr makeQuantize(const StepView&, Rows x, Rows q8);
+
+/// Cosines, then sines, of every row's position for one kind of rotation: computed once a run, read by every layer.
+struct RopeTableSpec {
+    int dims = 0;
+    float theta = 0;
+    float attentionFactor = 1;
+    const float* factors = nullptr; // (dims/2), may be null
+
+    bool operator==(const RopeTableSpec&) const = default;
+};
+
+StagePtr makeRopeTable(const StepView&, const RopeTableSpec&, int64_t capacity, float* table); // (capacity, dims)
+
+struct ProductPart {
+    Rows weight;
+    const float* bias = nullptr;
+    Rows out;
+    bool accumulate = false;
+};
+
+struct Product {
+    ActivationRows x;
+    std::vector<ProductPart> parts;
+    bool outputsOnly = false;
+    int64_t capacity = 0; // rows that all tensors have
+};
+
+StagePtr makeMatVec(const StepView&, Product, int threads);
+StagePtr makeGemm(const StepView&, Product);
+
+/// One layer's pages, checked: every page number below `pages` lies inside the memory.
+struct KvPages {
+    std::byte* data = nullptr;
+    uint64_t pageBytes = 0, kOffset = 0, vOffset = 0;
+    int64_t pages = 0;
+    int pageTokens = 0, heads = 0, kDim = 0, vDim = 0;
+    Type type = Type::F16;
+    uint64_t elementBytes = 0;
+    Rows table; // (nSequences, maxPages) I32
+
+    int64_t capacity() const { return table.cols * pageTokens; } // positions that a sequence can have
+
+    /// Page of a position of a sequence; numbers out of range are bent into it, so that none reads out of bounds.
+    std::byte* page(int32_t sequence, int64_t pageIndex) const;
+    std::byte* key(std::byte* page, int head, int token) const;
+    std::byte* value(std::byte* page, int head, int token) const;
+};
+
+struct AttentionSpec {
+    Rows q;
+    Rows out; // (R, heads * vDim) F32
+    KvPages kv;
+    int heads = 0;
+    float scale = 1;
+    float softCap = 0;
+    int window = 0;
+    const float* sinks = nullptr; // (heads), may be null
+};
+
+/// Generated tokens: parts of the key range beside each other, then merged in their order.
+struct Splits {
+    int64_t tokens = 0; // of one split; a multiple of pageTokens
+    int64_t count = 0;  // splits of a full sequence
+};
+
+Splits splitsOf(const KvPages&);
+uint64_t partialBytes(const AttentionSpec&, int64_t rows);
+StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity);
+StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);
+
+/// Prompt tokens: blocks of rows and heads against blocks of keys with a running softmax.
+uint64_t promptScratchBytes(const AttentionSpec&);
+StagePtr makePromptAttention(const StepView&, const AttentionSpec&, int64_t capacity);
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,95 @@
+#include "ui/conversation_panel.h"
+
+#include "ui/chat/chat_document.h"
+#include "ui/chat/chat_view.h"
+#include "ui/composer.h"
+#include "ui/empty_state.h"
+#include "ui/header.h"
+#include "ui/notices.h"
+
+#include <QCoreApplication>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QStackedWidget>
+
+#include <algorithm>
+
+namespace hearth::ui {
+
+namespace {
+
+constexpr int kMargin = 24; // px on each side of the column
+
+} // namespace
+
+ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
+    : QWidget(parent), theme_(theme), header_(new Header(theme, this)), notices_(new NoticeStack(theme)),
+      document_(new ChatDocument(this)), view_(new ChatView(*document_, theme, this)),
+      empty_(new EmptyState(theme, this)), stack_(new QStackedWidget(this)), composer_(new Composer(theme)),
+      noticeRow_(new QWidget(this)), composerRow_(new QWidget(this)) {
+    stack_->addWidget(empty_);
+    stack_->addWidget(view_);
+    for (const auto& [row, content] :
+         {std::pair<QWidget*, QWidget*>(noticeRow_, notices_), {composerRow_, composer_}}) {
+        auto* line = new QVBoxLayout(row);
+        line->setContentsMargins(kMargin, 8, kMargin, row == composerRow_ ? 4 : 0);
+        line->addWidget(content);
+    }
+    auto* stack = new QVBoxLayout(this);
+    stack->setContentsMargins(0, 0, 0, 0);
+    stack->setSpacing(0);
+    stack->addWidget(header_);
+    stack->addWidget(noticeRow_);
+    stack->addWidget(stack_, 1);
+    stack->addWidget(composerRow_);
+    setFocusProxy(composer_);
+
+    connect(document_, &ChatDocument::reset, this, &ConversationPanel::chooseView);
+    connect(document_, &ChatDocument::messageAppended, this, &ConversationPanel::chooseView);
+    connect(document_, &ChatDocument::messagesRemoved, this, &ConversationPanel::chooseView);
+    connect(empty_, &EmptyState::starterChosen, composer_, &Composer::fill);
+    connect(composer_, &Composer::pageKey, this, [this](int direction) {
+        QKeyEvent key(QEvent::KeyPress, direction < 0 ? Qt::Key_PageUp : Qt::Key_PageDown, Qt::NoModifier);
+        QCoreApplication::sendEvent(view_, &key);
+    });
+    composer_->setRecall([this] {
+        const QVector<MessageRow>& messages = document_->messages();
+        for (auto it = messages.crbegin(); it != messages.crend(); ++it)
+            if (it->role == Role::User)
+                return it->text;
+        return QString();
+    });
+    chooseView();
+}
+
+void ConversationPanel::chooseView() {
+    QWidget* wanted = document_->messages().isEmpty() ? static_cast<QWidget*>(empty_) : view_;
+    if (stack_->currentWidget() != wanted)
+        stack_->setCurrentWidget(wanted);
+}
+
+int ConversationPanel::composerTop() const {
+    return composerRow_->y() + 8;
+}
+
+void ConversationPanel::setWindowHeight(int px) {
+    composer_->setMaximumCardHeight(px / 2);
+}
+
+// min(680, width - 48), centred.
+void ConversationPanel::placeColumns() {
+    const int side = std::max(kMargin, (width() - kColumn) / 2);
+    for (QWidget* row : {noticeRow_, composerRow_}) {
+        QMargins margins = row->layout()->contentsMargins();
+        margins.setLeft(side);
+        margins.setRight(side);
+        row->layout()->setContentsMargins(margins);
+    }
+}
+
+void ConversationPanel::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    placeColumns();
+}
+
+} // namespace hearth::ui

@@ -1,0 +1,527 @@
+#include "app/application.h"
+
+#include "app/timings.h"
+#include "ui/chat/chat_document.h"
+
+#include <QEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QGuiApplication>
+#include <QSessionManager>
+#include <QThread>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace hearth::app {
+namespace {
+
+constexpr int kTrashDays = 30;
+constexpr int kScrollRest = 400; // ms
+
+// Notices by their keys: a second one of a key replaces the first.
+const QString kStorageKey = QStringLiteral("storage");
+const QString kFailureKey = QStringLiteral("failure");
+const QString kHistoryKey = QStringLiteral("history");
+const QString kHintKey = QStringLiteral("starter-language");
+const QString kNoModelKey = QStringLiteral("model-none");
+const QString kOpenAction = QStringLiteral("open");
+const QString kTrashPrefix = QStringLiteral("trash:");
+
+LoadMark markIn(const DataFolder& data) {
+    return LoadMark(std::filesystem::path(data.file(QStringLiteral("loading.mark")).toStdString()));
+}
+
+} // namespace
+
+/// What the database knows at the start.
+struct Application::Remembered {
+    Preferences preferences;
+    std::vector<storage::Conversation> conversations;
+    std::vector<storage::ConversationId> queued;
+    std::optional<StoredConversation> shown;
+};
+
+Application::Application(Options options, QObject* parent)
+    : QObject(parent), options_(std::move(options)), engine_(pipe_, markIn(options_.data)),
+      desk_(engine_, library_, markIn(options_.data)),
+      book_({storage_, engine_, [this] { return ++lastReply_; },
+             [this](const QString& path) { return desk_.loadedName(path); }, [this] { pipe_.drain(); }}),
+      window_(theme_) {
+    if (options_.data.problem.isEmpty())
+        storage_.open(options_.data.file(QStringLiteral("hearth.db")).toStdString());
+    else
+        storage_.openNothing(options_.data.problem);
+    connectWindow();
+    connectModels();
+    connectBook();
+    connect(&pipe_, &TokenPipe::updated, &book_, &ConversationBook::update);
+    connect(&storage_, &StorageWorker::failed, this, [this](const QString& sentence) {
+        window_.showNotice({kStorageKey, sentence, {}, true});
+    });
+    connect(&engine_, &EngineWorker::failed, this, &Application::showFailure);
+    scrollTimer_.setSingleShot(true);
+    scrollTimer_.setInterval(kScrollRest);
+    connect(&scrollTimer_, &QTimer::timeout, this, &Application::saveScroll);
+    // The end of the session: nothing is asked, everything is kept. The signal comes before the program is ended.
+    connect(
+        qGuiApp, &QGuiApplication::commitDataRequest, this, [this](QSessionManager&) { end(); }, Qt::DirectConnection);
+}
+
+Application::~Application() {
+    end();
+}
+
+// ---- Start.
+
+Application::Remembered Application::readRemembered() {
+    try {
+        return storage_.wait([](Store& store) {
+            Remembered all;
+            store.messages.recover();
+            all.preferences = readPreferences(store);
+            for (storage::Conversation& conversation : store.conversations.list()) {
+                // Made for a message that a crash kept from being stored.
+                if (!conversation.activeLeaf && conversation.draft.empty())
+                    store.conversations.moveToTrash(conversation.id);
+                else
+                    all.conversations.push_back(std::move(conversation));
+            }
+            for (const storage::Message& message : store.messages.queued()) {
+                if (std::find(all.queued.begin(), all.queued.end(), message.conversation) == all.queued.end())
+                    all.queued.push_back(message.conversation);
+            }
+            if (all.preferences.shown)
+                all.shown = loadConversation(store, all.preferences.shown);
+            if (all.shown && all.shown->conversation.deletedAt)
+                all.shown.reset();
+            return all;
+        });
+    } catch (const std::exception& e) {
+        const QString sentence = QString::fromUtf8(e.what());
+        std::fprintf(stderr, "hearth: %s\n", qPrintable(sentence));
+        window_.showNotice({kStorageKey, sentence, {}, true});
+        Remembered nothing;
+        nothing.preferences.settings.maxThreads = std::max(1, QThread::idealThreadCount());
+        return nothing;
+    }
+}
+
+void Application::start() {
+    started_ = true;
+    const Remembered remembered = readRemembered();
+    preferences_ = remembered.preferences;
+    timings::mark("database read");
+    const ui::SettingsRow& settings = preferences_.settings;
+    language_.setChoice(settings.language);
+    theme_.setChoice(settings.theme);
+    theme_.setTextSizePercent(settings.textSizePercent);
+    ui::SettingsRow shownSettings = settings;
+    shownSettings.modelFolder = modelFolder(settings.modelFolder, options_.data.path);
+    window_.setSettings(shownSettings);
+    library_.setFolder(shownSettings.modelFolder);
+    for (const QString& path : std::as_const(preferences_.openedModels))
+        library_.addFile(path);
+    if (!options_.openFile.isEmpty()) {
+        preferences_.lastModel = QFileInfo(options_.openFile).absoluteFilePath();
+        library_.addFile(preferences_.lastModel);
+    }
+
+    book_.open(remembered.conversations, remembered.queued);
+    if (remembered.shown)
+        book_.show(*remembered.shown);
+    else
+        book_.showNew(preferences_.lastModel, preferences_.newDraft);
+    if (!preferences_.layout.isEmpty())
+        window_.restoreLayout(preferences_.layout);
+    window_.installEventFilter(this);
+    window_.show();
+    timings::mark("window shown");
+}
+
+bool Application::eventFilter(QObject* object, QEvent* event) {
+    if (object == &window_ && event->type() == QEvent::Paint && !painted_) {
+        painted_ = true;
+        QTimer::singleShot(0, this, &Application::afterFirstPaint);
+    } else if (object == &window_ && event->type() == QEvent::LanguageChange) {
+        QTimer::singleShot(0, this, [this] {
+            updateModelHelp();
+            showHistoryNotice();
+        });
+    }
+    return QObject::eventFilter(object, event);
+}
+
+// The window is on the screen: now what takes time.
+void Application::afterFirstPaint() {
+    timings::mark("window on screen");
+    engine::EngineOptions options;
+    options.backend = preferences_.settings.backend.toStdString();
+    options.threads = preferences_.settings.threads;
+    engine_.start(options);
+    desk_.setEngineOptions(options);
+    library_.rescan();
+    chooseDefaultModel();
+    if (options_.data.problem.isEmpty())
+        storage_.post([](Store& store) { store.conversations.emptyTrash(kTrashDays); });
+}
+
+// ---- Connections.
+
+void Application::connectWindow() {
+    using ui::MainWindow;
+    connect(&window_, &MainWindow::newConversationRequested, this, [this] {
+        saveScroll();
+        book_.showNew(defaultModel(), preferences_.newDraft);
+    });
+    connect(&window_, &MainWindow::conversationSelected, this, [this](ui::RowId id) {
+        saveScroll();
+        book_.show(storage::ConversationId{id});
+    });
+    connect(&window_, &MainWindow::conversationRenamed, this,
+            [this](ui::RowId id, const QString& title) { book_.rename({id}, title); });
+    connect(&window_, &MainWindow::conversationDeleteRequested, this,
+            [this](ui::RowId id) { book_.moveToTrash({id}); });
+    connect(&window_, &MainWindow::undoRequested, this, [this](const QString& undoId) {
+        if (undoId.startsWith(kTrashPrefix))
+            book_.restore({undoId.mid(kTrashPrefix.size()).toLongLong()});
+    });
+
+    connect(&window_, &MainWindow::messageSubmitted, this, &Application::submit);
+    connect(&window_, &MainWindow::stopRequested, this, [this] { book_.shown()->stop(); });
+    connect(&window_, &MainWindow::regenerateRequested, this, [this](ui::RowId id) { book_.shown()->regenerate(id); });
+    connect(&window_, &MainWindow::continueRequested, this, [this](ui::RowId id) { book_.shown()->continueReply(id); });
+    connect(&window_, &MainWindow::siblingRequested, this,
+            [this](ui::RowId id, int index) { book_.shown()->switchSibling(id, index); });
+
+    connect(&window_, &MainWindow::modelPicked, this, &Application::pickModel);
+    connect(&window_, &MainWindow::modelLoadCancelled, &desk_, &ModelDesk::cancel);
+    connect(&window_, &MainWindow::modelFileOpened, this, &Application::openModelFile);
+
+    connect(&window_, &MainWindow::draftChanged, this, [this](const QString& text) {
+        book_.shown()->setDraft(text);
+        if (!book_.shown()->id()) {
+            preferences_.newDraft = text;
+            storeNewDraft(storage_, text);
+        }
+    });
+    connect(&window_, &MainWindow::scrollChanged, this, [this](double scroll) {
+        scroll_ = scroll;
+        scrollTimer_.start();
+    });
+    connect(&window_, &MainWindow::settingsChanged, this, &Application::applySettings);
+    connect(&window_, &MainWindow::noticeAction, this, [this](const QString& key, const QString& action) {
+        if (desk_.act(key, action))
+            return;
+        window_.hideNotice(key);
+        if (action == kOpenAction)
+            chooseModelFile();
+    });
+    connect(&window_, &MainWindow::windowClosing, this, &Application::end);
+}
+
+void Application::connectModels() {
+    connect(&desk_, &ModelDesk::changed, this, [this] {
+        window_.setModels(desk_.rows());
+        chooseDefaultModel();
+        updateModelHelp();
+    });
+    connect(&desk_, &ModelDesk::rowChanged, &window_, &ui::MainWindow::updateModel);
+    connect(&desk_, &ModelDesk::progressed, this, &Application::updateStatus);
+    connect(&desk_, &ModelDesk::notice, &window_, &ui::MainWindow::showNotice);
+    connect(&desk_, &ModelDesk::noticeOver, &window_, &ui::MainWindow::hideNotice);
+    connect(&desk_, &ModelDesk::fileWanted, this, &Application::chooseModelFile);
+    connect(&desk_, &ModelDesk::ready, this, [this](const QString& path) {
+        timings::mark("model ready");
+        book_.modelReady(path);
+        updateStatus();
+    });
+}
+
+void Application::connectBook() {
+    connect(&book_, &ConversationBook::rowsReset, this, [this] { window_.setConversations(book_.rows()); });
+    connect(&book_, &ConversationBook::rowChanged, &window_, &ui::MainWindow::updateConversation);
+    connect(&book_, &ConversationBook::rowRemoved, this, [this](ui::RowId id) {
+        window_.removeConversation(id);
+        if (book_.shown()->id().value == id)
+            book_.showNew(defaultModel(), preferences_.newDraft);
+    });
+    connect(&book_, &ConversationBook::trashed, this, [this](ui::RowId id, const QString& title) {
+        window_.showUndo(title.isEmpty() ? tr("The chat was deleted.") : tr("“%1” was deleted.").arg(title),
+                         kTrashPrefix + QString::number(id));
+    });
+    connect(&book_, &ConversationBook::shownChanged, this, &Application::showSession);
+    connect(&book_, &ConversationBook::shownStored, this, [this] {
+        preferences_.newDraft.clear();
+        storeNewDraft(storage_, {});
+        storeShown(storage_, book_.shown()->id());
+        window_.showConversation(book_.shown()->content());
+    });
+    connect(&book_, &ConversationBook::modelWanted, this, &Application::wantModelFor);
+}
+
+// The shown session speaks to the window directly; the others are heard through the book only.
+void Application::connectSession(ChatSession* session) {
+    if (connected_)
+        disconnect(connected_, nullptr, this, nullptr);
+    connected_ = session;
+    connect(session, &ChatSession::messageAdded, this,
+            [this](const ui::MessageRow& row) { window_.document().appendMessage(row); });
+    connect(session, &ChatSession::messageUpdated, this,
+            [this](const ui::MessageRow& row) { window_.document().updateMessage(row); });
+    connect(session, &ChatSession::messagesRemovedFrom, this,
+            [this](ui::RowId id) { window_.document().removeFrom(id); });
+    connect(session, &ChatSession::textAdded, this,
+            [this](ui::RowId id, const QString& text) { window_.document().appendText(id, text); });
+    connect(session, &ChatSession::thoughtsAdded, this,
+            [this](ui::RowId id, const QString& text) { window_.document().appendThoughts(id, text); });
+    connect(session, &ChatSession::messageFinished, this,
+            [this](ui::RowId id, ui::MessageState state, double thoughtSeconds, const QString& note) {
+                window_.document().finishMessage(id, state, thoughtSeconds, note);
+            });
+    connect(session, &ChatSession::reset, this,
+            [this, session] { window_.document().setMessages(session->content().messages); });
+    connect(session, &ChatSession::replyingChanged, this, [this, session] {
+        window_.setGenerating(session->isReplying());
+        updateStatus();
+    });
+    connect(session, &ChatSession::statusChanged, this, &Application::updateStatus);
+    connect(session, &ChatSession::historyLeftOut, this, &Application::showHistoryNotice);
+    connect(session, &ChatSession::sendFailed, this, [this, session](const QString& text) {
+        session->setDraft(text);
+        window_.showConversation(session->content());
+    });
+    connect(session, &ChatSession::userMessageStored, this, [this, session](const QString&, bool firstWithHan) {
+        if (firstWithHan && desk_.isStarter(session->model()))
+            window_.showNotice({kHintKey,
+                                tr("The starter model understands English only. For Chinese, open a larger model."),
+                                {{kOpenAction, tr("Open a model file…")}},
+                                false});
+    });
+}
+
+void Application::showSession() {
+    ChatSession* session = book_.shown();
+    connectSession(session);
+    scroll_.reset();
+    scrollTimer_.stop();
+    window_.hideNotice(kHintKey);
+    window_.hideNotice(kNoModelKey);
+    window_.showConversation(session->content());
+    window_.setGenerating(session->isReplying());
+    if (!session->model().isEmpty() && library_.scanned() && !library_.find(session->model())) {
+        library_.addFile(session->model()); // listed as missing, or where it lies now
+        library_.rescan();
+    }
+    storeShown(storage_, session->id());
+    showHistoryNotice();
+    updateModelHelp();
+    updateStatus();
+}
+
+// ---- Messages and models.
+
+void Application::submit(const QString& text) {
+    ChatSession* session = book_.shown();
+    if (session->model().isEmpty() && !defaultModel().isEmpty())
+        session->setModel(defaultModel());
+    if (!session->model().isEmpty() && session->model() != preferences_.lastModel) {
+        preferences_.lastModel = session->model();
+        storeLastModel(storage_, session->model());
+    }
+    window_.setCurrentModel(session->model());
+    session->send(text);
+}
+
+QString Application::defaultModel() const {
+    const auto present = [](const QString& path) { return !path.isEmpty() && QFileInfo(path).isFile(); };
+    if (present(preferences_.lastModel))
+        return preferences_.lastModel;
+    const auto& files = library_.files();
+    const auto starter = std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.starter; });
+    if (starter != files.end())
+        return starter->path;
+    const auto any =
+        std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.readable && !f.missing; });
+    return any == files.end() ? QString() : any->path;
+}
+
+// At the start the model of the conversation in the window is loaded behind it; later nothing is loaded unasked.
+void Application::chooseDefaultModel() {
+    if (!painted_ || ending_)
+        return;
+    ChatSession* session = book_.shown();
+    if (session->model().isEmpty()) {
+        const QString path = defaultModel();
+        if (path.isEmpty())
+            return;
+        session->setModel(path);
+        window_.setCurrentModel(path);
+        window_.hideNotice(kNoModelKey);
+    }
+    if (!started_)
+        return;
+    started_ = false;
+    desk_.want(session->model());
+}
+
+void Application::wantModelFor(ChatSession* session) {
+    if (!painted_)
+        return;
+    if (!session->model().isEmpty()) {
+        desk_.want(session->model());
+        return;
+    }
+    window_.showNotice(
+        {kNoModelKey,
+         tr("Your message is kept and waits for a model. Open a GGUF file, or drop one onto the window."),
+         {{kOpenAction, tr("Open a model file…")}},
+         false});
+}
+
+void Application::pickModel(const QString& path) {
+    started_ = false;
+    ChatSession* session = book_.shown();
+    session->setModel(path);
+    preferences_.lastModel = path;
+    storeLastModel(storage_, path);
+    window_.setCurrentModel(path);
+    window_.hideNotice(kNoModelKey);
+    updateModelHelp();
+    desk_.pick(path);
+}
+
+void Application::openModelFile(const QString& given) {
+    const QString path = QFileInfo(given).absoluteFilePath();
+    if (!library_.find(path)) {
+        library_.addFile(path);
+        preferences_.openedModels.removeAll(path);
+        preferences_.openedModels.append(path);
+        storeOpenedModels(storage_, preferences_.openedModels);
+        library_.rescan();
+    }
+    pickModel(path);
+}
+
+void Application::chooseModelFile() {
+    auto* dialog =
+        new QFileDialog(&window_, tr("Open a model file"),
+                        library_.files().isEmpty() ? QString() : QFileInfo(library_.files().first().path).path(),
+                        tr("Models (*.gguf)"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    connect(dialog, &QFileDialog::fileSelected, this, &Application::openModelFile);
+    dialog->open();
+}
+
+// ---- What the window says about it all.
+
+void Application::updateModelHelp() {
+    const QString model = book_.shown() ? book_.shown()->model() : QString();
+    if (desk_.isStarter(model)) {
+        window_.setStarterHelp(tr("Tiny, English only, to try the program") + QLatin1Char('\n') +
+                               tr("For better answers, open a larger GGUF model or drop one onto the window."));
+    } else if (model.isEmpty() && library_.scanned() && library_.files().isEmpty()) {
+        window_.setStarterHelp(tr("No model is here yet. Open a GGUF file, drop one onto the window, or run "
+                                  "installer/run, which brings the starter model."));
+    } else {
+        window_.setStarterHelp({});
+    }
+}
+
+void Application::updateStatus() {
+    if (ending_ || !book_.shown())
+        return;
+    ui::StatusRow status = book_.shown()->status();
+    if (status.phase == ui::Phase::Idle && !desk_.loadingPath().isEmpty()) {
+        status.phase = ui::Phase::Loading;
+        status.progress = desk_.loadingProgress();
+    }
+    if (desk_.loaded() && desk_.loadedPath() == book_.shown()->model()) {
+        status.contextAvailable = desk_.loaded()->info.contextTokens;
+        status.backend = QString::fromStdString(desk_.loaded()->info.backend);
+    }
+    window_.setStatus(status);
+}
+
+void Application::showHistoryNotice() {
+    const int leftOut = book_.shown() ? book_.shown()->leftOut() : 0;
+    if (leftOut == 0) {
+        window_.hideNotice(kHistoryKey);
+        return;
+    }
+    window_.showNotice(
+        {kHistoryKey,
+         tr("The context is full: the model no longer reads the oldest %n message(s).", nullptr, leftOut),
+         {},
+         false});
+}
+
+void Application::showFailure(const QString& sentence) {
+    window_.showNotice({kFailureKey, sentence, {}, true});
+}
+
+void Application::raiseWindow() {
+    window_.setWindowState(window_.windowState() & ~Qt::WindowMinimized);
+    window_.show();
+    window_.raise();
+    window_.activateWindow();
+}
+
+// ---- Settings.
+
+void Application::applySettings(const ui::SettingsRow& settings) {
+    const ui::SettingsRow before = std::exchange(preferences_.settings, settings);
+    const QString ownFolder = modelFolder({}, options_.data.path);
+    if (settings.modelFolder == ownFolder)
+        preferences_.settings.modelFolder.clear(); // the default stays the default when the data folder moves
+    storeSettings(storage_, preferences_.settings);
+    if (settings.language != before.language)
+        language_.setChoice(settings.language);
+    if (settings.theme != before.theme)
+        theme_.setChoice(settings.theme);
+    if (settings.textSizePercent != before.textSizePercent)
+        theme_.setTextSizePercent(settings.textSizePercent);
+    if (preferences_.settings.modelFolder != before.modelFolder) {
+        library_.setFolder(modelFolder(preferences_.settings.modelFolder, options_.data.path));
+        library_.rescan();
+    }
+    if (settings.threads != before.threads || settings.backend != before.backend)
+        applyEngineSettings();
+}
+
+// The model comes back with the next message, under the new options.
+void Application::applyEngineSettings() {
+    engine::EngineOptions options;
+    options.backend = preferences_.settings.backend.toStdString();
+    options.threads = preferences_.settings.threads;
+    desk_.setEngineOptions(options);
+}
+
+void Application::saveScroll() {
+    scrollTimer_.stop();
+    if (scroll_ && book_.shown())
+        book_.shown()->setScroll(*scroll_);
+    scroll_.reset();
+}
+
+// ---- End.
+
+void Application::end() {
+    if (ending_)
+        return;
+    ending_ = true;
+    timings::mark("ending");
+    saveScroll();
+    storeLayout(storage_, window_.saveLayout());
+    window_.hide();
+    book_.prepareToClose(); // what is there is safe before anything is waited for
+    engine_.finish();
+    pipe_.drain();
+    book_.close();
+    storage_.finish();
+    timings::mark("ended");
+    emit ended();
+}
+
+} // namespace hearth::app

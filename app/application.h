@@ -1,0 +1,100 @@
+#pragma once
+
+#include "app/chat/conversation_book.h"
+#include "app/data_folder.h"
+#include "app/engine_worker.h"
+#include "app/models/library.h"
+#include "app/models/model_desk.h"
+#include "app/preferences.h"
+#include "app/storage_worker.h"
+#include "app/token_pipe.h"
+#include "ui/language.h"
+#include "ui/main_window.h"
+#include "ui/theme.h"
+
+#include <QObject>
+#include <QPointer>
+#include <QTimer>
+
+#include <optional>
+
+namespace hearth::app {
+
+/// Owns everything and makes all connections: the one place where window, engine and storage meet. GUI thread; the
+/// engine's and the storage's threads live inside their workers.
+class Application : public QObject {
+    Q_OBJECT
+
+public:
+    struct Options {
+        DataFolder data;
+        QString openFile; // a model file given on the command line
+    };
+
+    explicit Application(Options, QObject* parent = nullptr);
+    ~Application() override;
+
+    /// Reads what is remembered and shows the window; the model loads behind it.
+    void start();
+    /// Stops what runs, keeps its text, stores everything, asks nothing. Then ended().
+    void end();
+    void raiseWindow();
+    /// What went wrong, in one inline line: also for exceptions that arrived at the event loop.
+    void showFailure(const QString& sentence);
+
+    ui::MainWindow& window() { return window_; }
+
+    ConversationBook& book() { return book_; }
+
+    ModelDesk& desk() { return desk_; }
+
+signals:
+    void ended();
+
+protected:
+    bool eventFilter(QObject*, QEvent*) override;
+
+private:
+    struct Remembered;
+
+    Remembered readRemembered();
+    void afterFirstPaint();
+    void connectWindow();
+    void connectModels();
+    void connectBook();
+    void connectSession(ChatSession*);
+
+    void showSession();
+    void submit(const QString& text);
+    void pickModel(const QString& path);
+    void openModelFile(const QString& path);
+    void chooseModelFile();
+    void wantModelFor(ChatSession*);
+    void chooseDefaultModel();
+    QString defaultModel() const;
+    void applySettings(const ui::SettingsRow&);
+    void applyEngineSettings();
+    void updateStatus();
+    void updateModelHelp();
+    void showHistoryNotice();
+    void saveScroll();
+
+    Options options_;
+    ui::Language language_;
+    ui::Theme theme_;
+    TokenPipe pipe_;
+    StorageWorker storage_;
+    EngineWorker engine_;
+    Library library_;
+    ModelDesk desk_;
+    ReplyId lastReply_ = 0;
+    ConversationBook book_;
+    ui::MainWindow window_;
+    QPointer<ChatSession> connected_; // the session whose signals go to the window
+    Preferences preferences_;
+    QTimer scrollTimer_;
+    std::optional<double> scroll_; // waits to be stored
+    bool painted_ = false, ending_ = false, started_ = false;
+};
+
+} // namespace hearth::app

@@ -1,0 +1,637 @@
+#include "app/chat/session.h"
+
+#include <nlohmann/json.hpp>
+
+#include <QFile>
+
+#include <algorithm>
+
+namespace hearth::app {
+namespace {
+
+constexpr int kGrowthInterval = 250; // ms
+
+bool hasHan(const QString& text) {
+    for (const char32_t c : text.toUcs4()) {
+        if (QChar::script(c) == QChar::Script_Han)
+            return true;
+    }
+    return false;
+}
+
+const char* roleName(ui::Role role) {
+    return role == ui::Role::System ? "system" : role == ui::Role::User ? "user" : "assistant";
+}
+
+} // namespace
+
+/// A reply that runs, from the request to its last word.
+struct ChatSession::Reply {
+    ReplyId id = 0;
+    storage::MessageId parent; // the user's message that it answers
+    std::string modelName;
+    bool continued = false; // grows on from what is there already
+    std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
+    // The row in the database: written and read by jobs of the storage thread only, which run in order. So nothing
+    // waits for the id to come back.
+    std::shared_ptr<storage::MessageId> stored = std::make_shared<storage::MessageId>();
+    bool rowAsked = false;        // beginRow() was called
+    ui::RowId row = 0;            // 0: its id is not known yet
+    QString early, earlyThoughts; // came before the row was known
+    std::string unsavedText, unsavedThoughts;
+    ReplyUpdate latest; // figures
+    bool reading = true;
+    bool ended = false;
+    bool stopAsked = false;
+};
+
+ChatSession::ChatSession(SessionServices services, StoredConversation stored)
+    : services_(std::move(services)), record_(std::move(stored.conversation)) {
+    for (const StoredMessage& message : stored.branch) {
+        rows_.append(messageRow(message));
+        states_.push_back(message.message.state);
+    }
+    if (!stored.branch.empty()) {
+        const storage::Message& leaf = stored.branch.back().message;
+        interrupted_ = leaf.state == storage::MessageState::Interrupted && leaf.note != note::kStopped;
+    }
+    growth_.setInterval(kGrowthInterval);
+    growth_.setTimerType(Qt::PreciseTimer);
+    connect(&growth_, &QTimer::timeout, this, &ChatSession::storeGrowth);
+}
+
+ChatSession::~ChatSession() = default;
+
+ui::ConversationRow ChatSession::row() const {
+    auto state = ui::ConversationState::Idle;
+    if (reply_)
+        state = ui::ConversationState::Generating;
+    else if (isWaiting())
+        state = ui::ConversationState::Waiting;
+    else if (record_.unread)
+        state = ui::ConversationState::Unread;
+    else if (interrupted_)
+        state = ui::ConversationState::Interrupted;
+    return conversationRow(record_, state);
+}
+
+ui::ConversationContent ChatSession::content() const {
+    return {row(), rows_, QString::fromStdString(record_.draft), record_.scroll, model()};
+}
+
+bool ChatSession::isWaiting() const {
+    return !reply_ && (wish_.kind != Wish::Kind::None || !queuedIds().empty() || !outbox_.isEmpty());
+}
+
+bool ChatSession::isBusy() const {
+    return reply_ || storing_ || reloading_ || !outbox_.isEmpty() || wish_.kind != Wish::Kind::None;
+}
+
+bool ChatSession::owns(ReplyId reply) const {
+    return reply_ && reply_->id == reply;
+}
+
+ui::StatusRow ChatSession::status() const {
+    ui::StatusRow status;
+    status.contextUsed = contextUsed_;
+    if (!reply_)
+        return status;
+    status.phase = reply_->reading ? ui::Phase::Reading : ui::Phase::Writing;
+    status.progress = reply_->latest.progress;
+    if (reply_->latest.seconds > 0.2)
+        status.tokensPerSecond = (reply_->latest.tokens - 1) / reply_->latest.seconds;
+    return status;
+}
+
+int ChatSession::indexOf(ui::RowId id) const {
+    for (qsizetype i = rows_.size(); i-- > 0;) {
+        if (rows_[i].id == id)
+            return int(i);
+    }
+    return -1;
+}
+
+std::vector<storage::MessageId> ChatSession::queuedIds() const {
+    std::vector<storage::MessageId> ids;
+    for (size_t i = states_.size(); i-- > 0 && rows_[qsizetype(i)].role == ui::Role::User;) {
+        if (states_[i] == storage::MessageState::Queued)
+            ids.push_back({rows_[qsizetype(i)].id});
+    }
+    return ids;
+}
+
+// ---- What the person says: stored first, then answered.
+
+void ChatSession::send(const QString& text) {
+    if (text.trimmed().isEmpty())
+        return;
+    outbox_.append(text);
+    record_.draft.clear();
+    storeNext();
+}
+
+void ChatSession::storeNext() {
+    if (storing_ || reloading_ || outbox_.isEmpty())
+        return;
+    if (reply_ && !reply_->row) {
+        // The answer that is being prepared stands before this message: its row must be there to be the parent.
+        beginRow();
+        return;
+    }
+    storing_ = true;
+    storage::Message message;
+    message.role = storage::Role::User;
+    message.state = storage::MessageState::Queued; // until its reply has a row: a crash before that answers it later
+    message.text = outbox_.first().toStdString();
+    message.parent = {rows_.isEmpty() ? 0 : rows_.last().id};
+    const std::string title = record_.title.empty() ? titleFrom(outbox_.first()).toStdString() : std::string();
+
+    struct Result {
+        storage::Conversation conversation;
+        storage::Message message;
+    };
+
+    services_.storage.call(
+        this,
+        [message, title, id = record_.id, model = record_.model](Store& store) mutable {
+            message.conversation = id ? id : store.conversations.create(title, model);
+            message.id = store.messages.append(message);
+            if (id && !title.empty())
+                store.conversations.rename(id, title);
+            if (id)
+                store.conversations.setDraft(id, {});
+            Result result;
+            result.conversation = store.conversations.find(message.conversation).value_or(storage::Conversation{});
+            result.message = store.messages.find(message.id).value_or(message);
+            return result;
+        },
+        [this](const Result& result) { messageStored(result.conversation, result.message); },
+        [this](const QString&) {
+            storing_ = false;
+            const QString text = outbox_.takeFirst();
+            emit rowChanged();
+            emit sendFailed(text);
+        });
+}
+
+void ChatSession::messageStored(const storage::Conversation& conversation, const storage::Message& message) {
+    storing_ = false;
+    const QString text = outbox_.takeFirst();
+    const bool isNew = !record_.id;
+    record_.id = conversation.id;
+    if (record_.title.empty())
+        record_.title = conversation.title;
+    record_.updatedAt = conversation.updatedAt;
+    record_.activity = conversation.activity;
+    record_.scroll = -1;
+    interrupted_ = false;
+
+    const bool hanBefore = std::any_of(rows_.begin(), rows_.end(), [](const ui::MessageRow& row) {
+        return row.role == ui::Role::User && hasHan(row.text);
+    });
+    ui::MessageRow row = messageRow({message});
+    if (!reply_ && services_.loadedName(model()))
+        row.state = ui::MessageState::Complete; // its reply is asked for at once
+    if (isNew)
+        emit stored();
+    rows_.append(row);
+    states_.push_back(message.state);
+    emit messageAdded(row);
+    emit userMessageStored(text, !hanBefore && hasHan(text));
+    emit rowChanged();
+    storeNext();
+    proceed();
+}
+
+// ---- Replies.
+
+void ChatSession::proceed() {
+    if (reply_ || storing_ || reloading_ || closing_)
+        return;
+    const bool queued = !queuedIds().empty();
+    if (!queued && wish_.kind == Wish::Kind::None)
+        return;
+    if (!services_.loadedName(model())) {
+        setQueuedShown(true);
+        emit rowChanged();
+        emit modelWanted();
+        return;
+    }
+    if (startWish())
+        return;
+    if (queued) {
+        setQueuedShown(false);
+        startReply(int(rows_.size()) - 1, 0);
+    }
+}
+
+bool ChatSession::startWish() {
+    const Wish wish = std::exchange(wish_, Wish{});
+    const int index = indexOf(wish.message);
+    if (wish.kind == Wish::Kind::None || index < 0)
+        return false;
+    if (wish.kind == Wish::Kind::Continue) {
+        startReply(index, wish.message);
+        return true;
+    }
+    // The old version and what followed it stay in the tree as another branch.
+    const int first = rows_[index].role == ui::Role::Assistant ? index : index + 1;
+    if (first < 1)
+        return false;
+    if (first < rows_.size()) {
+        const ui::RowId removed = rows_[first].id;
+        rows_.resize(first);
+        states_.resize(size_t(first));
+        emit messagesRemovedFrom(removed);
+    }
+    startReply(first - 1, 0);
+    return true;
+}
+
+PromptInput ChatSession::promptInput(int lastMessage, bool continueLast) const {
+    PromptInput input;
+    for (int i = 0; i <= lastMessage; ++i) {
+        engine::ChatMessage message;
+        message.role = roleName(rows_[i].role);
+        message.content = rows_[i].text.toStdString();
+        message.thoughts = rows_[i].thoughts.toStdString();
+        input.messages.push_back(std::move(message));
+    }
+    input.continueLast = continueLast;
+    input.alreadyLeftOut = leftOut_;
+    return input;
+}
+
+void ChatSession::startReply(int lastMessage, ui::RowId continued) {
+    auto reply = std::make_unique<Reply>();
+    reply->id = services_.nextReply();
+    reply->modelName = services_.loadedName(model()).value_or(QString()).toStdString();
+    reply->continued = continued != 0;
+    ReplyRequest request;
+    request.id = reply->id;
+    request.model = QFile::encodeName(model()).toStdString();
+    request.prompt = promptInput(lastMessage, reply->continued);
+    request.cancel = reply->cancel;
+    interrupted_ = false;
+    reply_ = std::move(reply);
+    if (continued) {
+        reply_->rowAsked = true;
+        reply_->row = continued;
+        *reply_->stored = {continued};
+        services_.storage.post([id = storage::MessageId{continued}](Store& store) { store.messages.reopenReply(id); });
+        ui::MessageRow& row = rows_[lastMessage];
+        row.state = ui::MessageState::Streaming;
+        row.note.clear();
+        states_[size_t(lastMessage)] = storage::MessageState::Growing;
+        emit messageUpdated(row);
+        growth_.start();
+    } else {
+        reply_->parent = {rows_[lastMessage].id};
+    }
+    services_.engine.reply(std::move(request));
+    emit replyingChanged();
+    emit rowChanged();
+    emit statusChanged();
+}
+
+void ChatSession::update(const ReplyUpdate& update) {
+    if (!reply_ || reply_->id != update.reply)
+        return;
+    Reply& reply = *reply_;
+    if (update.begun) {
+        contextUsed_ = update.promptTokens;
+        reply.latest.promptTokens = update.promptTokens;
+        leftOut_ = update.leftOut;
+        if (update.leftOut > 0)
+            emit historyLeftOut(update.leftOut);
+    }
+    if (update.read)
+        reply.latest.progress = update.progress;
+    if (update.tokens > 0) {
+        reply.reading = false;
+        contextUsed_ += update.tokens - reply.latest.tokens;
+        reply.latest.tokens = update.tokens;
+        reply.latest.seconds = update.seconds;
+        reply.latest.thoughtSeconds = update.thoughtSeconds;
+    }
+    reply.unsavedText += update.text;
+    reply.unsavedThoughts += update.thoughts;
+    if (update.tokens > 0)
+        beginRow();
+    appendToRow(QString::fromStdString(update.text), QString::fromStdString(update.thoughts));
+    emit statusChanged();
+    if (update.end != ReplyEnd::None) {
+        reply.ended = true;
+        reply.latest.end = update.end;
+        reply.latest.error = update.error;
+        reply.latest.prefilledTokens = update.prefilledTokens;
+        reply.latest.prefillSeconds = update.prefillSeconds;
+        finishReply();
+    }
+}
+
+// The reply's row in the database, from its first token on (or earlier, where a message is to follow it).
+void ChatSession::beginRow() {
+    if (reply_->rowAsked)
+        return;
+    reply_->rowAsked = true;
+    services_.storage.call(
+        this,
+        [conversation = record_.id, parent = reply_->parent, model = reply_->modelName, stored = reply_->stored,
+         queued = queuedIds()](Store& store) {
+            *stored = store.messages.beginReply(conversation, parent, model);
+            for (const storage::MessageId id : queued)
+                store.messages.setState(id, storage::MessageState::Complete, {});
+            StoredMessage row;
+            row.message = store.messages.find(*stored).value_or(storage::Message{});
+            row.siblingCount = std::max<int>(1, int(store.messages.siblings(*stored).size()));
+            row.siblingIndex = row.siblingCount - 1;
+            return row;
+        },
+        [this](const StoredMessage& row) { rowBegun(row); },
+        [this](const QString&) {
+            // Nothing of it can be kept; failed() has said why.
+            if (reply_) {
+                reply_->cancel->store(true);
+                reply_.reset();
+                growth_.stop();
+                emit replyingChanged();
+                emit rowChanged();
+                emit statusChanged();
+            }
+        });
+    growth_.start();
+}
+
+void ChatSession::rowBegun(const StoredMessage& stored) {
+    if (!reply_ || reply_->row)
+        return;
+    for (size_t i = 0; i < states_.size(); ++i) {
+        if (states_[i] == storage::MessageState::Queued)
+            states_[i] = storage::MessageState::Complete;
+    }
+    setQueuedShown(false);
+    ui::MessageRow row = messageRow(stored);
+    row.state = ui::MessageState::Streaming;
+    row.text.clear();
+    row.thoughts.clear();
+    reply_->row = row.id;
+    rows_.append(row);
+    states_.push_back(storage::MessageState::Growing);
+    emit messageAdded(row);
+    appendToRow(std::exchange(reply_->early, {}), std::exchange(reply_->earlyThoughts, {}));
+    if (reply_->ended)
+        finishReply();
+    storeNext();
+}
+
+void ChatSession::appendToRow(const QString& text, const QString& thoughts) {
+    if (text.isEmpty() && thoughts.isEmpty())
+        return;
+    if (!reply_->row) {
+        reply_->early += text;
+        reply_->earlyThoughts += thoughts;
+        return;
+    }
+    const int index = indexOf(reply_->row);
+    if (index < 0)
+        return;
+    if (!thoughts.isEmpty()) {
+        rows_[index].thoughts += thoughts;
+        emit thoughtsAdded(reply_->row, thoughts);
+    }
+    if (!text.isEmpty()) {
+        rows_[index].text += text;
+        emit textAdded(reply_->row, text);
+    }
+}
+
+void ChatSession::storeGrowth() {
+    services_.drainPipe();
+    if (!reply_ || !reply_->rowAsked || (reply_->unsavedText.empty() && reply_->unsavedThoughts.empty()))
+        return;
+    services_.storage.post([stored = reply_->stored, text = std::exchange(reply_->unsavedText, {}),
+                            thoughts = std::exchange(reply_->unsavedThoughts, {})](Store& store) {
+        if (*stored)
+            store.messages.growReply(*stored, text, thoughts);
+    });
+}
+
+void ChatSession::finishReply() {
+    Reply& reply = *reply_;
+    const bool nothing = !reply.rowAsked;
+    if (closing_ && nothing) {
+        reply_.reset(); // the message stays queued and is answered at the next start
+        return;
+    }
+    if (nothing) {
+        beginRow(); // also an answer that failed or was stopped before its first word has its place, and can be asked
+                    // again
+    }
+    if (!reply.row && !closing_)
+        return; // rowBegun() comes back here
+
+    auto state = storage::MessageState::Complete;
+    std::string why;
+    switch (reply.latest.end) {
+    case ReplyEnd::None:
+    case ReplyEnd::EndOfTurn:
+        break;
+    case ReplyEnd::MaxTokens:
+        state = storage::MessageState::Interrupted;
+        why = note::kLength;
+        break;
+    case ReplyEnd::ContextFull:
+        state = storage::MessageState::Interrupted;
+        why = note::kContext;
+        break;
+    case ReplyEnd::Cancelled:
+        state = storage::MessageState::Interrupted;
+        why = closing_ && !reply.stopAsked ? note::kClosed : note::kStopped;
+        break;
+    case ReplyEnd::Error:
+        state = storage::MessageState::Failed;
+        why = reply.latest.error;
+        break;
+    }
+    nlohmann::json receipt = {{"model", reply.modelName},
+                              {"promptTokens", reply.latest.promptTokens},
+                              {"prefilledTokens", reply.latest.prefilledTokens},
+                              {"prefillSeconds", reply.latest.prefillSeconds},
+                              {"generatedTokens", reply.latest.tokens},
+                              {"decodeSeconds", reply.latest.seconds},
+                              {"leftOutMessages", leftOut_}};
+    const std::string receiptText = receipt.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const bool unread = !shown_;
+    services_.storage.post([stored = reply.stored, text = std::exchange(reply.unsavedText, {}),
+                            thoughts = std::exchange(reply.unsavedThoughts, {}), state, why, receiptText, unread,
+                            thoughtSeconds = reply.latest.thoughtSeconds, conversation = record_.id](Store& store) {
+        if (!*stored)
+            return;
+        if (!text.empty() || !thoughts.empty())
+            store.messages.growReply(*stored, text, thoughts);
+        store.messages.finishReply(*stored, state, thoughtSeconds, why, receiptText);
+        if (unread)
+            store.conversations.setUnread(conversation, true);
+    });
+    growth_.stop();
+    record_.unread = unread;
+    const ui::RowId row = reply.row;
+    const double thoughtSeconds = reply.latest.thoughtSeconds;
+    reply_.reset();
+    if (const int index = indexOf(row); index >= 0) {
+        states_[size_t(index)] = state;
+        rows_[index].state = state == storage::MessageState::Complete      ? ui::MessageState::Complete
+                             : state == storage::MessageState::Interrupted ? ui::MessageState::Interrupted
+                                                                           : ui::MessageState::Failed;
+        rows_[index].thoughtSeconds = thoughtSeconds;
+        rows_[index].note = noteText(why);
+        interrupted_ = state == storage::MessageState::Interrupted && why != note::kStopped;
+        emit messageFinished(row, rows_[index].state, thoughtSeconds, rows_[index].note);
+    }
+    emit replyingChanged();
+    emit rowChanged();
+    emit statusChanged();
+    storeNext();
+    proceed();
+}
+
+void ChatSession::prepareToClose() {
+    closing_ = true;
+    if (!reply_)
+        return;
+    reply_->cancel->store(true);
+    storeGrowth();
+}
+
+void ChatSession::close() {
+    closing_ = true;
+    wish_ = {};
+    if (!reply_)
+        return;
+    if (!reply_->ended) {
+        reply_->ended = true;
+        reply_->latest.end = ReplyEnd::Cancelled;
+    }
+    finishReply();
+}
+
+// Messages that wait look so only while they really wait.
+void ChatSession::setQueuedShown(bool waiting) {
+    for (size_t i = 0; i < states_.size(); ++i) {
+        ui::MessageRow& row = rows_[qsizetype(i)];
+        if (row.role != ui::Role::User)
+            continue;
+        const bool queued = waiting && states_[i] == storage::MessageState::Queued;
+        const auto wanted = queued ? ui::MessageState::Queued : ui::MessageState::Complete;
+        if (row.state != wanted) {
+            row.state = wanted;
+            emit messageUpdated(row);
+        }
+    }
+}
+
+// ---- Further wishes of the person.
+
+void ChatSession::stop() {
+    if (!reply_)
+        return;
+    reply_->stopAsked = true;
+    reply_->cancel->store(true);
+}
+
+void ChatSession::regenerate(ui::RowId message) {
+    if (reply_ || storing_ || reloading_ || indexOf(message) < 0)
+        return;
+    wish_ = {Wish::Kind::Regenerate, message};
+    proceed();
+}
+
+void ChatSession::continueReply(ui::RowId message) {
+    const int index = indexOf(message);
+    if (reply_ || storing_ || reloading_ || index < 0 || rows_[index].role != ui::Role::Assistant)
+        return;
+    // What was said after it belongs to another branch than a longer version of it.
+    if (index + 1 != rows_.size()) {
+        regenerate(message);
+        return;
+    }
+    wish_ = {Wish::Kind::Continue, message};
+    proceed();
+}
+
+void ChatSession::switchSibling(ui::RowId message, int index) {
+    if (reply_ || storing_ || reloading_ || indexOf(message) < 0)
+        return;
+    reloading_ = true;
+    services_.storage.call(
+        this,
+        [id = record_.id, message, index](Store& store) {
+            app::showSibling(store, id, {message}, index);
+            return loadConversation(store, id);
+        },
+        [this](const std::optional<StoredConversation>& stored) {
+            reloading_ = false;
+            if (stored) {
+                rows_.clear();
+                states_.clear();
+                for (const StoredMessage& one : stored->branch) {
+                    rows_.append(messageRow(one));
+                    states_.push_back(one.message.state);
+                }
+                leftOut_ = 0;
+                emit reset();
+                emit rowChanged();
+            }
+            storeNext();
+        },
+        [this](const QString&) { reloading_ = false; });
+}
+
+void ChatSession::setModel(const QString& path) {
+    const std::string model = path.toStdString();
+    if (model == record_.model)
+        return;
+    record_.model = model;
+    leftOut_ = 0;
+    contextUsed_ = 0;
+    if (record_.id)
+        services_.storage.post([id = record_.id, model](Store& store) { store.conversations.setModel(id, model); });
+    emit statusChanged();
+}
+
+void ChatSession::setTitle(const QString& title) {
+    record_.title = title.toStdString();
+    if (record_.id)
+        services_.storage.post(
+            [id = record_.id, text = record_.title](Store& store) { store.conversations.rename(id, text); });
+    emit rowChanged();
+}
+
+void ChatSession::setDraft(const QString& draft) {
+    const std::string text = draft.toStdString();
+    if (text == record_.draft)
+        return;
+    record_.draft = text;
+    if (record_.id)
+        services_.storage.post([id = record_.id, text](Store& store) { store.conversations.setDraft(id, text); });
+}
+
+void ChatSession::setScroll(double scroll) {
+    if (scroll == record_.scroll)
+        return;
+    record_.scroll = scroll;
+    if (record_.id)
+        services_.storage.post([id = record_.id, scroll](Store& store) { store.conversations.setScroll(id, scroll); });
+}
+
+void ChatSession::setShown(bool shown) {
+    shown_ = shown;
+    if (!shown || !record_.unread)
+        return;
+    record_.unread = false;
+    services_.storage.post([id = record_.id](Store& store) { store.conversations.setUnread(id, false); });
+    emit rowChanged();
+}
+
+} // namespace hearth::app

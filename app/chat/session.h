@@ -1,0 +1,130 @@
+#pragma once
+
+#include "app/chat/stored_conversation.h"
+#include "app/engine_worker.h"
+#include "app/storage_worker.h"
+#include "app/token_pipe.h"
+#include "ui/rows.h"
+
+#include <QObject>
+#include <QStringList>
+#include <QTimer>
+#include <QVector>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hearth::app {
+
+/// What a session needs, all of it longer-lived than the session.
+struct SessionServices {
+    StorageWorker& storage;
+    ReplySource& engine;
+    std::function<ReplyId()> nextReply;                               // a fresh number
+    std::function<std::optional<QString>(const QString&)> loadedName; // of a model by path; absent: not loaded
+    std::function<void()> drainPipe; // so that what is stored is as new as what was generated
+};
+
+/// One conversation in use: stores what the person says, asks for replies, keeps what they become. Lives on while it is
+/// generating, shown or not. GUI thread.
+class ChatSession : public QObject {
+    Q_OBJECT
+
+public:
+    ChatSession(SessionServices, StoredConversation);
+    ~ChatSession() override;
+
+    storage::ConversationId id() const { return record_.id; } // 0: not stored yet
+
+    const storage::Conversation& record() const { return record_; }
+
+    QString model() const { return QString::fromStdString(record_.model); } // path; empty: none chosen
+
+    ui::ConversationRow row() const;
+    ui::ConversationContent content() const;
+
+    bool isReplying() const { return reply_ != nullptr; }
+
+    bool isWaiting() const; // something is queued, and no reply runs
+    bool isBusy() const;    // must not be dropped from memory
+    ui::StatusRow status() const;
+
+    int leftOut() const { return leftOut_; } // messages of the history that the last prompt had no room for
+
+    // What the person does
+    void send(const QString& text);
+    void stop();
+    void regenerate(ui::RowId reply);
+    void continueReply(ui::RowId reply);
+    void switchSibling(ui::RowId reply, int index);
+    void setModel(const QString& path);
+    void setTitle(const QString&);
+    void setDraft(const QString&);
+    void setScroll(double);
+    void setShown(bool);
+
+    // What happens
+    void proceed(); // the model may be there now: go on with what waits
+    void update(const ReplyUpdate&);
+    bool owns(ReplyId) const;
+    /// The program is about to end: cancels the reply and stores what there is, in case it does not come to close().
+    void prepareToClose();
+    /// The engine has ended and the pipe is empty: stores the rest as interrupted.
+    void close();
+    void storeGrowth();
+
+signals:
+    void stored();     // it has an id now
+    void rowChanged(); // title or state
+    void replyingChanged();
+    void statusChanged();
+    void modelWanted();
+    void reset(); // all messages are others
+    void messageAdded(const hearth::ui::MessageRow&);
+    void messageUpdated(const hearth::ui::MessageRow&);
+    void messagesRemovedFrom(hearth::ui::RowId);
+    void textAdded(hearth::ui::RowId, const QString&);
+    void thoughtsAdded(hearth::ui::RowId, const QString&);
+    void messageFinished(hearth::ui::RowId, hearth::ui::MessageState, double thoughtSeconds, const QString& note);
+    void userMessageStored(const QString& text, bool firstWithHan); // for the hint on the starter's language
+    void historyLeftOut(int messages);
+    void sendFailed(const QString& text); // nothing was stored: the person gets the text back
+
+private:
+    struct Reply;
+
+    struct Wish { // what waits for the model besides queued messages
+        enum class Kind { None, Regenerate, Continue } kind = Kind::None;
+        ui::RowId message = 0;
+    };
+
+    void storeNext();
+    void messageStored(const storage::Conversation&, const storage::Message&);
+    bool startWish();
+    void startReply(int lastMessage, ui::RowId continued);
+    void beginRow();
+    void rowBegun(const StoredMessage&);
+    void appendToRow(const QString& text, const QString& thoughts);
+    void finishReply();
+    void setQueuedShown(bool waiting);
+    std::vector<storage::MessageId> queuedIds() const;
+    int indexOf(ui::RowId) const; // -1: not here
+    PromptInput promptInput(int lastMessage, bool continueLast) const;
+
+    SessionServices services_;
+    storage::Conversation record_;
+    QVector<ui::MessageRow> rows_;
+    std::vector<storage::MessageState> states_; // as stored, beside rows_
+    QStringList outbox_;                        // said, but not stored yet
+    bool storing_ = false, reloading_ = false, shown_ = false, closing_ = false;
+    bool interrupted_ = false; // the list says so
+    Wish wish_;
+    std::unique_ptr<Reply> reply_;
+    QTimer growth_; // four times a second at most
+    int leftOut_ = 0, contextUsed_ = 0;
+};
+
+} // namespace hearth::app

@@ -1,0 +1,405 @@
+#include "app/engine_worker.h"
+
+#include <QCoreApplication>
+#include <QFile>
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <pthread.h>
+
+namespace hearth::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What an exception says to a person.
+QString sentenceOf(const std::exception& e) {
+    if (const auto* tooLong = dynamic_cast<const PromptTooLong*>(&e)) {
+        return QCoreApplication::translate(
+                   "EngineWorker",
+                   "This message needs %1 tokens, and the model has room for %2. Shorten it, or choose a model with a "
+                   "larger context.")
+            .arg(tooLong->needed)
+            .arg(tooLong->available);
+    }
+    if (dynamic_cast<const std::bad_alloc*>(&e))
+        return QCoreApplication::translate(
+            "EngineWorker", "There is not enough memory. Close other programs, or choose a smaller model or context.");
+    return QString::fromUtf8(e.what());
+}
+
+ReplyEnd endOf(engine::StopReason reason) {
+    switch (reason) {
+    case engine::StopReason::EndOfTurn:
+        return ReplyEnd::EndOfTurn;
+    case engine::StopReason::MaxTokens:
+        return ReplyEnd::MaxTokens;
+    case engine::StopReason::ContextFull:
+        return ReplyEnd::ContextFull;
+    case engine::StopReason::Cancelled:
+        return ReplyEnd::Cancelled;
+    case engine::StopReason::Error:
+        break;
+    }
+    return ReplyEnd::Error;
+}
+
+} // namespace
+
+struct EngineWorker::Loaded {
+    engine::ModelId id = 0;
+    std::string path;
+    LoadRequest request;
+    LoadedModel model;
+    int replies = 0; // that run
+};
+
+struct EngineWorker::Running {
+    ReplyId id = 0;
+    Loaded* model = nullptr;
+    std::shared_ptr<std::atomic<bool>> cancel;
+    SpokenPrefixes::Entry prompt; // what was read
+    std::string text;             // what was written after it, thoughts too
+    std::vector<engine::TokenId> tokens;
+    bool exact = true; // `text` is what the tokens spell
+    Clock::time_point firstToken, thoughtsBegan;
+    bool inThoughts = false;
+    double thoughtSeconds = 0;
+    bool finished = false;
+};
+
+EngineWorker::EngineWorker(TokenPipe& pipe, LoadMark mark, QObject* parent)
+    : QObject(parent), pipe_(pipe), mark_(std::move(mark)) {
+    qRegisterMetaType<LoadedModel>();
+}
+
+EngineWorker::~EngineWorker() {
+    finish();
+}
+
+void EngineWorker::start(const engine::EngineOptions& options) {
+    options_ = options;
+    thread_ = std::thread([this] { run(); });
+}
+
+void EngineWorker::configure(const engine::EngineOptions& options) {
+    push([this, options] {
+        options_ = options;
+        optionsChanged_ = true;
+    });
+}
+
+void EngineWorker::load(const LoadRequest& request) {
+    cancelLoad(); // one at a time, and the newest wish counts
+    loadCancel_ = std::make_shared<std::atomic<bool>>(false);
+    push([this, request, cancel = loadCancel_] { doLoad(request, cancel); });
+}
+
+void EngineWorker::cancelLoad() {
+    if (loadCancel_)
+        loadCancel_->store(true);
+    loadCancel_.reset();
+}
+
+void EngineWorker::reply(ReplyRequest request) {
+    push([this, request = std::move(request)]() mutable { doReply(std::move(request)); });
+}
+
+void EngineWorker::finish() {
+    cancelLoad();
+    {
+        const std::lock_guard lock(mutex_);
+        finishing_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable())
+        thread_.join();
+}
+
+void EngineWorker::push(std::function<void()> command) {
+    {
+        const std::lock_guard lock(mutex_);
+        commands_.push_back(std::move(command));
+    }
+    wake_.notify_one();
+}
+
+void EngineWorker::run() {
+    pthread_setname_np(pthread_self(), "hearth-engine");
+    for (;;) {
+        try {
+            runCommands(running_.empty());
+            {
+                const std::lock_guard lock(mutex_);
+                if (finishing_)
+                    break;
+            }
+            if (!running_.empty())
+                stepOnce();
+            cleanUp();
+        } catch (const std::exception& e) {
+            dropEngine(sentenceOf(e).toStdString());
+        } catch (...) {
+            dropEngine(
+                QCoreApplication::translate("EngineWorker", "The engine failed for a reason that it did not give.")
+                    .toStdString());
+        }
+    }
+    engine_.reset(); // may still call back for what runs
+    for (const auto& reply : running_) {
+        if (!reply->finished)
+            endReply(reply->id, ReplyEnd::Cancelled);
+    }
+    running_.clear();
+    models_.clear();
+    // Whoever closes the window in order has no model to fear.
+    if (markStands_)
+        mark_.clear();
+}
+
+void EngineWorker::runCommands(bool mayWait) {
+    for (;;) {
+        std::function<void()> command;
+        {
+            std::unique_lock lock(mutex_);
+            if (mayWait)
+                wake_.wait(lock, [this] { return finishing_ || !commands_.empty(); });
+            if (finishing_ || commands_.empty())
+                return;
+            command = std::move(commands_.front());
+            commands_.pop_front();
+        }
+        command();
+        mayWait = false;
+    }
+}
+
+void EngineWorker::stepOnce() {
+    if (!engine_->step()) {
+        // The engine has nothing to do, yet replies wait: end them rather than to spin.
+        for (const auto& reply : running_) {
+            if (!reply->finished) {
+                reply->finished = true;
+                endReply(reply->id, ReplyEnd::Error,
+                         QCoreApplication::translate("EngineWorker", "The engine lost this reply. Try again.")
+                             .toStdString());
+            }
+        }
+    }
+}
+
+void EngineWorker::makeEngine() {
+    if (!engine_)
+        engine_ = std::make_unique<engine::Engine>(options_);
+}
+
+EngineWorker::Loaded* EngineWorker::find(const std::string& path) {
+    for (const auto& model : models_) {
+        if (model->path == path)
+            return model.get();
+    }
+    return nullptr;
+}
+
+void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
+    const std::string path = QFile::encodeName(request.path).toStdString();
+    if (cancel->load()) {
+        emit loadEnded(request.path, {});
+        return;
+    }
+    cleanUp();
+    if (Loaded* already = find(path)) {
+        if (already->request.contextTokens == request.contextTokens && !optionsChanged_) {
+            current_ = path;
+            emit loaded(request.path, already->model);
+            return;
+        }
+        if (already->replies == 0 && current_ == path)
+            current_.clear();
+        cleanUp();
+    }
+    markStands_ = mark_.write({path, LoadMark::Stage::Loading});
+    try {
+        makeEngine();
+        auto model = std::make_unique<Loaded>();
+        model->path = path;
+        model->request = request;
+        Clock::time_point told{};
+        engine::LoadOptions options;
+        options.path = path;
+        options.contextTokens = request.contextTokens;
+        model->id = engine_->load(options, [&](double progress) {
+            if (secondsSince(told) >= 0.03) {
+                told = Clock::now();
+                emit loadProgress(request.path, progress);
+            }
+            return !cancel->load();
+        });
+        if (model->id == 0) {
+            mark_.clear();
+            markStands_ = false;
+            emit loadEnded(request.path, {});
+            return;
+        }
+        model->model = {engine_->info(model->id), engine_->text(model->id)};
+        current_ = path;
+        models_.push_back(std::move(model));
+        mark_.write({path, LoadMark::Stage::Loaded});
+        emit loaded(request.path, models_.back()->model);
+    } catch (const std::exception& e) {
+        mark_.clear(); // it answered with an error, so it does not take the program down
+        markStands_ = false;
+        emit loadEnded(request.path, sentenceOf(e));
+    }
+}
+
+void EngineWorker::doReply(ReplyRequest request) {
+    if (request.cancel && request.cancel->load()) {
+        endReply(request.id, ReplyEnd::Cancelled);
+        return;
+    }
+    Loaded* model = find(request.model);
+    if (!model) {
+        endReply(
+            request.id, ReplyEnd::Error,
+            QCoreApplication::translate("EngineWorker", "The model is not loaded any more. Try again.").toStdString());
+        return;
+    }
+    try {
+        startReply(request, *model);
+    } catch (const std::exception& e) {
+        endReply(request.id, ReplyEnd::Error, sentenceOf(e).toStdString());
+    }
+}
+
+void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
+    const engine::ModelText& text = *model.model.text;
+    Prompt prompt = buildPrompt(text, request.prompt, model.model.info.contextTokens, model.path, &spoken_);
+    pipe_.change(request.id, [&](ReplyUpdate& update) {
+        update.begun = true;
+        update.promptTokens = int(prompt.tokens.size());
+        update.leftOut = prompt.leftOut;
+    });
+
+    auto owned = std::make_unique<Running>();
+    Running* reply = owned.get();
+    reply->id = request.id;
+    reply->model = &model;
+    reply->cancel = request.cancel;
+    reply->prompt = {model.path, prompt.text, prompt.tokens};
+
+    engine::GenerationRequest generation;
+    generation.promptText = std::move(prompt.text);
+    generation.prompt = std::move(prompt.tokens);
+    generation.sampling = request.sampling.value_or(text.defaultSampling);
+    generation.cancel = request.cancel;
+    generation.onPrefill = [this, id = request.id](int done, int total) {
+        pipe_.change(id, [&](ReplyUpdate& update) {
+            update.read = true;
+            update.progress = total > 0 ? double(done) / total : 1;
+        });
+    };
+    generation.onToken = [this, reply](const engine::TokenOut& token) { onToken(*reply, token); };
+    generation.onFinish = [this, reply](const engine::GenerationSummary& summary) { onFinish(*reply, summary); };
+
+    if (markStands_)
+        mark_.write({model.path, LoadMark::Stage::Answering});
+    engine_->start(model.id, std::move(generation));
+    ++model.replies;
+    running_.push_back(std::move(owned));
+}
+
+void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
+    const auto now = Clock::now();
+    if (reply.tokens.empty()) {
+        reply.firstToken = now;
+        reply.thoughtsBegan = now;
+        reply.inThoughts = token.thought;
+        if (markStands_) {
+            mark_.clear();
+            markStands_ = false;
+        }
+    }
+    if (reply.inThoughts)
+        reply.thoughtSeconds = std::chrono::duration<double>(now - reply.thoughtsBegan).count();
+    reply.inThoughts = token.thought;
+    reply.tokens.push_back(token.id);
+    reply.text += token.text;
+    if (reply.model->model.text->tokenizer->kind(token.id) == engine::TokenKind::Control)
+        reply.exact = false;
+    pipe_.change(reply.id, [&](ReplyUpdate& update) {
+        (token.thought ? update.thoughts : update.text) += token.text;
+        update.tokens = int(reply.tokens.size());
+        update.seconds = std::chrono::duration<double>(now - reply.firstToken).count();
+        update.thoughtSeconds = reply.thoughtSeconds;
+    });
+}
+
+void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& summary) {
+    reply.finished = true;
+    spoken_.remember(reply.prompt);
+    if (reply.exact && !reply.tokens.empty()) {
+        SpokenPrefixes::Entry& whole = reply.prompt;
+        whole.text += reply.text;
+        whole.tokens.insert(whole.tokens.end(), reply.tokens.begin(), reply.tokens.end());
+        spoken_.remember(std::move(whole));
+    }
+    pipe_.change(reply.id, [&](ReplyUpdate& update) {
+        update.end = endOf(summary.stop);
+        update.error = summary.error;
+        update.prefilledTokens = summary.prefilledTokens;
+        update.prefillSeconds = summary.prefillSeconds;
+    });
+}
+
+void EngineWorker::endReply(ReplyId id, ReplyEnd end, const std::string& error) {
+    pipe_.change(id, [&](ReplyUpdate& update) {
+        update.end = end;
+        update.error = error;
+    });
+}
+
+// Forgets finished replies, unloads models that nobody needs, applies new options once nothing runs.
+void EngineWorker::cleanUp() {
+    std::erase_if(running_, [](const auto& reply) {
+        if (reply->finished)
+            --reply->model->replies;
+        return reply->finished;
+    });
+    const bool restart = optionsChanged_ && running_.empty();
+    std::erase_if(models_, [&](const auto& model) {
+        if (model->replies > 0 || (model->path == current_ && !restart))
+            return false;
+        spoken_.forget(model->path);
+        engine_->unload(model->id);
+        emit unloaded(QFile::decodeName(model->path.c_str()));
+        return true;
+    });
+    if (restart) {
+        engine_.reset();
+        optionsChanged_ = false;
+        current_.clear();
+    }
+}
+
+// After a failure in the middle of a step nothing of the engine can be relied on: a new one is made for the next load.
+void EngineWorker::dropEngine(const std::string& error) {
+    engine_.reset(); // may still call back for what runs
+    for (const auto& reply : running_) {
+        if (!reply->finished)
+            endReply(reply->id, ReplyEnd::Error, error);
+    }
+    running_.clear();
+    for (const auto& model : models_)
+        emit unloaded(QFile::decodeName(model->path.c_str()));
+    models_.clear();
+    current_.clear();
+    emit failed(QString::fromStdString(error));
+}
+
+} // namespace hearth::app

@@ -1,0 +1,120 @@
+#pragma once
+
+#include "app/chat/prompt_builder.h"
+#include "app/load_mark.h"
+#include "app/token_pipe.h"
+#include "engine/engine.h"
+
+#include <QMetaType>
+#include <QObject>
+#include <QString>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace hearth::app {
+
+struct ReplyRequest {
+    ReplyId id = 0;
+    std::string model; // path
+    PromptInput prompt;
+    std::optional<engine::SamplerSettings> sampling; // absent: the model's own
+    std::shared_ptr<std::atomic<bool>> cancel;       // set directly by the window: seen before the next operation
+};
+
+/// What a conversation needs of the engine.
+class ReplySource {
+public:
+    virtual ~ReplySource() = default;
+    virtual void reply(ReplyRequest) = 0; // what becomes of it comes through the pipe
+};
+
+struct LoadRequest {
+    QString path;
+    int contextTokens = 0; // 0: the model's own
+};
+
+struct LoadedModel {
+    engine::ModelInfo info;
+    std::shared_ptr<const engine::ModelText> text; // immutable: any thread counts tokens with it
+};
+
+/// The engine thread: owns the engine, takes commands from a queue, steps while there is work and sleeps otherwise. One
+/// model is the current one; another stays in memory only while a reply of it runs. All functions: GUI thread.
+class EngineWorker : public QObject, public ReplySource {
+    Q_OBJECT
+
+public:
+    EngineWorker(TokenPipe&, LoadMark, QObject* parent = nullptr);
+    ~EngineWorker() override;
+
+    void start(const engine::EngineOptions&);
+    /// As soon as no reply runs: everything is unloaded, the next load uses these options.
+    void configure(const engine::EngineOptions&);
+    void load(const LoadRequest&);
+    /// Ends the load that runs or waits; it is answered by loadEnded() without an error.
+    void cancelLoad();
+    void reply(ReplyRequest) override;
+    /// Cancels what runs and ends the thread. The pipe then holds the last words of every reply.
+    void finish();
+
+signals: // emitted on the engine thread
+    void loadProgress(const QString& path, double progress);
+    void loaded(const QString& path, const hearth::app::LoadedModel&);
+    void loadEnded(const QString& path, const QString& error); // not loaded; an empty error: cancelled
+    void unloaded(const QString& path);
+    void failed(const QString& sentence);
+
+private:
+    struct Loaded;
+    struct Running;
+    using Cancel = std::shared_ptr<std::atomic<bool>>;
+
+    void push(std::function<void()>);
+    // All below: engine thread.
+    void run();
+    void runCommands(bool mayWait);
+    void stepOnce();
+    void makeEngine();
+    void doLoad(const LoadRequest&, const Cancel&);
+    void doReply(ReplyRequest);
+    void startReply(const ReplyRequest&, Loaded&);
+    void onToken(Running&, const engine::TokenOut&);
+    void onFinish(Running&, const engine::GenerationSummary&);
+    void endReply(ReplyId, ReplyEnd, const std::string& error = {});
+    void cleanUp();
+    void dropEngine(const std::string& error);
+    Loaded* find(const std::string& path);
+
+    TokenPipe& pipe_;
+    const LoadMark mark_;
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<std::function<void()>> commands_; // guarded by mutex_
+    bool finishing_ = false;                     // guarded by mutex_
+    Cancel loadCancel_;                          // of the newest load; GUI thread
+
+    // Engine thread.
+    engine::EngineOptions options_;
+    bool optionsChanged_ = false;
+    std::unique_ptr<engine::Engine> engine_;
+    std::vector<std::unique_ptr<Loaded>> models_;
+    std::vector<std::unique_ptr<Running>> running_;
+    std::string current_; // path of the model that shall stay
+    bool markStands_ = false;
+    SpokenPrefixes spoken_;
+
+    std::thread thread_;
+};
+
+} // namespace hearth::app
+
+Q_DECLARE_METATYPE(hearth::app::LoadedModel)

@@ -1,0 +1,208 @@
+#include "app/models/model_desk.h"
+
+#include <QFile>
+#include <QFileInfo>
+
+namespace hearth::app {
+namespace {
+
+constexpr int kSmallerContext = 2048; // tokens
+
+const QString kSuspectKey = QStringLiteral("model-suspect");
+const QString kFailedKey = QStringLiteral("model-failed");
+const QString kMissingKey = QStringLiteral("model-missing");
+
+} // namespace
+
+ModelDesk::ModelDesk(EngineWorker& engine, Library& library, LoadMark mark, QObject* parent)
+    : QObject(parent), engine_(engine), library_(library) {
+    if (const std::optional<LoadMark::Entry> entry = mark.read()) {
+        const QString path = QFile::decodeName(entry->path.c_str());
+        if (QFileInfo::exists(path)) {
+            suspect_ = path;
+            suspectStage_ = entry->stage;
+        } else {
+            mark.clear();
+        }
+    }
+    connect(&engine_, &EngineWorker::loaded, this, &ModelDesk::onLoaded);
+    connect(&engine_, &EngineWorker::loadEnded, this, &ModelDesk::onEnded);
+    connect(&engine_, &EngineWorker::loadProgress, this, [this](const QString& path, double progress) {
+        if (path != loadingPath_)
+            return;
+        progress_ = progress;
+        tellRow(path);
+        emit progressed();
+    });
+    connect(&engine_, &EngineWorker::unloaded, this, [this](const QString& path) {
+        if (path == loadedPath_) {
+            loadedPath_.clear();
+            loaded_.reset();
+        }
+        tellRow(path);
+        emit progressed();
+    });
+    connect(&library_, &Library::changed, this, &ModelDesk::changed);
+}
+
+void ModelDesk::setEngineOptions(const engine::EngineOptions& options) {
+    options_ = options;
+    engine_.configure(options);
+}
+
+ui::ModelRow ModelDesk::rowOf(const ModelFile& file) const {
+    ui::ModelRow row;
+    row.path = file.path;
+    row.name = file.name;
+    row.detail = file.detail;
+    row.starter = file.starter;
+    if (file.missing) {
+        row.state = ui::ModelState::Missing;
+    } else if (file.path == loadingPath_) {
+        row.state = ui::ModelState::Loading;
+        row.progress = progress_;
+    } else if (file.path == loadedPath_) {
+        row.state = ui::ModelState::Loaded;
+    }
+    return row;
+}
+
+QVector<ui::ModelRow> ModelDesk::rows() const {
+    QVector<ui::ModelRow> rows;
+    for (const ModelFile& file : library_.files())
+        rows.append(rowOf(file));
+    return rows;
+}
+
+void ModelDesk::tellRow(const QString& path) {
+    if (const ModelFile* file = library_.find(path))
+        emit rowChanged(rowOf(*file));
+}
+
+std::optional<QString> ModelDesk::loadedName(const QString& path) const {
+    if (path.isEmpty() || path != loadedPath_ || !loaded_)
+        return std::nullopt;
+    return QString::fromStdString(loaded_->info.name);
+}
+
+QString ModelDesk::nameOf(const QString& path) const {
+    const ModelFile* file = library_.find(path);
+    return file ? file->name : QFileInfo(path).completeBaseName();
+}
+
+bool ModelDesk::isStarter(const QString& path) const {
+    return !path.isEmpty() && isStarterFile(path, QFileInfo(path).size());
+}
+
+void ModelDesk::want(const QString& path) {
+    if (path.isEmpty() || path == loadingPath_)
+        return;
+    if (path == loadedPath_ && loadingPath_.isEmpty()) {
+        emit ready(path);
+        return;
+    }
+    if (isSuspect(path)) {
+        showSuspect();
+        return;
+    }
+    if (!QFileInfo::exists(path)) {
+        emit notice({kMissingKey,
+                     tr("The model %1 is not where it was. Bring it back, or choose another one.").arg(nameOf(path)),
+                     {{QStringLiteral("choose"), tr("Open a model file…")}},
+                     true});
+        return;
+    }
+    load(path);
+}
+
+void ModelDesk::pick(const QString& path) {
+    if (isSuspect(path)) {
+        suspect_.clear();
+        emit noticeOver(kSuspectKey);
+    }
+    want(path);
+}
+
+void ModelDesk::load(const QString& path, int contextTokens) {
+    const QString before = std::exchange(loadingPath_, path);
+    progress_ = 0;
+    emit noticeOver(kFailedKey);
+    emit noticeOver(kMissingKey);
+    if (!before.isEmpty() && before != path)
+        tellRow(before);
+    tellRow(path);
+    emit progressed();
+    engine_.load({path, contextTokens});
+}
+
+void ModelDesk::cancel(const QString& path) {
+    if (path == loadingPath_)
+        engine_.cancelLoad();
+}
+
+void ModelDesk::onLoaded(const QString& path, const LoadedModel& model) {
+    const QString before = std::exchange(loadedPath_, path);
+    loaded_ = model;
+    if (path == loadingPath_)
+        loadingPath_.clear();
+    if (before != path)
+        tellRow(before);
+    tellRow(path);
+    emit progressed();
+    emit ready(path);
+}
+
+void ModelDesk::onEnded(const QString& path, const QString& error) {
+    if (path == loadingPath_)
+        loadingPath_.clear();
+    tellRow(path);
+    emit progressed();
+    if (!error.isEmpty()) {
+        failedPath_ = path;
+        emit notice(
+            {kFailedKey,
+             error,
+             {{QStringLiteral("again"), tr("Try again")}, {QStringLiteral("choose"), tr("Open another model file…")}},
+             true});
+    }
+    emit loadFailed(path);
+}
+
+void ModelDesk::showSuspect() {
+    const QString text =
+        suspectStage_ == LoadMark::Stage::Loading
+            ? tr("Hearth ended while it was loading %1, so the model has not been loaded this time.")
+            : tr("Hearth ended before %1 had written its first word, so the model has not been loaded this time.");
+    emit notice({kSuspectKey,
+                 text.arg(nameOf(suspect_)),
+                 {{QStringLiteral("cpu"), tr("Load on the CPU")},
+                  {QStringLiteral("smaller"), tr("Smaller context")},
+                  {QStringLiteral("again"), tr("Try again")}},
+                 true});
+}
+
+bool ModelDesk::act(const QString& noticeKey, const QString& actionId) {
+    if (noticeKey == kSuspectKey) {
+        const QString path = std::exchange(suspect_, QString());
+        emit noticeOver(kSuspectKey);
+        if (path.isEmpty())
+            return true;
+        if (actionId == QLatin1String("cpu")) {
+            engine::EngineOptions options = options_;
+            options.backend = "cpu";
+            engine_.configure(options);
+        }
+        load(path, actionId == QLatin1String("smaller") ? kSmallerContext : 0);
+        return true;
+    }
+    if (noticeKey != kFailedKey && noticeKey != kMissingKey)
+        return false;
+    emit noticeOver(noticeKey);
+    if (actionId == QLatin1String("again"))
+        want(failedPath_);
+    else if (actionId == QLatin1String("choose"))
+        emit fileWanted();
+    return true;
+}
+
+} // namespace hearth::app

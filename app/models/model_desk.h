@@ -1,0 +1,79 @@
+#pragma once
+
+#include "app/engine_worker.h"
+#include "app/load_mark.h"
+#include "app/models/library.h"
+#include "ui/rows.h"
+
+#include <QObject>
+#include <QSet>
+#include <QString>
+
+#include <optional>
+
+namespace hearth::app {
+
+/// Which model is loaded, loading, missing or under suspicion, and what is said about it. GUI thread.
+class ModelDesk : public QObject {
+    Q_OBJECT
+
+public:
+    ModelDesk(EngineWorker&, Library&, LoadMark, QObject* parent = nullptr);
+
+    /// Before the first load: the options of the engine, as the settings have them.
+    void setEngineOptions(const engine::EngineOptions&);
+
+    QVector<ui::ModelRow> rows() const;
+
+    const std::optional<LoadedModel>& loaded() const { return loaded_; }
+
+    QString loadedPath() const { return loadedPath_; }
+
+    QString loadingPath() const { return loadingPath_; }
+
+    double loadingProgress() const { return progress_; }
+
+    /// The name under which a loaded model signs its replies.
+    std::optional<QString> loadedName(const QString& path) const;
+    QString nameOf(const QString& path) const;
+    bool isStarter(const QString& path) const;
+
+    bool isSuspect(const QString& path) const { return !path.isEmpty() && path == suspect_; }
+
+    /// Loads unless it is loaded, loading, missing, or took the program down last time: then a notice asks.
+    void want(const QString& path);
+    /// Chosen by hand: loads whatever happened before.
+    void pick(const QString& path);
+    void cancel(const QString& path);
+    /// An action of a notice that this object showed. False: not one of its.
+    bool act(const QString& noticeKey, const QString& actionId);
+
+signals:
+    void changed(); // rows
+    void rowChanged(const hearth::ui::ModelRow&);
+    void progressed();
+    void ready(const QString& path);
+    void notice(const hearth::ui::Notice&);
+    void noticeOver(const QString& key);
+    void fileWanted();                    // the person wants to choose another file
+    void loadFailed(const QString& path); // what waits for it goes on waiting
+
+private:
+    void load(const QString& path, int contextTokens = 0);
+    void onLoaded(const QString& path, const LoadedModel&);
+    void onEnded(const QString& path, const QString& error);
+    void showSuspect();
+    ui::ModelRow rowOf(const ModelFile&) const;
+    void tellRow(const QString& path);
+
+    EngineWorker& engine_;
+    Library& library_;
+    engine::EngineOptions options_;
+    std::optional<LoadedModel> loaded_;
+    QString loadedPath_, loadingPath_, failedPath_;
+    QString suspect_; // the mark names it: not loaded until the person says so
+    LoadMark::Stage suspectStage_ = LoadMark::Stage::Loading;
+    double progress_ = 0;
+};
+
+} // namespace hearth::app

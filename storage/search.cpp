@@ -3,8 +3,9 @@
 #include "storage/database.h"
 #include "storage/fts_tokenizer.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
-#include <optional>
 
 namespace hearth::storage {
 
@@ -149,25 +150,38 @@ void tell(Database& db, SearchIndex index, const char* command, int64_t row, std
     }
 }
 
-/// Runs one change of an index. A damaged index must never cost a message, so it is built anew from the rows as they
-/// stand when the change is written; where even that fails, the search is the poorer and the message is kept.
-void change(Database& db, SearchIndex index, const char* command, int64_t row, std::string_view text) {
+/// Whether it is the index that is wrong (its tables contradict each other, or are not there), not the disk or the
+/// lock.
+bool indexIsToBlame(const Error& error) {
+    const int code = error.code() & 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_CONSTRAINT || code == SQLITE_ERROR;
+}
+
+/// Does `part` whole or not at all. False: the index is wrong. FTS5 writes when a savepoint ends, and that one is lost
+/// when this fails: hence the inner one.
+template <class F>
+bool attempt(Database& db, F&& part) {
     db.execute("SAVEPOINT search_index");
     try {
-        tell(db, index, command, row, text);
+        db.execute("SAVEPOINT search_change");
+        part();
+        db.execute("RELEASE search_change");
+        db.execute("RELEASE search_index");
+        return true;
     } catch (const Error& error) {
-        if (!error.isDamage())
+        if (!indexIsToBlame(error))
             throw;
-        db.execute("ROLLBACK TO search_index");
-        try {
-            rebuildIndex(db, index);
-        } catch (const Error& again) {
-            if (!again.isDamage())
-                throw;
-            db.execute("ROLLBACK TO search_index");
-        }
     }
+    db.execute("ROLLBACK TO search_index");
     db.execute("RELEASE search_index");
+    return false;
+}
+
+/// A damaged index must never cost a message: it is built anew from the rows as they stand when the change is written.
+/// Where even that fails, search is the poorer and the message is kept.
+void change(Database& db, SearchIndex index, const char* command, int64_t row, std::string_view text) {
+    if (!attempt(db, [&] { tell(db, index, command, row, text); }))
+        attempt(db, [&] { rebuildIndex(db, index); });
 }
 
 } // namespace
@@ -189,7 +203,19 @@ std::vector<SearchHit> Search::searchTitles(std::string_view query, int limit) c
 
 void rebuildIndex(Database& db, SearchIndex index) {
     const std::string table = namesOf(index).table;
-    db.execute("INSERT INTO " + table + "(" + table + ") VALUES('rebuild')");
+    // FTS5 does not open an index whose first records are damaged, so they are made those of an empty one (as FTS5's
+    // format has them: no averages, no levels). Writing to its tables is forbidden otherwise.
+    sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_DEFENSIVE, 0, nullptr);
+    try {
+        for (const char* part : {"_data", "_idx", "_docsize"})
+            db.execute("DELETE FROM " + table + part);
+        db.execute("INSERT INTO " + table + "_data(id, block) VALUES(1, x''), (10, x'00000000000000')");
+        db.execute("INSERT INTO " + table + "(" + table + ") VALUES('rebuild')");
+    } catch (...) {
+        sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+        throw;
+    }
+    sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
 }
 
 void addToIndex(Database& db, SearchIndex index, int64_t row, std::string_view text) {

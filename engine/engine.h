@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct ModelInfo {
     uint64_t kvBytesPerToken = 0;
     std::string backend; // "CPU"
     std::string isa;
+    uint64_t bytesPerToken = 0; // of weights, read for each generated token
+    double loadSeconds = 0;
+    std::string notice; // what a person should know of this file, a sentence; mostly empty
 };
 
 /// The parts of a model that are text. Immutable, shared with any thread: the composer counts tokens with it.
@@ -54,6 +58,64 @@ struct ModelText {
     std::unique_ptr<const ChatTemplate> chatTemplate;
     SamplerSettings defaultSampling; // the file's own recommendation where it has one
     int contextTokens = 0;
+};
+
+/// Where one tensor of a file would lie.
+struct InspectedTensor {
+    std::string name;
+    std::string type;  // "Q4_K"
+    std::string shape; // "576 x 1536", innermost first
+    uint64_t bytes = 0;
+    std::string device; // "CPU"
+};
+
+/// What a file is and what running it would take, found without loading it.
+struct Inspection {
+    ModelInfo info;      // backend and isa are empty
+    std::string format;  // "GGUF v3"
+    std::string problem; // why it cannot be run, a sentence; empty: it can
+    std::vector<InspectedTensor> tensors;
+    std::vector<std::pair<std::string, uint64_t>> bytesByType; // largest first
+    Metadata metadata;
+
+    // Placement, where there is no problem.
+    uint64_t weightBytes = 0;
+    uint64_t kvBytes = 0; // of the whole context
+    uint64_t scratchBytes = 0;
+    uint64_t totalBytes = 0;
+    uint64_t freeBytes = 0; // now
+    bool fits = false;
+    int largestContext = 0;              // that fits, at most the one asked for
+    double predictedTokensPerSecond = 0; // 0: the bandwidth is unknown
+};
+
+/// Reads a file's header and plans its placement. `readBandwidth` in bytes a second as Engine::readBandwidth() measures
+/// it, 0: unknown. Any thread. Throws Error when the file cannot be read at all.
+Inspection inspectFile(const LoadOptions&, double readBandwidth = 0);
+
+/// Raw blocks of a quantized type as numbers, and back. Throw Error: unknown type, sizes that do not fill blocks, a
+/// type without an encoder.
+std::vector<float> dequantize(std::string_view type, std::span<const std::byte> blocks);
+std::vector<std::byte> quantize(std::string_view type, std::span<const float> numbers);
+
+struct BenchOptions {
+    int prompt = 512;
+    int generate = 64;
+    int depth = 0;     // tokens in the cache before prompt and generation
+    int sequences = 1; // generated at the same time
+    int repeat = 3;    // the median counts
+};
+
+struct BenchResult {
+    double prefillTokensPerSecond = 0;
+    double decodeTokensPerSecond = 0; // of all sequences together
+    double decodeGBPerSecond = 0;     // weights and cache read while generating
+    double readGBPerSecond = 0;       // the machine's, measured in alternation
+    double firstTokenSeconds = 0;     // prompt and first token, cold cache
+    double loadSeconds = 0;
+    uint64_t peakBytes = 0; // resident, of the process
+    std::string logitsHash; // of the last logits, hexadecimal
+    std::string isa;
 };
 
 using ModelId = uint32_t;
@@ -78,7 +140,7 @@ struct GenerationSummary {
     double decodeSeconds = 0;
 };
 
-/// All callbacks run on the engine thread, inside Engine::step().
+/// All callbacks run on the engine thread, inside Engine::step() (onFinish also inside unload()).
 struct GenerationRequest {
     std::vector<TokenId> prompt; // as rendered; bos included
     std::string promptText;      // for ThoughtSplitter; may be empty
@@ -101,7 +163,8 @@ public:
 
     /// Maps and checks the file, builds the plans. `progress` (0 to 1) returns false to cancel: then load returns 0.
     ModelId load(const LoadOptions&, const std::function<bool(double)>& progress = {});
-    void unload(ModelId); // its sequences finish as Cancelled
+    /// Its sequences finish as Cancelled, at once. Called from inside a callback it waits for the end of step().
+    void unload(ModelId);
 
     const ModelInfo& info(ModelId) const;
     std::shared_ptr<const ModelText> text(ModelId) const;
@@ -120,6 +183,20 @@ public:
     };
 
     std::vector<float> eval(ModelId, std::span<const TokenId>, const EvalOptions&);
+    /// The same, position by position, without holding them all: for `perplexity` and long inputs.
+    void eval(ModelId, std::span<const TokenId>, const EvalOptions&,
+              const std::function<void(int position, std::span<const float> logits)>&);
+
+    /// Bytes a second at which weights are read, all threads, measured now (about 0.1 s) over the model's own tensors.
+    double readBandwidth(ModelId);
+    /// The same over memory of the engine's own, before any model is loaded.
+    double readBandwidth();
+
+    /// Times this model alone; nothing else must be running.
+    BenchResult bench(ModelId, const BenchOptions&);
+
+    std::string backend() const; // "CPU"
+    std::string isa() const;     // "avx2": the rows in use
 
 private:
     struct Impl;

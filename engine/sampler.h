@@ -31,9 +31,17 @@ public:
     /// NaN counts as -infinity; with nothing finite left the answer is the lowest id that is not NaN, else 0.
     int32_t sample(std::span<float> logits, std::span<const int32_t> history, uint64_t position);
 
+    uint64_t seed() const; // as drawn from the clock where the settings gave none
+
 private:
+    void penalize(std::span<float> logits, std::span<const int32_t> history);
+    void collect(std::span<const float> logits, float best);
+    int32_t draw(std::span<const float> logits, size_t best, uint64_t position);
+
     SamplerSettings settings_;
-    std::vector<int32_t> order_; // reused between calls: nothing is allocated per token
+    // Reused between calls: nothing is allocated per token once they have grown.
+    std::vector<int32_t> order_;
+    std::vector<int32_t> recent_;
     std::vector<float> weights_;
 };
 

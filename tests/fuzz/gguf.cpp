@@ -1,7 +1,7 @@
 // The GGUF reader and what is built from its numbers alone: configuration, tensor list, placement.
 
-#include "engine/error.h"
 #include "engine/gguf.h"
+#include "engine/error.h"
 #include "engine/model.h"
 #include "engine/placement.h"
 

@@ -1,0 +1,463 @@
+#include "engine/engine.h"
+
+#include "engine/error.h"
+#include "engine/loaded_model.h"
+#include "engine/reply.h"
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <map>
+#include <new>
+#include <utility>
+
+namespace hearth::engine {
+
+namespace {
+
+std::unique_ptr<kernels::Backend> makeBackend(const EngineOptions& options) {
+    if (options.backend != "auto" && options.backend != "cpu")
+        throw Error("The backend " + printable(options.backend) + " is not there; \"cpu\" and \"auto\" are.");
+    try {
+        return kernels::makeCpuBackend({.threads = std::max(0, options.threads)});
+    } catch (const kernels::BackendError& error) {
+        throw Error(error.what());
+    }
+}
+
+std::string changedWhileInUse(const LoadedModel& model) {
+    return "The file " + printable(model.info().path, 400) +
+           " changed while it was in use. Load the model again when the file is whole.";
+}
+
+} // namespace
+
+/// Schedule, run, finish: the scheduler decides, the model's runner computes, the replies take the results.
+struct Engine::Impl {
+    explicit Impl(const EngineOptions& options) : backend(makeBackend(options)) {}
+
+    std::unique_ptr<kernels::Backend> backend;
+    std::map<ModelId, std::unique_ptr<LoadedModel>> models;
+    ModelId lastModel = 0;
+    std::vector<std::unique_ptr<Reply>> replies; // in the order of their arrival
+    SequenceId lastSequence = 0;
+    Scheduler scheduler;
+    bool stepping = false;
+    std::vector<ModelId> unloadLater;
+
+    LoadedModel& model(ModelId id) const;
+    Reply* find(SequenceId) const;
+
+    bool step();
+    void endRefused();
+    void endCancelled();
+    Schedule schedule();
+    void admit(LoadedModel&, Reply&);
+    void runPrefill(LoadedModel&, Reply&, int tokens);
+    void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
+    bool makeRoom(LoadedModel&, Reply&, int tokens);
+    bool preempt(LoadedModel&, const Reply& keep);
+    void take(Reply&, std::span<float> logits);
+    void end(Reply&, StopReason, const std::string& error = {});
+    void failAll(ModelId, const std::string& error);
+    void unload(ModelId);
+};
+
+LoadedModel& Engine::Impl::model(ModelId id) const {
+    const auto it = models.find(id);
+    if (it == models.end())
+        throw Error("This model is not loaded.");
+    return *it->second;
+}
+
+Reply* Engine::Impl::find(SequenceId id) const {
+    const auto it = std::find_if(replies.begin(), replies.end(), [&](const auto& r) { return r->id() == id; });
+    return it == replies.end() ? nullptr : it->get();
+}
+
+// ---- schedule
+
+Schedule Engine::Impl::schedule() {
+    std::vector<Candidate> candidates;
+    for (const auto& reply : replies) {
+        const int position = reply->kv < 0 ? 0 : model(reply->model()).cache().length(reply->kv);
+        const int pending = static_cast<int>(reply->tokens().size()) - position;
+        candidates.push_back({.id = reply->id(),
+                              .model = reply->model(),
+                              .priority = reply->priority(),
+                              .decoding = reply->begun() && pending == 1,
+                              .position = position,
+                              .pending = pending});
+    }
+    return scheduler.next(candidates, [&](ModelId id) -> const ChunkPace& { return model(id).pace(); });
+}
+
+void Engine::Impl::endRefused() {
+    for (size_t i = 0; i < replies.size();) {
+        Reply& reply = *replies[i];
+        if (reply.refusal().empty())
+            ++i;
+        else
+            end(reply, StopReason::Error, reply.refusal());
+    }
+}
+
+void Engine::Impl::endCancelled() {
+    for (size_t i = 0; i < replies.size();) {
+        Reply& reply = *replies[i];
+        if (reply.cancelled())
+            end(reply, StopReason::Cancelled);
+        else
+            ++i;
+    }
+}
+
+// ---- run
+
+/// Opens the sequence and takes over what the cache has of its prompt. The last token is computed always: its logits
+/// are wanted.
+void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
+    if (reply.kv >= 0)
+        return;
+    if (!reply.started)
+        reply.begin = Reply::Clock::now();
+    reply.started = true;
+    reply.kv = m.cache().open();
+    const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
+    reply.prefilled(reused, 0);
+}
+
+/// Another reply gives up its pages and computes them again later: background before chat, the youngest first.
+bool Engine::Impl::preempt(LoadedModel& m, const Reply& keep) {
+    Reply* victim = nullptr;
+    for (const auto& reply : replies) {
+        const bool holds = reply->kv >= 0 && reply.get() != &keep && &model(reply->model()) == &m;
+        if (holds && (!victim || reply->priority() >= victim->priority()))
+            victim = reply.get();
+    }
+    if (!victim)
+        return false;
+    m.cache().release(victim->kv);
+    victim->kv = -1;
+    return true;
+}
+
+bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
+    while (!m.prepare(reply.kv, tokens))
+        if (!preempt(m, reply))
+            return false;
+    return true;
+}
+
+void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
+    const bool fresh = reply.kv < 0;
+    admit(m, reply);
+    const int position = m.cache().length(reply.kv);
+    const std::span<const TokenId> rest = reply.tokens().subspan(static_cast<size_t>(position));
+    // What the cache gave was not known when the chunk was planned.
+    if (fresh)
+        n = m.pace().chunk(position, static_cast<int>(rest.size()),
+                           replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds);
+    if (!makeRoom(m, reply, n))
+        return end(reply, StopReason::Error, "The memory for this context is used up.");
+    std::vector<StepRow> rows;
+    for (int i = 0; i < n; ++i)
+        rows.push_back({.id = rest[static_cast<size_t>(i)], .position = position + i, .sequence = reply.kv});
+    std::vector<int> wanted;
+    if (n == static_cast<int>(rest.size()))
+        wanted.push_back(n - 1);
+    const auto begin = Reply::Clock::now();
+    std::span<float> logits;
+    if (!m.runner().prefill(rows, wanted, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; }))
+        return end(reply, StopReason::Cancelled);
+    if (m.checkpoint().changed())
+        return failAll(reply.model(), changedWhileInUse(m));
+    m.pace().measured(n, std::chrono::duration<double>(Reply::Clock::now() - begin).count());
+    m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
+    reply.prefilled(position + n, n);
+    if (!logits.empty())
+        take(reply, logits);
+}
+
+void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const SequenceId> ids) {
+    std::vector<Reply*> batch;
+    std::vector<StepRow> rows;
+    for (const SequenceId sequence : ids) {
+        Reply* reply = find(sequence);
+        if (!reply || reply->kv < 0)
+            continue; // ended, or made room for one before it
+        if (!makeRoom(m, *reply, 1)) {
+            end(*reply, StopReason::Error, "The memory for this context is used up.");
+            continue;
+        }
+        batch.push_back(reply);
+    }
+    // Whoever was put back to make room is not part of this step.
+    std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
+    for (const Reply* reply : batch)
+        rows.push_back({.id = reply->tokens().back(),
+                        .position = static_cast<int>(reply->tokens().size()) - 1,
+                        .sequence = reply->kv});
+    if (rows.empty())
+        return;
+    const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
+    const bool ran = m.runner().decode(rows, cancel, [&](size_t i, std::span<float> logits) {
+        if (m.checkpoint().changed())
+            return;
+        m.cache().commit(batch[i]->kv, batch[i]->tokens().last(1));
+        take(*batch[i], logits);
+    });
+    if (m.checkpoint().changed())
+        failAll(id, changedWhileInUse(m));
+    else if (!ran)
+        end(*batch.front(), StopReason::Cancelled);
+}
+
+// ---- finish
+
+void Engine::Impl::take(Reply& reply, std::span<float> logits) {
+    if (const std::optional<StopReason> stop = reply.accept(logits))
+        end(reply, *stop);
+}
+
+/// Takes the reply out, keeps its past in the cache, and tells whoever waits for it.
+void Engine::Impl::end(Reply& reply, StopReason stop, const std::string& error) {
+    const auto it = std::find_if(replies.begin(), replies.end(), [&](const auto& r) { return r.get() == &reply; });
+    const std::unique_ptr<Reply> ended = std::move(*it);
+    replies.erase(it);
+    if (ended->kv >= 0)
+        model(ended->model()).cache().release(ended->kv);
+    ended->finish(stop, error);
+}
+
+/// The numbers of a model are worthless: its replies end, and so does what the cache holds.
+void Engine::Impl::failAll(ModelId id, const std::string& error) {
+    for (const auto& reply : replies)
+        if (reply->model() == id && reply->kv >= 0) {
+            model(id).cache().drop(reply->kv);
+            reply->kv = -1;
+        }
+    model(id).cache().clear();
+    for (size_t i = 0; i < replies.size();)
+        if (replies[i]->model() == id)
+            end(*replies[i], StopReason::Error, error);
+        else
+            ++i;
+}
+
+bool Engine::Impl::step() {
+    endRefused();
+    endCancelled();
+    const Schedule now = schedule();
+    if (now.empty())
+        return !replies.empty();
+    LoadedModel& m = model(now.model);
+    try {
+        if (!now.decode.empty())
+            runDecode(now.model, m, now.decode);
+        if (Reply* reply = find(now.prefill))
+            runPrefill(m, *reply, now.prefillTokens);
+    } catch (const std::bad_alloc&) {
+        failAll(now.model, "There is not enough memory for this context. A smaller one would fit.");
+    } catch (const kernels::BackendError& error) {
+        failAll(now.model, error.what());
+    }
+    return true;
+}
+
+void Engine::Impl::unload(ModelId id) {
+    for (size_t i = 0; i < replies.size();)
+        if (replies[i]->model() == id)
+            end(*replies[i], StopReason::Cancelled);
+        else
+            ++i;
+    models.erase(id);
+}
+
+// ---- the public surface
+
+Engine::Engine(const EngineOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+
+Engine::~Engine() {
+    while (!impl_->models.empty())
+        impl_->unload(impl_->models.begin()->first);
+}
+
+ModelId Engine::load(const LoadOptions& options, const std::function<bool(double)>& progress) {
+    try {
+        auto model = LoadedModel::load(*impl_->backend, options, progress);
+        if (!model)
+            return 0;
+        impl_->models.emplace(++impl_->lastModel, std::move(model));
+        return impl_->lastModel;
+    } catch (const kernels::BackendError& error) {
+        throw Error("The model " + printable(options.path, 400) + " cannot be run: " + error.what());
+    } catch (const std::bad_alloc&) {
+        throw Error("There is not enough memory to load " + printable(options.path, 400) + ".");
+    }
+}
+
+void Engine::unload(ModelId id) {
+    if (impl_->models.find(id) == impl_->models.end())
+        return;
+    if (impl_->stepping)
+        impl_->unloadLater.push_back(id);
+    else
+        impl_->unload(id);
+}
+
+const ModelInfo& Engine::info(ModelId id) const {
+    return impl_->model(id).info();
+}
+
+std::shared_ptr<const ModelText> Engine::text(ModelId id) const {
+    return impl_->model(id).text();
+}
+
+SequenceId Engine::start(ModelId id, GenerationRequest request) {
+    const LoadedModel& model = impl_->model(id);
+    impl_->replies.push_back(
+        std::make_unique<Reply>(++impl_->lastSequence, id, std::move(request), model.text(), model.config().nVocab));
+    return impl_->lastSequence;
+}
+
+bool Engine::step() {
+    if (impl_->stepping)
+        throw Error("step() was called from inside one of its own callbacks.");
+    impl_->stepping = true;
+
+    struct Done {
+        Impl& impl;
+
+        ~Done() { impl.stepping = false; }
+    } done{*impl_};
+
+    const bool more = impl_->step();
+    while (!impl_->unloadLater.empty()) {
+        const ModelId id = impl_->unloadLater.back();
+        impl_->unloadLater.pop_back();
+        impl_->unload(id);
+    }
+    return more;
+}
+
+namespace {
+
+/// A sequence of its own for `eval`, gone at the end however that comes.
+class Evaluation {
+public:
+    using OnLogits = std::function<void(int, std::span<const float>)>;
+
+    Evaluation(LoadedModel& model, std::span<const TokenId> tokens) : m_(model), tokens_(tokens) {
+        kv_ = m_.cache().open();
+    }
+
+    ~Evaluation() { drop(); }
+
+    Evaluation(const Evaluation&) = delete;
+    Evaluation& operator=(const Evaluation&) = delete;
+
+    /// Tokens [begin, end), with the logits of those from `first` on.
+    void feed(int begin, int end, int first, const OnLogits& onLogits) {
+        std::vector<StepRow> rows;
+        std::vector<int> wanted;
+        for (int i = begin; i < end; ++i) {
+            rows.push_back({.id = tokens_[static_cast<size_t>(i)], .position = i, .sequence = kv_});
+            if (i >= first)
+                wanted.push_back(i - begin);
+        }
+        if (!m_.prepare(kv_, end - begin))
+            throw Error("The memory for this context is used up.");
+        m_.runner().prefill(rows, wanted, nullptr,
+                            [&](size_t i, std::span<float> logits) { onLogits(begin + wanted[i], logits); });
+        m_.cache().commit(kv_, tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    }
+
+    /// Stores the past, forgets it, brings it back.
+    void storeAndRestore() {
+        const std::vector<std::byte> stored = m_.save(kv_);
+        drop();
+        m_.cache().clear();
+        kv_ = m_.restore(stored);
+    }
+
+private:
+    void drop() {
+        if (kv_ >= 0)
+            m_.cache().drop(std::exchange(kv_, -1));
+    }
+
+    LoadedModel& m_;
+    std::span<const TokenId> tokens_;
+    KvSequence kv_ = -1;
+};
+
+void checkTokens(std::span<const TokenId> tokens, const LoadedModel& m) {
+    if (tokens.empty())
+        throw Error("There are no tokens to evaluate.");
+    if (tokens.size() > static_cast<size_t>(m.info().contextTokens))
+        throw Error("There are " + std::to_string(tokens.size()) +
+                    " tokens, but the context of this model as loaded has " + std::to_string(m.info().contextTokens) +
+                    ".");
+    for (const TokenId token : tokens)
+        if (token < 0 || token >= m.config().nVocab)
+            throw Error("The token " + std::to_string(token) + " is out of range: the model knows " +
+                        std::to_string(m.config().nVocab) + ".");
+}
+
+} // namespace
+
+void Engine::eval(ModelId id, std::span<const TokenId> tokens, const EvalOptions& options,
+                  const Evaluation::OnLogits& onLogits) {
+    LoadedModel& m = impl_->model(id);
+    checkTokens(tokens, m);
+    const int n = static_cast<int>(tokens.size());
+    const int first = options.last > 0 ? std::max(0, n - options.last) : 0;
+    try {
+        Evaluation evaluation(m, tokens);
+        for (int at = 0; at < n;) {
+            int end = options.chunk > 0 ? at + std::min(options.chunk, kChunkRows)
+                                        : (at + kChunkRows) / kPageTokens * kPageTokens;
+            if (options.restoreAt > at)
+                end = std::min(end, options.restoreAt);
+            end = std::min(end, n);
+            evaluation.feed(at, end, first, onLogits);
+            if (end == options.restoreAt)
+                evaluation.storeAndRestore();
+            at = end;
+        }
+    } catch (const kernels::BackendError& error) {
+        throw Error(error.what());
+    } catch (const std::bad_alloc&) {
+        throw Error("There is not enough memory for this context.");
+    }
+    if (m.checkpoint().changed())
+        throw Error(changedWhileInUse(m));
+}
+
+std::vector<float> Engine::eval(ModelId id, std::span<const TokenId> tokens, const EvalOptions& options) {
+    std::vector<float> all;
+    eval(id, tokens, options,
+         [&](int, std::span<const float> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+    return all;
+}
+
+double Engine::readBandwidth(ModelId id) {
+    constexpr size_t kMost = size_t{1} << 30;
+    std::span<const std::byte> sample = impl_->model(id).checkpoint().files().front()->bytes();
+    return impl_->backend->measureReadBandwidth(sample.first(std::min(sample.size(), kMost)));
+}
+
+double Engine::readBandwidth() {
+    const std::vector<std::byte> sample(size_t{256} << 20, std::byte{1});
+    return impl_->backend->measureReadBandwidth(sample);
+}
+
+std::string Engine::backend() const {
+    return impl_->backend->name();
+}
+
+std::string Engine::isa() const {
+    return impl_->backend->isa();
+}
+
+} // namespace hearth::engine

@@ -1,0 +1,205 @@
+#include "engine/loaded_model.h"
+
+#include "engine/error.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+namespace hearth::engine {
+
+namespace {
+
+// Raised when the same file and settings begin to give other numbers: stored states then no longer fit.
+constexpr uint64_t kNumericsVersion = 1;
+
+/// The sampling that the file recommends (general.sampling.*), over the program's defaults.
+SamplerSettings recommendedSampling(const Metadata& metadata) {
+    SamplerSettings s;
+    const auto number = [&](const char* key, float fallback) {
+        const Value* value = metadata.find(key);
+        if (!value || (!std::holds_alternative<double>(*value) && !std::holds_alternative<int64_t>(*value)))
+            return fallback; // a recommendation that cannot be read is none
+        return static_cast<float>(metadata.number(key, fallback));
+    };
+    const auto integer = [&](const char* key, int fallback) {
+        return static_cast<int>(
+            std::clamp(number(key, static_cast<float>(fallback)), -1.0f, static_cast<float>(1 << 20)));
+    };
+    s.temperature = number("general.sampling.temp", s.temperature);
+    s.topK = integer("general.sampling.top_k", s.topK);
+    s.topP = number("general.sampling.top_p", s.topP);
+    s.minP = number("general.sampling.min_p", s.minP);
+    s.repetitionPenalty = number("general.sampling.penalty_repeat", s.repetitionPenalty);
+    s.frequencyPenalty = number("general.sampling.penalty_freq", s.frequencyPenalty);
+    s.presencePenalty = number("general.sampling.penalty_present", s.presencePenalty);
+    s.penaltyWindow = integer("general.sampling.penalty_last_n", s.penaltyWindow);
+    return s.validated();
+}
+
+/// A template that cannot be read must not keep its model from running: messages then go in the plain form.
+std::unique_ptr<const ChatTemplate> readTemplate(const Metadata& metadata, std::string& notice) {
+    try {
+        return ChatTemplate::fromMetadata(metadata);
+    } catch (const Error& error) {
+        notice = std::string("The chat template of this file cannot be used, so messages are given to the model in a "
+                             "plain form: ") +
+                 error.what();
+        return ChatTemplate::fromMetadata(Metadata{});
+    }
+}
+
+std::shared_ptr<const ModelText> readText(const Metadata& metadata, int contextTokens, std::string& notice) {
+    auto text = std::make_shared<ModelText>();
+    text->tokenizer = Tokenizer::fromMetadata(metadata);
+    text->chatTemplate = readTemplate(metadata, notice);
+    text->defaultSampling = recommendedSampling(metadata);
+    text->contextTokens = contextTokens;
+    return text;
+}
+
+uint64_t asBits(float value) {
+    uint32_t bits = 0;
+    static_assert(sizeof bits == sizeof value);
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+} // namespace
+
+ModelInfo infoFrom(const Checkpoint& checkpoint, const std::string& path) {
+    const Metadata& metadata = checkpoint.metadata();
+    const auto text = [&](const char* key) {
+        const Value* value = metadata.find(key);
+        const auto* string = value ? std::get_if<std::string>(value) : nullptr;
+        return string ? printable(*string, 200) : std::string();
+    };
+    ModelInfo info;
+    info.path = path;
+    info.name = text("general.name");
+    if (info.name.empty())
+        info.name = printable(std::filesystem::path(path).stem().string(), 200);
+    info.family = text("general.architecture");
+    info.quant = mainType(checkpoint);
+    info.parameters = parameterCount(checkpoint);
+    info.fileBytes = checkpoint.fileBytes();
+    return info;
+}
+
+LoadedModel::LoadedModel(kernels::Backend& backend, const LoadOptions& options)
+    : backend_(backend), checkpoint_(Checkpoint::open(options.path, options.overrides)),
+      config_(readModelConfig(checkpoint_)) {}
+
+LoadedModel::~LoadedModel() {
+    runner_.reset();
+    cache_.reset();
+    memory_.reset();
+    for (const kernels::MemoryId memory : memories_)
+        backend_.release(memory);
+}
+
+std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const LoadOptions& options,
+                                               const std::function<bool(double)>& progress) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto goOn = [&](double done) { return !progress || progress(done); };
+    if (!goOn(0))
+        return nullptr;
+    std::unique_ptr<LoadedModel> model(new LoadedModel(backend, options));
+    PlacementInput input = placementInput(model->checkpoint_, model->config_, options);
+    input.devices.push_back({.freeBytes = freeSystemMemory()});
+    const Placement placement = planPlacement(input);
+    model->describe(options, input);
+    if (!placement.fits)
+        throw Error(doesNotFit(placement, model->info_.name, input.contextTokens));
+    if (!goOn(0.05))
+        return nullptr;
+    model->text_ = readText(model->checkpoint_.metadata(), input.contextTokens, model->info_.notice);
+    if (!goOn(0.1) || !model->checkpoint_.prefault([&](double done) { return goOn(0.1 + 0.85 * done); }))
+        return nullptr;
+    model->weights_ = bindWeights(model->checkpoint_, model->config_, backend, model->memories_);
+    model->buildCache(options, placement);
+    if (model->checkpoint_.changed())
+        throw Error("The file " + printable(options.path, 400) + " changed while it was loaded.");
+    if (!goOn(1))
+        return nullptr;
+    model->info_.loadSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return model;
+}
+
+void LoadedModel::describe(const LoadOptions& options, const PlacementInput& input) {
+    info_ = infoFrom(checkpoint_, options.path);
+    info_.contextTokens = input.contextTokens;
+    info_.trainedContextTokens = config_.trainedContext;
+    info_.nVocab = config_.nVocab;
+    info_.kvBytesPerToken = input.kvBytesPerToken;
+    info_.backend = backend_.name();
+    info_.isa = backend_.isa();
+    for (const PlacedTensor& tensor : input.tensors)
+        info_.bytesPerToken += tensor.bytesPerToken;
+}
+
+void LoadedModel::buildCache(const LoadOptions& options, const Placement& placement) {
+    KvCache::Options cache;
+    cache.layout = layoutKv(kvLayers(config_), kvTypeFor(options));
+    cache.key = cacheKey(options, cache.layout.type);
+    // One context and the page that a branch copies; twice that where memory allows, for what earlier chats left.
+    const int once = info_.contextTokens / kPageTokens + 2;
+    cache.pages = placement.freeBytes - placement.totalBytes > 2 * placement.kvBytes ? 2 * once : once;
+    memory_ = std::make_unique<KvMemory>(backend_, cache.layout, cache.pages);
+    cache.copyPage = [memory = memory_.get()](int group, int from, int to) { memory->copyPage(group, from, to); };
+    cache_ = std::make_unique<KvCache>(std::move(cache));
+    runner_ = std::make_unique<StepRunner>(StepRunner::Options{.backend = backend_,
+                                                               .config = config_,
+                                                               .weights = weights_,
+                                                               .cache = *cache_,
+                                                               .memory = *memory_,
+                                                               .numerics = options.numerics,
+                                                               .contextTokens = info_.contextTokens});
+}
+
+Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) const {
+    Hash128 key;
+    key.mix(kNumericsVersion);
+    key.mix(static_cast<uint64_t>(options.numerics));
+    key.mix(static_cast<uint64_t>(kvType));
+    key.mix(info_.name);
+    key.mix(checkpoint_.fileBytes());
+    for (const TensorEntry& tensor : checkpoint_.tensors()) {
+        key.mix(tensor.name);
+        key.mix(tensor.ggmlId);
+        key.mix(tensor.offset);
+        // The first bytes tell two fine-tunes of the same shapes apart.
+        const std::span<const std::byte> bytes = checkpoint_.bytes(tensor);
+        key.mix(std::string_view(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 64)));
+    }
+    key.mix(asBits(config_.ropeTheta));
+    key.mix(static_cast<uint64_t>(config_.ropeDims));
+    key.mix(asBits(config_.ropeAttentionFactor));
+    for (const float factor : config_.ropeFactors)
+        key.mix(asBits(factor));
+    for (const auto& [name, value] : options.overrides) {
+        key.mix(name);
+        key.mix(value);
+    }
+    return key;
+}
+
+bool LoadedModel::prepare(KvSequence sequence, int n) {
+    if (!cache_->prepare(sequence, n))
+        return false;
+    for (size_t g = 0; g < cache_->layout().groups.size(); ++g)
+        memory_->ensure(static_cast<int>(g), cache_->highestPage(static_cast<int>(g)));
+    return true;
+}
+
+std::vector<std::byte> LoadedModel::save(KvSequence sequence) const {
+    return cache_->save(sequence,
+                        [&](int group, int page, std::span<std::byte> out) { memory_->read(group, page, out); });
+}
+
+KvSequence LoadedModel::restore(std::span<const std::byte> bytes) {
+    return cache_->load(bytes,
+                        [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); });
+}
+
+} // namespace hearth::engine

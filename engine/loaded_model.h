@@ -1,0 +1,72 @@
+#pragma once
+
+#include "engine/checkpoint.h"
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/kv_memory.h"
+#include "engine/model.h"
+#include "engine/placement.h"
+#include "engine/scheduler.h"
+#include "engine/step.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace hearth::engine {
+
+/// A model ready to run: its file, its weights as the backend sees them, its cache and its plans. Engine thread, but
+/// for `text`, which is shared.
+class LoadedModel {
+public:
+    /// Null: `progress` returned false. Throws Error.
+    static std::unique_ptr<LoadedModel> load(kernels::Backend&, const LoadOptions&,
+                                             const std::function<bool(double)>& progress);
+    ~LoadedModel();
+    LoadedModel(const LoadedModel&) = delete;
+    LoadedModel& operator=(const LoadedModel&) = delete;
+
+    const ModelInfo& info() const { return info_; }
+
+    const std::shared_ptr<const ModelText>& text() const { return text_; }
+
+    const ModelConfig& config() const { return config_; }
+
+    const Checkpoint& checkpoint() const { return checkpoint_; }
+
+    KvCache& cache() { return *cache_; }
+
+    StepRunner& runner() { return *runner_; }
+
+    ChunkPace& pace() { return pace_; }
+
+    /// Gives the pages that the next n tokens of the sequence need their memory. False: no page is left.
+    /// Throws std::bad_alloc.
+    bool prepare(KvSequence, int n);
+    /// The sequence as bytes, and back; see KvCache.
+    std::vector<std::byte> save(KvSequence) const;
+    KvSequence restore(std::span<const std::byte>);
+
+private:
+    LoadedModel(kernels::Backend&, const LoadOptions&);
+    void describe(const LoadOptions&, const PlacementInput&);
+    void buildCache(const LoadOptions&, const Placement&);
+    Hash128 cacheKey(const LoadOptions&, kernels::Type kvType) const;
+
+    kernels::Backend& backend_;
+    Checkpoint checkpoint_;
+    ModelConfig config_;
+    std::vector<kernels::MemoryId> memories_; // of the weights
+    ModelWeights weights_;
+    std::unique_ptr<KvMemory> memory_;
+    std::unique_ptr<KvCache> cache_;
+    std::unique_ptr<StepRunner> runner_;
+    ChunkPace pace_;
+    ModelInfo info_;
+    std::shared_ptr<const ModelText> text_;
+};
+
+/// The parts of ModelInfo that a header gives.
+ModelInfo infoFrom(const Checkpoint&, const std::string& path);
+
+} // namespace hearth::engine

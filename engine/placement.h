@@ -1,0 +1,68 @@
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/model.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hearth::engine {
+
+/// A memory that tensors can lie in.
+struct DeviceMemory {
+    std::string name = "CPU";
+    uint64_t freeBytes = 0;
+    double readBandwidth = 0; // bytes a second, measured; 0: unknown
+};
+
+/// A tensor as placement sees it.
+struct PlacedTensor {
+    std::string name;
+    uint64_t bytes = 0;
+    uint64_t bytesPerToken = 0; // read for each generated token: all of it, or one row of an embedding table
+    int device = 0;             // answer: index into devices
+};
+
+struct PlacementInput {
+    std::vector<PlacedTensor> tensors;
+    int contextTokens = 0;
+    uint64_t kvBytesPerToken = 0;
+    uint64_t kvWindowBytes = 0; // of layers that look back over a window only; does not grow with the context
+    uint64_t scratchBytes = 0;
+    std::vector<DeviceMemory> devices;
+};
+
+struct Placement {
+    std::vector<PlacedTensor> tensors;
+    uint64_t weightBytes = 0;
+    uint64_t kvBytes = 0; // of the whole context
+    uint64_t scratchBytes = 0;
+    uint64_t totalBytes = 0;
+    uint64_t freeBytes = 0;
+    bool fits = false;
+    int largestContext = 0;              // that would fit, at most the one asked for; 0: none
+    double predictedTokensPerSecond = 0; // generated tokens, half of the context in use; 0: bandwidth unknown
+};
+
+/// Pure: what goes where, how much it takes, how fast it will be, and does it fit.
+Placement planPlacement(const PlacementInput&);
+
+/// What placement needs to know of a model. `contextTokens` <= 0: contextFor().
+PlacementInput placementInput(const Checkpoint&, const ModelConfig&, const LoadOptions&);
+
+/// The context of a load: as asked for, else the model's own, at most 8192.
+int contextFor(const ModelConfig&, int asked);
+
+/// What each layer keeps of the past.
+std::vector<KvLayer> kvLayers(const ModelConfig&);
+kernels::Type kvTypeFor(const LoadOptions&);
+
+/// A sentence for a placement that does not fit: what is needed, what is free, what would help.
+std::string doesNotFit(const Placement&, std::string_view modelName, int contextTokens);
+
+/// Bytes that this process could still take: what the system calls available, less where a container limits it.
+uint64_t freeSystemMemory();
+
+} // namespace hearth::engine

@@ -1,0 +1,70 @@
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/kv_cache.h"
+#include "engine/sampler.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace hearth::engine {
+
+/// One sequence from its start to its end: what was asked, its tokens so far, and the text that becomes of them.
+/// Engine thread.
+class Reply {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    Reply(SequenceId, ModelId, GenerationRequest, std::shared_ptr<const ModelText>, int nVocab);
+
+    SequenceId id() const { return id_; }
+
+    ModelId model() const { return model_; }
+
+    Priority priority() const { return request_.priority; }
+
+    const std::atomic<bool>* cancelFlag() const { return request_.cancel.get(); }
+
+    bool cancelled() const { return request_.cancel && request_.cancel->load(std::memory_order_relaxed); }
+
+    std::span<const TokenId> tokens() const { return tokens_; } // prompt and generated
+
+    bool begun() const { return generated() > 0; }
+
+    int generated() const { return static_cast<int>(tokens_.size()) - summary_.promptTokens; }
+
+    /// Why the request cannot be served at all; empty: it can.
+    const std::string& refusal() const { return refusal_; }
+
+    /// Reports progress of the prompt. `computed` tokens were computed now.
+    void prefilled(int done, int computed);
+    /// Draws the next token and hands out its text. The answer is why the reply is over, if it is.
+    std::optional<StopReason> accept(std::span<float> logits);
+    /// Hands out what text is left, and the summary. The last thing that a reply does.
+    void finish(StopReason, const std::string& error = {});
+
+    KvSequence kv = -1;   // owned by the engine: it opens and closes it
+    bool started = false; // its first chunk has been scheduled
+    Clock::time_point begin, firstToken;
+
+private:
+    void emit(TokenId, std::string text, bool thought);
+
+    SequenceId id_;
+    ModelId model_;
+    GenerationRequest request_;
+    std::shared_ptr<const ModelText> text_;
+    std::vector<TokenId> tokens_;
+    Sampler sampler_;
+    Utf8Stream utf8_;
+    std::unique_ptr<ThoughtSplitter> splitter_;
+    GenerationSummary summary_;
+    std::string refusal_;
+    std::string bytes_; // of one token, reused
+    bool thought_ = false;
+};
+
+} // namespace hearth::engine

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "engine/engine.h"
+
+#include <span>
+#include <vector>
+
+namespace hearth::engine {
+
+/// A sequence as the scheduler sees it.
+struct Candidate {
+    SequenceId id = 0;
+    ModelId model = 0;
+    Priority priority = Priority::Chat;
+    bool decoding = false; // one generated token is to be fed; else prompt tokens are
+    int position = 0;      // tokens in the cache
+    int pending = 0;       // tokens not yet in the cache
+};
+
+/// What one step computes: a batch of generated tokens and a chunk of one prompt, of one model.
+struct Schedule {
+    ModelId model = 0;
+    std::vector<SequenceId> decode; // at most kDecodeRows
+    SequenceId prefill = 0;         // 0: none
+    int prefillTokens = 0;
+
+    bool empty() const { return decode.empty() && prefill == 0; }
+};
+
+/// How fast a model takes prompt tokens, learned from its chunks, and how long a chunk should be for that.
+class ChunkPace {
+public:
+    void measured(int tokens, double seconds);
+    /// Tokens of the next chunk so that it ends at an absolute multiple of the page size, or with the prompt.
+    int chunk(int position, int pending, double targetSeconds) const;
+
+    double secondsPerToken() const { return secondsPerToken_; }
+
+private:
+    double secondsPerToken_ = 0; // 0: nothing measured yet
+};
+
+/// Decides what the next step computes. A chat goes before a background job; models take turns; prompts are served in
+/// the order of their arrival. Engine thread.
+class Scheduler {
+public:
+    /// `candidates` in the order of their arrival; `pace` of a model, for the length of its chunk.
+    Schedule next(std::span<const Candidate> candidates, const std::function<const ChunkPace&(ModelId)>& pace);
+
+private:
+    ModelId lastModel_ = 0;
+    size_t turn_ = 0; // where a batch begins when there are more sequences than rows
+};
+
+// Seconds a chunk should last. Nobody waits for the chunk of a chat that is alone, and Stop is seen inside it; then a
+// longer chunk reads the weights less often.
+inline constexpr double kSharedChunkSeconds = 0.1;
+inline constexpr double kAloneChunkSeconds = 0.25;
+
+} // namespace hearth::engine

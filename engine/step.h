@@ -1,0 +1,94 @@
+#pragma once
+
+#include "engine/kv_cache.h"
+#include "engine/kv_memory.h"
+#include "engine/layers.h"
+#include "engine/model.h"
+#include "kernels/backend.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace hearth::engine {
+
+inline constexpr int kDecodeRows = 16; // rows of a batch of generated tokens at most
+inline constexpr int kChunkRows = 512; // rows of a prefill chunk at most
+
+/// Bytes of activations and inputs that a model's forwards take at most, for `placement`.
+uint64_t scratchBytes(const ModelConfig&);
+
+/// One row of a batch: a token, where it stands, whose it is.
+struct StepRow {
+    TokenId id = 0;
+    int position = 0;
+    KvSequence sequence = 0;
+};
+
+/// Runs forwards as static plans: one for each row count in 1, 2, 4, 8, 16 of generated tokens, one for a chunk of a
+/// prompt, one for the head over rows of a chunk. Each is built when it is first used; nothing is allocated while it
+/// runs. Engine thread.
+class StepRunner {
+public:
+    struct Options {
+        kernels::Backend& backend;
+        const ModelConfig& config;
+        const ModelWeights& weights;
+        const KvCache& cache;
+        const KvMemory& memory;
+        Numerics numerics = Numerics::Fast;
+        int contextTokens = 0;
+    };
+
+    explicit StepRunner(const Options&);
+    ~StepRunner();
+    StepRunner(const StepRunner&) = delete;
+    StepRunner& operator=(const StepRunner&) = delete;
+
+    /// Called for each wanted row in order, with its logits (nVocab), which may be changed in place.
+    using OnLogits = std::function<void(size_t row, std::span<float> logits)>;
+
+    /// Generated tokens, 1 to 16 rows of different sequences; all rows give logits. False: cancelled.
+    bool decode(std::span<const StepRow>, const std::atomic<bool>* cancel, const OnLogits&);
+    /// Consecutive prompt tokens of one sequence, at most kChunkRows; `wanted`: indices of rows, ascending, whose
+    /// logits are given. False: cancelled.
+    bool prefill(std::span<const StepRow>, std::span<const int> wanted, const std::atomic<bool>* cancel,
+                 const OnLogits&);
+
+private:
+    /// A compiled forward and where its inputs and outputs lie.
+    struct Forward {
+        kernels::Batch batch;
+        ForwardBuffers buffers;
+        std::unique_ptr<kernels::Plan> plan;
+    };
+
+    Forward& decodeForward(int rows);
+    Forward& chunkForward();
+    Forward& headForward();
+    Forward build(kernels::Path, int rows, int logitRows, kernels::MemoryId arena);
+    void refresh();
+    ForwardParts parts(const ForwardBuffers&, std::span<const kernels::Tensor> pageTables) const;
+    void writeBatch(const kernels::Batch&, std::span<const StepRow>, std::span<const int> wanted);
+    void writePageTables(std::span<const StepRow>);
+    void giveLogits(const Forward&, int row, size_t index, const OnLogits&);
+    kernels::MemoryId arena(int rows, int logitRows);
+
+    Options o_;
+    kernels::MemoryId inputs_ = kernels::kNoMemory;
+    kernels::Batch batch_, headBatch_;        // views into inputs_
+    std::vector<kernels::Tensor> pageTables_; // (groups) (kDecodeRows, maxPages) I32, views into inputs_
+    kernels::MemoryId decodeArena_ = kernels::kNoMemory, chunkArena_ = kernels::kNoMemory;
+    std::map<int, Forward> decode_; // by row count
+    std::unique_ptr<Forward> chunk_, head_;
+    uint64_t generation_ = 0;      // of the KV memory that the plans were built for
+    std::vector<int32_t> staging_; // what is written to inputs_
+    std::vector<float> logits_;    // (nVocab)
+};
+
+} // namespace hearth::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/kinds.h"
 #include "kernels/tensor.h"
 
 #include <array>
@@ -44,8 +45,6 @@ struct PickRows {
     Tensor out; // (R, K) F32; live rows afterwards: outputCount
 };
 
-enum class NormKind : uint8_t { Rms, Layer };
-
 /// Normalizes each group of `groupCols` columns by itself (0: the whole row; headDim for q/k norms).
 struct Norm {
     NormKind kind = NormKind::Rms;
@@ -72,8 +71,6 @@ struct MatMul {
     std::vector<Part> parts;
     bool outputRowsOnly = false;
 };
-
-enum class RopeOrder : uint8_t { Interleaved, Neox }; // pairs (2i, 2i+1) or (i, i + dims/2)
 
 /// Rotates the first `dims` columns of every head in place. `factors` (1, dims/2) F32 divides each frequency; all
 /// scalings that do not depend on length (linear, llama3, yarn) are baked into it and `attentionFactor` by the engine.
@@ -123,8 +120,6 @@ struct Attention {
     int window = 0;       // 0: all
     Tensor sinks;         // (1, H) F32, may be absent
 };
-
-enum class ActivationKind : uint8_t { Silu, GeluErf, GeluTanh, Relu2 };
 
 /// out = act(gate) * up, or act(gate) where `up` is absent.
 struct Activate {

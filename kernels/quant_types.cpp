@@ -1,15 +1,7 @@
 #include "kernels/quant_types.h"
 
 #include "kernels/cpu/activation_block.h"
-#include "kernels/quant/floats.h"
-#include "kernels/quant/q4_0.h"
-#include "kernels/quant/q4_1.h"
-#include "kernels/quant/q4_k.h"
-#include "kernels/quant/q5_0.h"
-#include "kernels/quant/q5_1.h"
-#include "kernels/quant/q5_k.h"
-#include "kernels/quant/q6_k.h"
-#include "kernels/quant/q8_0.h"
+#include "kernels/quant/formats.h"
 
 #include <iterator>
 #include <limits>

@@ -82,7 +82,7 @@ bool always() {
 constexpr Row kRows[] = {
 #if defined(__x86_64__)
     {"amx", hasAmx, nullptr},
-    {"avx512", hasAvx512, nullptr},
+    {"avx512", hasAvx512, avx512Kernels},
     {"avxvnni", hasAvxVnni, nullptr},
     {"avx2", hasAvx2, nullptr},
 #endif

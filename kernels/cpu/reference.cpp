@@ -1,14 +1,6 @@
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/operation.h"
-#include "kernels/quant/floats.h"
-#include "kernels/quant/q4_0.h"
-#include "kernels/quant/q4_1.h"
-#include "kernels/quant/q4_k.h"
-#include "kernels/quant/q5_0.h"
-#include "kernels/quant/q5_1.h"
-#include "kernels/quant/q5_k.h"
-#include "kernels/quant/q6_k.h"
-#include "kernels/quant/q8_0.h"
+#include "kernels/kinds.h"
+#include "kernels/quant/formats.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,496 @@
+#pragma once
+
+// Float kernels for any vector width: written in the words of simd_<isa>.h, which is included before. Internal linkage
+// on purpose: each instruction set has its own copy.
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/kinds.h"
+#include "kernels/quant/formats.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+template <Type kType>
+constexpr int kBytesOf = kType == Type::F32 ? 4 : 2;
+
+inline float lesser(float a, float b) {
+    return b < a ? b : a;
+}
+
+inline int lesser(int a, int b) {
+    return b < a ? b : a;
+}
+
+inline void finish(const MatVec& a, int row, int64_t n, float sum) {
+    float* out = a.out + row * a.outStride + n;
+    if (a.bias)
+        sum += a.bias[n];
+    *out = a.accumulate ? *out + sum : sum;
+}
+
+/// kW weight rows x kR activation rows. Each product has two sums of its own, so its bits do not depend on kW or kR.
+template <Type kType, int kW, int kR>
+void dotFloats(const MatVec& a, int64_t n, int row) {
+    const std::byte* w = a.weights + uint64_t(n) * a.weightStride;
+    const std::byte* x = a.x + uint64_t(row) * a.xStride;
+    Vec sums[2][kW][kR];
+    for (int u = 0; u < 2; ++u)
+        for (int i = 0; i < kW; ++i)
+            for (int r = 0; r < kR; ++r)
+                sums[u][i][r] = zero();
+    int64_t k = 0;
+    for (; k + 2 * kLanes <= a.k; k += 2 * kLanes)
+        for (int u = 0; u < 2; ++u) {
+            const int64_t at = k + u * kLanes;
+            Vec xs[kR];
+            for (int r = 0; r < kR; ++r)
+                xs[r] = loadAs<Type::F32>(x + uint64_t(r) * a.xStride + at * 4);
+            for (int i = 0; i < kW; ++i) {
+                const Vec ws = loadAs<kType>(w + uint64_t(i) * a.weightStride + at * kBytesOf<kType>);
+                for (int r = 0; r < kR; ++r)
+                    sums[u][i][r] = fma(ws, xs[r], sums[u][i][r]);
+            }
+        }
+    for (int u = 0; k < a.k; k += kLanes, ++u) {
+        const int part = a.k - k < kLanes ? int(a.k - k) : kLanes;
+        for (int i = 0; i < kW; ++i) {
+            const Vec ws = loadPartAs<kType>(w + uint64_t(i) * a.weightStride + k * kBytesOf<kType>, part);
+            for (int r = 0; r < kR; ++r)
+                sums[u][i][r] =
+                    fma(ws, loadPartAs<Type::F32>(x + uint64_t(r) * a.xStride + k * 4, part), sums[u][i][r]);
+        }
+    }
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r)
+            finish(a, row + r, n + i, sumLanes(add(sums[0][i][r], sums[1][i][r])));
+}
+
+template <Type kType, int kW>
+void dotFloatRows(const MatVec& a, int64_t n) {
+    int r = 0;
+    for (; r + 4 <= a.rows; r += 4)
+        dotFloats<kType, kW, 4>(a, n, r);
+    for (; r < a.rows; ++r)
+        dotFloats<kType, kW, 1>(a, n, r);
+}
+
+template <Type kType>
+void matvecFloats(const MatVec& a) {
+    int64_t n = 0;
+    for (; n + 4 <= a.outputs; n += 4)
+        dotFloatRows<kType, 4>(a, n);
+    for (; n < a.outputs; ++n)
+        dotFloatRows<kType, 1>(a, n);
+}
+
+/// Quantized weights x f32, for exact numerics: 256 numbers at a time as floats.
+template <typename Format>
+void matvecDecoded(const MatVec& a) {
+    float w[256];
+    for (int64_t n = 0; n < a.outputs; ++n) {
+        const auto* blocks = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n) * a.weightStride);
+        Vec sums[16];
+        for (Vec& s : sums)
+            s = zero();
+        for (int64_t k = 0; k < a.k; k += 256) {
+            const int cols = a.k - k < 256 ? int(a.k - k) : 256;
+            for (int i = 0; i < cols; i += Format::kBlock, blocks += Format::kBytes)
+                Format::decode(blocks, w + i);
+            for (int r = 0; r < a.rows; ++r)
+                for (int i = 0; i < cols; i += kLanes)
+                    sums[r] = fma(load(w + i), loadAs<Type::F32>(a.x + uint64_t(r) * a.xStride + (k + i) * 4), sums[r]);
+        }
+        for (int r = 0; r < a.rows; ++r)
+            finish(a, r, n, sumLanes(sums[r]));
+    }
+}
+
+/// Panels of floats are (cols, kPanelOutputs). Here kLanes weight rows from the column `c` on, `cols` of them.
+inline void storeColumns(Vec (&rows)[kLanes], float* panel, int cols) {
+    transpose(rows);
+    for (int c = 0; c < cols; ++c)
+        store(panel + c * kPanelOutputs, rows[c]);
+}
+
+template <Type kType>
+void unpackFloats(const Unpack& a) {
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        for (int64_t c = 0; c < a.cols; c += kLanes) {
+            const int cols = a.cols - c < kLanes ? int(a.cols - c) : kLanes;
+            Vec rows[kLanes];
+            for (int i = 0; i < kLanes; ++i) {
+                const std::byte* w = a.weights + uint64_t(n + i) * a.stride + c * kBytesOf<kType>;
+                rows[i] = n + i >= a.outputs ? zero() : cols < kLanes ? loadPartAs<kType>(w, cols) : loadAs<kType>(w);
+            }
+            storeColumns(rows, static_cast<float*>(a.panel) + c * kPanelOutputs + n, cols);
+        }
+}
+
+template <typename Format>
+void unpackDecoded(const Unpack& a) {
+    constexpr int kCols = Format::kBlock; // a multiple of 32
+    float w[kLanes][kCols];
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        for (int64_t c = 0; c < a.cols; c += kCols) {
+            for (int i = 0; i < kLanes && n + i < a.outputs; ++i)
+                Format::decode(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i) * a.stride) +
+                                   c / kCols * Format::kBytes,
+                               w[i]);
+            for (int k = 0; k < kCols; k += kLanes) {
+                Vec rows[kLanes];
+                for (int i = 0; i < kLanes; ++i)
+                    rows[i] = n + i < a.outputs ? load(w[i] + k) : zero();
+                storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);
+            }
+        }
+}
+
+template <Type kType>
+void unpackValueRows(const Unpack& a) {
+    for (int64_t t = 0; t < a.cols; ++t)
+        for (int n = 0; n < kPanelOutputs; n += kLanes) {
+            const int part = a.outputs - n < 0 ? 0 : a.outputs - n > kLanes ? kLanes : a.outputs - n;
+            const std::byte* v = a.weights + uint64_t(t) * a.stride + n * kBytesOf<kType>;
+            store(static_cast<float*>(a.panel) + t * kPanelOutputs + n,
+                  part == kLanes ? loadAs<kType>(v) : loadPartAs<kType>(v, part));
+        }
+}
+
+/// kR rows x a panel's outputs, each sum in one register from first to last input.
+template <int kR>
+void gemmRows(const Gemm& a, int row) {
+    constexpr int kV = kPanelOutputs / kLanes;
+    const auto* panel = static_cast<const float*>(a.panel);
+    const std::byte* x = a.x + uint64_t(row) * a.xStride;
+    Vec acc[kR][kV];
+    for (int r = 0; r < kR; ++r)
+        for (int v = 0; v < kV; ++v)
+            acc[r][v] = a.first ? zero() : load(a.acc + (row + r) * a.accStride + v * kLanes);
+    for (int64_t k = 0; k < a.cols; ++k) {
+        Vec w[kV];
+        for (int v = 0; v < kV; ++v)
+            w[v] = load(panel + k * kPanelOutputs + v * kLanes);
+        for (int r = 0; r < kR; ++r) {
+            const Vec xs = splat(*reinterpret_cast<const float*>(x + uint64_t(r) * a.xStride + k * 4));
+            for (int v = 0; v < kV; ++v)
+                acc[r][v] = fma(xs, w[v], acc[r][v]);
+        }
+    }
+    for (int r = 0; r < kR; ++r)
+        for (int v = 0; v < kV; ++v)
+            store(a.acc + (row + r) * a.accStride + v * kLanes, acc[r][v]);
+}
+
+void gemmFloats(const Gemm& a) {
+    constexpr int kR = kLanes == 16 ? 8 : 2;
+    int r = 0;
+    for (; r + kR <= a.rows; r += kR)
+        gemmRows<kR>(a, r);
+    for (; r < a.rows; ++r)
+        gemmRows<1>(a, r);
+}
+
+/// e^x within about 2 units of the last place (Cody and Waite's reduction, Cephes' polynomial); below -87.3 it stays
+/// at 1e-38, above 88.3 at 2e38. NaN stays NaN.
+inline Vec exponential(Vec x) {
+    x = minimum(splat(88.37f), maximum(splat(-87.33f), x));
+    const Vec n = roundNearest(mul(x, splat(1.44269504088896341f)));
+    Vec r = fma(n, splat(-0.693359375f), x);
+    r = fma(n, splat(2.12194440e-4f), r);
+    Vec p = splat(1.9875691500e-4f);
+    p = fma(p, r, splat(1.3981999507e-3f));
+    p = fma(p, r, splat(8.3334519073e-3f));
+    p = fma(p, r, splat(4.1665795894e-2f));
+    p = fma(p, r, splat(1.6666665459e-1f));
+    p = fma(p, r, splat(5.0000001201e-1f));
+    p = fma(mul(p, r), r, add(r, splat(1.0f)));
+    return scaleByPower(p, n);
+}
+
+/// tanh by e^2x, within about 1e-7 (absolute).
+inline Vec hyperbolicTangent(Vec x) {
+    const Vec e = exponential(mul(splat(2.0f), x));
+    return sub(splat(1.0f), div(splat(2.0f), add(e, splat(1.0f))));
+}
+
+inline Vec capScores(Vec s, float softCap) {
+    return softCap > 0 ? mul(splat(softCap), hyperbolicTangent(mul(s, splat(1.0f / softCap)))) : s;
+}
+
+inline float oneExponential(float x) {
+    float out[kLanes];
+    store(out, exponential(splat(x)));
+    return out[0];
+}
+
+constexpr float kLowest = -3.4028235e38f;
+
+template <Type kType>
+void scoreKeys(const Attend& a, const float* q) {
+    for (int t = 0; t < a.tokens; t += 4) {
+        const int live = lesser(4, a.tokens - t);
+        Vec sums[4] = {zero(), zero(), zero(), zero()};
+        int i = 0;
+        for (; i + kLanes <= a.kDim; i += kLanes) {
+            const Vec qs = load(q + i);
+            for (int j = 0; j < live; ++j)
+                sums[j] = fma(qs, loadAs<kType>(a.k + (int64_t(t + j) * a.kDim + i) * kBytesOf<kType>), sums[j]);
+        }
+        if (i < a.kDim) {
+            const Vec qs = loadPart(q + i, a.kDim - i);
+            for (int j = 0; j < live; ++j)
+                sums[j] = fma(qs, loadPartAs<kType>(a.k + (int64_t(t + j) * a.kDim + i) * kBytesOf<kType>, a.kDim - i),
+                              sums[j]);
+        }
+        float dots[4];
+        _mm_storeu_ps(dots, sumLanes4(sums[0], sums[1], sums[2], sums[3]));
+        for (int j = 0; j < live; ++j)
+            a.scores[t + j] = dots[j];
+    }
+}
+
+/// o += weights x values; kV vectors of the values at a time.
+template <Type kType, int kV>
+void addWeighted(const Attend& a, float* o, int column) {
+    Vec sums[kV];
+    for (int v = 0; v < kV; ++v)
+        sums[v] = load(o + column + v * kLanes);
+    for (int t = 0; t < a.tokens; ++t) {
+        const Vec p = splat(a.scores[t]);
+        for (int v = 0; v < kV; ++v)
+            sums[v] =
+                fma(p, loadAs<kType>(a.v + (int64_t(t) * a.vDim + column + v * kLanes) * kBytesOf<kType>), sums[v]);
+    }
+    for (int v = 0; v < kV; ++v)
+        store(o + column + v * kLanes, sums[v]);
+}
+
+template <Type kType>
+void addWeightedPart(const Attend& a, float* o, int column) {
+    const int part = a.vDim - column;
+    Vec sum = loadPart(o + column, part);
+    for (int t = 0; t < a.tokens; ++t)
+        sum = fma(splat(a.scores[t]), loadPartAs<kType>(a.v + (int64_t(t) * a.vDim + column) * kBytesOf<kType>, part),
+                  sum);
+    storePart(o + column, sum, part);
+}
+
+/// Scales, caps and exponentiates the scores in place; returns their sum, and the new maximum through `max`.
+inline float weigh(const Attend& a, float* max) {
+    Vec top = splat(*max);
+    for (int t = 0; t < a.tokens; t += kLanes) {
+        const int part = lesser(kLanes, a.tokens - t);
+        const Vec s = capScores(mul(loadPart(a.scores + t, part), splat(a.scale)), a.softCap);
+        storePart(a.scores + t, s, part);
+        top = maximum(lanesOr(s, 0, part, splat(*max)), top);
+    }
+    *max = maxLane(top);
+    Vec sum = zero();
+    for (int t = 0; t < a.tokens; t += kLanes) {
+        const int part = lesser(kLanes, a.tokens - t);
+        const Vec p = keepLanes(exponential(sub(loadPart(a.scores + t, part), splat(*max))), 0, part);
+        storePart(a.scores + t, p, part);
+        sum = add(sum, p);
+    }
+    return sumLanes(sum);
+}
+
+template <Type kType>
+void attendTokens(const Attend& a) {
+    for (int h = 0; h < a.heads; ++h) {
+        float* o = a.o + h * a.vDim;
+        scoreKeys<kType>(a, a.q + h * a.kDim);
+        const float before = a.state[h].max;
+        float max = before;
+        const float sum = weigh(a, &max);
+        const float correction = before == max ? 1.0f : oneExponential(before - max);
+        if (correction != 1.0f)
+            for (int i = 0; i < a.vDim; ++i)
+                o[i] *= correction;
+        int column = 0;
+        for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
+            addWeighted<kType, 4>(a, o, column);
+        for (; column + kLanes <= a.vDim; column += kLanes)
+            addWeighted<kType, 1>(a, o, column);
+        if (column < a.vDim)
+            addWeightedPart<kType>(a, o, column);
+        a.state[h] = {max, a.state[h].sum * correction + sum};
+    }
+}
+
+void softmaxKeys(const SoftmaxBlock& a) {
+    for (int r = 0; r < a.rows; ++r) {
+        float* s = a.s + r * kKeyBlock;
+        a.correction[r] = 1.0f;
+        const bool empty = a.begin[r] >= a.end[r];
+        const float before = a.state[r].max;
+        Vec top = splat(before), v[kKeyBlock / kLanes];
+        for (int i = 0; i < kKeyBlock / kLanes; ++i) { // what lies past the width is masked away
+            v[i] = capScores(mul(load(s + i * kLanes), splat(a.scale)), a.softCap);
+            top = maximum(lanesOr(v[i], a.begin[r] - i * kLanes, a.end[r] - i * kLanes, splat(before)), top);
+        }
+        const float max = maxLane(top);
+        Vec sum = zero();
+        for (int i = 0; i < kKeyBlock / kLanes; ++i) {
+            const Vec p =
+                empty ? zero()
+                      : keepLanes(exponential(sub(v[i], splat(max))), a.begin[r] - i * kLanes, a.end[r] - i * kLanes);
+            store(s + i * kLanes, p);
+            sum = add(sum, p);
+        }
+        if (empty)
+            continue;
+        if (before != max)
+            a.correction[r] = oneExponential(before - max);
+        a.state[r] = {max, a.state[r].sum * a.correction[r] + sumLanes(sum)};
+    }
+}
+
+template <Type kType>
+void storeAs(const float* in, std::byte* out, int64_t n) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        storePartAs<kType>(out + i * kBytesOf<kType>, loadPart(in + i, part), part);
+    }
+}
+
+void quantizeRow(const float* x, int64_t n, A8Block* out) {
+    for (int64_t group = 0; group < blocksOf(n) * 8; ++group) {
+        A8Block& to = out[group / 8];
+        const int at = int(group % 8);
+        Vec v[32 / kLanes];
+        for (int i = 0; i < 32 / kLanes; ++i) {
+            const int64_t first = group * 32 + i * kLanes;
+            const int part = n - first <= 0 ? 0 : n - first < kLanes ? int(n - first) : kLanes;
+            v[i] = part == kLanes ? load(x + first) : part > 0 ? loadPart(x + first, part) : zero();
+        }
+        quantizeGroup(v, &to.scale[at], &to.sum32[at], &to.sum16[2 * at], to.q + 32 * at);
+    }
+}
+
+double sumOfNumbers(const float* x, int64_t n) {
+    Vec sums[2] = {zero(), zero()};
+    for (int64_t i = 0; i < n; i += kLanes)
+        sums[i / kLanes % 2] = add(sums[i / kLanes % 2], loadPart(x + i, n - i < kLanes ? int(n - i) : kLanes));
+    return double(sumLanes(sums[0])) + double(sumLanes(sums[1]));
+}
+
+double sumOfSquaredNumbers(const float* x, int64_t n, float mean) {
+    Vec sums[2] = {zero(), zero()};
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        const Vec d = keepLanes(sub(loadPart(x + i, part), splat(mean)), 0, part);
+        sums[i / kLanes % 2] = fma(d, d, sums[i / kLanes % 2]);
+    }
+    return double(sumLanes(sums[0])) + double(sumLanes(sums[1]));
+}
+
+void normalizeNumbers(const float* x, int64_t n, float mean, float inverse, const float* weight, const float* bias,
+                      float* out) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        Vec y = mul(sub(loadPart(x + i, part), splat(mean)), splat(inverse));
+        if (weight)
+            y = mul(y, loadPart(weight + i, part));
+        if (bias)
+            y = add(y, loadPart(bias + i, part));
+        storePart(out + i, y, part);
+    }
+}
+
+inline Vec siluOf(Vec x) {
+    return div(x, add(splat(1.0f), exponential(sub(zero(), x))));
+}
+
+inline Vec geluTanhOf(Vec x) {
+    const Vec cubic = fma(mul(mul(x, x), x), splat(0.044715f), x);
+    return mul(mul(splat(0.5f), x), add(splat(1.0f), hyperbolicTangent(mul(splat(0.79788456080286536f), cubic))));
+}
+
+inline Vec relu2Of(Vec x) {
+    const Vec positive = maximum(zero(), x);
+    return mul(positive, positive);
+}
+
+template <Vec (*F)(Vec)>
+void activateNumbers(const float* gate, const float* up, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        const Vec y = F(loadPart(gate + i, part));
+        storePart(out + i, up ? mul(y, loadPart(up + i, part)) : y, part);
+    }
+}
+
+void addNumbers(const float* a, const float* b, float scale, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        storePart(out + i, add(loadPart(a + i, part), mul(loadPart(b + i, part), splat(scale))), part);
+    }
+}
+
+void ropePairs(float* x, const float* table, int half) {
+    constexpr int kPairs = kLanes / 2;
+    int i = 0;
+    for (; i + kPairs <= half; i += kPairs)
+        store(x + 2 * i, rotatePairs(load(x + 2 * i), loadTwice(table + i), loadTwice(table + half + i)));
+    for (; i < half; ++i) {
+        const float a = x[2 * i], b = x[2 * i + 1], c = table[i], s = table[half + i];
+        x[2 * i] = __builtin_fmaf(a, c, -(b * s));
+        x[2 * i + 1] = __builtin_fmaf(b, c, a * s);
+    }
+}
+
+void ropeHalves(float* x, const float* table, int half) {
+    for (int i = 0; i < half; i += kLanes) {
+        const int part = lesser(kLanes, half - i);
+        const Vec a = loadPart(x + i, part), b = loadPart(x + half + i, part);
+        const Vec c = loadPart(table + i, part), s = loadPart(table + half + i, part);
+        storePart(x + i, sub(mul(a, c), mul(b, s)), part);
+        storePart(x + half + i, add(mul(a, s), mul(b, c)), part);
+    }
+}
+
+template <Type kType>
+void overrideFloatType(CpuKernels& k) {
+    constexpr size_t kIndex = size_t(kType);
+    k.matvecF32[kIndex] = matvecFloats<kType>;
+    k.unpackF32[kIndex] = unpackFloats<kType>;
+    k.unpackValues[kIndex] = unpackValueRows<kType>;
+    k.attend[kIndex] = attendTokens<kType>;
+    k.store[kIndex] = storeAs<kType>;
+}
+
+template <typename Format>
+void overrideDecodedType(CpuKernels& k, Type type) {
+    k.matvecF32[size_t(type)] = matvecDecoded<Format>;
+    k.unpackF32[size_t(type)] = unpackDecoded<Format>;
+}
+
+void overrideFloatKernels(CpuKernels& k) {
+    overrideFloatType<Type::F32>(k);
+    overrideFloatType<Type::F16>(k);
+    overrideFloatType<Type::BF16>(k);
+    overrideDecodedType<quant::Q4_0>(k, Type::Q4_0);
+    overrideDecodedType<quant::Q4_1>(k, Type::Q4_1);
+    overrideDecodedType<quant::Q5_0>(k, Type::Q5_0);
+    overrideDecodedType<quant::Q5_1>(k, Type::Q5_1);
+    overrideDecodedType<quant::Q8_0>(k, Type::Q8_0);
+    overrideDecodedType<quant::Q4_K>(k, Type::Q4_K);
+    overrideDecodedType<quant::Q5_K>(k, Type::Q5_K);
+    overrideDecodedType<quant::Q6_K>(k, Type::Q6_K);
+    k.gemmF32 = gemmFloats;
+    k.softmaxBlock = softmaxKeys;
+    k.quantize = quantizeRow;
+    k.sumOf = sumOfNumbers;
+    k.sumOfSquares = sumOfSquaredNumbers;
+    k.normalize = normalizeNumbers;
+    k.activate[size_t(ActivationKind::Silu)] = activateNumbers<siluOf>;
+    k.activate[size_t(ActivationKind::GeluTanh)] = activateNumbers<geluTanhOf>;
+    k.activate[size_t(ActivationKind::Relu2)] = activateNumbers<relu2Of>;
+    k.add = addNumbers;
+    k.rope[size_t(RopeOrder::Interleaved)] = ropePairs;
+    k.rope[size_t(RopeOrder::Neox)] = ropeHalves;
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,250 @@
+#pragma once
+
+#include "kernels/tensor.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include <immintrin.h>
+
+// The vector words that float_kernels.h is written in, for AVX-512. Internal linkage on purpose.
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kLanes = 16;
+using Vec = __m512;
+
+inline __mmask16 firstLanes(int n) {
+    return __mmask16((1u << n) - 1);
+}
+
+inline Vec zero() {
+    return _mm512_setzero_ps();
+}
+
+inline Vec splat(float f) {
+    return _mm512_set1_ps(f);
+}
+
+inline Vec load(const float* p) {
+    return _mm512_loadu_ps(p);
+}
+
+/// The first n lanes; zeros in the others, whose memory is not touched.
+inline Vec loadPart(const float* p, int n) {
+    return _mm512_maskz_loadu_ps(firstLanes(n), p);
+}
+
+inline void store(float* p, Vec v) {
+    _mm512_storeu_ps(p, v);
+}
+
+inline void storePart(float* p, Vec v, int n) {
+    _mm512_mask_storeu_ps(p, firstLanes(n), v);
+}
+
+inline Vec add(Vec a, Vec b) {
+    return _mm512_add_ps(a, b);
+}
+
+inline Vec sub(Vec a, Vec b) {
+    return _mm512_sub_ps(a, b);
+}
+
+inline Vec mul(Vec a, Vec b) {
+    return _mm512_mul_ps(a, b);
+}
+
+inline Vec div(Vec a, Vec b) {
+    return _mm512_div_ps(a, b);
+}
+
+inline Vec fma(Vec a, Vec b, Vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+// NaN in b comes through.
+inline Vec maximum(Vec a, Vec b) {
+    return _mm512_max_ps(a, b);
+}
+
+inline Vec minimum(Vec a, Vec b) {
+    return _mm512_min_ps(a, b);
+}
+
+inline Vec roundNearest(Vec v) {
+    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/// v * 2^n for whole n.
+inline Vec scaleByPower(Vec v, Vec n) {
+    return _mm512_scalef_ps(v, n);
+}
+
+inline Vec absolute(Vec v) {
+    return _mm512_abs_ps(v);
+}
+
+/// a for lanes in [begin, end), 0 elsewhere.
+inline Vec keepLanes(Vec a, int begin, int end) {
+    const int from = begin < 0 ? 0 : begin > kLanes ? kLanes : begin, to = end < 0 ? 0 : end > kLanes ? kLanes : end;
+    const uint32_t mask = to > from ? ((1u << to) - 1) & ~((1u << from) - 1) : 0u;
+    return _mm512_maskz_mov_ps(__mmask16(mask), a);
+}
+
+inline Vec lanesOr(Vec a, int begin, int end, Vec other) {
+    const int from = begin < 0 ? 0 : begin > kLanes ? kLanes : begin, to = end < 0 ? 0 : end > kLanes ? kLanes : end;
+    const uint32_t mask = to > from ? ((1u << to) - 1) & ~((1u << from) - 1) : 0u;
+    return _mm512_mask_mov_ps(other, __mmask16(mask), a);
+}
+
+inline float sumLanes(Vec v) {
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+inline float maxLane(Vec v) {
+    __m256 h = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+/// The sums of four vectors.
+inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
+    const Vec ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const Vec cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const Vec all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+}
+
+inline Vec widenF16(__m256i h) {
+    return _mm512_cvtph_ps(h);
+}
+
+inline Vec widenBf16(__m256i h) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+template <Type kType>
+inline Vec loadAs(const std::byte* p) {
+    if constexpr (kType == Type::F32)
+        return _mm512_loadu_ps(p);
+    else if constexpr (kType == Type::F16)
+        return widenF16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    else
+        return widenBf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+
+template <Type kType>
+inline Vec loadPartAs(const std::byte* p, int n) {
+    if constexpr (kType == Type::F32)
+        return _mm512_maskz_loadu_ps(firstLanes(n), p);
+    else if constexpr (kType == Type::F16)
+        return widenF16(_mm256_maskz_loadu_epi16(firstLanes(n), p));
+    else
+        return widenBf16(_mm256_maskz_loadu_epi16(firstLanes(n), p));
+}
+
+inline __m256i narrowF16(Vec v) {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/// To nearest even; NaN stays NaN.
+inline __m256i narrowBf16(Vec v) {
+    const __m512i x = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(x, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(x, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i kept = _mm512_mask_or_epi32(rounded, nan, x, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
+}
+
+template <Type kType>
+inline void storePartAs(std::byte* p, Vec v, int n) {
+    if constexpr (kType == Type::F32)
+        _mm512_mask_storeu_ps(p, firstLanes(n), v);
+    else if constexpr (kType == Type::F16)
+        _mm256_mask_storeu_epi16(p, firstLanes(n), narrowF16(v));
+    else
+        _mm256_mask_storeu_epi16(p, firstLanes(n), narrowBf16(v));
+}
+
+/// Rows of 16 numbers of 32 bits become columns.
+inline void transpose(__m512i (&r)[16]) {
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    // r[4g + c] holds in its 128-bit part p column 4p + c of rows 4g..4g+3: now a 4 x 4 transpose of such parts.
+    for (int c = 0; c < 4; ++c) {
+        const __m512i low01 = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x44),
+                      high01 = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xee);
+        const __m512i low23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x44);
+        const __m512i high23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xee);
+        t[c] = _mm512_shuffle_i32x4(low01, low23, 0x88);
+        t[4 + c] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
+        t[8 + c] = _mm512_shuffle_i32x4(high01, high23, 0x88);
+        t[12 + c] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
+    }
+    for (int i = 0; i < 16; ++i)
+        r[i] = t[i];
+}
+
+inline void transpose(Vec (&v)[16]) {
+    __m512i r[16];
+    for (int i = 0; i < 16; ++i)
+        r[i] = _mm512_castps_si512(v[i]);
+    transpose(r);
+    for (int i = 0; i < 16; ++i)
+        v[i] = _mm512_castsi512_ps(r[i]);
+}
+
+/// Half a vector of numbers, each twice: a0 a0 a1 a1 ...
+inline Vec loadTwice(const float* p) {
+    const __m512i index = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    return _mm512_permutexvar_ps(index, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+}
+
+/// Pairs (x, y) times (cosine, sine): x*c - y*s, y*c + x*s.
+inline Vec rotatePairs(Vec xy, Vec cosine, Vec sine) {
+    return _mm512_fmaddsub_ps(xy, cosine, _mm512_mul_ps(_mm512_permute_ps(xy, 0xb1), sine));
+}
+
+/// Signed bytes of whole numbers, 16 of them.
+inline void storeInt8(int8_t* p, __m512i v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+}
+
+/// 32 numbers to A8: see quantize() of the reference, which gives the same bits.
+inline void quantizeGroup(const Vec (&v)[2], float* scale, float* sum32, float* sum16, int8_t* q) {
+    const Vec a = v[0], b = v[1];
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    const __m512i top = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
+                                         _mm512_and_si512(_mm512_castps_si512(b), magnitude));
+    const uint32_t largest = _mm512_reduce_max_epu32(top);
+    *scale = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(int(largest)))) / 127.0f;
+    const float inverse = *scale >= 0x1p-100f && *scale <= 0x1p120f ? 1.0f / *scale : 0.0f;
+    const __mmask16 use = inverse != 0 ? __mmask16(0xffff) : __mmask16(0);
+    const __m512i qa = _mm512_maskz_cvtps_epi32(use, mul(a, splat(inverse)));
+    const __m512i qb = _mm512_maskz_cvtps_epi32(use, mul(b, splat(inverse)));
+    storeInt8(q, qa);
+    storeInt8(q + 16, qb);
+    const int sumA = _mm512_reduce_add_epi32(qa), sumB = _mm512_reduce_add_epi32(qb);
+    sum16[0] = *scale * float(sumA);
+    sum16[1] = *scale * float(sumB);
+    *sum32 = *scale * float(sumA + sumB);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,345 @@
+#include "tests/kernels/kernel_data.h"
+
+#include "kernels/kinds.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+// Every row of every table that this machine can run against plain arithmetic on decoded numbers, at odd sizes.
+namespace hearth::kernels::cpu {
+namespace {
+
+using tests::availableIsas;
+using tests::randomFloats;
+using tests::randomWeights;
+
+struct Matrix {
+    int64_t rows, cols;
+    std::vector<float> numbers;
+
+    float at(int64_t r, int64_t c) const { return numbers[size_t(r * cols + c)]; }
+};
+
+Matrix decoded(Type type, const std::vector<std::byte>& weights, int64_t rows, int64_t cols) {
+    Matrix m{rows, cols, std::vector<float>(size_t(rows * cols))};
+    for (int64_t r = 0; r < rows; ++r)
+        quantType(type).decode(weights.data() + uint64_t(r) * rowBytes(type, cols), m.numbers.data() + r * cols, cols);
+    return m;
+}
+
+/// Exact product of two rows, and the sum of magnitudes that bounds rounding.
+struct Product {
+    double value, magnitude;
+};
+
+Product dot(const Matrix& w, int64_t n, const Matrix& x, int64_t r) {
+    Product p{0, 0};
+    for (int64_t i = 0; i < w.cols; ++i) {
+        p.value += double(w.at(n, i)) * double(x.at(r, i));
+        p.magnitude += std::fabs(double(w.at(n, i)) * double(x.at(r, i)));
+    }
+    return p;
+}
+
+/// A8 rows and the numbers they stand for.
+struct Quantized {
+    std::vector<A8Block> blocks;
+    Matrix values;
+    uint64_t stride;
+};
+
+Quantized quantized(const CpuKernels& k, const Matrix& x) {
+    Quantized q;
+    q.stride = rowBytes(Type::A8, x.cols);
+    q.blocks.resize(size_t(x.rows * blocksOf(x.cols)));
+    q.values = x;
+    for (int64_t r = 0; r < x.rows; ++r) {
+        A8Block* row = q.blocks.data() + r * blocksOf(x.cols);
+        k.quantize(x.numbers.data() + r * x.cols, x.cols, row);
+        for (int64_t i = 0; i < x.cols; ++i)
+            q.values.numbers[size_t(r * x.cols + i)] =
+                row[i / 256].scale[i % 256 / 32] * float(row[i / 256].q[i % 256]);
+    }
+    return q;
+}
+
+Matrix randomMatrix(int64_t rows, int64_t cols, uint32_t seed) {
+    return {rows, cols, randomFloats(size_t(rows * cols), seed)};
+}
+
+std::vector<int64_t> inputSizes(Type type) {
+    if (quantType(type).block == 256)
+        return {256, 512, 2304};
+    if (quantType(type).block == 32)
+        return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
+    return {1, 7, 16, 64, 80, 96, 112, 152, 1030};
+}
+
+void expectNear(const Product& want, float got, const std::string& what) {
+    ASSERT_LE(std::fabs(double(got) - want.value), 1e-5 * want.magnitude + 1e-6)
+        << what << ": " << got << " for " << want.value;
+}
+
+void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs) {
+    const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + (int8 ? " A8" : " f32") +
+                             " k " + std::to_string(k) + " rows " + std::to_string(rows);
+    const auto weights = randomWeights(type, outputs, k, uint32_t(k + rows));
+    const Matrix w = decoded(type, weights, outputs, k), x = randomMatrix(rows, k, 3);
+    const Quantized q = quantized(isa.kernels, x);
+    const auto bias = randomFloats(size_t(outputs), 5);
+    std::vector<float> out(size_t(rows * outputs), 0.25f);
+    const auto function = int8 ? isa.kernels.matvecInt8[size_t(type)] : isa.kernels.matvecF32[size_t(type)];
+    MatVec a{.weights = weights.data(),
+             .weightStride = rowBytes(type, k),
+             .outputs = outputs,
+             .k = k,
+             .x = int8 ? reinterpret_cast<const std::byte*>(q.blocks.data())
+                       : reinterpret_cast<const std::byte*>(x.numbers.data()),
+             .xStride = int8 ? q.stride : uint64_t(k) * 4,
+             .rows = rows,
+             .out = out.data(),
+             .outStride = outputs,
+             .bias = bias.data(),
+             .accumulate = true};
+    function(a);
+    for (int r = 0; r < rows; ++r)
+        for (int n = 0; n < outputs; ++n) {
+            Product want = dot(w, n, int8 ? q.values : x, r);
+            want.value += 0.25 + double(bias[size_t(n)]);
+            want.magnitude += 5;
+            expectNear(want, out[size_t(r * outputs + n)], what);
+        }
+    // Each row has the bits that it has alone.
+    for (int r = 0; r < rows; ++r) {
+        std::vector<float> alone(size_t(outputs), 0.25f);
+        MatVec one = a;
+        one.x += uint64_t(r) * a.xStride;
+        one.rows = 1;
+        one.out = alone.data();
+        function(one);
+        ASSERT_EQ(0, std::memcmp(alone.data(), out.data() + r * outputs, size_t(outputs) * 4)) << what << " row " << r;
+    }
+}
+
+TEST(KernelTable, ProductsOfGeneratedTokens) {
+    for (const Isa& isa : availableIsas())
+        for (const QuantType& type : quantTypes())
+            for (const int64_t k : inputSizes(type.type))
+                for (const int rows : {1, 2, 3, 7, 16}) {
+                    checkMatVec(isa, type.type, false, k, rows, 9);
+                    if (type.block > 1)
+                        checkMatVec(isa, type.type, true, k, rows, 9);
+                    if (testing::Test::HasFatalFailure())
+                        return;
+                }
+}
+
+/// One panel from first to last input, in pieces of `step` inputs.
+std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std::vector<std::byte>& weights,
+                                int outputs, int64_t k, int64_t step, const std::byte* x, uint64_t xStride, int rows) {
+    std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f);
+    std::vector<std::byte> panel(size_t(256) << 10);
+    const QuantType& format = quantType(type);
+    for (int64_t at = 0; at < k; at += step) {
+        const int64_t cols = std::min(step, k - at);
+        (int8 ? isa.kernels.unpackInt8
+              : isa.kernels.unpackF32)[size_t(type)]({.weights = weights.data() + at / format.block * format.bytes,
+                                                      .stride = rowBytes(type, k),
+                                                      .outputs = outputs,
+                                                      .cols = cols,
+                                                      .panel = panel.data()});
+        const auto gemm = int8 ? isa.kernels.gemmInt8[size_t(type)] : isa.kernels.gemmF32;
+        gemm({.panel = panel.data(),
+              .cols = cols,
+              .x = x + (int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
+              .xStride = xStride,
+              .rows = rows,
+              .acc = acc.data(),
+              .accStride = kPanelOutputs,
+              .first = at == 0});
+    }
+    return acc;
+}
+
+void checkGemm(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs) {
+    const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + (int8 ? " A8" : " f32") +
+                             " k " + std::to_string(k) + " rows " + std::to_string(rows) + " outputs " +
+                             std::to_string(outputs);
+    const auto weights = randomWeights(type, outputs, k, uint32_t(k + rows));
+    const Matrix w = decoded(type, weights, outputs, k), x = randomMatrix(rows, k, 3);
+    const Quantized q = quantized(isa.kernels, x);
+    const std::byte* from = int8 ? reinterpret_cast<const std::byte*>(q.blocks.data())
+                                 : reinterpret_cast<const std::byte*>(x.numbers.data());
+    const uint64_t stride = int8 ? q.stride : uint64_t(k) * 4;
+    const int64_t step = int8 ? kPanelInputsInt8 : kPanelInputsF32;
+    const auto acc = panelProduct(isa, type, int8, weights, outputs, k, step, from, stride, rows);
+    for (int r = 0; r < rows; ++r)
+        for (int n = 0; n < kPanelOutputs; ++n) {
+            const float got = acc[size_t(r * kPanelOutputs + n)];
+            if (n >= outputs)
+                ASSERT_EQ(got, 0.0f) << what;
+            else
+                expectNear(dot(w, n, int8 ? q.values : x, r), got, what);
+            if (testing::Test::HasFatalFailure())
+                return;
+        }
+    // Neither the rows beside it nor the cut between panels change a row's bits.
+    ASSERT_EQ(acc, panelProduct(isa, type, int8, weights, outputs, k, 256, from, stride, rows)) << what;
+    for (int r = 0; r < rows; ++r) {
+        const auto alone =
+            panelProduct(isa, type, int8, weights, outputs, k, step, from + uint64_t(r) * stride, stride, 1);
+        ASSERT_EQ(0, std::memcmp(alone.data(), acc.data() + r * kPanelOutputs, kPanelOutputs * 4))
+            << what << " row " << r;
+    }
+}
+
+TEST(KernelTable, ProductsOfPromptTokens) {
+    for (const Isa& isa : availableIsas())
+        for (const QuantType& type : quantTypes())
+            for (const int64_t k : inputSizes(type.type))
+                for (const int rows : {1, 5, 8, 17})
+                    for (const int outputs : {1, 19, 32}) {
+                        if (k > 1000 && rows != 17)
+                            continue;
+                        checkGemm(isa, type.type, false, k, rows, outputs);
+                        if (type.block > 1)
+                            checkGemm(isa, type.type, true, k, rows, outputs);
+                        if (testing::Test::HasFatalFailure())
+                            return;
+                    }
+}
+
+TEST(KernelTable, QuantizingGivesTheSameBitsEverywhere) {
+    const CpuKernels reference = referenceKernels();
+    for (const Isa& isa : availableIsas())
+        for (const int64_t n : {1, 15, 16, 31, 32, 33, 80, 256, 300, 576}) {
+            auto x = randomFloats(size_t(n), uint32_t(n), 3.0f);
+            for (size_t i = 0; i < x.size(); i += 37)
+                x[i] = float(i % 5) * 0.5f; // exact halves of the scale, zeros
+            std::vector<A8Block> want(size_t(blocksOf(n))), got(size_t(blocksOf(n)));
+            std::memset(got.data(), 0x55, got.size() * sizeof(A8Block));
+            reference.quantize(x.data(), n, want.data());
+            isa.kernels.quantize(x.data(), n, got.data());
+            ASSERT_EQ(0, std::memcmp(want.data(), got.data(), want.size() * sizeof(A8Block))) << isa.name << " " << n;
+        }
+}
+
+TEST(KernelTable, QuantizingHardNumbers) {
+    for (const Isa& isa : availableIsas())
+        for (const float hard : {INFINITY, -INFINITY, NAN, 3e38f, 1e-40f, 0.0f}) {
+            std::vector<float> x(64, 1.0f);
+            x[5] = hard;
+            A8Block block;
+            isa.kernels.quantize(x.data(), 64, &block);
+            EXPECT_FLOAT_EQ(block.scale[1], 1.0f / 127) << "the other group is not touched";
+            EXPECT_EQ(std::isfinite(block.scale[0]), std::isfinite(hard)) << isa.name << " " << hard;
+        }
+}
+
+double plainActivation(ActivationKind kind, double x) {
+    switch (kind) {
+    case ActivationKind::Silu:
+        return x / (1 + std::exp(-x));
+    case ActivationKind::GeluErf:
+        return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5)));
+    case ActivationKind::GeluTanh:
+        return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ActivationKind::Relu2:
+        return x > 0 ? x * x : 0;
+    }
+    return 0;
+}
+
+TEST(KernelTable, Activations) {
+    const ActivationKind kinds[] = {ActivationKind::Silu, ActivationKind::GeluErf, ActivationKind::GeluTanh,
+                                    ActivationKind::Relu2};
+    auto gate = randomFloats(77, 1, 4.0f);
+    gate[0] = 100.0f, gate[1] = -100.0f, gate[2] = 0.0f, gate[3] = 1e-3f, gate[4] = -1e4f, gate[5] = 1e4f;
+    const auto up = randomFloats(77, 2);
+    for (const Isa& isa : availableIsas())
+        for (const ActivationKind kind : kinds)
+            for (const bool gated : {false, true}) {
+                std::vector<float> out(77, 5.0f);
+                isa.kernels.activate[size_t(kind)](gate.data(), gated ? up.data() : nullptr, out.data(), 77);
+                for (size_t i = 0; i < 77; ++i) {
+                    const double want = plainActivation(kind, double(gate[i])) * (gated ? double(up[i]) : 1);
+                    ASSERT_NEAR(out[i], want, 2e-6 * (1 + std::fabs(want)))
+                        << isa.name << " " << int(kind) << " " << gate[i];
+                }
+            }
+}
+
+TEST(KernelTable, NormAddAndStore) {
+    for (const Isa& isa : availableIsas())
+        for (const int64_t n : {1, 15, 16, 20, 64, 250}) {
+            const auto x = randomFloats(size_t(n), 1), w = randomFloats(size_t(n), 2), b = randomFloats(size_t(n), 3);
+            double sum = 0, squares = 0;
+            for (const float f : x)
+                sum += double(f), squares += (double(f) - 0.5) * (double(f) - 0.5);
+            EXPECT_NEAR(isa.kernels.sumOf(x.data(), n), sum, 1e-4) << isa.name;
+            EXPECT_NEAR(isa.kernels.sumOfSquares(x.data(), n, 0.5f), squares, 1e-5 * (1 + squares))
+                << isa.name << " " << n;
+            std::vector<float> y(size_t(n) + 1, 7.0f), z(size_t(n) + 1, 7.0f);
+            isa.kernels.normalize(x.data(), n, 0.5f, 2.0f, w.data(), b.data(), y.data());
+            isa.kernels.add(x.data(), w.data(), -1.5f, z.data(), n);
+            for (size_t i = 0; i < size_t(n); ++i) {
+                ASSERT_NEAR(y[i], (x[i] - 0.5f) * 2.0f * w[i] + b[i], 1e-5) << isa.name;
+                ASSERT_NEAR(z[i], x[i] - 1.5f * w[i], 1e-6) << isa.name;
+            }
+            EXPECT_EQ(y.back(), 7.0f);
+            EXPECT_EQ(z.back(), 7.0f);
+            for (const Type type : {Type::F32, Type::F16, Type::BF16}) {
+                const size_t bytes = rowBytes(type, n);
+                std::vector<std::byte> want(bytes), got(bytes + 4, std::byte(0x77));
+                quantType(type).encode(x.data(), want.data(), n);
+                isa.kernels.store[size_t(type)](x.data(), got.data(), n);
+                ASSERT_EQ(0, std::memcmp(want.data(), got.data(), bytes)) << isa.name;
+                EXPECT_EQ(got[bytes], std::byte(0x77));
+            }
+        }
+}
+
+TEST(KernelTable, StoringHardNumbers) {
+    const float hard[] = {0.0f,     -0.0f,           INFINITY,        -INFINITY,      NAN,
+                          65519.9f, 65520.0f,        1e-8f,           6e-8f,          -3e38f,
+                          3.4e38f,  1.0f + 0x1p-11f, 1.0f + 0x3p-11f, 1.0f + 0x1p-8f, 1.0f + 0x3p-8f};
+    constexpr size_t kCount = std::size(hard);
+    for (const Isa& isa : availableIsas())
+        for (const Type type : {Type::F16, Type::BF16}) {
+            uint16_t out[kCount], want[kCount];
+            isa.kernels.store[size_t(type)](hard, reinterpret_cast<std::byte*>(out), kCount);
+            quantType(type).encode(hard, want, kCount);
+            for (size_t i = 0; i < kCount; ++i) {
+                if (std::isnan(hard[i]))
+                    EXPECT_GT(out[i] & 0x7fff, type == Type::F16 ? 0x7c00 : 0x7f80) << isa.name;
+                else
+                    EXPECT_EQ(out[i], want[i]) << isa.name << " " << hard[i];
+            }
+        }
+}
+
+TEST(KernelTable, Rope) {
+    for (const Isa& isa : availableIsas())
+        for (const int half : {1, 4, 8, 10, 16, 32, 40})
+            for (const RopeOrder order : {RopeOrder::Interleaved, RopeOrder::Neox}) {
+                auto x = randomFloats(size_t(2 * half), 1);
+                const auto before = x;
+                std::vector<float> table(size_t(2 * half));
+                for (int i = 0; i < half; ++i) {
+                    table[size_t(i)] = std::cos(0.3f * float(i + 1));
+                    table[size_t(half + i)] = std::sin(0.3f * float(i + 1));
+                }
+                isa.kernels.rope[size_t(order)](x.data(), table.data(), half);
+                for (int i = 0; i < half; ++i) {
+                    const auto a = size_t(order == RopeOrder::Neox ? i : 2 * i);
+                    const auto b = size_t(order == RopeOrder::Neox ? i + half : 2 * i + 1);
+                    const float c = table[size_t(i)], s = table[size_t(half + i)];
+                    ASSERT_NEAR(x[a], before[a] * c - before[b] * s, 1e-6) << isa.name;
+                    ASSERT_NEAR(x[b], before[a] * s + before[b] * c, 1e-6) << isa.name;
+                }
+            }
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -1,12 +1,30 @@
 #pragma once
 
+#include "ui/chat/block_splitter.h"
 #include "ui/rows.h"
 
 #include <QObject>
 
+#include <compare>
 #include <memory>
 
 namespace hearth::ui {
+
+/// A message's two texts, in the order they are read.
+enum class Part { Thoughts, Body };
+
+/// A place in the conversation's text as it is read: a leaf and an offset in its InlineText.
+struct TextPosition {
+    int message = 0;
+    Part part = Part::Body;
+    int block = 0;
+    int offset = 0; // UTF-16 units
+
+    auto operator<=>(const TextPosition&) const = default;
+};
+
+/// Control characters never leave the window: a terminal that text is pasted into would obey them.
+QString withoutControls(QString);
 
 /// The messages of one conversation as blocks, and nothing about how they look. Appending costs what is appended,
 /// however long the reply or the conversation is. GUI thread.
@@ -28,6 +46,22 @@ public:
     void finishMessage(RowId, MessageState, double thoughtSeconds, const QString& note);
     void updateMessage(const MessageRow&); // anything but text: siblings, note, state
     void removeFrom(RowId);                // this message and all after it
+
+    int count() const;
+    int indexOf(RowId) const; // -1: not here
+    const MessageRow& message(int index) const;
+    const QString& source(int index, Part) const; // as it was written
+    double thinkingSeconds(int index) const;      // as known, or since its first thought arrived
+
+    /// The leaves of a message. It is split when first asked for: what nobody looks at costs nothing.
+    const BlockSplitter& blocks(int index, Part) const;
+    bool isSplit(int index, Part) const;
+
+    // Text as it is read: what copying and screen readers get.
+    QString plainText(const TextPosition& from, const TextPosition& to) const;
+    QString plainText(int index, Part) const;
+    TextPosition start() const;
+    TextPosition end() const;
 
 signals:
     void reset();

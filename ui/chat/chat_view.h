@@ -27,13 +27,45 @@ public:
     bool hasSelection() const;
     QString selectedText() const; // plain
     void copySelection();
+    void selectAll();
+    void clearSelection();
+
+    const ChatDocument& document() const;
+
+    // For tests and screen readers.
+    int layoutCount() const;                          // leaves that are laid out now: those near the screen
+    QRect messageRect(int index) const;               // viewport coordinates
+    QRect caretRect(const TextPosition&) const;       // viewport coordinates; lays out what it needs
+    QStringList visibleTargets() const;               // labels of what can be pressed, in order
+    bool activateTarget(const QString& label);        // the first visible one of that label
+    void activateAction(int message, const QString&); // "copy", "regenerate", "continue"
 
 signals:
     void regenerateRequested(hearth::ui::RowId);
     void continueRequested(hearth::ui::RowId);
     void siblingRequested(hearth::ui::RowId, int index);
     void linkActivated(const QUrl&); // the one sink of links: the shell shows the address in full before it opens
+    void linkHovered(const QString& address); // empty: none any more
     void scrollPositionChanged(double);
+    void selectionChanged();
+
+protected:
+    bool viewportEvent(QEvent*) override;
+    void paintEvent(QPaintEvent*) override;
+    void resizeEvent(QResizeEvent*) override;
+    void scrollContentsBy(int dx, int dy) override;
+    void mousePressEvent(QMouseEvent*) override;
+    void mouseMoveEvent(QMouseEvent*) override;
+    void mouseReleaseEvent(QMouseEvent*) override;
+    void mouseDoubleClickEvent(QMouseEvent*) override;
+    void wheelEvent(QWheelEvent*) override;
+    void keyPressEvent(QKeyEvent*) override;
+    void focusInEvent(QFocusEvent*) override;
+    void focusOutEvent(QFocusEvent*) override;
+    void contextMenuEvent(QContextMenuEvent*) override;
+    void changeEvent(QEvent*) override;
+    bool focusNextPrevChild(bool next) override;
+    void timerEvent(QTimerEvent*) override;
 
 private:
     struct Private;

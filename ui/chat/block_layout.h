@@ -1,0 +1,144 @@
+#pragma once
+
+#include "ui/chat/block_splitter.h"
+#include "ui/chat/type_sheet.h"
+
+#include <QPainter>
+#include <QRect>
+#include <QTextLayout>
+
+#include <memory>
+#include <vector>
+
+namespace hearth::ui {
+
+/// What a leaf is laid out for.
+struct LayoutRequest {
+    const BlockSplitter& blocks;
+    int index = 0;
+    int width = 0; // px of the column it stands in
+    Voice voice = Voice::Answer;
+    bool wrapCode = false;
+    const TypeSheet& type;
+};
+
+/// The offsets of a leaf's text that are selected: [from, to).
+struct SelectedRange {
+    int from = 0;
+    int to = 0;
+    bool whole = false; // the selection goes on after the leaf: the end of its last line is marked, too
+};
+
+/// One leaf as lines of glyphs at a fixed pitch. Immutable once made; coordinates are px from its top left. Its height
+/// does not contain the space above it: see gapAbove().
+class BlockLayout {
+public:
+    explicit BlockLayout(const LayoutRequest&);
+    ~BlockLayout();
+
+    quint64 blockId() const { return blockId_; }
+
+    int height() const { return height_; }
+
+    int naturalWidth() const { return naturalWidth_; } // px that its widest line takes, with its indent
+
+    int lineCount() const;
+    int lineBottom(int line) const; // px
+
+    int contentLeft() const { return left_; }
+
+    /// Code and tables that are wider than their place scroll by this many px at most.
+    int overflow() const { return std::max(0, contentWidth_ - viewWidth_); }
+
+    QRect scrollArea() const; // where they do; empty: nowhere
+
+    struct Paint {
+        int scrollX = 0;
+        SelectedRange selected;
+        bool last = true; // of a whole in slices: it has the lower corners
+        int lines = -1;   // paints only so many; -1: all
+        QRect clip;       // in the block's coordinates
+    };
+
+    void paint(QPainter&, const Paint&) const;
+
+    int offsetAt(QPoint, int scrollX = 0) const;
+    /// The caret at an offset: 1 px wide, as high as the line.
+    QRect caret(int offset, int scrollX = 0) const;
+    int linkAt(QPoint, int scrollX = 0) const; // index into the leaf's links, -1: none
+    QVector<QRect> rectsOf(int from, int to, int scrollX = 0) const;
+    int lineStart(int offset) const;
+    int lineEnd(int offset) const;
+
+    static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16; // px
+    static constexpr int kListIndent = 24, kQuoteIndent = 16;                // px
+
+private:
+    /// One QTextLayout and where it stands: a paragraph, a line of code, a cell.
+    struct Piece {
+        std::unique_ptr<QTextLayout> layout;
+        int start = 0; // offset in the leaf's text
+        int length = 0;
+        QPoint at;     // px
+        int width = 0; // px, of a cell
+        int lines = 0;
+    };
+
+    struct Mark {
+        QString text;
+        int x; // right edge of a number, left edge of a sign
+        int task;
+        int depth;
+    };
+
+    void placeContainers(const LayoutRequest&);
+    void layText(const LayoutRequest&);
+    void layCode(const LayoutRequest&);
+    void layRow(const LayoutRequest&);
+    Piece makePiece(const LayoutRequest&, int start, int length, int width, TextStyle, bool bold, Qt::Alignment,
+                    bool wrap);
+    QVector<int> columnWidths(const LayoutRequest&, int available) const;
+    void paintFrame(QPainter&, const Paint&) const;
+    void paintMarks(QPainter&) const;
+    void paintPiece(QPainter&, const Piece&, const Paint&, int firstLine) const;
+    void paintDots(QPainter&, const Piece&) const;
+    void paintCodeBackground(QPainter&, const Piece&) const;
+    const Piece* pieceAt(QPoint) const;
+    const Piece* pieceOf(int offset) const;
+
+    int shift(const Paint& p) const { return scrolls_ ? p.scrollX : 0; }
+
+    const TypeSheet& type_;
+    const InlineText text_; // shared with the splitter, whose leaves may move
+    quint64 blockId_;
+    BlockKind kind_;
+    Voice voice_;
+    TextStyle style_ = TextStyle::Message;
+    int pitch_ = 0;
+    int left_ = 0;  // px, where the text begins
+    int width_ = 0; // px, of the column
+    int height_ = 0;
+    int top_ = 0; // px, where the first line begins
+    int naturalWidth_ = 0;
+    int contentWidth_ = 0; // px, of what scrolls
+    int viewWidth_ = 0;    // px, that it is seen through
+    int slice_ = 0;
+    bool headRow_ = false;
+    bool scrolls_ = false;
+    QString info_;
+    QVector<int> quoteBars_; // x in px
+    std::vector<Mark> marks_;
+    std::vector<Piece> pieces_;
+};
+
+/// px between a leaf and the one before it. Does not depend on whether a list is tight or loose. Pure.
+int gapAbove(const BlockSplitter&, int index, Voice);
+/// px below the last leaf that belong to it: the lower edge of code.
+int gapBelow(const BlockSplitter&, Voice);
+
+/// The height of a leaf that was never laid out, with the space above it. Pure.
+int estimatedHeight(const BlockSplitter&, int index, int width, Voice, const TypeSheet&);
+/// The same for a whole text that was never split.
+int estimatedTextHeight(QStringView text, int width, int pitch, int fontSize);
+
+} // namespace hearth::ui

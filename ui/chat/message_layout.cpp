@@ -1,0 +1,764 @@
+#include "ui/chat/message_layout.h"
+
+#include <QFontMetrics>
+#include <QIcon>
+#include <QPainterPath>
+
+#include <algorithm>
+#include <climits>
+
+namespace hearth::ui {
+namespace {
+
+constexpr int kThoughtIndent = 12; // px from the hairline to the text
+constexpr int kSampledRows = 16;   // rows of a table that its widths depend on
+
+QString singleLine(QString text) {
+    for (QChar& c : text)
+        if (c.unicode() < 0x20 || (c.unicode() >= 0x7F && c.unicode() < 0xA0))
+            c = u' ';
+    return text;
+}
+
+} // namespace
+
+MessageLayout::MessageLayout(const ChatDocument& document, int index, const TypeSheet& type, const Column& column,
+                             bool showName)
+    : document_(document), index_(index), type_(type), column_(column), showName_(showName) {
+    sync(column);
+}
+
+bool MessageLayout::thinking() const {
+    return growing() && document_.source(index_, Part::Body).isEmpty() && hasThoughts();
+}
+
+void MessageLayout::sync(const Column& column) {
+    column_ = column;
+    if (hidden())
+        return;
+    dirtyFrom_ =
+        std::min(dirtyFrom_, section(Part::Body).frozen > 0 ? blockTop(Part::Body, section(Part::Body).frozen - 1) : 0);
+    if (thoughtsOpen_)
+        syncSection(Part::Thoughts);
+    syncSection(Part::Body);
+    measure();
+    if (thinking() || thoughtsOpen_)
+        dirtyFrom_ = 0;
+}
+
+void MessageLayout::relayout(const Column& column) {
+    column_ = column;
+    for (Section& s : sections_)
+        for (auto& layout : s.layouts)
+            layout.reset();
+    dirtyFrom_ = 0;
+    sync(column);
+}
+
+void MessageLayout::syncSection(Part part) {
+    Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    const int count = b.count();
+    int from = std::min(s.frozen, count);
+    if (!growing()) // the end applies late definitions to leaves that were frozen long ago
+        for (int i = 0; i < std::min<int>(from, int(s.layouts.size())); ++i)
+            if (s.layouts[size_t(i)] && s.layouts[size_t(i)]->blockId() != b.block(i).id) {
+                s.layouts[size_t(i)].reset();
+                dirtyFrom_ = 0;
+            }
+    // New rows at the head of a table may change its columns.
+    for (int i = from; i < count; ++i)
+        if (const Block& block = b.block(i);
+            block.kind == BlockKind::TableRow && block.slice > 0 && block.slice < kSampledRows) {
+            for (int r = block.root; r < i && r < int(s.layouts.size()); ++r)
+                s.layouts[size_t(r)].reset();
+            dirtyFrom_ = std::min(dirtyFrom_, block.root < s.heights.count() ? blockTop(part, block.root) : dirtyFrom_);
+        }
+    s.heights.truncate(from);
+    s.layouts.resize(size_t(count));
+    for (int i = from; i < count; ++i) {
+        auto& layout = s.layouts[size_t(i)];
+        if (layout && layout->blockId() != b.block(i).id)
+            layout.reset();
+        const Voice v = voice(part);
+        s.heights.append(layout ? gapAbove(b, i, v) + layout->height()
+                                : estimatedHeight(b, i, partWidth(part), v, type_));
+    }
+    s.frozen = b.frozenCount();
+    if (isUser() && part == Part::Body && count > 0) {
+        const BlockLayout* first = ensureLayout(part, 0);
+        foldable_ = first && first->lineCount() > kFoldLines;
+    }
+}
+
+void MessageLayout::measure() {
+    const int small = type_.pitch(TextStyle::Small);
+    const int line = type_.pitch(TextStyle::Interface);
+    head_ = kTurnGap;
+    middle_ = 0;
+    foot_ = 0;
+    noteHeight_ = 0;
+    if (isUser()) {
+        middle_ = kBubblePaddingY;
+        foot_ = kBubblePaddingY;
+        if (foldable_)
+            foot_ += kActionHeight + 4;
+        if (row().state == MessageState::Queued)
+            foot_ += 4 + small;
+        return;
+    }
+    if (showName_ && !row().model.isEmpty())
+        head_ += small + 4;
+    if (hasThoughts()) {
+        head_ += line + (thinking() && !thoughtsOpen_ ? line : 0) + (thoughtsOpen_ ? 4 : 0);
+        middle_ = thinking() ? 0 : 12;
+    }
+    const bool told =
+        row().state == MessageState::Interrupted || row().state == MessageState::Failed || !row().note.isEmpty();
+    if (told) {
+        const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
+        const int width = column_.width - 28;
+        const QRect box = metrics.boundingRect(QRect(0, 0, width, 1 << 20), Qt::TextWordWrap, singleLine(row().note));
+        const int lines = std::max(1, (box.height() + metrics.lineSpacing() - 1) / std::max(1, metrics.lineSpacing()));
+        noteHeight_ = 8 + std::max(kActionHeight, lines * line);
+    }
+    foot_ = gapBelow(blocks(Part::Body), voice(Part::Body)) + noteHeight_ + 4 + kActionHeight;
+}
+
+// Geometry
+
+int MessageLayout::partWidth(Part part) const {
+    if (isUser())
+        return column_.width * 85 / 100 - 2 * kBubblePaddingX;
+    return part == Part::Thoughts ? column_.width - kThoughtIndent - 2 : column_.width;
+}
+
+int MessageLayout::bubbleWidth() const {
+    const Section& s = section(Part::Body);
+    const int most = column_.width * 85 / 100;
+    if (blocks(Part::Body).count() > 1 || s.layouts.empty() || !s.layouts[0])
+        return most;
+    return std::clamp(s.layouts[0]->naturalWidth() + 1 + 2 * kBubblePaddingX, 48, most);
+}
+
+int MessageLayout::partLeft(Part part) const {
+    if (isUser())
+        return column_.left + column_.width - bubbleWidth() + kBubblePaddingX;
+    return part == Part::Thoughts ? column_.left + kThoughtIndent + 2 : column_.left;
+}
+
+QRect MessageLayout::bubbleRect() const {
+    const int width = bubbleWidth();
+    const int fold = foldable_ ? kActionHeight + 4 : 0;
+    return QRect(column_.left + column_.width - width, bodyTop() - kBubblePaddingY, width,
+                 bodyHeight() + 2 * kBubblePaddingY + fold);
+}
+
+int MessageLayout::bodyHeight() const {
+    const Section& s = section(Part::Body);
+    if (folded())
+        return kFoldLines * type_.pitch(TypeSheet::textStyle(Voice::User));
+    if (s.heights.count() == 0 && !thinking() && !hidden())
+        return type_.pitch(TextStyle::Message);
+    return s.heights.total();
+}
+
+int MessageLayout::shownBlocks(Part part) const {
+    if (part == Part::Thoughts && !thoughtsOpen_)
+        return 0;
+    const int count = section(part).heights.count();
+    return part == Part::Body && folded() ? std::min(1, count) : count;
+}
+
+int MessageLayout::blockTop(Part part, int block) const {
+    const Section& s = section(part);
+    return partTop(part) + s.heights.top(block) + gapAbove(blocks(part), block, voice(part));
+}
+
+bool MessageLayout::isLast(Part part, int block) const {
+    const BlockSplitter& b = blocks(part);
+    return block + 1 >= b.count() || b.block(block + 1).root != b.block(block).root;
+}
+
+MessageLayout::Anchor MessageLayout::anchorAt(int y) const {
+    if (thoughtsOpen_ && y >= thoughtsTop() && y < thoughtsTop() + thoughtsHeight()) {
+        const int block = section(Part::Thoughts).heights.at(y - thoughtsTop());
+        return {Anchor::Thoughts, block, y - thoughtsTop() - section(Part::Thoughts).heights.top(block)};
+    }
+    if (y < bodyTop())
+        return {Anchor::Head, 0, y};
+    if (y >= footTop() || section(Part::Body).heights.count() == 0)
+        return {Anchor::Foot, 0, y - footTop()};
+    const int block = section(Part::Body).heights.at(y - bodyTop());
+    return {Anchor::Body, block, y - bodyTop() - section(Part::Body).heights.top(block)};
+}
+
+int MessageLayout::yOf(const Anchor& a) const {
+    const auto top = [&](Part part) {
+        const HeightIndex& h = section(part).heights;
+        return partTop(part) + h.top(std::clamp(a.block, 0, h.count()));
+    };
+    switch (a.zone) {
+    case Anchor::Head:
+        return a.offset;
+    case Anchor::Thoughts:
+        return (thoughtsOpen_ ? top(Part::Thoughts) : thoughtsTop()) + a.offset;
+    case Anchor::Body:
+        return (folded() ? bodyTop() : top(Part::Body)) + a.offset;
+    case Anchor::Foot:
+        return footTop() + a.offset;
+    }
+    return 0;
+}
+
+// Laying out
+
+const BlockLayout* MessageLayout::layoutOf(Part part, int block) const {
+    const Section& s = section(part);
+    return block >= 0 && block < int(s.layouts.size()) ? s.layouts[size_t(block)].get() : nullptr;
+}
+
+int MessageLayout::scrollXOf(Part part, int block) const {
+    const BlockSplitter& b = blocks(part);
+    return block < b.count() ? section(part).wholes.value(b.block(block).root).scrollX : 0;
+}
+
+const BlockLayout* MessageLayout::ensureLayout(Part part, int block) {
+    Section& s = section(part);
+    if (block < 0 || block >= int(s.layouts.size()))
+        return nullptr;
+    auto& layout = s.layouts[size_t(block)];
+    if (!layout) {
+        const BlockSplitter& b = blocks(part);
+        layout = std::make_unique<BlockLayout>(
+            LayoutRequest{b, block, partWidth(part), voice(part), s.wholes.value(b.block(block).root).wrap, type_});
+        s.heights.set(block, gapAbove(b, block, voice(part)) + layout->height());
+    }
+    return layout.get();
+}
+
+int MessageLayout::ensureForward(const Anchor& from, int px) {
+    int left = px;
+    if (from.zone == Anchor::Head)
+        left -= head_ + middle_;
+    for (const Part part : {Part::Thoughts, Part::Body}) {
+        const bool here = (part == Part::Thoughts) == (from.zone == Anchor::Thoughts);
+        const bool past = from.zone == Anchor::Foot || (from.zone == Anchor::Body && part == Part::Thoughts);
+        if (past)
+            continue;
+        const int start = here && from.zone != Anchor::Head ? from.block : 0;
+        for (int i = start; i < shownBlocks(part) && left > 0; ++i) {
+            ensureLayout(part, i);
+            left -= section(part).heights.height(i);
+        }
+    }
+    return left - foot_;
+}
+
+int MessageLayout::ensureBackward(int px) {
+    return ensureAbove({Anchor::Foot, 0, foot_}, px);
+}
+
+int MessageLayout::ensureAbove(const Anchor& from, int px) {
+    int left = px - from.offset;
+    if (from.zone == Anchor::Head)
+        return left;
+    for (const Part part : {Part::Body, Part::Thoughts}) {
+        if (part == Part::Body && from.zone == Anchor::Thoughts)
+            continue;
+        const bool here = from.zone == (part == Part::Body ? Anchor::Body : Anchor::Thoughts);
+        for (int i = (here ? std::min(from.block, shownBlocks(part)) : shownBlocks(part)) - 1; i >= 0 && left > 0;
+             --i) {
+            ensureLayout(part, i);
+            left -= part == Part::Body && folded() ? bodyHeight() : section(part).heights.height(i);
+        }
+    }
+    return left - head_ - middle_;
+}
+
+void MessageLayout::release(int top, int bottom) {
+    for (const Part part : {Part::Thoughts, Part::Body}) {
+        Section& s = section(part);
+        if (s.heights.count() == 0)
+            continue;
+        const int first = s.heights.at(top - partTop(part));
+        const int last = s.heights.at(bottom - partTop(part));
+        for (int i = 0; i < int(s.layouts.size()); ++i)
+            if ((i < first || i > last) && !(isUser() && i == 0))
+                s.layouts[size_t(i)].reset();
+    }
+}
+
+int MessageLayout::layoutCount() const {
+    int n = 0;
+    for (const Section& s : sections_)
+        n += int(std::count_if(s.layouts.begin(), s.layouts.end(), [](const auto& l) { return l != nullptr; }));
+    return n;
+}
+
+int MessageLayout::takeDirtyFrom() {
+    return std::exchange(dirtyFrom_, INT_MAX);
+}
+
+// Painting
+
+void MessageLayout::paintLine(QPainter& painter, QRect rect, TextStyle style, Token token, const QString& text,
+                              Qt::Alignment alignment) const {
+    QTextLayout layout(singleLine(text), type_.font(style, false));
+    layout.setFormats(type_.formats(layout.text(), {}, style, false));
+    QTextOption option;
+    option.setWrapMode(QTextOption::NoWrap);
+    option.setAlignment(alignment);
+    layout.setTextOption(option);
+    layout.beginLayout();
+    QTextLine line = layout.createLine();
+    layout.endLayout();
+    if (!line.isValid())
+        return;
+    line.setLineWidth(rect.width());
+    line.setPosition(QPointF(0, (rect.height() - type_.pitch(style)) / 2 + type_.baseline(style) - line.ascent()));
+    painter.save();
+    painter.setClipRect(rect, Qt::IntersectClip);
+    painter.setPen(type_.theme().color(token));
+    layout.draw(&painter, rect.topLeft());
+    painter.restore();
+}
+
+void MessageLayout::paint(QPainter& painter, const PaintState& state) const {
+    if (hidden())
+        return;
+    if (isUser()) {
+        painter.save();
+        painter.setRenderHint(QPainter::Antialiasing);
+        painter.setPen(Qt::NoPen);
+        painter.setBrush(type_.theme().color(Token::Surface));
+        painter.drawRoundedRect(bubbleRect(), Theme::kCardRadius, Theme::kCardRadius);
+        painter.restore();
+    }
+    paintHead(painter, state);
+    paintPart(painter, state, Part::Thoughts);
+    paintPart(painter, state, Part::Body);
+    paintFoot(painter, state);
+    if (growing())
+        paintCaret(painter);
+}
+
+QString MessageLayout::thoughtsTitle() const {
+    const int seconds = qRound(document_.thinkingSeconds(index_));
+    if (thinking())
+        return seconds > 0 ? tr("Thinking %1 s").arg(seconds) : tr("Thinking");
+    return seconds > 0 ? tr("Thought for %1 s").arg(seconds) : tr("Thoughts");
+}
+
+QString MessageLayout::lastThought() const {
+    const QStringView all = document_.source(index_, Part::Thoughts);
+    QStringView end = all.right(400).trimmed();
+    if (const qsizetype newline = end.lastIndexOf(u'\n'); newline >= 0)
+        end = end.mid(newline + 1);
+    const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
+    return metrics.elidedText(singleLine(end.toString()), Qt::ElideLeft, column_.width - kThoughtIndent - 2);
+}
+
+int MessageLayout::thoughtsTitleTop() const {
+    return kTurnGap + (showName_ && !row().model.isEmpty() ? type_.pitch(TextStyle::Small) + 4 : 0);
+}
+
+QRect MessageLayout::thoughtsTitleRect() const {
+    const int width = QFontMetrics(type_.font(TextStyle::Interface, false)).horizontalAdvance(thoughtsTitle());
+    return QRect(column_.left + kThoughtIndent + 2, thoughtsTitleTop(), width + 24, type_.pitch(TextStyle::Interface));
+}
+
+void MessageLayout::paintHead(QPainter& painter, const PaintState& state) const {
+    const Theme& theme = type_.theme();
+    if (!isUser() && showName_ && !row().model.isEmpty())
+        paintLine(painter, QRect(column_.left, kTurnGap, column_.width, type_.pitch(TextStyle::Small)),
+                  TextStyle::Small, Token::Third, row().model);
+    if (isUser() || !hasThoughts())
+        return;
+    const int line = type_.pitch(TextStyle::Interface);
+    const int top = thoughtsTitleTop();
+    const int bottom = thoughtsOpen_ ? thoughtsTop() + thoughtsHeight() : top + line + (thinking() ? line : 0);
+    painter.fillRect(QRect(column_.left, top, 2, bottom - top), theme.color(Token::Hairline));
+    const QRect title = thoughtsTitleRect();
+    const bool lit = state.hovered && state.hovered->kind == TargetKind::Thoughts && state.hovered->message == index_;
+    paintLine(painter, title, TextStyle::Interface, lit ? Token::Text : Token::Second, thoughtsTitle());
+    const int icon = 14;
+    theme
+        .icon(thoughtsOpen_ ? QStringLiteral("chevron-down") : QStringLiteral("chevron-right"),
+              lit ? Token::Text : Token::Second)
+        .paint(&painter, QRect(title.right() - 22, top + (line - icon) / 2, icon, icon));
+    if (thinking() && !thoughtsOpen_)
+        paintLine(painter, QRect(title.left(), top + line, column_.width - kThoughtIndent - 2, line),
+                  TextStyle::Interface, Token::Third, lastThought());
+}
+
+SelectedRange MessageLayout::selectedIn(Part part, int block, const PaintState& state) const {
+    if (!(state.from < state.to))
+        return {};
+    const TextPosition begin{index_, part, block, 0};
+    const TextPosition end{index_, part, block, INT_MAX};
+    if (state.to < begin || state.from > end)
+        return {};
+    SelectedRange range;
+    range.from = state.from < begin ? 0 : state.from.offset;
+    range.to = state.to > end ? INT_MAX / 2 : state.to.offset;
+    range.whole = state.to > end;
+    return range;
+}
+
+void MessageLayout::paintPart(QPainter& painter, const PaintState& state, Part part) const {
+    const int shown = shownBlocks(part);
+    if (shown == 0)
+        return;
+    const Section& s = section(part);
+    const int first = std::max(0, s.heights.at(std::max(0, state.clip.top() - partTop(part))));
+    const int left = partLeft(part);
+    for (int i = first; i < shown; ++i) {
+        const int top = blockTop(part, i);
+        if (top > state.clip.bottom())
+            break;
+        const BlockLayout* layout = layoutOf(part, i);
+        if (!layout)
+            continue;
+        painter.save();
+        painter.translate(left, top);
+        BlockLayout::Paint p;
+        p.scrollX = scrollXOf(part, i);
+        p.selected = selectedIn(part, i, state);
+        p.last = isLast(part, i);
+        p.lines = part == Part::Body && folded() ? kFoldLines : -1;
+        p.clip = state.clip.translated(-left, -top);
+        layout->paint(painter, p);
+        painter.restore();
+        if (blocks(part).block(i).kind == BlockKind::Code)
+            paintCodeTools(painter, state, part, i, top);
+    }
+}
+
+void MessageLayout::paintCodeTools(QPainter& painter, const PaintState& state, Part part, int block, int top) const {
+    const BlockLayout* layout = layoutOf(part, block);
+    const int scroll = scrollXOf(part, block);
+    if (isLast(part, block) && layout->overflow() > 0) {
+        // How much of the widest line is seen, as a thin bar in the lower padding.
+        const int left = partLeft(part) + layout->contentLeft() + BlockLayout::kCodeInset;
+        const int room = partWidth(part) - layout->contentLeft() - 2 * BlockLayout::kCodeInset;
+        const int bar = std::max(24, room * room / std::max(1, room + layout->overflow()));
+        const int at = (room - bar) * std::min(scroll, layout->overflow()) / layout->overflow();
+        painter.fillRect(QRect(left + at, top + layout->height() + BlockLayout::kCodePadding - 6, bar, 3),
+                         type_.theme().color(Token::Hairline));
+    }
+    for (const Target& t : codeTargets(part, block, top)) {
+        const bool done = state.done && state.done->same(t);
+        paintTool(painter, state, t,
+                  t.kind == TargetKind::WrapCode ? QStringLiteral("wrap")
+                  : done                         ? QStringLiteral("check")
+                                                 : QStringLiteral("copy"));
+    }
+}
+
+void MessageLayout::paintTool(QPainter& painter, const PaintState& state, const Target& t, const QString& icon) const {
+    const Theme& theme = type_.theme();
+    const bool hovered = state.hovered && state.hovered->same(t);
+    if (hovered) {
+        painter.save();
+        painter.setRenderHint(QPainter::Antialiasing);
+        painter.setPen(Qt::NoPen);
+        painter.setBrush(theme.color(Token::Hover));
+        painter.drawRoundedRect(t.rect, Theme::kControlRadius, Theme::kControlRadius);
+        painter.restore();
+    }
+    constexpr int size = 16;
+    const QRect box(t.rect.center().x() - size / 2 + 1, t.rect.center().y() - size / 2 + 1, size, size);
+    theme.icon(icon, hovered ? Token::Text : Token::Third).paint(&painter, box);
+}
+
+int MessageLayout::noteTop() const {
+    return footTop() + gapBelow(blocks(Part::Body), voice(Part::Body)) + 8;
+}
+
+void MessageLayout::paintFoot(QPainter& painter, const PaintState& state) const {
+    const Theme& theme = type_.theme();
+    const int line = type_.pitch(TextStyle::Interface);
+    if (isUser()) {
+        for (const Target& t : footTargets(state.active)) {
+            const bool lit = state.hovered && state.hovered->same(t);
+            paintLine(painter, t.rect, TextStyle::Interface, lit ? Token::Text : Token::Second, t.label);
+        }
+        if (row().state == MessageState::Queued)
+            paintLine(painter,
+                      QRect(column_.left, bubbleRect().bottom() + 5, column_.width - 4, type_.pitch(TextStyle::Small)),
+                      TextStyle::Small, Token::Third, tr("Queued"), Qt::AlignRight);
+        return;
+    }
+    if (noteHeight_ > 0) {
+        const bool failed = row().state == MessageState::Failed;
+        const Token token = failed ? Token::Error : Token::Second;
+        int left = column_.left;
+        if (failed) {
+            theme.icon(QStringLiteral("warning"), token).paint(&painter, QRect(left, noteTop() + 4, 16, 16));
+            left += 24;
+        }
+        if (row().state == MessageState::Interrupted && row().note.isEmpty()) {
+            paintLine(painter, QRect(left, noteTop(), column_.width, kActionHeight), TextStyle::Interface, token,
+                      tr("Interrupted"));
+        } else {
+            const QString text = row().state == MessageState::Interrupted
+                                     ? tr("Interrupted") + QStringLiteral(" · ") + singleLine(row().note)
+                                     : singleLine(row().note);
+            painter.setFont(type_.font(TextStyle::Interface, false));
+            painter.setPen(theme.color(token));
+            painter.drawText(QRect(left, noteTop() + (kActionHeight - line) / 2, column_.width - 28, noteHeight_),
+                             Qt::TextWordWrap, failed && text.isEmpty() ? tr("The reply failed.") : text);
+        }
+    }
+    for (const Target& t : footTargets(state.active)) {
+        switch (t.kind) {
+        case TargetKind::Continue: {
+            const bool lit = state.hovered && state.hovered->same(t);
+            if (lit) {
+                painter.save();
+                painter.setRenderHint(QPainter::Antialiasing);
+                painter.setPen(Qt::NoPen);
+                painter.setBrush(theme.color(Token::Hover));
+                painter.drawRoundedRect(t.rect, Theme::kControlRadius, Theme::kControlRadius);
+                painter.restore();
+            }
+            paintLine(painter, t.rect, TextStyle::Interface, Token::Accent, t.label, Qt::AlignHCenter);
+            break;
+        }
+        case TargetKind::Regenerate:
+            paintTool(painter, state, t, QStringLiteral("regenerate"));
+            break;
+        case TargetKind::Previous:
+            paintTool(painter, state, t, QStringLiteral("chevron-left"));
+            break;
+        case TargetKind::Next:
+            paintTool(painter, state, t, QStringLiteral("chevron-right"));
+            break;
+        default:
+            paintTool(painter, state, t,
+                      state.done && state.done->same(t) ? QStringLiteral("check") : QStringLiteral("copy"));
+        }
+    }
+    if (row().siblingCount > 1 && !growing()) {
+        // Which version this is stays readable without the pointer.
+        const int left = column_.left + (state.active ? 3 * kActionWidth - 6 : -6);
+        paintLine(painter, QRect(left, height() - kActionHeight, 48, kActionHeight), TextStyle::Small, Token::Third,
+                  QStringLiteral("%1/%2").arg(row().siblingIndex + 1).arg(row().siblingCount), Qt::AlignHCenter);
+    }
+}
+
+/// The ember: where the text grows.
+void MessageLayout::paintCaret(QPainter& painter) const {
+    QPointF centre;
+    if (thinking()) {
+        if (thoughtsOpen_)
+            return;
+        centre = QPointF(thoughtsTitleRect().right() + 4, thoughtsTitleTop() + type_.pitch(TextStyle::Interface) / 2.0);
+    } else {
+        const int last = section(Part::Body).heights.count() - 1;
+        const BlockLayout* layout = layoutOf(Part::Body, last);
+        if (last >= 0 && !layout)
+            return;
+        if (last < 0) {
+            centre = QPointF(column_.left + 4, bodyTop() + type_.pitch(TextStyle::Message) / 2.0);
+        } else {
+            const QRect c =
+                layout->caret(int(blocks(Part::Body).inlines(last).text.size()), scrollXOf(Part::Body, last));
+            centre = QPointF(c.translated(partLeft(Part::Body), blockTop(Part::Body, last)).center()) + QPointF(9, 0.5);
+        }
+    }
+    painter.save();
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.setPen(Qt::NoPen);
+    painter.setBrush(type_.theme().color(Token::Accent));
+    painter.drawEllipse(centre, 4, 4);
+    painter.restore();
+}
+
+// Targets
+
+Target MessageLayout::target(TargetKind kind, QRect rect, const QString& label) const {
+    return {kind, index_, Part::Body, 0, 0, rect, label, {}};
+}
+
+QVector<Target> MessageLayout::footTargets(bool active) const {
+    QVector<Target> targets;
+    if (isUser()) {
+        if (foldable_) {
+            const QString label = unfolded_ ? tr("Show less") : tr("Show more");
+            const int width = QFontMetrics(type_.font(TextStyle::Interface, false)).horizontalAdvance(label);
+            targets.append(
+                target(TargetKind::Fold, QRect(partLeft(Part::Body), footTop() + 4, width + 4, kActionHeight), label));
+        }
+        return targets;
+    }
+    if (row().state == MessageState::Interrupted) {
+        const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
+        const QString told = row().note.isEmpty() ? tr("Interrupted")
+                                                  : tr("Interrupted") + QStringLiteral(" · ") + singleLine(row().note);
+        const int width = metrics.horizontalAdvance(tr("Continue")) + 16;
+        const int x =
+            std::min(column_.left + metrics.horizontalAdvance(told) + 8, column_.left + column_.width - width);
+        targets.append(target(TargetKind::Continue, QRect(x, noteTop(), width, kActionHeight), tr("Continue")));
+    }
+    if (!active || growing())
+        return targets;
+    // The icons stand flush with the text: their boxes reach out to the left.
+    int x = column_.left - (kActionWidth - 16) / 2;
+    const int y = height() - kActionHeight;
+    const auto add = [&](TargetKind kind, const QString& label) {
+        targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
+        x += kActionWidth;
+    };
+    add(TargetKind::Copy, tr("Copy"));
+    add(TargetKind::Regenerate, tr("Regenerate"));
+    if (row().siblingCount > 1) {
+        if (row().siblingIndex > 0)
+            add(TargetKind::Previous, tr("Previous version"));
+        else
+            x += kActionWidth;
+        x += 36;
+        if (row().siblingIndex + 1 < row().siblingCount)
+            add(TargetKind::Next, tr("Next version"));
+    }
+    return targets;
+}
+
+QVector<Target> MessageLayout::codeTargets(Part part, int block, int top) const {
+    QVector<Target> targets;
+    if (blocks(part).block(block).slice > 0)
+        return targets;
+    const int right = partLeft(part) + partWidth(part) - 6;
+    const int y = top + (BlockLayout::kCodeHead - kActionHeight) / 2;
+    Target copy =
+        target(TargetKind::CopyCode, QRect(right - kActionWidth, y, kActionWidth, kActionHeight), tr("Copy code"));
+    Target wrap =
+        target(TargetKind::WrapCode, QRect(right - 2 * kActionWidth, y, kActionWidth, kActionHeight), tr("Wrap lines"));
+    for (Target* t : {&wrap, &copy}) {
+        t->part = part;
+        t->block = block;
+        targets.append(*t);
+    }
+    return targets;
+}
+
+void MessageLayout::collectTargets(QVector<Target>& out, int top, int bottom, bool active) const {
+    if (hidden())
+        return;
+    if (!isUser() && hasThoughts())
+        out.append(target(TargetKind::Thoughts, thoughtsTitleRect(), thoughtsTitle()));
+    for (const Part part : {Part::Thoughts, Part::Body}) {
+        const int shown = shownBlocks(part);
+        const Section& s = section(part);
+        for (int i = shown > 0 ? std::max(0, s.heights.at(std::max(0, top - partTop(part)))) : 0; i < shown; ++i) {
+            const int y = blockTop(part, i);
+            if (y > bottom)
+                break;
+            const BlockLayout* layout = layoutOf(part, i);
+            if (!layout)
+                continue;
+            const BlockSplitter& b = blocks(part);
+            if (b.block(i).kind == BlockKind::Code)
+                out += codeTargets(part, i, y);
+            const InlineText& text = b.inlines(i);
+            for (const InlineRun& run : text.runs) {
+                if (run.link < 0)
+                    continue;
+                for (const QRect& r : layout->rectsOf(run.start, run.start + run.length, scrollXOf(part, i)))
+                    out.append({TargetKind::Link, index_, part, i, run.link, r.translated(partLeft(part), y),
+                                text.text.mid(run.start, run.length), text.links[run.link]});
+            }
+        }
+    }
+    out += footTargets(active);
+}
+
+TextPosition MessageLayout::positionAt(QPoint p) const {
+    const Anchor a = anchorAt(p.y());
+    const Part part = a.zone == Anchor::Thoughts ? Part::Thoughts : Part::Body;
+    const int count = shownBlocks(part);
+    if (a.zone == Anchor::Head || count == 0)
+        return {index_, Part::Body, 0, 0};
+    int block = a.zone == Anchor::Foot ? count - 1 : std::min(a.block, count - 1);
+    const BlockLayout* layout = layoutOf(part, block);
+    if (!layout)
+        return {index_, part, block, 0};
+    const QPoint local(p.x() - partLeft(part), p.y() - blockTop(part, block));
+    if (a.zone == Anchor::Foot || local.y() >= layout->height())
+        return {index_, part, block, int(blocks(part).inlines(block).text.size())};
+    return {index_, part, block, layout->offsetAt(local, scrollXOf(part, block))};
+}
+
+QRect MessageLayout::caret(const TextPosition& p) const {
+    if (p.block >= section(p.part).heights.count())
+        return QRect(column_.left, bodyTop(), 1, type_.pitch(TextStyle::Message));
+    const int top = blockTop(p.part, p.block);
+    const BlockLayout* layout = layoutOf(p.part, p.block);
+    if (!layout)
+        return QRect(partLeft(p.part), top, 1, type_.pitch(TextStyle::Message));
+    return layout->caret(p.offset, scrollXOf(p.part, p.block)).translated(partLeft(p.part), top);
+}
+
+// What the person changes
+
+void MessageLayout::toggleThoughts() {
+    thoughtsOpen_ = !thoughtsOpen_;
+    dirtyFrom_ = 0;
+    sync(column_);
+}
+
+void MessageLayout::toggleFold() {
+    unfolded_ = !unfolded_;
+    dirtyFrom_ = 0;
+    measure();
+}
+
+void MessageLayout::toggleWrap(Part part, int block) {
+    Section& s = section(part);
+    const int root = blocks(part).block(block).root;
+    Whole& whole = s.wholes[root];
+    whole.wrap = !whole.wrap;
+    whole.scrollX = 0;
+    for (int i = root; i < int(s.layouts.size()) && blocks(part).block(i).root == root; ++i)
+        s.layouts[size_t(i)].reset();
+    dirtyFrom_ = 0;
+}
+
+bool MessageLayout::scrollSideways(QPoint p, int px) {
+    const Anchor a = anchorAt(p.y());
+    if (a.zone != Anchor::Body && a.zone != Anchor::Thoughts)
+        return false;
+    const Part part = a.zone == Anchor::Thoughts ? Part::Thoughts : Part::Body;
+    Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    if (a.block >= b.count() || !layoutOf(part, a.block))
+        return false;
+    const int root = b.block(a.block).root;
+    int most = 0;
+    for (int i = root; i < int(s.layouts.size()) && b.block(i).root == root; ++i)
+        if (s.layouts[size_t(i)])
+            most = std::max(most, s.layouts[size_t(i)]->overflow());
+    if (most == 0)
+        return false;
+    int& x = s.wholes[root].scrollX;
+    const int moved = std::clamp(x + px, 0, most);
+    const bool any = moved != x;
+    x = moved;
+    dirtyFrom_ = 0;
+    return any;
+}
+
+QString MessageLayout::copiedCode(Part part, int block) const {
+    const BlockSplitter& b = blocks(part);
+    const int root = b.block(block).root;
+    QString code;
+    for (int i = root; i < b.count() && b.block(i).root == root; ++i) {
+        if (i > root && !b.block(i).joined)
+            code += u'\n';
+        code += b.block(i).text;
+    }
+    return withoutControls(code);
+}
+
+} // namespace hearth::ui

@@ -1,0 +1,194 @@
+#pragma once
+
+#include "ui/chat/block_layout.h"
+#include "ui/chat/chat_document.h"
+#include "ui/chat/height_index.h"
+
+#include <QCoreApplication>
+#include <QHash>
+
+#include <memory>
+#include <vector>
+
+namespace hearth::ui {
+
+enum class TargetKind : quint8 { Thoughts, Link, CopyCode, WrapCode, Fold, Continue, Copy, Regenerate, Previous, Next };
+
+/// Something in the conversation that can be pressed: found by the mouse, by Tab, and by a screen reader.
+struct Target {
+    TargetKind kind = TargetKind::Copy;
+    int message = 0;
+    Part part = Part::Body;
+    int block = 0;
+    int sub = 0; // of links: which one in the leaf
+    QRect rect;  // viewport
+    QString label;
+    QString address; // of links
+
+    bool same(const Target& o) const {
+        return kind == o.kind && message == o.message && part == o.part && block == o.block && sub == o.sub;
+    }
+};
+
+/// The column that messages stand in, px.
+struct Column {
+    int viewWidth = 0;
+    int left = 0;
+    int width = 0;
+};
+
+/// One message: its name, thoughts, leaves, state and actions, from top to bottom. Keeps the height of every leaf and
+/// the layout of those that are on the screen. Coordinates: x of the viewport, y from the message's own top.
+class MessageLayout {
+    Q_DECLARE_TR_FUNCTIONS(ChatView)
+
+public:
+    MessageLayout(const ChatDocument&, int index, const TypeSheet&, const Column&, bool showName);
+
+    void sync(const Column&);     // the document changed, at its end or in its state
+    void relayout(const Column&); // another width or theme: heights become guesses
+
+    int height() const { return footTop() + foot_; }
+
+    /// A place that stays on the same text whatever gets its true height around it.
+    struct Anchor {
+        enum Zone : quint8 { Head, Thoughts, Body, Foot } zone = Head;
+
+        int block = 0;
+        int offset = 0; // px below the top of that block or zone
+    };
+
+    Anchor anchorAt(int y) const;
+    int yOf(const Anchor&) const;
+
+    /// Lays out leaves downward from an anchor, or upward from the end, until `px` are covered; returns what of them
+    /// is left (≤ 0: covered).
+    int ensureForward(const Anchor&, int px);
+    int ensureBackward(int px);
+    int ensureAbove(const Anchor&, int px);
+    /// Drops layouts outside [top, bottom); their heights stay.
+    void release(int top, int bottom);
+    int layoutCount() const;
+
+    struct PaintState {
+        QRect clip;            // message coordinates
+        TextPosition from, to; // selection; equal: none
+        bool active = false;   // hovered or focused: actions are shown
+        const Target* hovered = nullptr;
+        const Target* focused = nullptr;
+        const Target* done = nullptr; // just copied
+    };
+
+    void paint(QPainter&, const PaintState&) const;
+
+    void collectTargets(QVector<Target>&, int top, int bottom, bool active) const;
+    TextPosition positionAt(QPoint) const;
+    QRect caret(const TextPosition&) const;
+    const BlockLayout* layoutOf(Part, int block) const; // null: not on the screen
+    const BlockLayout* ensureLayout(Part, int block);
+    int scrollXOf(Part, int block) const;
+
+    void toggleThoughts();
+    void toggleFold();
+    void toggleWrap(Part, int block);
+    /// Code or a table under the point moves sideways; false: nothing to move there.
+    bool scrollSideways(QPoint, int px);
+
+    bool thoughtsOpen() const { return thoughtsOpen_; }
+
+    QString copiedCode(Part, int block) const;
+    /// What grew at the end since the last call: y from which the message must be painted again.
+    int takeDirtyFrom();
+
+    static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
+    static constexpr int kActionHeight = 24, kActionWidth = 28;
+
+private:
+    struct Whole { // code or a table, in slices
+        int scrollX = 0;
+        bool wrap = false;
+    };
+
+    struct Section {
+        HeightIndex heights;
+        std::vector<std::unique_ptr<BlockLayout>> layouts;
+        QHash<int, Whole> wholes; // by root
+        int frozen = 0;           // leaves that were frozen when last seen
+    };
+
+    const MessageRow& row() const { return document_.message(index_); }
+
+    bool isUser() const { return row().role != Role::Assistant; }
+
+    bool hidden() const { return row().role == Role::System; } // instructions are the persona's affair
+
+    bool growing() const { return row().state == MessageState::Streaming; }
+
+    bool thinking() const;
+
+    bool hasThoughts() const { return !document_.source(index_, Part::Thoughts).isEmpty(); }
+
+    bool folded() const { return foldable_ && !unfolded_; }
+
+    const BlockSplitter& blocks(Part p) const { return document_.blocks(index_, p); }
+
+    Section& section(Part p) { return sections_[size_t(p)]; }
+
+    const Section& section(Part p) const { return sections_[size_t(p)]; }
+
+    Voice voice(Part p) const { return isUser() ? Voice::User : p == Part::Thoughts ? Voice::Thought : Voice::Answer; }
+
+    int partLeft(Part) const;
+    int partWidth(Part) const;
+    int bubbleWidth() const;
+    QRect bubbleRect() const;
+    void syncSection(Part);
+    void measure();
+
+    int thoughtsTop() const { return head_; }
+
+    int thoughtsHeight() const { return thoughtsOpen_ ? section(Part::Thoughts).heights.total() : 0; }
+
+    int bodyTop() const { return head_ + thoughtsHeight() + middle_; }
+
+    int bodyHeight() const;
+
+    int footTop() const { return bodyTop() + bodyHeight(); }
+
+    int partTop(Part p) const { return p == Part::Thoughts ? thoughtsTop() : bodyTop(); }
+
+    int blockTop(Part, int block) const; // of its layout, below its gap
+    int shownBlocks(Part) const;
+    bool isLast(Part, int block) const;
+    SelectedRange selectedIn(Part, int block, const PaintState&) const;
+    void paintHead(QPainter&, const PaintState&) const;
+    void paintPart(QPainter&, const PaintState&, Part) const;
+    void paintCodeTools(QPainter&, const PaintState&, Part, int block, int top) const;
+    void paintFoot(QPainter&, const PaintState&) const;
+    void paintCaret(QPainter&) const;
+    void paintTool(QPainter&, const PaintState&, const Target&, const QString& icon) const;
+    void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
+    QString thoughtsTitle() const;
+    QString lastThought() const;
+    int thoughtsTitleTop() const;
+    QRect thoughtsTitleRect() const;
+    int noteTop() const;
+    Target target(TargetKind, QRect, const QString& label) const;
+    QVector<Target> footTargets(bool active) const;
+    QVector<Target> codeTargets(Part, int block, int top) const;
+
+    const ChatDocument& document_;
+    int index_;
+    const TypeSheet& type_;
+    Column column_;
+    bool showName_;
+    Section sections_[2];
+    bool thoughtsOpen_ = false;
+    bool foldable_ = false;
+    bool unfolded_ = false;
+    int head_ = 0, middle_ = 0, foot_ = 0; // px
+    int noteHeight_ = 0;
+    int dirtyFrom_ = 0;
+};
+
+} // namespace hearth::ui

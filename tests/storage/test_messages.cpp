@@ -287,13 +287,13 @@ TEST(Growth, aStepWritesAtMost16KB) {
     const ConversationId chat = Conversations(db).create("", "");
     Messages messages(db);
     // The first reply leaves free pages behind, which the second one uses again.
-    for (const int step : {100, 230, 1500}) {
+    for (const auto& [step, size] : {std::pair(100, 300'000), std::pair(230, 1'200'000), std::pair(1500, 1'200'000)}) {
         const MessageId reply = messages.beginReply(chat, {}, "");
         std::string expected;
         int64_t most = 0;
         int64_t total = 0;
         int64_t mostLog = 0;
-        for (int i = 0; expected.size() < 1'200'000; ++i) {
+        for (int i = 0; static_cast<int>(expected.size()) < size; ++i) {
             const std::string part(static_cast<size_t>(step), static_cast<char>('a' + i % 26));
             const int64_t before = writtenSoFar();
             const auto logBefore = static_cast<int64_t>(std::filesystem::file_size(folder / "d.sqlite-wal"));

@@ -155,7 +155,7 @@ TEST(Kill, atFiftyInstantsLosesNothingThatWasAcknowledged) {
         const CheckReport report = check(file);
         ASSERT_TRUE(report.ok()) << "after kill " << round << ": " << report.problems[0];
     }
-    EXPECT_GT(acknowledged.size(), 100u);
+    EXPECT_GT(acknowledged.size(), 50u);
     EXPECT_GT(interrupted, 10) << "too few kills hit a reply that grew";
     printf("[   figure ] 50 kills, %zu acknowledged messages, %d replies cut off\n", acknowledged.size(), interrupted);
 }

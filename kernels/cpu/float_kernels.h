@@ -466,7 +466,7 @@ void overrideDecodedType(CpuKernels& k, Type type) {
     k.unpackF32[size_t(type)] = unpackDecoded<Format>;
 }
 
-void overrideFloatKernels(CpuKernels& k) {
+inline void overrideFloatKernels(CpuKernels& k) {
     overrideFloatType<Type::F32>(k);
     overrideFloatType<Type::F16>(k);
     overrideFloatType<Type::BF16>(k);

@@ -83,8 +83,8 @@ constexpr Row kRows[] = {
 #if defined(__x86_64__)
     {"amx", hasAmx, nullptr},
     {"avx512", hasAvx512, avx512Kernels},
-    {"avxvnni", hasAvxVnni, nullptr},
-    {"avx2", hasAvx2, nullptr},
+    {"avxvnni", hasAvxVnni, avxVnniKernels},
+    {"avx2", hasAvx2, avx2Kernels},
 #endif
     {"reference", always, referenceKernels},
 };

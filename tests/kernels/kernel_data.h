@@ -10,6 +10,12 @@
 #include <string>
 #include <vector>
 
+#if defined(HEARTH_TEST_EVEX_VNNI)
+namespace hearth::kernels::cpu {
+CpuKernels avxVnniKernelsForTests(); // AVX-VNNI's rows in AVX-512's encoding of the same instruction
+}
+#endif
+
 namespace hearth::tests {
 
 using namespace kernels;
@@ -22,6 +28,10 @@ inline std::vector<cpu::Isa> availableIsas() {
             found.push_back(cpu::chooseIsa(name));
         } catch (const BackendError&) {
         }
+#if defined(HEARTH_TEST_EVEX_VNNI)
+    if (found.front().name == "avx512")
+        found.push_back({"avxvnni as AVX-512", cpu::avxVnniKernelsForTests()});
+#endif
     return found;
 }
 

@@ -1,0 +1,63 @@
+// AVX2 with FMA and F16C (Haswell, Zen and later). Compiled with those flags: nothing with inline library code may be
+// included here.
+
+#include "kernels/cpu/simd_avx2.h"
+
+#include "kernels/cpu/float_kernels.h"
+
+#include "kernels/cpu/int8_256.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// Bytes to sums through pairs of 16 bits. kTop, the largest code, says how many pairs fit into 16 bits; negative:
+/// the codes are signed, and their signs move to the activations.
+struct PairDots {
+    template <int kTop>
+    static inline __m256i pairs(__m256i w, __m256i x) {
+        if constexpr (kTop < 0)
+            return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+        else
+            return _mm256_maddubs_epi16(w, x);
+    }
+
+    static inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+
+    template <int kTop>
+    static inline __m256i dot32(__m256i w, __m256i x) {
+        return widen(pairs<kTop>(w, x));
+    }
+
+    /// kSteps x 4 inputs of 8 outputs with kR rows.
+    template <int kTop, int kSteps, int kR>
+    static inline void dotPanel(const uint8_t (*w)[4], const int8_t* const (&x)[kR], __m256i (&dots)[kR]) {
+        constexpr int kMagnitude = kTop < 0 ? -kTop : kTop;
+        constexpr int kFit = 32767 / (2 * 127 * kMagnitude) < kSteps ? 32767 / (2 * 127 * kMagnitude) : kSteps;
+        static_assert(kFit >= 1);
+        for (int r = 0; r < kR; ++r)
+            dots[r] = _mm256_setzero_si256();
+        for (int first = 0; first < kSteps; first += kFit) {
+            __m256i narrow[kR];
+            for (int k = first; k < first + kFit && k < kSteps; ++k) {
+                const __m256i codes = load256(w[k * 8]);
+                for (int r = 0; r < kR; ++r) {
+                    const __m256i p = pairs<kTop>(codes, splat4(x[r] + 4 * k));
+                    narrow[r] = k == first ? p : _mm256_add_epi16(narrow[r], p);
+                }
+            }
+            for (int r = 0; r < kR; ++r)
+                dots[r] = _mm256_add_epi32(dots[r], widen(narrow[r]));
+        }
+    }
+};
+
+} // namespace
+
+CpuKernels avx2Kernels() {
+    CpuKernels k = referenceKernels();
+    overrideFloatKernels(k);
+    overrideAllCodes<PairDots>(k);
+    return k;
+}
+
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,63 @@
+// AVX-VNNI (Alder Lake and later processors without AVX-512): AVX2's table with the products of bytes in one step.
+// Compiled with those flags: nothing with inline library code may be included here.
+
+#include "kernels/cpu/simd_avx2.h"
+
+#include "kernels/cpu/float_kernels.h"
+
+#include "kernels/cpu/int8_256.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+// The same instruction in AVX-512's encoding, so that the tests can run this file on processors that have only that.
+#if defined(HEARTH_TEST_EVEX_VNNI)
+inline __m256i dotBytes(__m256i sums, __m256i w, __m256i x) {
+    return _mm256_dpbusd_epi32(sums, w, x);
+}
+#else
+inline __m256i dotBytes(__m256i sums, __m256i w, __m256i x) {
+    return _mm256_dpbusd_avx_epi32(sums, w, x);
+}
+#endif
+
+/// Signed codes (kTop < 0): their signs move to the activations.
+struct VnniDots {
+    template <int kTop>
+    static inline __m256i step(__m256i sums, __m256i w, __m256i x) {
+        if constexpr (kTop < 0)
+            return dotBytes(sums, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+        else
+            return dotBytes(sums, w, x);
+    }
+
+    template <int kTop>
+    static inline __m256i dot32(__m256i w, __m256i x) {
+        return step<kTop>(_mm256_setzero_si256(), w, x);
+    }
+
+    template <int kTop, int kSteps, int kR>
+    static inline void dotPanel(const uint8_t (*w)[4], const int8_t* const (&x)[kR], __m256i (&dots)[kR]) {
+        for (int r = 0; r < kR; ++r)
+            dots[r] = _mm256_setzero_si256();
+        for (int k = 0; k < kSteps; ++k) {
+            const __m256i codes = load256(w[k * 8]);
+            for (int r = 0; r < kR; ++r)
+                dots[r] = step<kTop>(dots[r], codes, splat4(x[r] + 4 * k));
+        }
+    }
+};
+
+} // namespace
+
+#if defined(HEARTH_TEST_EVEX_VNNI)
+CpuKernels avxVnniKernelsForTests() {
+#else
+CpuKernels avxVnniKernels() {
+#endif
+    CpuKernels k = avx2Kernels();
+    overrideAllCodes<VnniDots>(k);
+    return k;
+}
+
+} // namespace hearth::kernels::cpu

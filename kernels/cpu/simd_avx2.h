@@ -1,0 +1,256 @@
+#pragma once
+
+#include "kernels/tensor.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <immintrin.h>
+
+// The vector words that float_kernels.h is written in, for AVX2 with FMA and F16C. Internal linkage on purpose.
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kLanes = 8;
+using Vec = __m256;
+
+/// All bits set in lanes [0, n).
+inline __m256i firstLanes(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));
+}
+
+inline __m256 lanesBetween(int begin, int end) {
+    const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane),
+                                                _mm256_cmpgt_epi32(lane, _mm256_set1_epi32(begin - 1))));
+}
+
+inline Vec zero() {
+    return _mm256_setzero_ps();
+}
+
+inline Vec splat(float f) {
+    return _mm256_set1_ps(f);
+}
+
+inline Vec load(const float* p) {
+    return _mm256_loadu_ps(p);
+}
+
+/// The first n lanes; zeros in the others, whose memory is not touched.
+inline Vec loadPart(const float* p, int n) {
+    return n == kLanes ? load(p) : _mm256_maskload_ps(p, firstLanes(n));
+}
+
+inline void store(float* p, Vec v) {
+    _mm256_storeu_ps(p, v);
+}
+
+inline void storePart(float* p, Vec v, int n) {
+    if (n == kLanes)
+        store(p, v);
+    else
+        _mm256_maskstore_ps(p, firstLanes(n), v);
+}
+
+inline Vec add(Vec a, Vec b) {
+    return _mm256_add_ps(a, b);
+}
+
+inline Vec sub(Vec a, Vec b) {
+    return _mm256_sub_ps(a, b);
+}
+
+inline Vec mul(Vec a, Vec b) {
+    return _mm256_mul_ps(a, b);
+}
+
+inline Vec div(Vec a, Vec b) {
+    return _mm256_div_ps(a, b);
+}
+
+inline Vec fma(Vec a, Vec b, Vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+// NaN in b comes through.
+inline Vec maximum(Vec a, Vec b) {
+    return _mm256_max_ps(a, b);
+}
+
+inline Vec minimum(Vec a, Vec b) {
+    return _mm256_min_ps(a, b);
+}
+
+inline Vec roundNearest(Vec v) {
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/// v * 2^n for whole n in -126..127.
+inline Vec scaleByPower(Vec v, Vec n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+}
+
+/// a for lanes in [begin, end), 0 elsewhere.
+inline Vec keepLanes(Vec a, int begin, int end) {
+    return _mm256_and_ps(a, lanesBetween(begin, end));
+}
+
+inline Vec lanesOr(Vec a, int begin, int end, Vec other) {
+    return _mm256_blendv_ps(other, a, lanesBetween(begin, end));
+}
+
+inline float sumLanes(Vec v) {
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+inline float maxLane(Vec v) {
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+/// The sums of four vectors.
+inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
+    const Vec ab = _mm256_hadd_ps(a, b), cd = _mm256_hadd_ps(c, d);
+    const Vec all = _mm256_hadd_ps(ab, cd);
+    return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+}
+
+inline Vec widenF16(__m128i h) {
+    return _mm256_cvtph_ps(h);
+}
+
+inline Vec widenBf16(__m128i h) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+
+template <Type kType>
+inline Vec loadAs(const std::byte* p) {
+    if constexpr (kType == Type::F32)
+        return _mm256_loadu_ps(reinterpret_cast<const float*>(p));
+    else if constexpr (kType == Type::F16)
+        return widenF16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    else
+        return widenBf16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+template <Type kType>
+inline Vec loadPartAs(const std::byte* p, int n) {
+    if constexpr (kType == Type::F32)
+        return loadPart(reinterpret_cast<const float*>(p), n);
+    if (n == kLanes)
+        return loadAs<kType>(p);
+    uint16_t half[8] = {};
+    std::memcpy(half, p, size_t(n) * 2);
+    return loadAs<kType>(reinterpret_cast<const std::byte*>(half));
+}
+
+inline __m128i narrowF16(Vec v) {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/// To nearest even; NaN stays NaN.
+inline __m128i narrowBf16(Vec v) {
+    const __m256i x = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(x, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(x, _mm256_set1_epi32(0x400000));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i kept = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(kept), _mm256_extracti128_si256(kept, 1));
+}
+
+template <Type kType>
+inline void storePartAs(std::byte* p, Vec v, int n) {
+    if constexpr (kType == Type::F32) {
+        storePart(reinterpret_cast<float*>(p), v, n);
+    } else {
+        const __m128i half = kType == Type::F16 ? narrowF16(v) : narrowBf16(v);
+        if (n == kLanes) {
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(p), half);
+        } else {
+            uint16_t out[8];
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out), half);
+            std::memcpy(p, out, size_t(n) * 2);
+        }
+    }
+}
+
+/// Rows of 8 numbers of 32 bits become columns.
+inline void transpose(Vec (&r)[8]) {
+    Vec t[8];
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    Vec u[8];
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+        r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
+inline void transpose(__m256i (&v)[8]) {
+    Vec r[8];
+    for (int i = 0; i < 8; ++i)
+        r[i] = _mm256_castsi256_ps(v[i]);
+    transpose(r);
+    for (int i = 0; i < 8; ++i)
+        v[i] = _mm256_castps_si256(r[i]);
+}
+
+/// Half a vector of numbers, each twice: a0 a0 a1 a1 ...
+inline Vec loadTwice(const float* p) {
+    const __m256i index = _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0);
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), index);
+}
+
+/// Pairs (x, y) times (cosine, sine): x*c - y*s, y*c + x*s.
+inline Vec rotatePairs(Vec xy, Vec cosine, Vec sine) {
+    return _mm256_fmaddsub_ps(xy, cosine, _mm256_mul_ps(_mm256_permute_ps(xy, 0xb1), sine));
+}
+
+inline int sumLanesInt(__m256i v) {
+    __m128i q = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    q = _mm_add_epi32(q, _mm_shuffle_epi32(q, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(q, _mm_shuffle_epi32(q, 0xb1)));
+}
+
+/// 32 numbers to A8: see quantize() of the reference, which gives the same bits.
+inline void quantizeGroup(const Vec (&v)[4], float* scale, float* sum32, float* sum16, int8_t* q) {
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    __m256i top = _mm256_setzero_si256();
+    for (const Vec& part : v)
+        top = _mm256_max_epu32(top, _mm256_and_si256(_mm256_castps_si256(part), magnitude));
+    __m128i most = _mm_max_epu32(_mm256_castsi256_si128(top), _mm256_extracti128_si256(top, 1));
+    most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4e));
+    most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xb1));
+    *scale = _mm_cvtss_f32(_mm_castsi128_ps(most)) / 127.0f;
+    const float inverse = *scale >= 0x1p-100f && *scale <= 0x1p120f ? 1.0f / *scale : 0.0f;
+    __m256i codes[4];
+    for (int i = 0; i < 4; ++i)
+        codes[i] = inverse != 0 ? _mm256_cvtps_epi32(mul(v[i], splat(inverse))) : _mm256_setzero_si256();
+    const __m256i packed =
+        _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));
+    const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm256_permutevar8x32_epi32(packed, order));
+    const int sumA = sumLanesInt(_mm256_add_epi32(codes[0], codes[1]));
+    const int sumB = sumLanesInt(_mm256_add_epi32(codes[2], codes[3]));
+    sum16[0] = *scale * float(sumA);
+    sum16[1] = *scale * float(sumB);
+    *sum32 = *scale * float(sumA + sumB);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

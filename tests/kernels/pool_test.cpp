@@ -1,0 +1,133 @@
+#include "kernels/cpu/pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <thread>
+#include <vector>
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// Writes what the stage before wrote, plus one: a tile that ran too early or twice leaves a wrong number.
+class CountStage : public Stage {
+public:
+    CountStage(std::vector<int>& from, std::vector<int>& to) : from_(from), to_(to) {}
+
+    void run(int64_t tile, std::byte* scratch) const override {
+        scratch[0] = std::byte(tile); // scratch is the worker's own
+        // Reads another tile's result of the stage before.
+        to_[size_t(tile)] = from_[(size_t(tile) + 1) % from_.size()] + 1;
+        EXPECT_EQ(scratch[0], std::byte(tile));
+    }
+
+private:
+    std::vector<int>& from_;
+    std::vector<int>& to_;
+};
+
+TEST(Pool, StagesRunInOrderAndEveryTileOnce) {
+    for (const int threads : {1, 2, 3, 8}) {
+        Pool pool(threads);
+        EXPECT_EQ(pool.threads(), threads);
+        for (int round = 0; round < 50; ++round) {
+            std::vector<int> a(13, 0), b(13, -1);
+            const CountStage forth(a, b), back(b, a);
+            std::vector<Pool::Work> work;
+            for (int i = 0; i < 100; ++i) {
+                work.push_back({&forth, 13});
+                work.push_back({&forth, 0}); // skipped
+                work.push_back({&back, 13});
+            }
+            ASSERT_TRUE(pool.run(work, nullptr));
+            for (const int value : a)
+                ASSERT_EQ(value, 200);
+        }
+    }
+}
+
+TEST(Pool, NothingToDo) {
+    Pool pool(2);
+    EXPECT_TRUE(pool.run({}, nullptr));
+    const std::vector<Pool::Work> empty(3, Pool::Work{nullptr, 0});
+    EXPECT_TRUE(pool.run(empty, nullptr));
+}
+
+class CancelStage : public Stage {
+public:
+    explicit CancelStage(std::atomic<bool>& cancel) : cancel_(cancel) {}
+
+    void run(int64_t, std::byte*) const override {
+        runs_.fetch_add(1);
+        cancel_.store(true);
+    }
+
+    int runs() const { return runs_.load(); }
+
+private:
+    std::atomic<bool>& cancel_;
+    mutable std::atomic<int> runs_{0};
+};
+
+TEST(Pool, CancelEndsBeforeTheNextStage) {
+    Pool pool(3);
+    for (int round = 0; round < 20; ++round) {
+        std::atomic<bool> cancel{false};
+        const CancelStage first(cancel), second(cancel);
+        const std::vector<Pool::Work> work{{&first, 7}, {&second, 7}};
+        EXPECT_FALSE(pool.run(work, &cancel));
+        EXPECT_EQ(first.runs(), 7);
+        EXPECT_EQ(second.runs(), 0);
+        EXPECT_FALSE(pool.run(work, &cancel)) << "cancelled before it begins";
+        EXPECT_EQ(first.runs(), 7);
+        cancel.store(false);
+        EXPECT_FALSE(pool.run(work, &cancel)) << "the pool is usable afterwards";
+        EXPECT_EQ(first.runs(), 14);
+    }
+}
+
+class SlowStage : public Stage {
+public:
+    void run(int64_t tile, std::byte*) const override {
+        if (tile == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(3)); // far longer than a waiter spins
+        sum_.fetch_add(tile);
+    }
+
+    int64_t sum() const { return sum_.load(); }
+
+private:
+    mutable std::atomic<int64_t> sum_{0};
+};
+
+TEST(Pool, SleepersWakeUp) {
+    Pool pool(4);
+    const SlowStage slow;
+    const std::vector<Pool::Work> work(20, Pool::Work{&slow, 5});
+    EXPECT_TRUE(pool.run(work, nullptr));
+    EXPECT_EQ(slow.sum(), 20 * 10);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(pool.run(work, nullptr));
+    EXPECT_EQ(slow.sum(), 40 * 10);
+}
+
+TEST(Pool, IdleThreadsSleep) {
+    Pool pool(4);
+    const SlowStage slow;
+    const std::vector<Pool::Work> work(2, Pool::Work{&slow, 5});
+    pool.run(work, nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto processSeconds = [] {
+        timespec t;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+        return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
+    };
+    const double before = processSeconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_LT(processSeconds() - before, 0.02);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hearth::engine {
@@ -58,18 +59,29 @@ private:
 };
 
 /// Tells thoughts from the answer by token id where the model has such tokens; tags that are ordinary text count only
-/// at the beginning of the reply. One for each reply; engine thread.
+/// at the beginning of the reply. One for each reply; engine thread. The tokenizer must outlive it.
 class ThoughtSplitter {
 public:
     /// `prompt`: the rendered prompt; one that ends inside an opening tag starts the reply inside a thought.
     ThoughtSplitter(const Tokenizer&, const ChatTemplate&, std::string_view prompt);
     /// True while the token belongs to a thought; `isMark` is set for the tags themselves, which are shown to nobody.
+    /// Where tags are ordinary text, it is also set for tokens that may be part of one.
     bool push(TokenId, bool& isMark);
+    /// After push(): text of earlier tokens that was kept back as a possible tag and is none. It stands before the
+    /// pushed token's own text, and belongs where push() said. Mostly empty.
+    std::string released();
 
 private:
-    TokenId open_ = -1, close_ = -1;
+    bool pushText(TokenId, bool& isMark);
+    size_t tagStart(std::string_view tag) const;
+
+    const Tokenizer* tokenizer_;
+    std::string openText_, closeText_; // empty: the model has no thoughts
+    TokenId open_ = -1, close_ = -1;   // -1: the tag is ordinary text
     bool inside_ = false;
-    bool begun_ = false;
+    bool begun_ = false; // the reply is past the place where a thought may open by text
+    std::string held_;   // text that may turn out to be a tag
+    std::string released_;
 };
 
 } // namespace hearth::engine

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "engine/jinja/value.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <ctime>
+#include <string>
+#include <string_view>
+
+namespace hearth::engine::jinja {
+
+using Filter = Value (*)(Run&, const Value& in, Args&);
+using Test = bool (*)(Run&, const Value& in, Args&);
+using Method = Value (*)(Run&, const Value& self, Args&);
+
+// Tables of what the language brings. Null: unknown.
+Filter findFilter(std::string_view name);
+Test findTest(std::string_view name);
+Method findMethod(const Value& self, std::string_view name);
+/// A function or constant of the language by name; undefined when there is none.
+Value makeGlobal(Run&, const std::string& name);
+
+/// Python's `"..." % x` and `"...".format(...)`.
+Value formatPercent(Run&, const TaggedText& pattern, const Value& arguments);
+Value formatBraces(Run&, const TaggedText& pattern, Args&);
+
+struct JsonStyle {
+    bool ensureAscii = false, sortKeys = false;
+    bool pretty = false; // line breaks
+    TaggedText indent;   // of one level
+    TaggedText itemSeparator, keySeparator;
+};
+
+void appendJson(Run&, TaggedText& out, const Value&, const JsonStyle&, int depth = 0);
+/// `untrusted` marks every text in it.
+Value valueFromJson(Run&, const nlohmann::ordered_json&, bool untrusted, int depth = 0);
+Value parseJson(Run&, const TaggedText&);
+
+/// strftime in English, whatever the locale.
+std::string formatTime(std::string_view pattern, const std::tm&);
+
+// For filters that take their options from Args.
+int64_t wholeArgument(const Args&, size_t index, std::string_view name, int64_t fallback);
+bool flagArgument(const Args&, size_t index, std::string_view name, bool fallback);
+/// The text of an argument; throws Failure when it is not a text. `fallback` when absent or none.
+TaggedText textArgument(Run&, const Args&, size_t index, std::string_view name, std::string_view fallback);
+
+Value method(Run&, const Value& self, std::string_view name); // a bound method; undefined when there is none
+
+} // namespace hearth::engine::jinja

@@ -374,12 +374,12 @@ void matvecCodes(const MatVec& a) {
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------
 
-/// 32 inputs of 16 outputs: four inputs of an output side by side, as dpbusd wants them.
+/// 32 inputs of 32 outputs: four inputs of an output side by side, as dpbusd wants them.
 template <int kGroup>
 struct PanelGroup {
-    uint8_t q[8][16][4];
-    float scale[32 / kGroup][16];
-    float min[32 / kGroup][16];
+    uint8_t q[8][kPanelOutputs][4];
+    float scale[32 / kGroup][kPanelOutputs];
+    float min[32 / kGroup][kPanelOutputs];
 };
 
 template <typename Format>
@@ -391,106 +391,138 @@ inline Codes loadAny(const uint8_t* b, int blocks) {
     return Format::template load<4>(padded);
 }
 
+/// Codes and scales of 16 weight rows, one a row of each matrix.
+struct Rows16 {
+    __m512i q[4][16];
+    __m512i scales[16];
+};
+
+template <typename Format>
+inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows16& rows) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    for (int n = 0; n < 16; ++n) {
+        if (first + n >= a.outputs) {
+            for (int i = 0; i < 4; ++i)
+                rows.q[i][n] = _mm512_setzero_si512();
+            rows.scales[n] = _mm512_setzero_si512();
+            continue;
+        }
+        const auto* row = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(first + n) * a.stride);
+        const Codes codes = loadAny<Format>(row + chunk * kChunkBytes, groups);
+        for (int i = 0; i < 4; ++i)
+            rows.q[i][n] = codes.q[i];
+        rows.scales[n] = _mm512_castps_si512(Format::kGroup == 32 ? codes.scaleMin : codes.scale16);
+    }
+}
+
 template <typename Format>
 void unpackCodes(const Unpack& a) {
     using Group = PanelGroup<Format::kGroup>;
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     const int64_t groups = a.cols / 32;
-    for (int slice = 0; slice < kPanelOutputs / 16; ++slice) {
-        Group* to = static_cast<Group*>(a.panel) + slice * groups;
+    for (int first = 0; first < kPanelOutputs; first += 16)
         for (int64_t g = 0; g < groups; g += 8) {
             const int live = groups - g < 8 ? int(groups - g) : 8;
-            __m512i q[4][16], scales[16];
-            for (int n = 0; n < 16; ++n) {
-                const int output = slice * 16 + n;
-                if (output >= a.outputs) {
-                    for (int i = 0; i < 4; ++i)
-                        q[i][n] = _mm512_setzero_si512();
-                    scales[n] = _mm512_setzero_si512();
-                    continue;
-                }
-                const auto* row = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(output) * a.stride);
-                const Codes codes = loadAny<Format>(row + g / 8 * kChunkBytes, live);
-                for (int i = 0; i < 4; ++i)
-                    q[i][n] = codes.q[i];
-                scales[n] = _mm512_castps_si512(Format::kGroup == 32 ? codes.scaleMin : codes.scale16);
-            }
-            for (int i = 0; i < 4; ++i) {
-                transpose(q[i]);
+            Group* to = static_cast<Group*>(a.panel) + g;
+            Rows16 rows;
+            loadRows<Format>(a, first, g / 8, live, rows);
+            for (int i = 0; 2 * i < live; ++i) {
+                transpose(rows.q[i]);
                 for (int j = 0; j < 16; ++j)
                     if (2 * i + j / 8 < live)
-                        _mm512_storeu_si512(to[g + 2 * i + j / 8].q[j % 8], q[i][j]);
+                        _mm512_storeu_si512(to[2 * i + j / 8].q[j % 8][first], rows.q[i][j]);
             }
-            transpose(scales);
+            transpose(rows.scales);
             for (int j = 0; j < live; ++j) {
                 if constexpr (Format::kGroup == 32) {
-                    _mm512_storeu_si512(to[g + j].scale[0], scales[j]);
-                    _mm512_storeu_si512(to[g + j].min[0], scales[8 + j]);
+                    _mm512_storeu_si512(to[j].scale[0] + first, rows.scales[j]);
+                    _mm512_storeu_si512(to[j].min[0] + first, rows.scales[8 + j]);
                 } else {
                     for (int h = 0; h < 2; ++h) {
-                        _mm512_storeu_si512(to[g + j].scale[h], scales[2 * j + h]);
-                        store(to[g + j].min[h], mul(_mm512_castsi512_ps(scales[2 * j + h]), splat(kOffset16)));
+                        const Vec scale = _mm512_castsi512_ps(rows.scales[2 * j + h]);
+                        store(to[j].scale[h] + first, scale);
+                        store(to[j].min[h] + first, mul(scale, splat(kOffset16)));
                     }
                 }
             }
         }
-    }
 }
 
-inline __m512i splat4(const int8_t* p) {
-    return _mm512_set1_epi32(load32(reinterpret_cast<const uint8_t*>(p)));
+inline __m512i splat4(const std::byte* p) {
+    int32_t v;
+    std::memcpy(&v, p, 4);
+    return _mm512_set1_epi32(v);
 }
 
-/// kR rows x 16 outputs; each sum goes group by group, scale before min.
+inline Vec splatAt(const std::byte* p) {
+    float f;
+    std::memcpy(&f, p, 4);
+    return splat(f);
+}
+
+constexpr int64_t kSum32At = offsetof(A8Block, sum32), kSum16At = offsetof(A8Block, sum16),
+                  kCodesAt = offsetof(A8Block, q);
+
+/// One group of 32 inputs, number `at` of the blocks x[r]: kR rows x 32 outputs. Scale goes before min.
 template <int kGroup, int kR>
-void gemmCodeRows(const Gemm& a, const PanelGroup<kGroup>* w, int row, float* acc) {
+inline void addGroup(const PanelGroup<kGroup>& w, const std::byte* const (&x)[kR], int64_t at, Vec (&sums)[kR][2]) {
     constexpr int kParts = 32 / kGroup, kSteps = kGroup / 4;
-    const std::byte* x = a.x + uint64_t(row) * a.xStride;
-    Vec sums[kR];
-    for (int r = 0; r < kR; ++r)
-        sums[r] = a.first ? zero() : load(acc + r * a.accStride);
-    const int64_t groups = a.cols / 32;
-    for (int64_t g = 0; g < groups; ++g, ++w) {
-        const int at = int(g % 8);
-        const A8Block* block[kR];
+    for (int part = 0; part < kParts; ++part) {
+        __m512i dots[kR][2];
         for (int r = 0; r < kR; ++r)
-            block[r] = reinterpret_cast<const A8Block*>(x + uint64_t(r) * a.xStride) + g / 8;
-        for (int part = 0; part < kParts; ++part) {
-            __m512i dots[kR];
-            for (int r = 0; r < kR; ++r)
-                dots[r] = _mm512_setzero_si512();
-            for (int k = 0; k < kSteps; ++k) {
-                const __m512i codes = _mm512_loadu_si512(w->q[part * kSteps + k]);
-                for (int r = 0; r < kR; ++r)
-                    dots[r] =
-                        _mm512_dpbusd_epi32(dots[r], codes, splat4(block[r]->q + at * 32 + part * kGroup + 4 * k));
-            }
-            const Vec scale = load(w->scale[part]), min = load(w->min[part]);
+            dots[r][0] = dots[r][1] = _mm512_setzero_si512();
+        for (int k = 0; k < kSteps; ++k) {
+            const __m512i w0 = _mm512_loadu_si512(w.q[part * kSteps + k][0]);
+            const __m512i w1 = _mm512_loadu_si512(w.q[part * kSteps + k][16]);
             for (int r = 0; r < kR; ++r) {
-                const float sum = kGroup == 32 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part];
-                sums[r] = fma(_mm512_cvtepi32_ps(dots[r]), mul(scale, splat(block[r]->scale[at])), sums[r]);
-                sums[r] = fma(min, splat(sum), sums[r]);
+                const __m512i xs = splat4(x[r] + at * 32 + kCodesAt + part * kGroup + 4 * k);
+                dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], w0, xs);
+                dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], w1, xs);
+            }
+        }
+        for (int v = 0; v < 2; ++v) {
+            const Vec scale = load(w.scale[part] + 16 * v), min = load(w.min[part] + 16 * v);
+            for (int r = 0; r < kR; ++r) {
+                const Vec factor = mul(scale, splatAt(x[r] + at * 4));
+                const Vec sum = splatAt(kGroup == 32 ? x[r] + kSum32At + at * 4 : x[r] + kSum16At + at * 8 + part * 4);
+                sums[r][v] = fma(_mm512_cvtepi32_ps(dots[r][v]), factor, sums[r][v]);
+                sums[r][v] = fma(min, sum, sums[r][v]);
             }
         }
     }
+}
+
+template <int kGroup, int kR>
+void gemmCodeRows(const Gemm& a, int row) {
+    const auto* w = static_cast<const PanelGroup<kGroup>*>(a.panel);
+    float* acc = a.acc + row * a.accStride;
+    const std::byte* x[kR];
+    Vec sums[kR][2];
+    for (int r = 0; r < kR; ++r) {
+        x[r] = a.x + uint64_t(row + r) * a.xStride;
+        for (int v = 0; v < 2; ++v)
+            sums[r][v] = a.first ? zero() : load(acc + r * a.accStride + 16 * v);
+    }
+    for (int64_t left = a.cols / 32; left > 0; left -= 8) {
+        const int64_t groups = left < 8 ? left : 8;
+        for (int64_t at = 0; at < groups; ++at, ++w)
+            addGroup<kGroup, kR>(*w, x, at, sums);
+        for (int r = 0; r < kR; ++r)
+            x[r] += sizeof(A8Block);
+    }
     for (int r = 0; r < kR; ++r)
-        store(acc + r * a.accStride, sums[r]);
+        for (int v = 0; v < 2; ++v)
+            store(acc + r * a.accStride + 16 * v, sums[r][v]);
 }
 
 template <int kGroup>
 void gemmCodes(const Gemm& a) {
-    const int64_t groups = a.cols / 32;
-    for (int slice = 0; slice < kPanelOutputs / 16; ++slice) {
-        const auto* w = static_cast<const PanelGroup<kGroup>*>(a.panel) + slice * groups;
-        float* acc = a.acc + slice * 16;
-        int r = 0;
-        for (; r + 8 <= a.rows; r += 8)
-            gemmCodeRows<kGroup, 8>(a, w, r, acc + r * a.accStride);
-        for (; r + 4 <= a.rows; r += 4)
-            gemmCodeRows<kGroup, 4>(a, w, r, acc + r * a.accStride);
-        for (; r < a.rows; ++r)
-            gemmCodeRows<kGroup, 1>(a, w, r, acc + r * a.accStride);
-    }
+    int r = 0;
+    for (; r + 6 <= a.rows; r += 6)
+        gemmCodeRows<kGroup, 6>(a, r);
+    for (; r + 3 <= a.rows; r += 3)
+        gemmCodeRows<kGroup, 3>(a, r);
+    for (; r < a.rows; ++r)
+        gemmCodeRows<kGroup, 1>(a, r);
 }
 
 template <typename Format>

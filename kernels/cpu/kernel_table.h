@@ -10,8 +10,9 @@ namespace hearth::kernels::cpu {
 
 /// Outputs of one panel: what `unpack` lays out at once for `gemm`.
 inline constexpr int kPanelOutputs = 32;
-/// Inputs of one panel at most; multiples of 256. A longer product goes panel by panel through `Gemm::acc`.
-inline constexpr int64_t kPanelInputsInt8 = 2048, kPanelInputsF32 = 1024;
+/// Inputs of one panel at most, so that it stays in the first-level cache; multiples of 256. A longer product goes
+/// panel by panel through `Gemm::acc`.
+inline constexpr int64_t kPanelInputsInt8 = 512, kPanelInputsF32 = 256;
 /// Keys that one step of prompt attention looks at; blocks begin at multiples of it inside a page.
 inline constexpr int kKeyBlock = 64;
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Shared by installer/run and tests/run: what is missing, how it is installed and built, where the starter model goes.
 # To be sourced by bash; `root` is the repository's folder.
 
@@ -41,19 +42,28 @@ asRoot() {
     fi
 }
 
-# installPackages <kind>...: asks apt only when something is missing. Respects $offline.
+# installPackages <kind>...: asks apt only when something is missing. Respects $offline. What is only `desktop` is
+# tried and not insisted on.
 installPackages() {
     command -v dpkg-query >/dev/null || fail "this is not Debian; install what installer/dependencies lists, then use --no-install"
-    local missing
+    local missing required
     missing=$(missingPackages "$@" | tr '\n' ' ')
     missing=${missing% }
     [ -z "$missing" ] && return 0
-    [ "${offline:-0}" = 1 ] && fail "--offline, but these packages are missing: $missing"
-    say "installing $missing"
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
-    # shellcheck disable=SC2086
-    if ! asRoot "${apt[@]}" update >&2 || ! asRoot "${apt[@]}" install -y --no-install-recommends $missing >&2; then
-        fail "could not install them. Check the network, or install them yourself as root: apt-get install --no-install-recommends $missing"
+    if [ "${offline:-0}" = 0 ]; then
+        say "installing $missing"
+        local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
+        asRoot "${apt[@]}" update >&2
+        # shellcheck disable=SC2086
+        asRoot "${apt[@]}" install -y --no-install-recommends $missing >&2 && return 0
+    fi
+    required=$(missingPackages "${@/desktop/}" | tr '\n' ' ')
+    if [ -z "${required% }" ]; then
+        say "goes on without $missing"
+    elif [ "${offline:-0}" = 1 ]; then
+        fail "--offline, but these packages are missing: $required"
+    else
+        fail "could not install them. Check the network, or as root: apt-get install --no-install-recommends $required"
     fi
 }
 

@@ -1,5 +1,6 @@
 #include "ui/composer.h"
 
+#include "ui/focus_ring.h"
 #include "ui/style.h"
 #include "ui/text_line.h"
 
@@ -36,10 +37,10 @@ public:
             return rect;
         const qreal pitch = theme_.lineHeight(TextStyle::Message);
         const QFontMetricsF metrics(document()->defaultFont());
-        const qreal baseline = (pitch - metrics.ascent() - metrics.descent()) / 2 + metrics.ascent();
+        const qreal baseline = std::round((pitch - metrics.ascent() - metrics.descent()) / 2 + metrics.ascent());
         for (int i = 0; i < layout->lineCount(); ++i) {
             QTextLine line = layout->lineAt(i);
-            line.setPosition(QPointF(line.x(), std::round(i * pitch + baseline - line.ascent())));
+            line.setPosition(QPointF(line.x(), i * pitch + baseline - line.ascent()));
         }
         rect.setHeight(layout->lineCount() * pitch + (block.next().isValid() ? 0 : 2 * document()->documentMargin()));
         return rect;
@@ -147,7 +148,7 @@ void ComposerEdit::paintEvent(QPaintEvent* event) {
     QPainter painter(viewport());
     painter.setFont(font());
     painter.setPen(theme_.color(Token::Third));
-    drawTextLine(painter, QRect(0, 0, viewport()->width(), theme_.lineHeight(TextStyle::Message)), placeholder_);
+    drawTextLine(painter, QRect(2, 0, viewport()->width() - 2, theme_.lineHeight(TextStyle::Message)), placeholder_);
 }
 
 bool ComposerEdit::canInsertFromMimeData(const QMimeData* data) const {
@@ -191,6 +192,8 @@ Composer::Composer(const Theme& theme, QWidget* parent)
     });
     connect(&theme, &Theme::changed, this, &Composer::updateHeight);
     edit_->installEventFilter(this);
+    edit_->setProperty(kRingAroundParent, true);
+    setProperty(kRingRadius, Theme::kCardRadius);
     setFocusProxy(edit_);
     retranslate();
     updateHeight();
@@ -255,8 +258,8 @@ void Composer::submit() {
     edit_->selectAll();
     edit_->textCursor().removeSelectedText();
     draftTimer_.stop();
+    emit draftChanged(QString()); // first: a message that cannot be sent comes back as a draft
     emit submitted(message);
-    emit draftChanged(QString());
 }
 
 void Composer::retranslate() {

@@ -21,12 +21,16 @@ namespace {
 
 constexpr int kRowInset = 8;    // from the list's edge to a row's shape
 constexpr int kRowPadding = 12; // from there to its text
-constexpr int kDot = 8;         // px, the state's sign
+constexpr int kDot = 8;         // px at 100 %, the state's sign
 constexpr int kMaxTitle = 200;  // characters
+
+int dotSize(const Theme& theme) {
+    return std::max(kDot, kDot * theme.textSizePercent() / 100);
+}
 
 // One sign for each state; they differ in shape, not only in colour.
 void drawState(QPainter& painter, const Theme& theme, const QPointF& center, ConversationState state) {
-    const qreal r = kDot / 2.0;
+    const qreal r = dotSize(theme) / 2.0;
     painter.setRenderHint(QPainter::Antialiasing);
     switch (state) {
     case ConversationState::Idle:
@@ -37,7 +41,7 @@ void drawState(QPainter& painter, const Theme& theme, const QPointF& center, Con
         painter.drawEllipse(center, r, r);
         painter.setPen(Qt::NoPen);
         painter.setBrush(theme.color(Token::Accent));
-        painter.drawEllipse(center, 1.75, 1.75);
+        painter.drawEllipse(center, r * 0.45, r * 0.45);
         return;
     case ConversationState::Waiting: // an empty ring
         painter.setPen(QPen(theme.color(Token::Third), 1.5));
@@ -92,11 +96,11 @@ public:
                                      Theme::kControlRadius);
         }
         const auto state = static_cast<ConversationState>(index.data(ConversationListModel::StateRole).toInt());
-        const int sign = state == ConversationState::Idle ? 0 : kDot + 8;
+        const int sign = state == ConversationState::Idle ? 0 : dotSize(theme_) + 8;
         painter->setFont(theme_.font(TextStyle::Interface, shown));
         painter->setPen(theme_.color(Token::Text));
         drawTextLine(*painter, text.adjusted(0, 0, -sign, 0), index.data(Qt::DisplayRole).toString());
-        drawState(*painter, theme_, QPointF(text.right() + 1 - kDot / 2.0, text.center().y() + 0.5), state);
+        drawState(*painter, theme_, QPointF(text.right() + 1 - dotSize(theme_) / 2.0, text.center().y() + 0.5), state);
         painter->restore();
     }
 
@@ -162,12 +166,15 @@ ConversationListModel::ConversationListModel(QObject* parent)
 
 void ConversationListModel::setRows(const QVector<ConversationRow>& rows) {
     rows_ = rows;
+    keepPlaces();
     rebuild();
 }
 
-int ConversationListModel::find(RowId id) const {
-    const auto it = std::find_if(rows_.begin(), rows_.end(), [id](const ConversationRow& row) { return row.id == id; });
-    return it == rows_.end() ? -1 : static_cast<int>(it - rows_.begin());
+// After every change of rows_ other than inside a row.
+void ConversationListModel::keepPlaces() {
+    places_.clear();
+    for (int i = 0; i < rows_.size(); ++i)
+        places_.insert(rows_[i].id, i);
 }
 
 const ConversationRow* ConversationListModel::row(RowId id) const {
@@ -179,6 +186,7 @@ void ConversationListModel::update(const ConversationRow& row) {
     const int at = find(row.id);
     if (at < 0) {
         rows_.prepend(row);
+        keepPlaces();
         rebuild();
         return;
     }
@@ -189,6 +197,7 @@ void ConversationListModel::update(const ConversationRow& row) {
         while (to < at && rows_[to].updated > row.updated)
             ++to;
         rows_.move(at, to);
+        keepPlaces();
         rebuild();
     } else if (row.updated != before.updated || (!filter_.isEmpty() && row.title != before.title)) {
         rebuild();
@@ -202,6 +211,7 @@ void ConversationListModel::remove(RowId id) {
     if (at < 0)
         return;
     rows_.removeAt(at);
+    keepPlaces();
     rebuild();
 }
 
@@ -258,22 +268,22 @@ void ConversationListModel::rebuild() {
             continue;
         const DayGroup group = dayGroup(rows_[i].updated.toLocalTime().date(), today_);
         if (last != group)
-            entries_.push_back({-1, heading(group)});
+            entries_.push_back({0, heading(group)});
         last = group;
-        entries_.push_back({i, {}});
+        entries_.push_back({rows_[i].id, {}});
     }
     endResetModel();
 }
 
 QModelIndex ConversationListModel::indexOf(RowId id) const {
     for (int i = 0; i < entries_.size(); ++i)
-        if (entries_[i].row >= 0 && entries_[i].row < rows_.size() && rows_[entries_[i].row].id == id)
+        if (id && entries_[i].id == id)
             return index(i);
     return {};
 }
 
 int ConversationListModel::conversationCount() const {
-    return static_cast<int>(std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.row >= 0; }));
+    return static_cast<int>(std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.id != 0; }));
 }
 
 int ConversationListModel::rowCount(const QModelIndex& parent) const {
@@ -284,14 +294,15 @@ QVariant ConversationListModel::data(const QModelIndex& index, int role) const {
     if (!index.isValid() || index.row() >= entries_.size())
         return {};
     const Entry& entry = entries_[index.row()];
-    if (entry.row < 0) {
+    if (!entry.id) {
         if (role == HeadingRole)
             return true;
         return role == Qt::DisplayRole || role == Qt::AccessibleTextRole ? entry.heading : QVariant();
     }
-    if (entry.row >= rows_.size())
+    const int at = find(entry.id);
+    if (at < 0) // removed while a title is edited
         return {};
-    const ConversationRow& row = rows_[entry.row];
+    const ConversationRow& row = rows_[at];
     const QString title = row.title.isEmpty() ? tr("New chat") : oneLine(row.title);
     const QString state = stateWord(row.state);
     switch (role) {
@@ -318,9 +329,9 @@ QVariant ConversationListModel::data(const QModelIndex& index, int role) const {
 bool ConversationListModel::setData(const QModelIndex& index, const QVariant& value, int role) {
     if (role != Qt::EditRole || !index.isValid() || index.row() >= entries_.size())
         return false;
-    const int at = entries_[index.row()].row;
+    const int at = find(entries_[index.row()].id);
     const QString title = oneLine(value.toString(), kMaxTitle);
-    if (at < 0 || at >= rows_.size() || title.isEmpty() || title == data(index, Qt::EditRole).toString())
+    if (at < 0 || title.isEmpty() || title == data(index, Qt::EditRole).toString())
         return false;
     rows_[at].title = title;
     emit dataChanged(index, index);
@@ -329,7 +340,7 @@ bool ConversationListModel::setData(const QModelIndex& index, const QVariant& va
 }
 
 Qt::ItemFlags ConversationListModel::flags(const QModelIndex& index) const {
-    if (!index.isValid() || index.row() >= entries_.size() || entries_[index.row()].row < 0)
+    if (!index.isValid() || index.row() >= entries_.size() || !entries_[index.row()].id)
         return Qt::NoItemFlags;
     return Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsEditable;
 }

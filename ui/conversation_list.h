@@ -5,6 +5,7 @@
 
 #include <QAbstractListModel>
 #include <QDate>
+#include <QHash>
 #include <QListView>
 #include <QTimer>
 
@@ -55,15 +56,19 @@ signals:
 
 private:
     struct Entry {
-        int row = -1; // place in rows_; -1: a heading
+        RowId id = 0; // 0: a heading
         QString heading;
     };
 
     void rebuild();
     QString heading(const DayGroup&) const;
-    int find(RowId) const;
+
+    int find(RowId id) const { return places_.value(id, -1); }
+
+    void keepPlaces();
 
     QVector<ConversationRow> rows_; // as they shall stand, newest first
+    QHash<RowId, int> places_;      // in rows_
     QVector<Entry> entries_;        // what the view sees
     QString filter_;
     QDate today_;

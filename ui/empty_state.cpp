@@ -21,7 +21,7 @@ constexpr const char* kStarters[] = {
 };
 
 constexpr int kMarkSide = 64;
-constexpr int kColumn = 480;
+constexpr int kColumn = 480; // px at 100 %
 
 /// The mark. A picture without words for a screen reader: the sentence below it speaks.
 class Mark : public QWidget {
@@ -38,6 +38,40 @@ private:
     const Theme& theme_;
 };
 
+/// A question to begin with: a button whose words wrap.
+class StarterButton : public QPushButton {
+public:
+    StarterButton(const Theme& theme, QWidget* parent)
+        : QPushButton(parent), theme_(theme),
+          words_(new Label(theme, TextStyle::Interface, Token::Text, Label::Lines::Wrapped, this)) {
+        words_->setAttribute(Qt::WA_TransparentForMouseEvents);
+        auto* line = new QVBoxLayout(this);
+        line->setContentsMargins(12, 6, 12, 6);
+        line->addWidget(words_);
+    }
+
+    void setWords(const QString& words) {
+        setText(words);
+        words_->setText(words);
+    }
+
+    QSize sizeHint() const override { return layout()->sizeHint(); }
+
+    QSize minimumSizeHint() const override { return layout()->minimumSize(); }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        QPainter painter(this);
+        const bool lit = underMouse() || isDown();
+        drawRounded(painter, rect(), Theme::kControlRadius, lit ? theme_.color(Token::Hover) : QColor(),
+                    theme_.color(Token::Outline));
+    }
+
+private:
+    const Theme& theme_;
+    Label* words_;
+};
+
 } // namespace
 
 EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent), theme_(theme) {
@@ -47,7 +81,9 @@ EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     auto* page = new QWidget(this);
     auto* column = new QWidget(page);
-    column->setMaximumWidth(kColumn);
+    const auto measure = [column, &theme] { column->setMaximumWidth(kColumn * theme.textSizePercent() / 100); };
+    measure();
+    connect(&theme, &Theme::changed, column, measure);
     const auto label = [&](TextStyle style, Token token) {
         auto* made = new Label(theme, style, token, Label::Lines::Wrapped, column);
         made->setAlignment(Qt::AlignHCenter);
@@ -72,8 +108,7 @@ EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent
     stack->addWidget(open_, 0, Qt::AlignHCenter);
     stack->addSpacing(32);
     for (int i = 0; i < 3; ++i) {
-        auto* button = new QPushButton(column);
-        setButtonLook(*button, ButtonLook::Outlined);
+        auto* button = new StarterButton(theme, column);
         connect(button, &QPushButton::clicked, this, [this, i] { emit starterChosen(starter(i)); });
         if (i > 0)
             stack->addSpacing(8);
@@ -126,7 +161,7 @@ void EmptyState::retranslate() {
     help_->setVisible(!help.isEmpty());
     open_->setText(tr("Open a model file\u2026"));
     for (int i = 0; i < starters_.size(); ++i) {
-        starters_[i]->setText(starter(i));
+        static_cast<StarterButton*>(starters_[i])->setWords(starter(i));
         starters_[i]->setAccessibleDescription(tr("Puts this question into the message field"));
         starters_[i]->setVisible(hasModel_);
     }

@@ -14,9 +14,11 @@ bool keyboardLast = false;
 
 constexpr int kReach = Theme::kFocusOffset + Theme::kFocusWidth;
 
-// These show their focus themselves: a list by its row, a text field by its outline.
-bool marksItself(const QWidget& widget) {
-    return qobject_cast<const QAbstractScrollArea*>(&widget) || widget.property("hearthMarksFocus").toBool();
+// What the ring goes around: a list marks its row itself, the field of the composer stands for its card.
+QWidget* ringed(QWidget* focus) {
+    if (focus && focus->property(kRingAroundParent).toBool())
+        return focus->parentWidget();
+    return qobject_cast<QAbstractScrollArea*>(focus) ? nullptr : focus;
 }
 
 } // namespace
@@ -28,7 +30,7 @@ FocusRing::FocusRing(const Theme& theme, QWidget& window) : QWidget(&window), th
     hide();
     qApp->installEventFilter(this);
     connect(qApp, &QApplication::focusChanged, this, [this](QWidget*, QWidget* now) {
-        follow(keyboardLast && now && now->window() == &window_ && !marksItself(*now) ? now : nullptr);
+        follow(keyboardLast && now && now->window() == &window_ ? ringed(now) : nullptr);
     });
     connect(&theme, &Theme::changed, this, QOverload<>::of(&QWidget::update));
 }
@@ -93,7 +95,8 @@ void FocusRing::paintEvent(QPaintEvent*) {
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(QPen(theme_.color(Token::Accent), Theme::kFocusWidth));
     const qreal inset = Theme::kFocusWidth / 2.0;
-    const qreal radius = Theme::kControlRadius + Theme::kFocusOffset + inset;
+    const QVariant corner = target_ ? target_->property(kRingRadius) : QVariant();
+    const qreal radius = (corner.isValid() ? corner.toInt() : Theme::kControlRadius) + Theme::kFocusOffset + inset;
     painter.drawRoundedRect(QRectF(rect()).adjusted(inset, inset, -inset, -inset), radius, radius);
 }
 

@@ -7,6 +7,10 @@
 
 namespace hearth::ui {
 
+/// Properties of a widget: the ring goes around its parent, and the corner radius that the ring follows.
+inline constexpr char kRingAroundParent[] = "hearthRingAroundParent";
+inline constexpr char kRingRadius[] = "hearthRingRadius";
+
 /// The ring around the widget that has the focus, once the focus was moved by the keyboard: 2 px in the accent, 2 px
 /// off. A sibling of that widget, so that it scrolls and is cut with it. One for a window. GUI thread.
 class FocusRing : public QWidget {

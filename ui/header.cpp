@@ -20,7 +20,6 @@ constexpr int kMaxTitle = 200; // characters
 
 TitleEdit::TitleEdit(const Theme& theme, QWidget* parent) : QLineEdit(parent), theme_(theme) {
     setMaxLength(kMaxTitle);
-    setProperty("hearthMarksFocus", true);
     setFrame(true);
     const auto applyFont = [this] { setFont(theme_.font(TextStyle::Heading3)); };
     applyFont();

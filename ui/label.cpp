@@ -54,7 +54,7 @@ int Label::layOut(int width, QPainter* painter, qreal* widest) const {
     const QFont font = labelFont();
     const QFontMetrics metrics(font);
     const int pitch = theme_.lineHeight(style_);
-    const qreal baseline = (pitch - metrics.ascent() - metrics.descent()) / 2.0 + metrics.ascent();
+    const int baseline = (pitch - metrics.ascent() - metrics.descent()) / 2 + metrics.ascent();
     QString shown = text();
     if (lines_ == Lines::One) {
         shown = metrics.elidedText(oneLine(shown), Qt::ElideRight, width);
@@ -76,7 +76,7 @@ int Label::layOut(int width, QPainter* painter, qreal* widest) const {
         line.setLineWidth(lines_ == Lines::One ? 1e6 : width);
         const qreal spare = width - line.naturalTextWidth();
         const qreal x = (alignment() & Qt::AlignHCenter) ? spare / 2 : (alignment() & Qt::AlignRight) ? spare : 0;
-        line.setPosition(QPointF(std::max(0.0, std::floor(x)), std::round(count * pitch + baseline - line.ascent())));
+        line.setPosition(QPointF(std::max(0.0, std::floor(x)), count * pitch + baseline - line.ascent()));
         if (widest)
             *widest = std::max(*widest, line.naturalTextWidth());
         ++count;

@@ -70,6 +70,18 @@ private:
     std::function<void(int)> moved_;
 };
 
+/// Holds what layOut() places, and says when it has another size.
+class Ground : public QWidget {
+public:
+    Ground(QWidget* parent, std::function<void()> resized) : QWidget(parent), resized_(std::move(resized)) {}
+
+protected:
+    void resizeEvent(QResizeEvent*) override { resized_(); }
+
+private:
+    std::function<void()> resized_;
+};
+
 /// What lies behind the sidebar while it is an overlay; a click on it closes the sidebar.
 class Scrim : public QWidget {
 public:
@@ -151,8 +163,7 @@ struct MainWindow::Private {
 };
 
 void MainWindow::Private::build() {
-    ground = new QWidget(&window);
-    window.setCentralWidget(ground);
+    ground = new Ground(&window, [this] { layOut(); });
     content = new QWidget(ground);
     pages = new QStackedWidget(content);
     conversation = new ConversationPanel(theme, content);
@@ -182,6 +193,7 @@ void MainWindow::Private::build() {
     connectModels();
     addShortcuts();
     new FocusRing(theme, window);
+    window.setCentralWidget(ground);
 }
 
 // A page and its entry at the sidebar's foot.
@@ -230,7 +242,11 @@ void MainWindow::Private::connectConversation() {
     });
     connect(sidebar, &Sidebar::newRequested, w, [this] { startNew(); });
     connect(sidebar, &Sidebar::pageRequested, w, [this](const QString& id) { openPanel(id); });
-    connect(sidebar, &Sidebar::leftSearch, w, [this] { conversation->composer().setFocus(); });
+    connect(sidebar, &Sidebar::leftSearch, w, [this] {
+        if (narrow() && overlayOpen)
+            toggleSidebar();
+        conversation->composer().setFocus();
+    });
 
     connect(&conversation->notices(), &NoticeStack::action, w,
             [this](const QString& key, const QString& id) { noticeAction(key, id); });
@@ -314,7 +330,7 @@ void MainWindow::Private::placeUndo() {
     if (undo->isHidden())
         return;
     const int width = std::min(ConversationPanel::kColumn, content->width() - 48);
-    const int height = undo->sizeHint().height();
+    const int height = std::max(undo->minimumSizeHint().height(), undo->layout()->totalHeightForWidth(width));
     const int bottom = panelOpen() ? status->y() : conversation->composerTop();
     undo->setGeometry((content->width() - width) / 2, bottom - 8 - height, width, height);
     undo->raise();
@@ -582,11 +598,6 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     d_->conversation->composer().flushDraft();
     emit windowClosing();
     event->accept();
-}
-
-void MainWindow::resizeEvent(QResizeEvent* event) {
-    QMainWindow::resizeEvent(event);
-    d_->layOut();
 }
 
 void MainWindow::keyPressEvent(QKeyEvent* event) {

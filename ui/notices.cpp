@@ -129,8 +129,8 @@ void NoticeStack::hide(const QString& key) {
 
 UndoBar::UndoBar(const Theme& theme, QWidget* parent)
     : QFrame(parent), theme_(theme),
-      text_(new Label(theme, TextStyle::Interface, Token::Text, Label::Lines::One, this)), undo_(new QPushButton(this)),
-      close_(new QToolButton(this)) {
+      text_(new Label(theme, TextStyle::Interface, Token::Text, Label::Lines::Wrapped, this)),
+      undo_(new QPushButton(this)), close_(new QToolButton(this)) {
     undo_->setIcon(theme.icon(QStringLiteral("undo"), Token::Text));
     close_->setIcon(theme.icon(QStringLiteral("close")));
     auto* line = new QHBoxLayout(this);

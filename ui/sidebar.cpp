@@ -53,7 +53,7 @@ Sidebar::Sidebar(const Theme& theme, QWidget* parent)
     stack->addLayout(foot_);
 
     search_->addAction(theme.icon(QStringLiteral("search"), Token::Third), QLineEdit::LeadingPosition);
-    search_->setProperty("hearthMarksFocus", true);
+    search_->setTextMargins(-8, 0, 0, 0); // the icon brings its own
     search_->setMaxLength(200);
     search_->installEventFilter(this);
     connect(search_, &QLineEdit::textChanged, this, [this](const QString& text) {

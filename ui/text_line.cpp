@@ -81,7 +81,7 @@ QString oneLine(const QString& text, int limit) {
     for (const QChar c : text) {
         if (out.size() >= limit)
             break;
-        if (c == u'\n' || c == u'\t' || c == u'\r' || c == QChar::LineSeparator || c == QChar::ParagraphSeparator) {
+        if (c.isSpace()) {
             if (!out.endsWith(u' '))
                 out += u' ';
         } else if (!isUnwanted(c)) {

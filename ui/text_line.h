@@ -16,8 +16,8 @@ void drawTextLine(QPainter&, const QRect&, const QString& text, Qt::Alignment = 
 /// em stands between Han and Latin. The text itself is not touched.
 QVector<QTextLayout::FormatRange> hanFormats(const Theme&, TextStyle, const QString& text, bool bold = false);
 
-/// A title or a name as it may be shown on one line: line breaks become spaces, control characters and those that turn
-/// the direction of what follows are left out, at most `limit` characters.
+/// A title or a name as it may be shown on one line: runs of blanks and breaks become one space, control characters and
+/// those that turn the direction of what follows are left out, at most `limit` characters.
 QString oneLine(const QString&, int limit = 400);
 
 /// For tool tips, which guess rich text: what looks like it is escaped, so that it is shown as written.

@@ -249,6 +249,8 @@ QFont Theme::font(TextStyle style, bool bold, bool italic) const {
     font.setPixelSize(d_->scaled(type.size));
     font.setWeight(bold || type.alwaysBold ? QFont::Bold : QFont::Normal);
     font.setItalic(italic);
+    // Hinting in both directions makes Han look bold on a dark ground, and moves letters between scales.
+    font.setHintingPreference(QFont::PreferVerticalHinting);
     if (style == TextStyle::Code) {
         font.setFixedPitch(true);
         font.setStyleHint(QFont::Monospace);

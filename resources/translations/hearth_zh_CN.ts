@@ -1,4 +1,771 @@
 <?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE TS>
 <TS version="2.1" language="zh_CN">
+<context>
+    <name>Application</name>
+    <message>
+        <source>Something failed for a reason that it did not give.</source>
+        <translation>出错了，但没有说明原因。</translation>
+    </message>
+</context>
+<context>
+    <name>ChatSession</name>
+    <message>
+        <source>Stopped.</source>
+        <translation>已停止。</translation>
+    </message>
+    <message>
+        <source>Hearth was closed before the answer was complete.</source>
+        <translation>回答写完之前，围炉已关闭。</translation>
+    </message>
+    <message>
+        <source>The context is full.</source>
+        <translation>上下文已满。</translation>
+    </message>
+    <message>
+        <source>As long as was asked for.</source>
+        <translation>已写到所要求的长度。</translation>
+    </message>
+</context>
+<context>
+    <name>DataFolder</name>
+    <message>
+        <source>XDG_DATA_HOME is “%1”, which is not an absolute path. Correct or unset it, then start Hearth again.</source>
+        <translation>XDG_DATA_HOME 的值“%1”不是绝对路径。请改正或取消它，再启动围炉。</translation>
+    </message>
+    <message>
+        <source>There is no home folder to keep conversations in. Start Hearth with --data and a folder.</source>
+        <translation>没有可以存放对话的主文件夹。请用 --data 指定一个文件夹来启动围炉。</translation>
+    </message>
+    <message>
+        <source>The data folder %1 cannot be made. Start Hearth with --data and another folder.</source>
+        <translation>无法建立数据文件夹 %1。请用 --data 指定另一个文件夹来启动围炉。</translation>
+    </message>
+    <message>
+        <source>Nothing can be written into the data folder %1: %2.</source>
+        <translation>无法写入数据文件夹 %1：%2。</translation>
+    </message>
+</context>
+<context>
+    <name>EngineWorker</name>
+    <message>
+        <source>This message needs %1 tokens, and the model has room for %2. Shorten it, or choose a model with a larger context.</source>
+        <translation>这条消息需要 %1 个词元，而模型只容得下 %2 个。请缩短消息，或选择上下文更大的模型。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory. Close other programs, or choose a smaller model or context.</source>
+        <translation>内存不足。请关闭其他程序，或选择更小的模型或上下文。</translation>
+    </message>
+    <message>
+        <source>The engine failed for a reason that it did not give.</source>
+        <translation>引擎出错了，但没有说明原因。</translation>
+    </message>
+    <message>
+        <source>The engine lost this reply. Try again.</source>
+        <translation>引擎丢失了这条回复。请再试一次。</translation>
+    </message>
+    <message>
+        <source>The model is not loaded any more. Try again.</source>
+        <translation>模型已不在内存中。请再试一次。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::app::Application</name>
+    <message>
+        <source>The chat was deleted.</source>
+        <translation>对话已删除。</translation>
+    </message>
+    <message>
+        <source>“%1” was deleted.</source>
+        <translation>“%1”已删除。</translation>
+    </message>
+    <message>
+        <source>The starter model understands English only. For Chinese, open a larger model.</source>
+        <translation>试用小模型只懂英语。要用中文，请打开更大的模型。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+    <message>
+        <source>Your message is kept and waits for a model. Open a GGUF file, or drop one onto the window.</source>
+        <translation>消息已保存，正等待模型。请打开一个 GGUF 文件，或把它拖到窗口上。</translation>
+    </message>
+    <message>
+        <source>Open a model file</source>
+        <translation>打开模型文件</translation>
+    </message>
+    <message>
+        <source>Models (*.gguf)</source>
+        <translation>模型 (*.gguf)</translation>
+    </message>
+    <message>
+        <source>Tiny, English only, to try the program</source>
+        <translation>试用小模型，仅英语</translation>
+    </message>
+    <message>
+        <source>For better answers, open a larger GGUF model or drop one onto the window.</source>
+        <translation>想要更好的回答，请打开更大的 GGUF 模型，或把它拖到窗口上。</translation>
+    </message>
+    <message>
+        <source>No model is here yet. Open a GGUF file, drop one onto the window, or run installer/run, which brings the starter model.</source>
+        <translation>这里还没有模型。请打开一个 GGUF 文件，把它拖到窗口上，或运行 installer/run 取得试用小模型。</translation>
+    </message>
+    <message numerus="yes">
+        <source>The context is full: the model no longer reads the oldest %n message(s).</source>
+        <translation>
+            <numerusform>上下文已满：模型不再读取最早的 %n 条消息。</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>hearth::app::ModelDesk</name>
+    <message>
+        <source>The model %1 is not where it was. Bring it back, or choose another one.</source>
+        <translation>模型 %1 不在原处。请把它放回去，或另选一个。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>Open another model file…</source>
+        <translation>打开另一个模型文件…</translation>
+    </message>
+    <message>
+        <source>Hearth ended while it was loading %1, so the model has not been loaded this time.</source>
+        <translation>围炉上次在加载 %1 时结束，所以这次没有加载它。</translation>
+    </message>
+    <message>
+        <source>Hearth ended before %1 had written its first word, so the model has not been loaded this time.</source>
+        <translation>围炉上次在 %1 写出第一个字之前结束，所以这次没有加载它。</translation>
+    </message>
+    <message>
+        <source>Load on the CPU</source>
+        <translation>用 CPU 加载</translation>
+    </message>
+    <message>
+        <source>Smaller context</source>
+        <translation>缩小上下文</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ChatView</name>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Regenerate</source>
+        <translation>重新生成</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>You</source>
+        <translation>你</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Conversation</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>To the end</source>
+        <translation>到末尾</translation>
+    </message>
+    <message>
+        <source>Copy link</source>
+        <translation>复制链接</translation>
+    </message>
+    <message>
+        <source>Copy message</source>
+        <translation>复制消息</translation>
+    </message>
+    <message>
+        <source>Select all</source>
+        <translation>全选</translation>
+    </message>
+    <message>
+        <source>Thinking %1 s</source>
+        <translation>思考中 %1 秒</translation>
+    </message>
+    <message>
+        <source>Thinking</source>
+        <translation>思考中</translation>
+    </message>
+    <message>
+        <source>Thought for %1 s</source>
+        <translation>思考了 %1 秒</translation>
+    </message>
+    <message>
+        <source>Thoughts</source>
+        <translation>思考</translation>
+    </message>
+    <message>
+        <source>Queued</source>
+        <translation>排队中</translation>
+    </message>
+    <message>
+        <source>Interrupted</source>
+        <translation>已中断</translation>
+    </message>
+    <message>
+        <source>The reply failed.</source>
+        <translation>回复失败。</translation>
+    </message>
+    <message>
+        <source>Show less</source>
+        <translation>收起</translation>
+    </message>
+    <message>
+        <source>Show more</source>
+        <translation>展开</translation>
+    </message>
+    <message>
+        <source>Previous version</source>
+        <translation>上一个版本</translation>
+    </message>
+    <message>
+        <source>Next version</source>
+        <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Copy code</source>
+        <translation>复制代码</translation>
+    </message>
+    <message>
+        <source>Wrap lines</source>
+        <translation>自动换行</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::Composer</name>
+    <message>
+        <source>Write a message</source>
+        <translation>写一条消息</translation>
+    </message>
+    <message>
+        <source>Message</source>
+        <translation>消息</translation>
+    </message>
+    <message>
+        <source>Enter sends, Shift+Enter breaks the line</source>
+        <translation>Enter 发送，Shift+Enter 换行</translation>
+    </message>
+    <message>
+        <source>Stop (Esc)</source>
+        <translation>停止 (Esc)</translation>
+    </message>
+    <message>
+        <source>Send (Enter)</source>
+        <translation>发送 (Enter)</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Send</source>
+        <translation>发送</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ConversationList</name>
+    <message>
+        <source>Title of the chat</source>
+        <translation>对话标题</translation>
+    </message>
+    <message>
+        <source>generating</source>
+        <translation>生成中</translation>
+    </message>
+    <message>
+        <source>waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>unread</source>
+        <translation>未读</translation>
+    </message>
+    <message>
+        <source>interrupted</source>
+        <translation>已中断</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ConversationListModel</name>
+    <message>
+        <source>Today</source>
+        <translation>今天</translation>
+    </message>
+    <message>
+        <source>Yesterday</source>
+        <translation>昨天</translation>
+    </message>
+    <message>
+        <source>Previous 7 days</source>
+        <translation>过去 7 天</translation>
+    </message>
+    <message>
+        <source>MMMM yyyy</source>
+        <extracomment>The heading of a month; letters as QLocale::toString() takes them</extracomment>
+        <translation>yyyy年M月</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>%1, %2</source>
+        <extracomment>%1 a chat's title, %2 its state</extracomment>
+        <translation>%1，%2</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::EmptyState</name>
+    <message>
+        <source>Explain how a fireplace works in three sentences</source>
+        <translation>用三句话说明壁炉是怎么工作的</translation>
+    </message>
+    <message>
+        <source>Write a short, friendly note to a neighbour</source>
+        <translation>给邻居写一张简短友好的便条</translation>
+    </message>
+    <message>
+        <source>Give me five ideas for a simple dinner</source>
+        <translation>给我五个简单晚餐的主意</translation>
+    </message>
+    <message>
+        <source>Ask anything. It stays on this computer.</source>
+        <translation>想问什么都可以，内容只留在这台电脑上。</translation>
+    </message>
+    <message>
+        <source>Answers come from %1.</source>
+        <translation>由 %1 回答。</translation>
+    </message>
+    <message>
+        <source>No model is chosen yet. Open a model file (.gguf), or drop one onto this window.</source>
+        <translation>还没有选择模型。请打开一个模型文件 (.gguf)，或把它拖到这个窗口上。</translation>
+    </message>
+    <message>
+        <source>A tiny model, English only, to try the program. For better answers, open a larger model file.</source>
+        <translation>试用小模型，仅英语。想要更好的回答，请打开更大的模型文件。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+    <message>
+        <source>Puts this question into the message field</source>
+        <translation>把这个问题放进消息框</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::Header</name>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Sidebar (Ctrl+B)</source>
+        <translation>侧栏 (Ctrl+B)</translation>
+    </message>
+    <message>
+        <source>Show or hide the sidebar</source>
+        <translation>显示或隐藏侧栏</translation>
+    </message>
+    <message>
+        <source>Title of the chat</source>
+        <translation>对话标题</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::MainWindow</name>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Hearth</source>
+        <translation>围炉</translation>
+    </message>
+    <message>
+        <source>%1 – Hearth</source>
+        <translation>%1 – 围炉</translation>
+    </message>
+    <message>
+        <source>Open a model file</source>
+        <translation>打开模型文件</translation>
+    </message>
+    <message>
+        <source>Model files (*.gguf)</source>
+        <translation>模型文件 (*.gguf)</translation>
+    </message>
+    <message>
+        <source>This link leads to %1:
+%2</source>
+        <translation>此链接通往 %1：
+%2</translation>
+    </message>
+    <message>
+        <source>This link is not one that Hearth opens:
+%1</source>
+        <translation>围炉不打开这种链接：
+%1</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Copy the address</source>
+        <translation>复制地址</translation>
+    </message>
+    <message>
+        <source>Only model files (.gguf) on this computer can be dropped here.</source>
+        <translation>这里只能放入本机的模型文件 (.gguf)。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelItem</name>
+    <message>
+        <source>in use here</source>
+        <translation>正在此处使用</translation>
+    </message>
+    <message>
+        <source>Cancel loading</source>
+        <translation>取消加载</translation>
+    </message>
+    <message>
+        <source>Cancel loading %1</source>
+        <translation>取消加载 %1</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelList</name>
+    <message>
+        <source>Not loaded</source>
+        <translation>未加载</translation>
+    </message>
+    <message>
+        <source>Loading %1&#xa0;%</source>
+        <translation>加载中 %1&#xa0;%</translation>
+    </message>
+    <message>
+        <source>Loaded</source>
+        <translation>已加载</translation>
+    </message>
+    <message>
+        <source>Missing</source>
+        <translation>不见了</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelPicker</name>
+    <message>
+        <source>not loaded</source>
+        <translation>未加载</translation>
+    </message>
+    <message>
+        <source>missing</source>
+        <translation>不见了</translation>
+    </message>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+    <message>
+        <source>Model: %1</source>
+        <translation>模型：%1</translation>
+    </message>
+    <message>
+        <source>Model of this chat</source>
+        <translation>此对话的模型</translation>
+    </message>
+    <message>
+        <source>Cancel loading</source>
+        <translation>取消加载</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelPopup</name>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>No model in the model folder yet.</source>
+        <translation>模型文件夹里还没有模型。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelsPanel</name>
+    <message>
+        <source>A model is one file (.gguf). Put it into the model folder, or open it where it lies: it is read in place and never changed.</source>
+        <translation>一个模型就是一个文件 (.gguf)。把它放进模型文件夹，或在它所在的位置打开：只就地读取，从不改动。</translation>
+    </message>
+    <message>
+        <source>No model here yet.</source>
+        <translation>这里还没有模型。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+    <message>
+        <source>Show the model folder</source>
+        <translation>显示模型文件夹</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::NoticeStack</name>
+    <message>
+        <source>Problem</source>
+        <translation>问题</translation>
+    </message>
+    <message>
+        <source>Notice</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::Page</name>
+    <message>
+        <source>Sidebar (Ctrl+B)</source>
+        <translation>侧栏 (Ctrl+B)</translation>
+    </message>
+    <message>
+        <source>Show or hide the sidebar</source>
+        <translation>显示或隐藏侧栏</translation>
+    </message>
+    <message>
+        <source>Back to the chat (Esc)</source>
+        <translation>返回对话 (Esc)</translation>
+    </message>
+    <message>
+        <source>Back to the chat</source>
+        <translation>返回对话</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::SettingsPanel</name>
+    <message>
+        <source>Model folder</source>
+        <translation>模型文件夹</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>主题</translation>
+    </message>
+    <message>
+        <source>Text size</source>
+        <translation>文字大小</translation>
+    </message>
+    <message>
+        <source>Models in this folder are offered in every chat.</source>
+        <translation>此文件夹里的模型在每个对话里都可选用。</translation>
+    </message>
+    <message>
+        <source>Threads</source>
+        <translation>线程</translation>
+    </message>
+    <message>
+        <source>How many processor cores answer. Automatic is right for most computers.</source>
+        <translation>用几个处理器核心来回答。大多数电脑选“自动”即可。</translation>
+    </message>
+    <message>
+        <source>Backend</source>
+        <translation>计算后端</translation>
+    </message>
+    <message>
+        <source>What computes the answers. Automatic takes the fastest that works here.</source>
+        <translation>用什么来计算回答。“自动”会选用本机可用的最快方式。</translation>
+    </message>
+    <message>
+        <source>Choose…</source>
+        <translation>选择…</translation>
+    </message>
+    <message>
+        <source>Choose the model folder</source>
+        <translation>选择模型文件夹</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>Show the model folder</source>
+        <translation>显示模型文件夹</translation>
+    </message>
+    <message>
+        <source>System language</source>
+        <translation>跟随系统语言</translation>
+    </message>
+    <message>
+        <source>System theme</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>%1&#xa0;%</source>
+        <translation>%1&#xa0;%</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自动</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::Sidebar</name>
+    <message>
+        <source>No chat has this in its title.</source>
+        <translation>没有标题含此内容的对话。</translation>
+    </message>
+    <message>
+        <source>Your chats will stand here.</source>
+        <translation>你的对话会列在这里。</translation>
+    </message>
+    <message>
+        <source>Sidebar</source>
+        <translation>侧栏</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>New chat (%1)</source>
+        <translation>新对话 (%1)</translation>
+    </message>
+    <message>
+        <source>Search chats</source>
+        <translation>搜索对话</translation>
+    </message>
+    <message>
+        <source>Search chats (%1)</source>
+        <translation>搜索对话 (%1)</translation>
+    </message>
+    <message>
+        <source>Chats</source>
+        <translation>对话</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::StatusLine</name>
+    <message>
+        <source>Loading model %1&#xa0;%</source>
+        <translation>正在加载模型 %1&#xa0;%</translation>
+    </message>
+    <message>
+        <source>Reading %1&#xa0;%</source>
+        <translation>正在阅读 %1&#xa0;%</translation>
+    </message>
+    <message>
+        <source>Writing</source>
+        <translation>正在书写</translation>
+    </message>
+    <message>
+        <source>%1 t/s</source>
+        <translation>%1 词元/秒</translation>
+    </message>
+    <message>
+        <source>%1 / %2</source>
+        <translation>%1 / %2</translation>
+    </message>
+    <message>
+        <source>Speed, tokens of the context in use and available, and what computes</source>
+        <translation>速度、已用与可用的上下文词元数，以及计算设备</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::UndoBar</name>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
+    </message>
+</context>
+<context>
+    <name>main</name>
+    <message>
+        <source>Private conversation with open-weight models.</source>
+        <translation>与开放权重模型的私密对话。</translation>
+    </message>
+    <message>
+        <source>Keep everything in this folder.</source>
+        <translation>把一切存放在此文件夹。</translation>
+    </message>
+    <message>
+        <source>Say on stderr what happened when.</source>
+        <translation>在标准错误输出上说明何时发生了什么。</translation>
+    </message>
+    <message>
+        <source>A model file (GGUF) to open.</source>
+        <translation>要打开的模型文件 (GGUF)。</translation>
+    </message>
+    <message>
+        <source>Another program is writing to %1. End it, then start Hearth again.</source>
+        <translation>另一个程序正在写入 %1。请先结束它，再启动围炉。</translation>
+    </message>
+</context>
 </TS>

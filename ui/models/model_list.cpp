@@ -3,7 +3,6 @@
 #include "ui/style.h"
 #include "ui/text_line.h"
 
-#include <QCoreApplication>
 #include <QEvent>
 #include <QKeyEvent>
 #include <QPainter>
@@ -27,17 +26,15 @@ double share(double progress) {
 } // namespace
 
 QString modelStateWords(const ModelRow& row) {
-    static constexpr char kContext[] = "hearth::ui::ModelList";
     switch (row.state) {
     case ModelState::NotLoaded:
-        return QCoreApplication::translate(kContext, "Not loaded");
+        return ModelList::tr("Not loaded");
     case ModelState::Loading:
-        return QCoreApplication::translate(kContext, "Loading %1\u00A0%")
-            .arg(static_cast<int>(std::floor(share(row.progress) * 100)));
+        return ModelList::tr("Loading %1\u00A0%").arg(static_cast<int>(std::floor(share(row.progress) * 100)));
     case ModelState::Loaded:
-        return QCoreApplication::translate(kContext, "Loaded");
+        return ModelList::tr("Loaded");
     case ModelState::Missing:
-        return QCoreApplication::translate(kContext, "Missing");
+        return ModelList::tr("Missing");
     }
     return {};
 }
@@ -170,7 +167,14 @@ ModelItem* ModelList::add(const ModelRow& row) {
     return item;
 }
 
+// The same models again, as they come while one loads, keep their widgets and with them the focus.
 void ModelList::setModels(const QVector<ModelRow>& rows) {
+    const auto same = [](const ModelItem* item, const ModelRow& row) { return item->row().path == row.path; };
+    if (std::equal(items_.begin(), items_.end(), rows.begin(), rows.end(), same)) {
+        for (int i = 0; i < items_.size(); ++i)
+            items_[i]->setRow(rows[i]);
+        return;
+    }
     for (ModelItem* item : items_) { // one of them may be what called
         item->hide();
         layout_->removeWidget(item);

@@ -39,7 +39,7 @@ public:
 
     QSize sizeHint() const override {
         const QFontMetrics metrics(theme_.font(TextStyle::Interface));
-        return {metrics.horizontalAdvance(text()) + 12 + 4 + theme_.iconSize() + 8, theme_.controlHeight()};
+        return {metrics.horizontalAdvance(text()) + 4 + 12 + 4 + theme_.iconSize() + 8, theme_.controlHeight()};
     }
 
     QSize minimumSizeHint() const override {

@@ -326,15 +326,26 @@ Value filterRound(Run&, const Value& in, Args& args) {
     const std::string how = method && method->isString() ? method->text().text : "common";
     if (how != "common" && how != "ceil" && how != "floor")
         throw Failure("round knows common, ceil and floor");
-    if (precision > 300)
+    if (how == "common" && in.isWhole() && precision >= 0)
+        return in.whole();
+    if (precision > 22 || !std::isfinite(in.number()))
         return in.number();
     if (precision < -300)
         return 0.0;
     const double scale = std::pow(10.0, static_cast<double>(precision));
-    const double x = in.number() * scale;
-    if (!std::isfinite(x))
-        return in.number();
-    return (how == "ceil" ? std::ceil(x) : how == "floor" ? std::floor(x) : std::nearbyint(x)) / scale;
+    if (how != "common")
+        return (how == "ceil" ? std::ceil(in.number() * scale) : std::floor(in.number() * scale)) / scale;
+    if (precision < 0) {
+        const double rounded = std::nearbyint(in.number() * scale) / scale;
+        return in.isWhole() ? Value(static_cast<int64_t>(rounded)) : Value(rounded);
+    }
+    char digits[400]; // Python rounds the decimal digits, not the product
+    const char* end = std::to_chars(digits, digits + sizeof digits, in.number(), std::chars_format::fixed,
+                                    static_cast<int>(precision))
+                          .ptr;
+    double rounded = 0;
+    std::from_chars(digits, end, rounded);
+    return rounded;
 }
 
 // --- attributes of items: "a.b.0"

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 
 namespace hearth::engine::jinja {
 
@@ -68,6 +67,20 @@ std::string wholeText(int64_t value, const Field& f) {
     return withSign(negative, f, std::move(digits));
 }
 
+/// As printf prints %e, %f and %g, whatever the locale.
+std::string printedReal(double value, char type, int precision) {
+    const char lower = static_cast<char>(type | 0x20);
+    const auto format = lower == 'e'   ? std::chars_format::scientific
+                        : lower == 'f' ? std::chars_format::fixed
+                                       : std::chars_format::general;
+    std::string out(static_cast<size_t>(precision) + 400, '\0');
+    out.resize(static_cast<size_t>(std::to_chars(out.data(), out.data() + out.size(), value, format, precision).ptr -
+                                   out.data()));
+    if (type != lower)
+        std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c == 'e' ? 'E' : c; });
+    return out;
+}
+
 std::string realText(double value, const Field& f) {
     const bool percent = f.type == '%';
     const double shown = std::abs(percent ? value * 100 : value);
@@ -75,13 +88,7 @@ std::string realText(double value, const Field& f) {
     if (!std::isfinite(value)) {
         digits = std::isnan(value) ? "nan" : "inf";
     } else {
-        std::string pattern = f.alternate ? "%#.*" : "%.*";
-        pattern += percent ? 'f' : f.type;
-        const int precision = f.precision < 0 ? 6 : f.precision;
-        const int size = std::snprintf(nullptr, 0, pattern.c_str(), precision, shown);
-        digits.resize(static_cast<size_t>(std::max(size, 0)) + 1);
-        std::snprintf(digits.data(), digits.size(), pattern.c_str(), precision, shown);
-        digits.pop_back();
+        digits = printedReal(shown, percent ? 'f' : f.type, f.precision < 0 ? 6 : f.precision);
     }
     if (f.grouped)
         digits = grouped(std::move(digits));

@@ -164,7 +164,7 @@ struct ForNode : Statement {
     Symbol loopSymbol = 0;
     Block body, otherwise;
     Flow run(Run&) const override;
-    void iterateOver(Run&, const Value& items, int depth, Function* recurse) const;
+    void iterateOver(Run&, const Value& items, int depth, Scope* around) const;
 };
 
 struct SetNode : Statement {

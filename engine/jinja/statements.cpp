@@ -69,7 +69,7 @@ struct Recursion final : Function {
             throw Failure("loop() needs what it shall go through");
         Run::Call call(run);
         Run::Inner inner(run, scope);
-        node.iterateOver(run, args.positional[0], depth + 1, this);
+        node.iterateOver(run, args.positional[0], depth + 1, scope);
         return run.text(std::move(call.written));
     }
 
@@ -80,10 +80,10 @@ struct Recursion final : Function {
 
 } // namespace
 
-void ForNode::iterateOver(Run& run, const Value& source, int depth, Function* recurse) const {
+void ForNode::iterateOver(Run& run, const Value& source, int depth, Scope* around) const {
     auto* loop = run.make<Loop>();
     loop->depth = depth;
-    loop->recurse = recurse;
+    loop->recurse = recursive ? run.make<Recursion>(*this, around, depth) : nullptr;
     loop->items = iterate(run, source);
     const size_t charged = loop->items.size() * sizeof(Value);
     run.heap().take(charged);
@@ -114,12 +114,9 @@ void ForNode::iterateOver(Run& run, const Value& source, int depth, Function* re
 
 Flow ForNode::run(Run& run) const {
     const Value source = items->value(run);
-    Function* recurse = nullptr;
-    if (recursive) {
+    if (recursive)
         run.captureScopes();
-        recurse = run.make<Recursion>(*this, run.scope(), 1);
-    }
-    iterateOver(run, source, 1, recurse);
+    iterateOver(run, source, 1, run.scope());
     return Flow::On;
 }
 

@@ -133,7 +133,7 @@ std::vector<TaggedText> splitAtBlanks(const TaggedText& t, int64_t most) {
     };
     for (skip(true); at < text.size(); skip(true)) {
         if (most >= 0 && static_cast<int64_t>(out.size()) == most) {
-            out.push_back(strip(slice(t, at, text.size()), Side::Right));
+            out.push_back(slice(t, at, text.size()));
             break;
         }
         const size_t begin = at;

@@ -1,0 +1,446 @@
+// The public surface over tiny models: what a reply is, what the cache saves, how it ends.
+
+#include "engine/engine.h"
+#include "engine/error.h"
+#include "engine/model.h"
+#include "tests/engine/core/gguf_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include <unistd.h>
+
+using namespace hearth::engine;
+using hearth::test::TemporaryFolder;
+using hearth::test::tinyLlama;
+using hearth::test::TinyShape;
+
+namespace {
+
+std::vector<TokenId> prompt(int n, int salt = 0) {
+    std::vector<TokenId> tokens = {1};
+    for (int i = 1; i < n; ++i)
+        tokens.push_back(3 + (i * 37 + salt * 101 + i * i) % 256);
+    return tokens;
+}
+
+/// What became of one request.
+struct Result {
+    std::vector<TokenId> tokens;
+    std::string text;
+    GenerationSummary summary;
+    bool finished = false;
+};
+
+GenerationRequest request(std::vector<TokenId> tokens, int maxTokens, Result& result) {
+    GenerationRequest r;
+    r.prompt = std::move(tokens);
+    r.sampling = {.temperature = 1, .topK = 0, .topP = 1, .minP = 0, .seed = 5};
+    r.maxTokens = maxTokens;
+    r.stopAtEnd = false;
+    r.onToken = [&result](const TokenOut& token) {
+        if (token.id >= 0)
+            result.tokens.push_back(token.id);
+        result.text += token.text;
+    };
+    r.onFinish = [&result](const GenerationSummary& summary) {
+        result.summary = summary;
+        EXPECT_FALSE(result.finished);
+        result.finished = true;
+    };
+    return r;
+}
+
+class EngineTest : public testing::Test {
+protected:
+    ModelId load(const TinyShape& shape = {}, LoadOptions options = {}) {
+        options.path = folder.write("tiny.gguf", tinyLlama(shape).bytes());
+        return engine.load(options);
+    }
+
+    void runAll() {
+        for (int i = 0; engine.step(); ++i)
+            ASSERT_LT(i, 100000) << "the engine does not come to an end";
+    }
+
+    Result run(ModelId model, std::vector<TokenId> tokens, int maxTokens) {
+        Result result;
+        engine.start(model, request(std::move(tokens), maxTokens, result));
+        runAll();
+        EXPECT_TRUE(result.finished);
+        return result;
+    }
+
+    TemporaryFolder folder;
+    Engine engine{{.threads = 2}};
+};
+
+TEST_F(EngineTest, KnowsItsModel) {
+    const ModelId model = load();
+    const ModelInfo& info = engine.info(model);
+    EXPECT_EQ(info.name, "Tiny");
+    EXPECT_EQ(info.family, "llama");
+    EXPECT_EQ(info.quant, "F32");
+    EXPECT_EQ(info.nVocab, 263);
+    EXPECT_EQ(info.contextTokens, 2048);
+    EXPECT_EQ(info.kvBytesPerToken, 2u * 2 * 16 * 2);
+    EXPECT_EQ(engine.text(model)->contextTokens, 2048);
+    EXPECT_THROW(engine.info(model + 1), Error);
+}
+
+TEST_F(EngineTest, GeneratesAsManyAsAsked) {
+    const ModelId model = load();
+    const Result result = run(model, prompt(20), 30);
+    EXPECT_EQ(result.tokens.size(), 30u);
+    EXPECT_EQ(result.summary.stop, StopReason::MaxTokens);
+    EXPECT_EQ(result.summary.promptTokens, 20);
+    EXPECT_EQ(result.summary.prefilledTokens, 20);
+    EXPECT_EQ(result.summary.generatedTokens, 30);
+    EXPECT_EQ(run(model, prompt(20), 30).tokens, result.tokens);
+    EXPECT_EQ(run(model, prompt(20), 0).tokens.size(), 0u);
+}
+
+TEST_F(EngineTest, StopsAtTheEndOfATurn) {
+    const ModelId model = load();
+    Result result;
+    GenerationRequest r = request(prompt(20), 5000, result);
+    r.stopAtEnd = true;
+    r.sampling.temperature = 100; // every token is about as likely, the end too
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(result.summary.stop, StopReason::EndOfTurn);
+    EXPECT_EQ(std::count(result.tokens.begin(), result.tokens.end(), 2), 0);
+}
+
+TEST_F(EngineTest, EveryPieceGivesTheSameBits) {
+    for (const int window : {0, 70}) {
+        const ModelId model = load({.window = window});
+        const std::vector<TokenId> tokens = prompt(300);
+        const std::vector<float> whole = engine.eval(model, tokens, {});
+        ASSERT_EQ(whole.size(), 300u * 263);
+        for (const float x : whole)
+            ASSERT_TRUE(std::isfinite(x));
+        EXPECT_EQ(engine.eval(model, tokens, {.chunk = 1}), whole);
+        EXPECT_EQ(engine.eval(model, tokens, {.chunk = 7}), whole);
+        EXPECT_EQ(engine.eval(model, tokens, {.chunk = 64}), whole);
+        EXPECT_EQ(engine.eval(model, tokens, {.restoreAt = 150}), whole);
+        EXPECT_EQ(engine.eval(model, tokens, {.chunk = 7, .restoreAt = 64}), whole);
+        const std::vector<float> last = engine.eval(model, tokens, {.last = 3, .chunk = 100});
+        EXPECT_EQ(last, std::vector<float>(whole.end() - 3 * 263, whole.end()));
+        engine.unload(model);
+    }
+}
+
+TEST_F(EngineTest, AWindowLooksBackOnlySoFar) {
+    const std::vector<TokenId> tokens = prompt(60);
+    const std::vector<float> full = engine.eval(load(), tokens, {});
+    const std::vector<float> wide = engine.eval(load({.window = 60}), tokens, {});
+    EXPECT_EQ(full, wide);
+    const std::vector<float> narrow = engine.eval(load({.window = 5}), tokens, {});
+    EXPECT_EQ(std::vector<float>(narrow.begin(), narrow.begin() + 5 * 263),
+              std::vector<float>(full.begin(), full.begin() + 5 * 263));
+    EXPECT_NE(std::vector<float>(narrow.end() - 263, narrow.end()), std::vector<float>(full.end() - 263, full.end()));
+}
+
+TEST_F(EngineTest, TogetherAsAlone) {
+    const ModelId model = load();
+    std::map<int, std::vector<TokenId>> alone;
+    for (int i = 0; i < 16; ++i)
+        alone[i] = run(model, prompt(10 + 9 * i, i), 40).tokens;
+    for (const int n : {2, 3, 5, 16}) {
+        std::vector<Result> results(static_cast<size_t>(n));
+        for (int i = 0; i < n; ++i)
+            engine.start(model, request(prompt(10 + 9 * i, i), 40, results[static_cast<size_t>(i)]));
+        runAll();
+        for (int i = 0; i < n; ++i)
+            EXPECT_EQ(results[static_cast<size_t>(i)].tokens, alone[i]) << "sequence " << i << " of " << n;
+    }
+}
+
+TEST_F(EngineTest, TenTurnsPrefillOnlyWhatIsNew) {
+    const ModelId model = load();
+    std::vector<TokenId> history = prompt(40);
+    for (int turn = 1; turn <= 10; ++turn) {
+        const std::vector<TokenId> message = prompt(25, turn);
+        history.insert(history.end(), message.begin(), message.end());
+        const Result result = run(model, history, 50);
+        if (turn > 1)
+            EXPECT_LE(result.summary.prefilledTokens, 25 + 64) << "turn " << turn;
+        history.insert(history.end(), result.tokens.begin(), result.tokens.end());
+    }
+}
+
+TEST_F(EngineTest, AReusedPrefixGivesTheSameReply) {
+    const ModelId model = load({}, {.numerics = Numerics::Exact});
+    const Result first = run(model, prompt(200), 30);
+    const Result again = run(model, prompt(200), 30);
+    EXPECT_EQ(again.tokens, first.tokens);
+    EXPECT_LE(again.summary.prefilledTokens, 64);
+}
+
+TEST_F(EngineTest, WhatCannotBeServedEndsWithASentence) {
+    const ModelId model = load({.context = 100});
+    const auto refusal = [&](std::vector<TokenId> tokens) {
+        const Result r = run(model, std::move(tokens), 5);
+        EXPECT_EQ(r.summary.stop, StopReason::Error);
+        EXPECT_TRUE(r.tokens.empty());
+        return r.summary.error;
+    };
+    const std::string sentence = refusal(prompt(101));
+    EXPECT_NE(sentence.find("101"), std::string::npos) << sentence;
+    EXPECT_NE(sentence.find("100"), std::string::npos) << sentence;
+    EXPECT_NE(refusal({}).find("empty"), std::string::npos);
+    EXPECT_NE(refusal({1, 263}).find("263"), std::string::npos);
+    EXPECT_NE(refusal({1, -1}).find("-1"), std::string::npos);
+    EXPECT_THROW(engine.eval(model, prompt(101), {}), Error);
+    EXPECT_THROW(engine.eval(model, std::vector<TokenId>{1, 263}, {}), Error);
+    EXPECT_THROW(engine.eval(model, {}, {}), Error);
+}
+
+TEST_F(EngineTest, TheContextEndsTheReply) {
+    const ModelId model = load({.context = 100});
+    const Result result = run(model, prompt(90), -1);
+    EXPECT_EQ(result.summary.stop, StopReason::ContextFull);
+    EXPECT_EQ(result.tokens.size(), 11u); // the last one is shown but has no place any more
+    EXPECT_EQ(run(model, prompt(100), -1).tokens.size(), 1u);
+}
+
+TEST_F(EngineTest, CancelIsSeen) {
+    const ModelId model = load();
+    const auto cancel = std::make_shared<std::atomic<bool>>(true);
+    Result result;
+    GenerationRequest r = request(prompt(20), 1000, result);
+    r.cancel = cancel;
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(result.summary.stop, StopReason::Cancelled);
+    EXPECT_TRUE(result.tokens.empty());
+
+    cancel->store(false);
+    Result later;
+    r = request(prompt(20), 1000, later);
+    r.cancel = cancel;
+    const auto onToken = r.onToken;
+    r.onToken = [&, onToken](const TokenOut& token) {
+        onToken(token);
+        if (later.tokens.size() == 3)
+            cancel->store(true);
+    };
+    Result other;
+    engine.start(model, std::move(r));
+    engine.start(model, request(prompt(30, 2), 20, other));
+    runAll();
+    EXPECT_EQ(later.summary.stop, StopReason::Cancelled);
+    EXPECT_EQ(later.tokens.size(), 3u);
+    EXPECT_EQ(other.tokens.size(), 20u);
+
+    cancel->store(false);
+    Result early;
+    r = request(prompt(2000, 3), 10, early);
+    r.cancel = cancel;
+    r.onPrefill = [&](int done, int total) {
+        EXPECT_EQ(total, 2000);
+        if (done > 0)
+            cancel->store(true);
+    };
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(early.summary.stop, StopReason::Cancelled);
+    EXPECT_LT(early.summary.prefilledTokens, 2000);
+    EXPECT_EQ(run(model, prompt(20), 30).tokens.size(), 30u); // all goes on
+}
+
+TEST_F(EngineTest, BackgroundJobsWaitForChats) {
+    const ModelId model = load();
+    Result job, chat;
+    GenerationRequest r = request(prompt(600), 10, job);
+    r.priority = Priority::Background;
+    engine.start(model, std::move(r));
+    engine.step();
+    engine.start(model, request(prompt(50, 2), 20, chat));
+    while (!chat.finished) {
+        EXPECT_FALSE(job.finished);
+        ASSERT_TRUE(engine.step());
+    }
+    runAll();
+    EXPECT_EQ(job.tokens.size(), 10u);
+}
+
+TEST_F(EngineTest, MoreThanTheCacheHoldsStillComesToAnEnd) {
+    const ModelId model = load({.context = 128});
+    std::vector<Result> results(12);
+    for (size_t i = 0; i < results.size(); ++i)
+        engine.start(model, request(prompt(60, static_cast<int>(i)), 60, results[i]));
+    runAll();
+    for (const Result& result : results) {
+        EXPECT_EQ(result.tokens.size(), 60u);
+        EXPECT_EQ(result.summary.stop, StopReason::MaxTokens) << result.summary.error;
+    }
+}
+
+TEST_F(EngineTest, CallbacksMayStartAndUnload) {
+    const ModelId model = load();
+    Result first, second;
+    GenerationRequest r = request(prompt(20), 5, first);
+    const auto onFinish = r.onFinish;
+    r.onFinish = [&, onFinish](const GenerationSummary& summary) {
+        onFinish(summary);
+        engine.start(model, request(prompt(30), 5, second));
+    };
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(second.tokens.size(), 5u);
+
+    Result third, fourth;
+    r = request(prompt(20), 50, third);
+    r.onToken = [&](const TokenOut&) { engine.unload(model); };
+    engine.start(model, std::move(r));
+    engine.start(model, request(prompt(25), 50, fourth));
+    runAll();
+    EXPECT_EQ(third.summary.stop, StopReason::Cancelled);
+    EXPECT_EQ(fourth.summary.stop, StopReason::Cancelled);
+    EXPECT_THROW(engine.info(model), Error);
+    EXPECT_FALSE(engine.step());
+}
+
+TEST_F(EngineTest, TwoModelsAtOnce) {
+    const ModelId a = load({.seed = 1});
+    LoadOptions options{.path = folder.write("other.gguf", tinyLlama({.seed = 2}).bytes())};
+    const ModelId b = engine.load(options);
+    const Result ra = run(a, prompt(20), 20), rb = run(b, prompt(20), 20);
+    EXPECT_NE(ra.tokens, rb.tokens);
+    Result x, y;
+    engine.start(a, request(prompt(20), 20, x));
+    engine.start(b, request(prompt(20), 20, y));
+    runAll();
+    EXPECT_EQ(x.tokens, ra.tokens);
+    EXPECT_EQ(y.tokens, rb.tokens);
+}
+
+TEST_F(EngineTest, AFileCutShortEndsTheReply) {
+    const ModelId model = load({.dModel = 128, .ffnDim = 512});
+    Result result;
+    engine.start(model, request(prompt(20), 1000, result));
+    for (int i = 0; i < 5; ++i)
+        engine.step();
+    ASSERT_EQ(truncate(folder.path("tiny.gguf").c_str(), 8192), 0);
+    runAll();
+    EXPECT_EQ(result.summary.stop, StopReason::Error);
+    EXPECT_NE(result.summary.error.find("changed while it was in use"), std::string::npos);
+    EXPECT_THROW(engine.eval(model, prompt(5), {}), Error);
+}
+
+TEST_F(EngineTest, RefusesWhatDoesNotFit) {
+    try {
+        load({.layers = 200}, {.contextTokens = 1 << 24});
+        FAIL() << "a cache of hundreds of gigabytes was accepted";
+    } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find("free"), std::string::npos) << error.what();
+    }
+}
+
+TEST_F(EngineTest, LoadingCanBeCancelled) {
+    LoadOptions options{.path = folder.write("tiny.gguf", tinyLlama().bytes())};
+    double last = -1;
+    EXPECT_NE(engine.load(options,
+                          [&](double done) {
+                              EXPECT_GE(done, last);
+                              last = done;
+                              return true;
+                          }),
+              0u);
+    EXPECT_EQ(last, 1.0);
+    for (const double at : {0.0, 0.05, 0.1, 0.5, 1.0})
+        EXPECT_EQ(engine.load(options, [&](double done) { return done < at; }), 0u) << at;
+    EXPECT_THROW(engine.load({.path = folder.path("nothing")}), Error);
+    EXPECT_THROW(Engine({.backend = "quantum"}), Error);
+}
+
+TEST_F(EngineTest, HostileSamplingStillGivesTokens) {
+    const ModelId model = load();
+    const float nan = std::nanf("");
+    Result result;
+    GenerationRequest r = request(prompt(20), 10, result);
+    r.sampling = {.temperature = nan,
+                  .topK = -5,
+                  .topP = nan,
+                  .minP = INFINITY,
+                  .repetitionPenalty = 0,
+                  .frequencyPenalty = -INFINITY,
+                  .presencePenalty = nan,
+                  .penaltyWindow = -100};
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(result.tokens.size(), 10u);
+}
+
+TEST_F(EngineTest, NumbersThatAreNoneDoNoHarm) {
+    auto writer = tinyLlama();
+    for (auto& tensor : writer.tensors)
+        if (tensor.name == "blk.0.attn_q.weight" || tensor.name == "output_norm.weight")
+            for (size_t i = 0; i + 3 < tensor.data.size(); i += 4) {
+                const float nan = std::nanf("");
+                std::memcpy(tensor.data.data() + i, &nan, 4);
+            }
+    const ModelId model = engine.load({.path = folder.write("nan.gguf", writer.bytes())});
+    EXPECT_EQ(run(model, prompt(20), 10).tokens.size(), 10u);
+}
+
+TEST_F(EngineTest, InspectsWithoutLoading) {
+    const std::string path = folder.write("tiny.gguf", tinyLlama().bytes());
+    const Inspection fits = inspectFile({.path = path, .contextTokens = 512}, 10e9);
+    EXPECT_EQ(fits.problem, "");
+    EXPECT_TRUE(fits.fits);
+    EXPECT_EQ(fits.info.contextTokens, 512);
+    EXPECT_EQ(fits.kvBytes, 512 * fits.info.kvBytesPerToken);
+    EXPECT_GT(fits.predictedTokensPerSecond, 1000);
+    EXPECT_EQ(fits.tensors[0].device, "CPU");
+    EXPECT_EQ(fits.bytesByType.front().first, "F32");
+    auto writer = tinyLlama();
+    writer.setText("general.architecture", "unheard");
+    const Inspection unknown = inspectFile({.path = folder.write("other.gguf", writer.bytes())});
+    EXPECT_NE(unknown.problem.find("unheard"), std::string::npos);
+    EXPECT_EQ(unknown.tensors.size(), writer.tensors.size());
+    EXPECT_THROW(inspectFile({.path = "/dev/zero"}), Error);
+}
+
+TEST_F(EngineTest, MeasuresItself) {
+    const ModelId model = load();
+    const BenchResult r = engine.bench(model, {.prompt = 100, .generate = 8, .depth = 70, .sequences = 3, .repeat = 1});
+    EXPECT_GT(r.prefillTokensPerSecond, 0);
+    EXPECT_GT(r.decodeTokensPerSecond, 0);
+    EXPECT_TRUE(std::isfinite(r.decodeGBPerSecond));
+    EXPECT_GT(r.peakBytes, 1u << 20);
+    EXPECT_EQ(r.logitsHash.size(), 16u);
+    EXPECT_THROW(engine.bench(model, {.prompt = 100000}), Error);
+    EXPECT_GT(engine.readBandwidth(), 1e6);
+}
+
+TEST(Dequantize, ThereAndBack) {
+    std::vector<float> x(64);
+    for (size_t i = 0; i < x.size(); ++i)
+        x[i] = static_cast<float>(i) - 31.5f;
+    const std::vector<std::byte> blocks = quantize("Q8_0", x);
+    ASSERT_EQ(blocks.size(), 68u);
+    const std::vector<float> back = dequantize("Q8_0", blocks);
+    for (size_t i = 0; i < x.size(); ++i)
+        EXPECT_NEAR(back[i], x[i], 0.2f);
+    EXPECT_THROW(dequantize("Q8_0", std::span(blocks).first(67)), Error);
+    EXPECT_THROW(dequantize("nonsense", blocks), Error);
+    EXPECT_THROW(quantize("Q8_0", std::span(x).first(63)), Error);
+    EXPECT_TRUE(dequantize("Q8_0", {}).empty());
+}
+
+TEST(RopeScaling, Llama3FactorsAreTheConverters) {
+    // transformers and llama.cpp's converter for dims 16, theta 10000, factor 4, low 1, high 4, original 64.
+    const std::vector<float> f = llama3RopeFactors(16, 10000, 4, 1, 4, 64);
+    ASSERT_EQ(f.size(), 8u);
+    EXPECT_FLOAT_EQ(f[0], 1.0f);
+    EXPECT_FLOAT_EQ(f[7], 4.0f);
+    for (size_t i = 1; i < f.size(); ++i)
+        EXPECT_GE(f[i], f[i - 1]);
+}
+
+} // namespace

@@ -2,6 +2,7 @@
 
 #include "app/timings.h"
 #include "ui/chat/chat_document.h"
+#include "ui/composer.h"
 
 #include <QEvent>
 #include <QFileDialog>
@@ -113,9 +114,6 @@ void Application::start() {
     preferences_ = remembered.preferences;
     timings::mark("database read");
     const ui::SettingsRow& settings = preferences_.settings;
-    language_.setChoice(settings.language);
-    theme_.setChoice(settings.theme);
-    theme_.setTextSizePercent(settings.textSizePercent);
     ui::SettingsRow shownSettings = settings;
     shownSettings.modelFolder = modelFolder(settings.modelFolder, options_.data.path);
     window_.setSettings(shownSettings);
@@ -137,11 +135,11 @@ void Application::start() {
     window_.installEventFilter(this);
     window_.show();
     timings::mark("window shown");
+    QTimer::singleShot(1000, this, &Application::afterFirstPaint); // a window that starts minimized is not painted
 }
 
 bool Application::eventFilter(QObject* object, QEvent* event) {
     if (object == &window_ && event->type() == QEvent::Paint && !painted_) {
-        painted_ = true;
         QTimer::singleShot(0, this, &Application::afterFirstPaint);
     } else if (object == &window_ && event->type() == QEvent::LanguageChange) {
         QTimer::singleShot(0, this, [this] {
@@ -154,6 +152,9 @@ bool Application::eventFilter(QObject* object, QEvent* event) {
 
 // The window is on the screen: now what takes time.
 void Application::afterFirstPaint() {
+    if (painted_ || ending_)
+        return;
+    painted_ = true;
     timings::mark("window on screen");
     engine::EngineOptions options;
     options.backend = preferences_.settings.backend.toStdString();
@@ -255,7 +256,10 @@ void Application::connectBook() {
         preferences_.newDraft.clear();
         storeNewDraft(storage_, {});
         storeShown(storage_, book_.shown()->id());
-        window_.showConversation(book_.shown()->content());
+        ui::ConversationContent content = book_.shown()->content();
+        if (const auto* composer = window_.findChild<ui::Composer*>())
+            content.draft = composer->text(); // typed since Enter
+        window_.showConversation(content);
     });
     connect(&book_, &ConversationBook::modelWanted, this, &Application::wantModelFor);
 }
@@ -462,6 +466,7 @@ void Application::showFailure(const QString& sentence) {
 }
 
 void Application::raiseWindow() {
+    timings::mark("window raised");
     window_.setWindowState(window_.windowState() & ~Qt::WindowMinimized);
     window_.show();
     window_.raise();
@@ -470,18 +475,13 @@ void Application::raiseWindow() {
 
 // ---- Settings.
 
+// The window has taken language, theme and text size already.
 void Application::applySettings(const ui::SettingsRow& settings) {
     const ui::SettingsRow before = std::exchange(preferences_.settings, settings);
     const QString ownFolder = modelFolder({}, options_.data.path);
     if (settings.modelFolder == ownFolder)
         preferences_.settings.modelFolder.clear(); // the default stays the default when the data folder moves
     storeSettings(storage_, preferences_.settings);
-    if (settings.language != before.language)
-        language_.setChoice(settings.language);
-    if (settings.theme != before.theme)
-        theme_.setChoice(settings.theme);
-    if (settings.textSizePercent != before.textSizePercent)
-        theme_.setTextSizePercent(settings.textSizePercent);
     if (preferences_.settings.modelFolder != before.modelFolder) {
         library_.setFolder(modelFolder(preferences_.settings.modelFolder, options_.data.path));
         library_.rescan();

@@ -8,7 +8,6 @@
 #include "app/preferences.h"
 #include "app/storage_worker.h"
 #include "app/token_pipe.h"
-#include "ui/language.h"
 #include "ui/main_window.h"
 #include "ui/theme.h"
 
@@ -80,7 +79,6 @@ private:
     void saveScroll();
 
     Options options_;
-    ui::Language language_;
     ui::Theme theme_;
     TokenPipe pipe_;
     StorageWorker storage_;

@@ -1,5 +1,7 @@
 #include "app/chat/session.h"
 
+#include "app/timings.h"
+
 #include <nlohmann/json.hpp>
 
 #include <QFile>
@@ -43,6 +45,7 @@ struct ChatSession::Reply {
     bool reading = true;
     bool ended = false;
     bool stopAsked = false;
+    int64_t shownBytes = 0; // for --timings
 };
 
 ChatSession::ChatSession(SessionServices services, StoredConversation stored)
@@ -280,6 +283,8 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
         *reply_->stored = {continued};
         services_.storage.post([id = storage::MessageId{continued}](Store& store) { store.messages.reopenReply(id); });
         ui::MessageRow& row = rows_[lastMessage];
+        if (timings::enabled())
+            reply_->shownBytes = row.text.toUtf8().size();
         row.state = ui::MessageState::Streaming;
         row.note.clear();
         states_[size_t(lastMessage)] = storage::MessageState::Growing;
@@ -403,6 +408,10 @@ void ChatSession::appendToRow(const QString& text, const QString& thoughts) {
     if (!text.isEmpty()) {
         rows_[index].text += text;
         emit textAdded(reply_->row, text);
+        if (timings::enabled()) {
+            reply_->shownBytes += text.toUtf8().size();
+            timings::mark("text", reply_->row, reply_->shownBytes);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 #include "app/models/model_desk.h"
 
+#include "app/timings.h"
+
 #include <QFile>
 #include <QFileInfo>
 
@@ -169,6 +171,7 @@ void ModelDesk::onEnded(const QString& path, const QString& error) {
 }
 
 void ModelDesk::showSuspect() {
+    timings::mark("model suspected");
     const QString text =
         suspectStage_ == LoadMark::Stage::Loading
             ? tr("Hearth ended while it was loading %1, so the model has not been loaded this time.")

@@ -1,0 +1,227 @@
+#include "app/data_folder.h"
+#include "app/first_instance.h"
+#include "app/load_mark.h"
+#include "app/models/library.h"
+#include "app/preferences.h"
+#include "app/unix_signals.h"
+
+#include <QDir>
+#include <QFile>
+#include <QLocalSocket>
+#include <QProcess>
+#include <QSignalSpy>
+#include <QStandardPaths>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QThread>
+
+#include <csignal>
+#include <unistd.h>
+
+using namespace hearth::app;
+
+namespace {
+
+/// Sets a variable of the environment, and gives the old value back.
+class Variable {
+public:
+    Variable(const char* name, const QByteArray& value)
+        : name_(name), was_(qgetenv(name)), had_(qEnvironmentVariableIsSet(name)) {
+        qputenv(name, value);
+    }
+
+    ~Variable() {
+        if (had_)
+            qputenv(name_, was_);
+        else
+            qunsetenv(name_);
+    }
+
+private:
+    const char* name_;
+    QByteArray was_;
+    bool had_;
+};
+
+void writeFile(const QString& path, const QByteArray& bytes) {
+    QFile file(path);
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    QCOMPARE(file.write(bytes), qint64(bytes.size()));
+}
+
+} // namespace
+
+class HouseTest : public QObject {
+    Q_OBJECT
+
+private slots:
+
+    void initTestCase() { QCoreApplication::setApplicationName(QStringLiteral("hearth")); }
+
+    void init() { folder_ = std::make_unique<QTemporaryDir>(); }
+
+    void theDataFolder() {
+        Variable none("HEARTH_DATA", "");
+        {
+            Variable xdg("XDG_DATA_HOME", folder_->path().toUtf8());
+            const DataFolder data = findDataFolder({});
+            QCOMPARE(data.problem, QString());
+            QCOMPARE(data.path, folder_->path() + QStringLiteral("/hearth")); // no organization in between
+            QVERIFY(QDir(data.path).exists());
+        }
+        {
+            Variable xdg("XDG_DATA_HOME", "relative/path");
+            const DataFolder data = findDataFolder({});
+            QVERIFY(data.problem.contains(QStringLiteral("XDG_DATA_HOME")));
+            QVERIFY(!QDir(QStringLiteral("relative")).exists());
+            QCOMPARE(findDataFolder(folder_->filePath(QStringLiteral("asked"))).problem, QString());
+        }
+        {
+            Variable here("HEARTH_DATA", folder_->filePath(QStringLiteral("a/b")).toUtf8());
+            QCOMPARE(findDataFolder({}).path, folder_->filePath(QStringLiteral("a/b")));
+        }
+        const QString file = folder_->filePath(QStringLiteral("file"));
+        writeFile(file, "x");
+        QVERIFY(!findDataFolder(file + QStringLiteral("/below")).problem.isEmpty());
+        QVERIFY(!findDataFolder(file).problem.isEmpty());
+        QVERIFY(!findDataFolder(QStringLiteral("/proc/hearth")).problem.isEmpty());
+    }
+
+    void theMark() {
+        const std::filesystem::path path = folder_->filePath(QStringLiteral("loading.mark")).toStdString();
+        const LoadMark mark(path);
+        QVERIFY(!mark.read());
+        const std::string odd = "/models/a b\n\xff.gguf";
+        for (const auto stage : {LoadMark::Stage::Loading, LoadMark::Stage::Loaded, LoadMark::Stage::Answering}) {
+            QVERIFY(mark.write({odd, stage}));
+            const auto entry = mark.read();
+            QVERIFY(entry.has_value());
+            QCOMPARE(entry->path, odd);
+            QVERIFY(entry->stage == stage);
+        }
+        mark.clear();
+        QVERIFY(!mark.read());
+        for (const QByteArray& bytes : {QByteArray(), QByteArray("hearth-load 1\n"), QByteArray("hearth-load 1\nx\ny"),
+                                        QByteArray("hearth-load 1\nloading\n"), QByteArray(1 << 20, 'h')}) {
+            writeFile(QString::fromStdString(path.string()), bytes);
+            QVERIFY(!mark.read());
+        }
+        QVERIFY(!LoadMark("/proc/none/mark").write({"/m", LoadMark::Stage::Loading}));
+    }
+
+    void theFirstInstanceIsRaised() {
+        Variable runtime("XDG_RUNTIME_DIR", folder_->path().toUtf8());
+        QVERIFY(!raiseFirstInstance(folder_->path())); // nobody there
+        writeFile(instanceSocket(folder_->path()), "left by a crash");
+        FirstInstance first(folder_->path());
+        QSignalSpy raised(&first, &FirstInstance::raiseAsked);
+        bool answered = false;
+        std::unique_ptr<QThread> second(QThread::create([&] { answered = raiseFirstInstance(folder_->path()); }));
+        second->start();
+        QTRY_VERIFY(second->isFinished());
+        QVERIFY(answered);
+        QCOMPARE(raised.size(), 1);
+        QLocalSocket stranger; // says something else
+        stranger.connectToServer(instanceSocket(folder_->path()));
+        QVERIFY(stranger.waitForConnected(1000));
+        stranger.write("GET / HTTP/1.1\r\n\r\n");
+        QTRY_VERIFY(stranger.state() == QLocalSocket::UnconnectedState);
+        QCOMPARE(raised.size(), 1);
+    }
+
+    void socketsHaveShortNames() {
+        Variable runtime("XDG_RUNTIME_DIR", "");
+        const QString deep = folder_->filePath(QString(90, u'd'));
+        QVERIFY(QDir().mkpath(deep));
+        QVERIFY(instanceSocket(deep).size() < 108);
+        QVERIFY(instanceSocket(deep) != instanceSocket(folder_->path()));
+    }
+
+    void signalsArriveAsASignal() {
+        UnixSignals signals_;
+        QSignalSpy asked(&signals_, &UnixSignals::endAsked);
+        ::kill(::getpid(), SIGTERM);
+        QTRY_COMPARE(asked.size(), 1);
+        ::kill(::getpid(), SIGINT);
+        QTRY_COMPARE(asked.size(), 2);
+    }
+
+    void modelsOfAFolder() {
+        const auto at = [this](const char* name) { return folder_->filePath(QString::fromLatin1(name)); };
+        QVERIFY(QDir().mkpath(at("below")));
+        QVERIFY(QDir().mkpath(at("a.gguf"))); // a folder
+        writeFile(at("b.gguf"), "not a model");
+        writeFile(at("readme.txt"), "");
+        writeFile(at("below/c.gguf"), "");
+        writeFile(at("big-00001-of-00002.gguf"), "");
+        writeFile(at("big-00002-of-00002.gguf"), "");
+        QCOMPARE(findModelFiles(folder_->path()),
+                 QStringList({at("b.gguf"), at("big-00001-of-00002.gguf"), at("below/c.gguf")}));
+        QVERIFY(findModelFiles(at("missing")).isEmpty());
+        const ModelFile bad = describeModelFile(at("b.gguf"));
+        QVERIFY(!bad.readable && !bad.missing);
+        QVERIFY(!bad.detail.isEmpty()); // a sentence says why
+        QVERIFY(describeModelFile(at("gone.gguf")).missing);
+
+        Library library;
+        QSignalSpy changed(&library, &Library::changed);
+        library.setFolder(folder_->path());
+        library.addFile(at("elsewhere.gguf"));
+        library.rescan();
+        QTRY_COMPARE(changed.size(), 1);
+        QCOMPARE(library.files().size(), 4);
+        QVERIFY(library.find(at("elsewhere.gguf"))->missing);
+        writeFile(at("new.gguf"), "");
+        QTRY_VERIFY(library.find(at("new.gguf"))); // seen without being asked
+        Variable models("HEARTH_MODELS", "/some/where");
+        QCOMPARE(modelFolder(QStringLiteral("/else/where"), QStringLiteral("/data")), QStringLiteral("/some/where"));
+    }
+
+    void whereModelsLie() {
+        Variable models("HEARTH_MODELS", "");
+        QCOMPARE(modelFolder(QStringLiteral("/else/where"), QStringLiteral("/data")), QStringLiteral("/else/where"));
+        QCOMPARE(modelFolder({}, QStringLiteral("/data")), QStringLiteral("/data/models"));
+    }
+
+    void preferencesComeBackAndNonsenseDoesNot() {
+        const auto path = folder_->filePath(QStringLiteral("hearth.db")).toStdString();
+        {
+            StorageWorker storage;
+            storage.open(path);
+            hearth::ui::SettingsRow settings;
+            settings.language = QStringLiteral("zh_CN");
+            settings.theme = hearth::ui::ThemeChoice::Dark;
+            settings.textSizePercent = 150;
+            settings.threads = 1;
+            settings.backend = QStringLiteral("cpu");
+            storeSettings(storage, settings);
+            storeLayout(storage, QByteArray("\0\x01layout", 8));
+            storeOpenedModels(storage, {QStringLiteral("/a b.gguf"), QStringLiteral("/c.gguf")});
+            const Preferences read = storage.wait(readPreferences);
+            QCOMPARE(read.settings.language, settings.language);
+            QVERIFY(read.settings.theme == settings.theme);
+            QCOMPARE(read.settings.textSizePercent, 150);
+            QCOMPARE(read.settings.backend, settings.backend);
+            QCOMPARE(read.layout, QByteArray("\0\x01layout", 8));
+            QCOMPARE(read.openedModels.size(), 2);
+            storage.post([](Store& store) {
+                store.settings.set("text.size", "-1e999");
+                store.settings.set("engine.threads", "99999");
+                store.settings.set("theme", "plaid");
+                store.settings.set("window.layout", "%%%");
+                store.settings.set("engine.backend", "abacus");
+            });
+            const Preferences odd = storage.wait(readPreferences);
+            QCOMPARE(odd.settings.textSizePercent, 100);
+            QVERIFY(odd.settings.threads <= odd.settings.maxThreads);
+            QVERIFY(odd.settings.theme == hearth::ui::ThemeChoice::System);
+            QCOMPARE(odd.settings.backend, QStringLiteral("auto"));
+        }
+    }
+
+private:
+    std::unique_ptr<QTemporaryDir> folder_;
+};
+
+QTEST_GUILESS_MAIN(HouseTest)
+#include "house_test.moc"

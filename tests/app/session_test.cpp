@@ -1,0 +1,417 @@
+#include "app/chat/conversation_book.h"
+#include "app/chat/session.h"
+
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace hearth;
+using namespace hearth::app;
+
+namespace {
+
+/// Takes requests and answers when the test says so.
+class FakeEngine : public ReplySource {
+public:
+    void reply(ReplyRequest request) override { requests.push_back(std::move(request)); }
+
+    std::vector<ReplyRequest> requests;
+};
+
+} // namespace
+
+class SessionTest : public QObject {
+    Q_OBJECT
+
+private slots:
+
+    void init() {
+        folder_ = std::make_unique<QTemporaryDir>();
+        QVERIFY(folder_->isValid());
+        engine_ = FakeEngine();
+        loaded_ = QStringLiteral("/m.gguf");
+        reply_ = 0;
+        openStorage();
+    }
+
+    void cleanup() {
+        session_.reset();
+        book_.reset();
+        storage_.reset();
+    }
+
+    // The order that matters: on the disk before the engine hears of it.
+    void storesTheMessageBeforeItAsks() {
+        newSession();
+        bool storedFirst = false;
+        connect(session_.get(), &ChatSession::messageAdded, this, [&](const ui::MessageRow& row) {
+            storedFirst = engine_.requests.empty() && row.id != 0 && inDatabase(row.id) == "Hello there";
+        });
+        session_->send(QStringLiteral("Hello there"));
+        QVERIFY(engine_.requests.empty());
+        QTRY_COMPARE(engine_.requests.size(), size_t(1));
+        QVERIFY(storedFirst);
+        QCOMPARE(engine_.requests[0].model, std::string("/m.gguf"));
+        QCOMPARE(engine_.requests[0].prompt.messages.size(), size_t(1));
+        QCOMPARE(session_->row().title, QStringLiteral("Hello there"));
+        QVERIFY(session_->row().state == ui::ConversationState::Generating);
+    }
+
+    void aReplyGrowsAndEnds() {
+        newSession();
+        ask(QStringLiteral("Hi"));
+        speak("One ", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        speak("two", 2);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("One two"));
+        QVERIFY(session_->content().messages[1].state == ui::MessageState::Streaming);
+        finish(ReplyEnd::EndOfTurn);
+        QVERIFY(!session_->isReplying());
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(2));
+        QCOMPARE(stored.branch[1].message.text, std::string("One two"));
+        QVERIFY(stored.branch[0].message.state == storage::MessageState::Complete);
+        QVERIFY(stored.branch[1].message.state == storage::MessageState::Complete);
+        QVERIFY(stored.conversation.unread); // nobody looked at it
+    }
+
+    void textIsStoredWhileItGrows() {
+        newSession();
+        ask(QStringLiteral("Hi"));
+        speak("first", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QTest::qWait(300); // one interval
+        QCOMPARE(reload().branch[1].message.text, std::string("first"));
+        int writes = 0;
+        QString seen = QStringLiteral("first");
+        QElapsedTimer timer;
+        timer.start();
+        for (int i = 0; timer.elapsed() < 1000; ++i) {
+            speak("x", 2 + i);
+            QTest::qWait(10);
+            const QString now = QString::fromStdString(reload().branch[1].message.text);
+            writes += now != seen;
+            seen = now;
+        }
+        QVERIFY2(writes >= 3 && writes <= 5, qPrintable(QString::number(writes)));
+        finish(ReplyEnd::EndOfTurn);
+    }
+
+    void withoutAModelItWaitsAndAsks() {
+        loaded_.clear();
+        newSession();
+        QSignalSpy wanted(session_.get(), &ChatSession::modelWanted);
+        session_->send(QStringLiteral("one"));
+        session_->send(QStringLiteral("two"));
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QVERIFY(!wanted.isEmpty());
+        QVERIFY(engine_.requests.empty());
+        QVERIFY(session_->row().state == ui::ConversationState::Waiting);
+        QVERIFY(session_->content().messages[0].state == ui::MessageState::Queued);
+        loaded_ = QStringLiteral("/m.gguf");
+        session_->proceed();
+        QCOMPARE(engine_.requests.size(), size_t(1)); // one answer to both
+        QCOMPARE(engine_.requests[0].prompt.messages.size(), size_t(2));
+        QVERIFY(session_->content().messages[0].state == ui::MessageState::Complete);
+    }
+
+    void whatIsQueuedIsThereAfterACrash() {
+        loaded_.clear();
+        newSession();
+        session_->send(QStringLiteral("wait for me"));
+        QTRY_COMPARE(session_->content().messages.size(), 1);
+        const storage::ConversationId id = session_->id();
+        session_.reset();
+        openStorage(); // as a new start does
+        const auto queued = storage_->wait([](Store& store) { return store.messages.queued(); });
+        QCOMPARE(queued.size(), size_t(1));
+        QVERIFY(queued[0].conversation == id);
+        loaded_ = QStringLiteral("/m.gguf");
+        session_ = std::make_unique<ChatSession>(services(), load(id));
+        session_->proceed();
+        QCOMPARE(engine_.requests.size(), size_t(1));
+    }
+
+    // Said while an answer is being prepared: it follows the answer in the tree.
+    void aMessageSaidMeanwhileFollowsTheReply() {
+        newSession();
+        ask(QStringLiteral("first"));
+        session_->send(QStringLiteral("second"));
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        QVERIFY(session_->content().messages[1].role == ui::Role::Assistant);
+        QVERIFY(session_->content().messages[2].state == ui::MessageState::Queued);
+        speak("answer", 1);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("answer"));
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        QCOMPARE(engine_.requests[1].prompt.messages.size(), size_t(3));
+        speak("more", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 4);
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(reload().branch.size(), size_t(4));
+    }
+
+    void stopSetsTheFlagAtOnceAndKeepsTheText() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        speak("half a", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QVERIFY(!engine_.requests[0].cancel->load());
+        session_->stop();
+        QVERIFY(engine_.requests[0].cancel->load());
+        finish(ReplyEnd::Cancelled);
+        const auto stored = reload();
+        QVERIFY(stored.branch[1].message.state == storage::MessageState::Interrupted);
+        QCOMPARE(stored.branch[1].message.text, std::string("half a"));
+        QVERIFY(session_->row().state != ui::ConversationState::Interrupted); // it was wished
+    }
+
+    void stoppedBeforeTheFirstWordHasAPlace() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        session_->stop();
+        finish(ReplyEnd::Cancelled);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QVERIFY(session_->content().messages[1].state == ui::MessageState::Interrupted);
+        QVERIFY(!session_->isReplying());
+    }
+
+    void anErrorIsKeptWhereItHappened() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        pushEnd(ReplyEnd::Error, "The model is damaged.");
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QVERIFY(session_->content().messages[1].state == ui::MessageState::Failed);
+        QCOMPARE(session_->content().messages[1].note, QStringLiteral("The model is damaged."));
+        QCOMPARE(reload().branch[1].message.note, std::string("The model is damaged."));
+    }
+
+    void regenerateMakesASiblingAndBack() {
+        newSession();
+        ask(QStringLiteral("name one"));
+        speak("red", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        const ui::RowId first = session_->content().messages[1].id;
+        session_->regenerate(first);
+        QCOMPARE(session_->content().messages.size(), 1);
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        QCOMPARE(engine_.requests[1].prompt.messages.size(), size_t(1));
+        speak("blue", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        const ui::MessageRow second = session_->content().messages[1];
+        QCOMPARE(second.siblingCount, 2);
+        QCOMPARE(second.siblingIndex, 1);
+        QSignalSpy reset(session_.get(), &ChatSession::reset);
+        session_->switchSibling(second.id, 0);
+        QTRY_COMPARE(reset.size(), 1);
+        QCOMPARE(session_->content().messages[1].id, first);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("red"));
+        QCOMPARE(session_->content().messages[1].siblingCount, 2);
+    }
+
+    void continueGrowsTheSameReply() {
+        newSession();
+        ask(QStringLiteral("count"));
+        speak("one, ", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        session_->stop();
+        finish(ReplyEnd::Cancelled);
+        const ui::RowId id = session_->content().messages[1].id;
+        session_->continueReply(id);
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        QVERIFY(engine_.requests[1].prompt.continueLast);
+        QCOMPARE(engine_.requests[1].prompt.messages.back().content, std::string("one, "));
+        speak("two", 1);
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("one, two"));
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(2));
+        QCOMPARE(stored.branch[1].message.text, std::string("one, two"));
+        QVERIFY(stored.branch[1].message.state == storage::MessageState::Complete);
+    }
+
+    void closingKeepsTheText() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        speak("so far", 1);
+        session_->prepareToClose(); // the row's id may not have come back yet
+        QVERIFY(engine_.requests[0].cancel->load());
+        session_->close();
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(2));
+        QCOMPARE(stored.branch[1].message.text, std::string("so far"));
+        QVERIFY(stored.branch[1].message.state == storage::MessageState::Interrupted);
+        QCOMPARE(stored.branch[1].message.note, std::string(note::kClosed));
+    }
+
+    void closedBeforeTheFirstWordItIsAnsweredNextTime() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        session_->prepareToClose();
+        session_->close();
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(1));
+        QVERIFY(stored.branch[0].message.state == storage::MessageState::Queued);
+    }
+
+    void theHintComesOncePerConversation() {
+        newSession();
+        QVector<bool> hints;
+        connect(session_.get(), &ChatSession::userMessageStored, this,
+                [&](const QString&, bool first) { hints.append(first); });
+        for (const QString& text : {QStringLiteral("hello"), QStringLiteral("你好"), QStringLiteral("再来")}) {
+            session_->send(text);
+            QTRY_VERIFY(session_->isReplying());
+            speak("ok", 1);
+            QTRY_COMPARE(session_->content().messages.size() % 2, 0);
+            finish(ReplyEnd::EndOfTurn);
+        }
+        QCOMPARE(hints, QVector<bool>({false, true, false}));
+    }
+
+    void whatCannotBeStoredComesBack() {
+        storage_ = std::make_unique<StorageWorker>();
+        storage_->openNothing(QStringLiteral("The disk is full."));
+        newSession();
+        QSignalSpy failed(storage_.get(), &StorageWorker::failed);
+        QSignalSpy returned(session_.get(), &ChatSession::sendFailed);
+        session_->send(QStringLiteral("precious"));
+        QTRY_COMPARE(returned.size(), 1);
+        QCOMPARE(returned[0][0].toString(), QStringLiteral("precious"));
+        QCOMPARE(failed[0][0].toString(), QStringLiteral("The disk is full."));
+        QVERIFY(engine_.requests.empty());
+    }
+
+    void repliesGoOnWhileAnotherConversationIsShown() {
+        book_ = std::make_unique<ConversationBook>(services());
+        book_->open({}, {});
+        book_->showNew(loaded_, {});
+        book_->shown()->send(QStringLiteral("first"));
+        QTRY_VERIFY(book_->shown()->isReplying());
+        const storage::ConversationId first = book_->shown()->id();
+        book_->showNew(loaded_, {});
+        QVERIFY(book_->shown()->id() != first);
+        QVERIFY(book_->anyReplying());
+        book_->update(textUpdate(1, "meanwhile", 1));
+        QTest::qWait(50);
+        book_->update(endUpdate(1, ReplyEnd::EndOfTurn, {}));
+        QTRY_VERIFY(!book_->anyReplying());
+        QCOMPARE(book_->rows()[0].id, first.value);
+        QVERIFY(book_->rows()[0].state == ui::ConversationState::Unread);
+        book_->show(first);
+        QTRY_VERIFY(book_->shown()->id() == first);
+        QCOMPARE(book_->shown()->content().messages.last().text, QStringLiteral("meanwhile"));
+        QVERIFY(book_->rows()[0].state == ui::ConversationState::Idle);
+    }
+
+    void deletedAndBack() {
+        book_ = std::make_unique<ConversationBook>(services());
+        book_->open({}, {});
+        book_->showNew(loaded_, {});
+        book_->shown()->send(QStringLiteral("keep me"));
+        QTRY_VERIFY(book_->shown()->isReplying());
+        const storage::ConversationId id = book_->shown()->id();
+        book_->update(textUpdate(1, "half", 1));
+        QTest::qWait(50);
+        book_->moveToTrash(id);
+        QVERIFY(book_->rows().isEmpty());
+        QVERIFY(engine_.requests[0].cancel->load()); // nobody reads it any more
+        book_->showNew(loaded_, {});
+        book_->update(endUpdate(1, ReplyEnd::Cancelled, {}));
+        QVERIFY(book_->rows().isEmpty()); // its last words do not bring it back
+        book_->restore(id);
+        QTRY_COMPARE(book_->rows().size(), 1);
+        QTRY_VERIFY(book_->shown()->id() == id);
+        QCOMPARE(book_->shown()->content().messages.last().text, QStringLiteral("half"));
+    }
+
+    void titles() {
+        QCOMPARE(titleFrom(QStringLiteral("  Plan a trip\nto Kyoto")), QStringLiteral("Plan a trip"));
+        QVERIFY(titleFrom(QString(500, u'语')).size() <= 61);
+        QCOMPARE(titleFrom(QStringLiteral("word ").repeated(40)),
+                 QStringLiteral("word ").repeated(12).trimmed() + QStringLiteral("…"));
+        const QString faces = titleFrom(QStringLiteral("😀").repeated(100));
+        QVERIFY(!faces.chopped(1).back().isHighSurrogate());
+    }
+
+private:
+    void openStorage() {
+        storage_.reset();
+        storage_ = std::make_unique<StorageWorker>();
+        storage_->open(folder_->filePath(QStringLiteral("hearth.db")).toStdString());
+    }
+
+    SessionServices services() {
+        return {*storage_, engine_, [this] { return ++reply_; },
+                [this](const QString& path) -> std::optional<QString> {
+                    if (path.isEmpty() || path != loaded_)
+                        return std::nullopt;
+                    return QStringLiteral("Fake");
+                },
+                [] {}};
+    }
+
+    void newSession() {
+        StoredConversation fresh;
+        fresh.conversation.model = "/m.gguf";
+        session_ = std::make_unique<ChatSession>(services(), fresh);
+    }
+
+    void ask(const QString& text) {
+        session_->send(text);
+        QTRY_VERIFY(session_->isReplying());
+    }
+
+    static ReplyUpdate textUpdate(ReplyId id, const char* text, int tokens) {
+        ReplyUpdate update;
+        update.reply = id;
+        update.text = text;
+        update.tokens = tokens;
+        update.seconds = 0.1 * tokens;
+        return update;
+    }
+
+    static ReplyUpdate endUpdate(ReplyId id, ReplyEnd end, const char* error) {
+        ReplyUpdate update;
+        update.reply = id;
+        update.end = end;
+        update.error = error ? error : "";
+        return update;
+    }
+
+    void speak(const char* text, int tokens) { session_->update(textUpdate(reply_, text, tokens)); }
+
+    void pushEnd(ReplyEnd end, const char* error = nullptr) { session_->update(endUpdate(reply_, end, error)); }
+
+    void finish(ReplyEnd end) {
+        pushEnd(end);
+        QTRY_VERIFY(!session_->owns(reply_) || session_->isReplying() == false);
+    }
+
+    StoredConversation load(storage::ConversationId id) {
+        return *storage_->wait([id](Store& store) { return loadConversation(store, id); });
+    }
+
+    StoredConversation reload() { return load(session_->id()); }
+
+    std::string inDatabase(ui::RowId id) {
+        return storage_->wait([id](Store& store) {
+            const auto message = store.messages.find({id});
+            return message ? message->text : std::string();
+        });
+    }
+
+    std::unique_ptr<QTemporaryDir> folder_;
+    FakeEngine engine_;
+    QString loaded_;
+    ReplyId reply_ = 0;
+    std::unique_ptr<StorageWorker> storage_;
+    std::unique_ptr<ChatSession> session_;
+    std::unique_ptr<ConversationBook> book_;
+};
+
+QTEST_GUILESS_MAIN(SessionTest)
+#include "session_test.moc"

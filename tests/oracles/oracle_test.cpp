@@ -93,8 +93,9 @@ protected:
             for (const Engine::EvalOptions& pieces : std::initializer_list<Engine::EvalOptions>{
                      {}, {.chunk = 1}, {.chunk = 7}, {.restoreAt = 3}, {.chunk = 7, .restoreAt = 20}})
                 expectExact(*engine, model, p, t, pieces);
-            if (!p.greedy.empty())
+            if (!p.greedy.empty()) {
                 EXPECT_EQ(greedy(*engine, model, p.ids, static_cast<int>(p.greedy.size())), p.greedy);
+            }
         }
         return engine->eval(model, prompts.front().ids, {});
     }

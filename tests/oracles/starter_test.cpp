@@ -138,8 +138,9 @@ TEST_F(Starter, TenTurnsOfChat) {
         while (engine->step()) {
         }
         const auto messageTokens = static_cast<int>(text->tokenizer->encode(std::string_view(message)).size());
-        if (turn > 1)
+        if (turn > 1) {
             EXPECT_LE(summary.prefilledTokens, messageTokens + 64) << "turn " << turn;
+        }
         input.messages.push_back({.role = "assistant", .content = answer, .thoughts = {}});
     }
 }

@@ -166,8 +166,9 @@ TEST_F(EngineTest, TenTurnsPrefillOnlyWhatIsNew) {
         const std::vector<TokenId> message = prompt(25, turn);
         history.insert(history.end(), message.begin(), message.end());
         const Result result = run(model, history, 50);
-        if (turn > 1)
+        if (turn > 1) {
             EXPECT_LE(result.summary.prefilledTokens, 25 + 64) << "turn " << turn;
+        }
         history.insert(history.end(), result.tokens.begin(), result.tokens.end());
     }
 }

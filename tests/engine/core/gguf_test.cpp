@@ -316,10 +316,11 @@ TEST(Gguf, OneFieldWrong) {
         c.change(w);
         const std::string bytes = w.bytes();
         const std::string sentence = outcome([&] { readAll(bytes); }, bytes.size());
-        if (std::string_view(c.expected).empty())
+        if (std::string_view(c.expected).empty()) {
             EXPECT_EQ(sentence, "");
-        else if (std::string_view(c.expected) != "*")
+        } else if (std::string_view(c.expected) != "*") {
             EXPECT_NE(sentence.find(c.expected), std::string::npos) << "the sentence was: " << sentence;
+        }
     }
 }
 
@@ -398,8 +399,9 @@ TEST(GgufFile, SpecialFilesAreRefused) {
     EXPECT_NE(openOutcome(folder.path("loop")), "");
     const std::string locked = folder.write("locked", tinyLlama().bytes());
     chmod(locked.c_str(), 0);
-    if (geteuid() != 0)
+    if (geteuid() != 0) {
         EXPECT_NE(openOutcome(locked).find("Permission denied"), std::string::npos);
+    }
 }
 
 TEST(GgufFile, OtherFormatsAreRefused) {

@@ -58,8 +58,9 @@ public:
         const auto tokens = cache.tokens(s);
         for (int g = 0; g < groups(); ++g) {
             if (kind(g).tag == KvKind::Tag::State) {
-                if (!tokens.empty())
+                if (!tokens.empty()) {
                     EXPECT_EQ((content[{g, cache.table(s, g)[0]}][0]), static_cast<int>(tokens.size()) - 1);
+                }
                 continue;
             }
             const int n = static_cast<int>(tokens.size());
@@ -308,8 +309,9 @@ TEST(KvCache, TenTurns) {
         const KvSequence s = t.cache.open();
         t.start(s, history);
         const int computed = t.feed(s, history);
-        if (turn > 1)
+        if (turn > 1) {
             EXPECT_LE(computed, 30 + 64);
+        }
         history = joined(history, tokens(77, 100 + turn)); // the reply
         t.feed(s, history);
         t.check(s);

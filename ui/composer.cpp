@@ -311,7 +311,7 @@ void Composer::resizeEvent(QResizeEvent*) {
 void Composer::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     drawRounded(painter, rect(), Theme::kCardRadius, theme_.color(Token::Surface),
-                theme_.color(edit_->hasFocus() ? Token::Accent : Token::Outline));
+                theme_.color(edit_->hasFocus() && !FocusRing::keyboardInUse() ? Token::Accent : Token::Outline));
 }
 
 void Composer::changeEvent(QEvent* event) {

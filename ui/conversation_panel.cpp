@@ -11,6 +11,7 @@
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QStackedWidget>
+#include <QStyle>
 
 #include <algorithm>
 
@@ -29,6 +30,7 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
       noticeRow_(new QWidget(this)), composerRow_(new QWidget(this)) {
     stack_->addWidget(empty_);
     stack_->addWidget(view_);
+    view_->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOn); // its room is kept: nothing moves when it comes
     for (const auto& [row, content] :
          {std::pair<QWidget*, QWidget*>(noticeRow_, notices_), {composerRow_, composer_}}) {
         auto* line = new QVBoxLayout(row);
@@ -76,13 +78,18 @@ void ConversationPanel::setWindowHeight(int px) {
     composer_->setMaximumCardHeight(px / 2);
 }
 
-// min(680, width - 48), centred.
+QRect ConversationPanel::column() const {
+    const int room = width() - style()->pixelMetric(QStyle::PM_ScrollBarExtent);
+    const int wide = std::min(kColumn, room - 2 * kMargin);
+    return {(room - wide) / 2, 0, wide, height()};
+}
+
 void ConversationPanel::placeColumns() {
-    const int side = std::max(kMargin, (width() - kColumn) / 2);
+    const QRect place = column();
     for (QWidget* row : {noticeRow_, composerRow_}) {
         QMargins margins = row->layout()->contentsMargins();
-        margins.setLeft(side);
-        margins.setRight(side);
+        margins.setLeft(place.left());
+        margins.setRight(width() - place.left() - place.width());
         row->layout()->setContentsMargins(margins);
     }
 }

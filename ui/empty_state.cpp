@@ -79,6 +79,7 @@ EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent
     setWidgetResizable(true);
     setFocusPolicy(Qt::NoFocus);
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOn); // on the same column as the messages
     auto* page = new QWidget(this);
     auto* column = new QWidget(page);
     const auto measure = [column, &theme] { column->setMaximumWidth(kColumn * theme.textSizePercent() / 100); };

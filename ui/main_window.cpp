@@ -329,10 +329,10 @@ void MainWindow::Private::toggleSidebar() {
 void MainWindow::Private::placeUndo() {
     if (undo->isHidden())
         return;
-    const int width = std::min(ConversationPanel::kColumn, content->width() - 48);
+    const int width = conversation->column().width();
     const int height = std::max(undo->minimumSizeHint().height(), undo->layout()->totalHeightForWidth(width));
     const int bottom = panelOpen() ? status->y() : conversation->composerTop();
-    undo->setGeometry((content->width() - width) / 2, bottom - 8 - height, width, height);
+    undo->setGeometry(conversation->column().left(), bottom - 8 - height, width, height);
     undo->raise();
 }
 

@@ -1,5 +1,6 @@
 #include "ui/notices.h"
 
+#include "ui/flow_layout.h"
 #include "ui/label.h"
 #include "ui/style.h"
 #include "ui/text_line.h"
@@ -49,15 +50,13 @@ public:
         middle->setSpacing(8);
         middle->addWidget(text);
         if (!notice.actions.isEmpty()) {
-            auto* row = new QHBoxLayout;
-            row->setSpacing(8);
+            auto* row = new FlowLayout(8);
             for (const Notice::Action& action : notice.actions) {
                 auto* button = new QPushButton(action.label, this);
                 QObject::connect(button, &QPushButton::clicked, &stack,
                                  [&stack, key = notice.key, id = action.id] { emit stack.action(key, id); });
                 row->addWidget(button);
             }
-            row->addStretch();
             middle->addLayout(row);
         }
         auto* line = new QHBoxLayout(this);
@@ -136,7 +135,7 @@ UndoBar::UndoBar(const Theme& theme, QWidget* parent)
     auto* line = new QHBoxLayout(this);
     line->setContentsMargins(16, 8, 8, 8);
     line->setSpacing(8);
-    line->addWidget(text_, 1);
+    line->addWidget(text_, 1, Qt::AlignVCenter);
     line->addWidget(undo_);
     line->addWidget(close_);
     timer_.setSingleShot(true);

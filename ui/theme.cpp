@@ -246,10 +246,13 @@ QFont Theme::font(TextStyle style, bool bold, bool italic) const {
         font.setFamilies({QStringLiteral("Noto Sans Mono CJK SC"), QStringLiteral("Noto Color Emoji")});
     else
         font.setFamilies({QStringLiteral("Noto Sans"), d_->hanFamily(), QStringLiteral("Noto Color Emoji")});
+    // Qt keeps one list of stand-in families for the first family and what else the font asks for. The hint keeps our
+    // two lists apart, and apart from the desktop's own "Noto Sans", which may stand in with another country's Han.
+    font.setStyleHint(d_->traditional ? QFont::System : QFont::SansSerif);
     font.setPixelSize(d_->scaled(type.size));
     font.setWeight(bold || type.alwaysBold ? QFont::Bold : QFont::Normal);
     font.setItalic(italic);
-    // Hinting in both directions makes Han look bold on a dark ground, and moves letters between scales.
+    // Level stems stay crisp; letters keep their places at every scale.
     font.setHintingPreference(QFont::PreferVerticalHinting);
     if (style == TextStyle::Code) {
         font.setFixedPitch(true);

@@ -1,5 +1,6 @@
 #include "ui/models/models_panel.h"
 
+#include "ui/flow_layout.h"
 #include "ui/label.h"
 #include "ui/models/model_list.h"
 #include "ui/text_line.h"
@@ -7,9 +8,9 @@
 #include <QDesktopServices>
 #include <QEvent>
 #include <QFileInfo>
-#include <QHBoxLayout>
 #include <QPushButton>
 #include <QUrl>
+#include <QVBoxLayout>
 
 namespace hearth::ui {
 
@@ -24,11 +25,9 @@ ModelsPanel::ModelsPanel(const Theme& theme, QWidget* parent)
     connect(list_, &ModelList::loadCancelled, this, &ModelsPanel::loadCancelled);
     connect(open_, &QPushButton::clicked, this, &ModelsPanel::openFileRequested);
     connect(reveal_, &QPushButton::clicked, this, [this] { QDesktopServices::openUrl(QUrl::fromLocalFile(path_)); });
-    auto* buttons = new QHBoxLayout;
-    buttons->setSpacing(8);
+    auto* buttons = new FlowLayout(8);
     buttons->addWidget(open_);
     buttons->addWidget(reveal_);
-    buttons->addStretch();
     auto* stack = new QVBoxLayout(this);
     stack->setContentsMargins(8, 8, 8, 24);
     stack->setSpacing(0);

@@ -1,0 +1,116 @@
+#include "app/cli/commands.h"
+
+namespace hearth::cli {
+
+namespace {
+
+constexpr Option kModel = {"--model", "M", "a GGUF file, or its name in the models' folder", true};
+constexpr Option kJson = {"--json", "", "one JSON object instead of text"};
+constexpr Option kContext = {"--context", "N", "tokens of context (the model's own, at most 8192)"};
+constexpr Option kSet = {"--set", "KEY=VALUE", "overrides a metadata key of the model before it is read", false, true};
+constexpr Option kTokens = {"--tokens", "IDS", "token ids with commas, or @FILE", true};
+
+constexpr Option kRunOptions[] = {
+    {"--backend", "B", "cpu, cuda or auto"},
+    {"--threads", "N", "threads (one for each physical core)"},
+    {"--kv", "T", "type of the cache: f32, f16 or bf16"},
+    {"--numerics", "N", "exact (f32 activations and cache) or fast"},
+    kSet,
+};
+
+constexpr Option kChat[] = {
+    kModel,
+    {"--system", "S", "the system prompt"},
+    {"--prompt", "P", "one turn; without it turns are read from standard input, a line each"},
+    {"--max-tokens", "N", "length of a reply at most"},
+    {"--temperature", "T", "0: always the likeliest token"},
+    {"--seed", "S", "the same seed gives the same reply"},
+    kContext,
+    kJson,
+};
+constexpr Option kEval[] = {
+    kModel,
+    kTokens,
+    {"--logits", "OUT.npy", "where the logits go: float32 [K, nVocab]", true},
+    {"--last", "K", "only the last K positions (all)"},
+    {"--chunk", "N", "cuts the prefill"},
+    {"--restore-at", "N", "stores the cache there, drops it, restores it"},
+    kContext,
+};
+constexpr Option kGenerate[] = {kModel, kTokens, {"-n", "N", "how many tokens (16)"}, kContext, kJson};
+constexpr Option kPerplexity[] = {
+    kModel, {"--text", "F", "a file of UTF-8 text", true}, {"--context", "N", "tokens of a window (1024)"}, kJson};
+constexpr Option kTokenize[] = {kModel, kSet, {"--special", "", "text may name control tokens"}};
+constexpr Option kDetokenize[] = {kModel, kSet};
+constexpr Option kTemplate[] = {
+    {"--model", "M", "the template of this model"},
+    {"--template", "FILE", "a template of its own"},
+    {"--now", "TIME", "the time for strftime_now, as 2025-07-04T09:05:03"},
+    kSet,
+};
+constexpr Option kBlocks[] = {
+    {"--type", "T", "a quantized type, as Q4_K", true},
+    {"--in", "FILE", "what is read", true},
+    {"--out", "FILE", "what is written", true},
+};
+constexpr Option kInspect[] = {kContext, kJson, {"--tensors", "", "every tensor too"}};
+constexpr Option kBench[] = {
+    kModel,
+    {"--prompt", "N", "tokens of the prompt (512)"},
+    {"--generate", "N", "tokens generated (64)"},
+    {"--depth", "N", "tokens in the cache before (0)"},
+    {"--sequences", "N", "generated at the same time (1)"},
+    {"--repeat", "N", "the median of so many runs counts (3)"},
+    kContext,
+    kJson,
+};
+
+constexpr Command kCommands[] = {
+    {"chat", "--model M [--prompt P]", "talk with a model",
+     "The reply is streamed; thoughts go to standard error. Ctrl+C stops a reply.", kChat, kRunOptions, 0, runChat},
+    {"eval", "--model M --tokens IDS --logits OUT.npy", "logits for token ids",
+     "Prints {\"argmax\": [one for each position]}. Numerics are exact unless set.", kEval, kRunOptions, 0, runEval},
+    {"generate", "--model M --tokens IDS", "greedy continuation of token ids",
+     "Prints {\"tokens\": [...]}; does not stop at the end of a turn. Numerics are exact unless set.", kGenerate,
+     kRunOptions, 0, runGenerate},
+    {"perplexity", "--model M --text F", "how well a model predicts a text",
+     "Windows that do not overlap; all but the first token of each are scored; an incomplete last one is dropped.",
+     kPerplexity, kRunOptions, 0, runPerplexity},
+    {"tokenize",
+     "--model M",
+     "texts to token ids",
+     "Reads one JSON string a line, prints one JSON array of ids a line; none are added.",
+     kTokenize,
+     {},
+     0,
+     runTokenize},
+    {"detokenize",
+     "--model M",
+     "token ids to texts",
+     "Reads one JSON array of ids a line, prints one JSON string a line.",
+     kDetokenize,
+     {},
+     0,
+     runDetokenize},
+    {"template",
+     "--model M | --template FILE",
+     "render a chat template",
+     "Reads one JSON object of variables a line, prints {\"text\": ...} or {\"error\": ...} a line.",
+     kTemplate,
+     {},
+     0,
+     runTemplate},
+    {"dequantize", "--type T --in BLOCKS.bin --out X.npy", "raw blocks to float32", "", kBlocks, {}, 0, runDequantize},
+    {"encode", "--type T --in X.npy --out BLOCKS.bin", "float32 to raw blocks", "", kBlocks, {}, 0, runEncode},
+    {"inspect", "M", "what a file is, and whether it fits", "", kInspect, kRunOptions, 1, runInspect},
+    {"bench", "--model M", "how fast a model runs here",
+     "The bandwidth of the machine is measured in alternation with the model.", kBench, kRunOptions, 0, runBench},
+};
+
+} // namespace
+
+std::span<const Command> commands() {
+    return kCommands;
+}
+
+} // namespace hearth::cli

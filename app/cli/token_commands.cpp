@@ -1,0 +1,98 @@
+// eval, generate, perplexity: token ids through a model.
+
+#include "app/cli/commands.h"
+#include "app/cli/common.h"
+#include "app/cli/npy.h"
+#include "engine/error.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+namespace hearth::cli {
+
+using engine::Error;
+using engine::Numerics;
+
+int runEval(const Arguments& a) {
+    LoadedModel model(a, Numerics::Exact);
+    const int nVocab = model.engine.info(model.id).nVocab;
+    const std::vector<engine::TokenId> tokens = tokensArgument(a, nVocab);
+    const auto n = static_cast<int64_t>(tokens.size());
+    const int64_t rows = a.whole("--last", n, 1, n);
+    const engine::Engine::EvalOptions options = {
+        .last = 0,
+        .chunk = static_cast<int>(a.whole("--chunk", 0, 1, 1 << 20)),
+        .restoreAt = static_cast<int>(a.whole("--restore-at", 0, 1, n - 1)),
+    };
+    std::vector<float> kept; // (rows, nVocab)
+    std::vector<int64_t> argmax;
+    model.engine.eval(model.id, tokens, options, [&](int position, std::span<const float> logits) {
+        argmax.push_back(std::max_element(logits.begin(), logits.end()) - logits.begin());
+        if (position >= n - rows)
+            kept.insert(kept.end(), logits.begin(), logits.end());
+    });
+    const size_t shape[] = {static_cast<size_t>(rows), static_cast<size_t>(nVocab)};
+    writeNpy(a.text("--logits"), kept, shape);
+    printJson({{"argmax", argmax}});
+    return 0;
+}
+
+int runGenerate(const Arguments& a) {
+    LoadedModel model(a, Numerics::Exact);
+    std::vector<engine::TokenId> out;
+    engine::GenerationSummary summary;
+    engine::GenerationRequest request;
+    request.prompt = tokensArgument(a, model.engine.info(model.id).nVocab);
+    request.sampling.temperature = 0;
+    request.maxTokens = static_cast<int>(a.whole("-n", 16, 1, 1 << 24));
+    request.stopAtEnd = false;
+    request.onToken = [&](const engine::TokenOut& token) { out.push_back(token.id); };
+    request.onFinish = [&](const engine::GenerationSummary& s) { summary = s; };
+    model.engine.start(model.id, std::move(request));
+    while (model.engine.step()) {
+    }
+    if (summary.stop == engine::StopReason::Error)
+        throw Error(summary.error);
+    printJson({{"tokens", out}});
+    return 0;
+}
+
+namespace {
+
+/// -log softmax(logits)[token], in double.
+double negativeLogLikelihood(std::span<const float> logits, engine::TokenId token) {
+    const double top = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (const float x : logits)
+        sum += std::exp(x - top);
+    return std::log(sum) + top - logits[static_cast<size_t>(token)];
+}
+
+} // namespace
+
+int runPerplexity(const Arguments& a) {
+    const std::string text = readWholeFile(a.text("--text"));
+    const auto window = static_cast<size_t>(a.whole("--context", 1024, 2, 1 << 24));
+    LoadedModel model(a, Numerics::Exact);
+    const std::vector<engine::TokenId> tokens = model.engine.text(model.id)->tokenizer->encode(text);
+    if (tokens.size() < window)
+        throw Error("The text has " + std::to_string(tokens.size()) + " tokens, fewer than one window of " +
+                    std::to_string(window) + ".");
+    double total = 0;
+    int64_t scored = 0;
+    for (size_t begin = 0; begin + window <= tokens.size(); begin += window) {
+        const std::span part = std::span(tokens).subspan(begin, window);
+        model.engine.eval(model.id, part, {}, [&](int position, std::span<const float> logits) {
+            const auto next = static_cast<size_t>(position) + 1;
+            if (next >= part.size())
+                return;
+            total += negativeLogLikelihood(logits, part[next]);
+            scored++;
+        });
+    }
+    printJson({{"perplexity", std::exp(total / static_cast<double>(scored))}, {"tokens", scored}});
+    return 0;
+}
+
+} // namespace hearth::cli

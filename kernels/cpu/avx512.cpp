@@ -415,6 +415,10 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
             continue;
         }
         const auto* row = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(first + n) * a.stride);
+        // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is read.
+        for (int64_t ahead = 0; ahead < kChunkBytes + 63; ahead += 64)
+            _mm_prefetch(reinterpret_cast<const char*>(row) + (chunk + kPanelInputsInt8 / 256) * kChunkBytes + ahead,
+                         _MM_HINT_T0);
         const Codes codes = loadAny<Format>(row + chunk * kChunkBytes, groups);
         for (int i = 0; i < 4; ++i)
             rows.q[i][n] = codes.q[i];
@@ -521,15 +525,18 @@ void gemmCodeRows(const Gemm& a, int row) {
             store(acc + r * a.accStride + 16 * v, sums[r][v]);
 }
 
+/// Six rows at a time, the last 7 to 11 in two halves: single rows would leave the processor waiting.
 template <int kGroup>
 void gemmCodes(const Gemm& a) {
-    int r = 0;
-    for (; r + 6 <= a.rows; r += 6)
-        gemmCodeRows<kGroup, 6>(a, r);
-    for (; r + 3 <= a.rows; r += 3)
-        gemmCodeRows<kGroup, 3>(a, r);
-    for (; r < a.rows; ++r)
-        gemmCodeRows<kGroup, 1>(a, r);
+    static constexpr void (*kRows[])(const Gemm&, int) = {gemmCodeRows<kGroup, 1>, gemmCodeRows<kGroup, 2>,
+                                                          gemmCodeRows<kGroup, 3>, gemmCodeRows<kGroup, 4>,
+                                                          gemmCodeRows<kGroup, 5>, gemmCodeRows<kGroup, 6>};
+    for (int r = 0; r < a.rows;) {
+        const int left = a.rows - r;
+        const int now = left > 11 || left == 6 ? 6 : left > 6 ? (left + 1) / 2 : left;
+        kRows[now - 1](a, r);
+        r += now;
+    }
 }
 
 template <typename Format>

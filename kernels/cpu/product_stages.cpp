@@ -138,14 +138,23 @@ private:
                   .first = at == 0});
         }
         for (int64_t r = first; r < end; ++r)
-            writeRow(part, n, outputs, acc + (r - first) * kPanelOutputs, part.out.f32(r) + n);
+            (outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>)(part, n, outputs,
+                                                                               acc + (r - first) * kPanelOutputs,
+                                                                               part.out.f32(r) + n);
     }
 
+    /// kCount 0: `outputs` of them. A known count lets the compiler use vectors.
+    template <int kCount>
     static void writeRow(const ProductPart& part, int64_t n, int outputs, const float* acc, float* out) {
-        for (int i = 0; i < outputs; ++i) {
-            const float sum = part.bias ? acc[i] + part.bias[n + i] : acc[i];
-            out[i] = part.accumulate ? out[i] + sum : sum;
-        }
+        const int count = kCount > 0 ? kCount : outputs;
+        float sums[kPanelOutputs];
+        for (int i = 0; i < count; ++i)
+            sums[i] = part.bias ? acc[i] + part.bias[n + i] : acc[i];
+        if (part.accumulate)
+            for (int i = 0; i < count; ++i)
+                sums[i] = out[i] + sums[i];
+        for (int i = 0; i < count; ++i)
+            out[i] = sums[i];
     }
 
     Product p_;

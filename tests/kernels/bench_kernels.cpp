@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,6 +21,12 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double processSeconds() {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
 }
 
 struct Options {
@@ -105,9 +112,11 @@ struct Bench {
         // The best of many runs: a busy neighbour makes single runs slower, never faster.
         double best = 1e9;
         for (const auto begin = Clock::now(); secondsSince(begin) < options.seconds;) {
-            const auto start = Clock::now();
+            const double start = processSeconds();
+            const auto startWall = Clock::now();
             backend.run(*plan);
-            best = std::min(best, secondsSince(start));
+            // One thread: its own time, in which neighbours do not count.
+            best = std::min(best, options.threads == 1 ? processSeconds() - start : secondsSince(startWall));
         }
         std::vector<float> result(size_t(rows) * size_t(options.outputs));
         backend.read(out.memory, 0, std::as_writable_bytes(std::span(result)));

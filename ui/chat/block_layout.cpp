@@ -205,7 +205,8 @@ QVector<int> BlockLayout::columnWidths(const LayoutRequest& request, int availab
     int left = available;
     for (qsizetype k = 0; k < order.size(); ++k) {
         const int share = left / int(order.size() - k);
-        const int wanted = int(std::ceil(natural[order[k]])) + 2 * kCellPadding + 2;
+        const int sides = (order[k] > 0 ? 1 : 0) + (order[k] + 1 < order.size() ? 1 : 0);
+        const int wanted = int(std::ceil(natural[order[k]])) + sides * kCellPadding + 2;
         widths[order[k]] = std::max(kMinColumn, std::min(wanted, share));
         left = std::max(0, left - widths[order[k]]);
     }
@@ -222,9 +223,10 @@ void BlockLayout::layRow(const LayoutRequest& request) {
     for (qsizetype c = 0; c < text_.cells.size() && c < widths.size(); ++c) {
         const int start = text_.cells[c];
         const int end = c + 1 < text_.cells.size() ? text_.cells[c + 1] - 1 : int(text_.text.size());
-        // The outer columns stand flush with the text around the table.
+        // The outer columns stand flush with the text and the lines around the table.
         const int before = c == 0 ? 0 : kCellPadding;
-        Piece piece = makePiece(request, start, end - start, widths[c] - before - kCellPadding, style_, headRow_,
+        const int after = c + 1 == widths.size() ? 0 : kCellPadding;
+        Piece piece = makePiece(request, start, end - start, widths[c] - before - after, style_, headRow_,
                                 columnAlignment(info_[c]), true);
         piece.at = QPoint(x + before, top_);
         lines = std::max(lines, piece.lines);
@@ -389,7 +391,7 @@ void BlockLayout::paintCodeBackground(QPainter& painter, const Piece& piece) con
         painter.setPen(Qt::NoPen);
         painter.setBrush(type_.theme().color(voice_ == Voice::User ? Token::Hover : Token::Surface));
         for (const QRect& r : rectsOf(run.start, run.start + run.length))
-            painter.drawRoundedRect(r.adjusted(-2, 3, 2, -3), 4, 4);
+            painter.drawRoundedRect(r.adjusted(-1, 3, 1, -3), 4, 4);
         painter.restore();
     }
 }
@@ -413,7 +415,7 @@ void BlockLayout::paintDots(QPainter& painter, const Piece& piece) const {
                 continue;
             const qreal left = line.cursorToX(i - piece.start);
             const qreal em = type_.font(style_, false).pixelSize();
-            const qreal y = piece.at.y() + (line.lineNumber() + 1) * pitch_ - 2.5;
+            const qreal y = piece.at.y() + (line.lineNumber() + 1) * pitch_ - 1.5;
             painter.drawEllipse(QPointF(piece.at.x() + left + em / 2, y), 1.25, 1.25);
         }
         painter.restore();
@@ -495,13 +497,32 @@ QVector<QRect> BlockLayout::rectsOf(int from, int to, int scrollX) const {
     return rects;
 }
 
-int BlockLayout::linkAt(QPoint p, int scrollX) const {
-    for (const InlineRun& run : text_.runs)
-        if (run.link >= 0)
-            for (const QRect& r : rectsOf(run.start, run.start + run.length, scrollX))
-                if (r.contains(p))
-                    return run.link;
-    return -1;
+int BlockLayout::firstChange(const BlockLayout& before) const {
+    if (kind_ != before.kind_ || kind_ == BlockKind::TableRow || left_ != before.left_ || width_ != before.width_ ||
+        style_ != before.style_ || slice_ != before.slice_ || info_ != before.info_)
+        return 0;
+    const QString& now = text_.text;
+    const QString& then = before.text_.text;
+    const auto differ = std::mismatch(now.begin(), now.end(), then.begin(), then.end());
+    int at = int(differ.first - now.begin());
+    // A run that grew is the same up to its old end.
+    const auto& runs = text_.runs;
+    const auto& oldRuns = before.text_.runs;
+    for (qsizetype i = 0; i < std::max(runs.size(), oldRuns.size()); ++i) {
+        if (i >= runs.size() || i >= oldRuns.size()) {
+            at = std::min(at, (i < runs.size() ? runs[i] : oldRuns[i]).start);
+            break;
+        }
+        if (runs[i].start == oldRuns[i].start && runs[i].length == oldRuns[i].length &&
+            runs[i].style == oldRuns[i].style)
+            continue;
+        const bool grew = runs[i].start == oldRuns[i].start && runs[i].style == oldRuns[i].style;
+        at = std::min(at, std::min(runs[i].start, oldRuns[i].start) +
+                              (grew ? std::min(runs[i].length, oldRuns[i].length) : 0));
+        break;
+    }
+    // The word that grew may have left the line before.
+    return std::max(0, std::min(caret(at).y(), before.caret(at).y()) - pitch_);
 }
 
 int BlockLayout::lineStart(int offset) const {

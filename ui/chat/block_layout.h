@@ -65,7 +65,8 @@ public:
     int offsetAt(QPoint, int scrollX = 0) const;
     /// The caret at an offset: 1 px wide, as high as the line.
     QRect caret(int offset, int scrollX = 0) const;
-    int linkAt(QPoint, int scrollX = 0) const; // index into the leaf's links, -1: none
+    /// px from the top where what is painted begins to differ from an earlier layout of the same leaf.
+    int firstChange(const BlockLayout& before) const;
     QVector<QRect> rectsOf(int from, int to, int scrollX = 0) const;
     int lineStart(int offset) const;
     int lineEnd(int offset) const;

@@ -189,8 +189,7 @@ struct ChatView::Private {
             if (layout)
                 layout->relayout(column);
         for (int i = 0; i < int(layouts.size()); ++i)
-            if (layouts[size_t(i)])
-                heights.set(i, layouts[size_t(i)]->height());
+            heights.set(i, layouts[size_t(i)] ? layouts[size_t(i)]->height() : guessedHeight(i));
         if (oldHeight > 0) { // the same line stays at the top, or near it
             const BlockLayout* now = layoutFor(anchorMessage).ensureLayout(Part::Body, anchor.block);
             if (now)

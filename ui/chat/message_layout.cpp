@@ -36,21 +36,24 @@ void MessageLayout::sync(const Column& column) {
     column_ = column;
     if (hidden())
         return;
-    dirtyFrom_ =
-        std::min(dirtyFrom_, section(Part::Body).frozen > 0 ? blockTop(Part::Body, section(Part::Body).frozen - 1) : 0);
+    // The ember stands in the last line, the state below it.
+    dirtyFrom_ = std::min(dirtyFrom_, std::max(0, footTop() - 64));
+    const int bodyBefore = bodyTop();
     if (thoughtsOpen_)
         syncSection(Part::Thoughts);
     syncSection(Part::Body);
     measure();
-    if (thinking() || thoughtsOpen_)
+    if (thinking() || thoughtsOpen_ || bodyTop() != bodyBefore)
         dirtyFrom_ = 0;
 }
 
 void MessageLayout::relayout(const Column& column) {
     column_ = column;
-    for (Section& s : sections_)
+    for (Section& s : sections_) {
         for (auto& layout : s.layouts)
             layout.reset();
+        s.frozen = 0; // every height is a guess again
+    }
     dirtyFrom_ = 0;
     sync(column);
 }
@@ -78,11 +81,19 @@ void MessageLayout::syncSection(Part part) {
     s.layouts.resize(size_t(count));
     for (int i = from; i < count; ++i) {
         auto& layout = s.layouts[size_t(i)];
-        if (layout && layout->blockId() != b.block(i).id)
-            layout.reset();
         const Voice v = voice(part);
+        const int top = partTop(part) + s.heights.total();
+        std::unique_ptr<BlockLayout> before;
+        if (layout && layout->blockId() != b.block(i).id)
+            before = std::move(layout);
         s.heights.append(layout ? gapAbove(b, i, v) + layout->height()
                                 : estimatedHeight(b, i, partWidth(part), v, type_));
+        if (before) { // it was on the screen: only its lines that changed are painted again
+            const BlockLayout* now = ensureLayout(part, i);
+            dirtyFrom_ = std::min(dirtyFrom_, top + gapAbove(b, i, v) + now->firstChange(*before));
+        } else if (!layout) {
+            dirtyFrom_ = std::min(dirtyFrom_, top - BlockLayout::kCodePadding);
+        }
     }
     s.frozen = b.frozenCount();
     if (isUser() && part == Part::Body && count > 0) {
@@ -94,7 +105,7 @@ void MessageLayout::syncSection(Part part) {
 void MessageLayout::measure() {
     const int small = type_.pitch(TextStyle::Small);
     const int line = type_.pitch(TextStyle::Interface);
-    head_ = kTurnGap;
+    head_ = turnGap();
     middle_ = 0;
     foot_ = 0;
     noteHeight_ = 0;
@@ -158,7 +169,7 @@ int MessageLayout::bodyHeight() const {
     const Section& s = section(Part::Body);
     if (folded())
         return kFoldLines * type_.pitch(TypeSheet::textStyle(Voice::User));
-    if (s.heights.count() == 0 && !thinking() && !hidden())
+    if (s.heights.count() == 0 && growing() && !thinking())
         return type_.pitch(TextStyle::Message);
     return s.heights.total();
 }
@@ -247,6 +258,8 @@ int MessageLayout::ensureForward(const Anchor& from, int px) {
         if (past)
             continue;
         const int start = here && from.zone != Anchor::Head ? from.block : 0;
+        if (start > 0 && start < shownBlocks(part))
+            ensureLayout(part, start - 1); // the lower edge of code lies in the gap of the leaf that follows
         for (int i = start; i < shownBlocks(part) && left > 0; ++i) {
             ensureLayout(part, i);
             left -= section(part).heights.height(i);
@@ -312,11 +325,12 @@ void MessageLayout::paintLine(QPainter& painter, QRect rect, TextStyle style, To
     layout.setTextOption(option);
     layout.beginLayout();
     QTextLine line = layout.createLine();
+    if (line.isValid()) {
+        line.setLineWidth(rect.width());
+        const int top = (rect.height() - type_.pitch(style)) / 2;
+        line.setPosition(QPointF(0, top + type_.baseline(style) - line.ascent()));
+    }
     layout.endLayout();
-    if (!line.isValid())
-        return;
-    line.setLineWidth(rect.width());
-    line.setPosition(QPointF(0, (rect.height() - type_.pitch(style)) / 2 + type_.baseline(style) - line.ascent()));
     painter.save();
     painter.setClipRect(rect, Qt::IntersectClip);
     painter.setPen(type_.theme().color(token));
@@ -359,8 +373,14 @@ QString MessageLayout::lastThought() const {
     return metrics.elidedText(singleLine(end.toString()), Qt::ElideLeft, column_.width - kThoughtIndent - 2);
 }
 
+/// The space kept for an answer's actions is part of the space below it.
+int MessageLayout::turnGap() const {
+    const bool afterAnswer = index_ > 0 && document_.message(index_ - 1).role == Role::Assistant;
+    return afterAnswer ? kTurnGap / 2 : kTurnGap;
+}
+
 int MessageLayout::thoughtsTitleTop() const {
-    return kTurnGap + (showName_ && !row().model.isEmpty() ? type_.pitch(TextStyle::Small) + 4 : 0);
+    return turnGap() + (showName_ && !row().model.isEmpty() ? type_.pitch(TextStyle::Small) + 4 : 0);
 }
 
 QRect MessageLayout::thoughtsTitleRect() const {
@@ -371,7 +391,7 @@ QRect MessageLayout::thoughtsTitleRect() const {
 void MessageLayout::paintHead(QPainter& painter, const PaintState& state) const {
     const Theme& theme = type_.theme();
     if (!isUser() && showName_ && !row().model.isEmpty())
-        paintLine(painter, QRect(column_.left, kTurnGap, column_.width, type_.pitch(TextStyle::Small)),
+        paintLine(painter, QRect(column_.left, turnGap(), column_.width, type_.pitch(TextStyle::Small)),
                   TextStyle::Small, Token::Third, row().model);
     if (isUser() || !hasThoughts())
         return;
@@ -411,7 +431,8 @@ void MessageLayout::paintPart(QPainter& painter, const PaintState& state, Part p
     if (shown == 0)
         return;
     const Section& s = section(part);
-    const int first = std::max(0, s.heights.at(std::max(0, state.clip.top() - partTop(part))));
+    // The lower edge of code lies in the gap of the leaf that follows.
+    const int first = std::max(0, s.heights.at(std::max(0, state.clip.top() - partTop(part))) - 1);
     const int left = partLeft(part);
     for (int i = first; i < shown; ++i) {
         const int top = blockTop(part, i);
@@ -542,9 +563,10 @@ void MessageLayout::paintFoot(QPainter& painter, const PaintState& state) const 
     }
     if (row().siblingCount > 1 && !growing()) {
         // Which version this is stays readable without the pointer.
-        const int left = column_.left + (state.active ? 3 * kActionWidth - 6 : -6);
-        paintLine(painter, QRect(left, height() - kActionHeight, 48, kActionHeight), TextStyle::Small, Token::Third,
-                  QStringLiteral("%1/%2").arg(row().siblingIndex + 1).arg(row().siblingCount), Qt::AlignHCenter);
+        const QString version = QStringLiteral("%1/%2").arg(row().siblingIndex + 1).arg(row().siblingCount);
+        const int left = column_.left + (state.active ? 3 * kActionWidth - 6 : 0);
+        paintLine(painter, QRect(left, height() - kActionHeight, 36, kActionHeight), TextStyle::Small, Token::Third,
+                  version, state.active ? Qt::AlignHCenter : Qt::AlignLeft);
     }
 }
 

@@ -40,7 +40,7 @@ struct Column {
 /// One message: its name, thoughts, leaves, state and actions, from top to bottom. Keeps the height of every leaf and
 /// the layout of those that are on the screen. Coordinates: x of the viewport, y from the message's own top.
 class MessageLayout {
-    Q_DECLARE_TR_FUNCTIONS(ChatView)
+    Q_DECLARE_TR_FUNCTIONS(hearth::ui::ChatView)
 
 public:
     MessageLayout(const ChatDocument&, int index, const TypeSheet&, const Column&, bool showName);
@@ -170,6 +170,7 @@ private:
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
     QString thoughtsTitle() const;
     QString lastThought() const;
+    int turnGap() const;
     int thoughtsTitleTop() const;
     QRect thoughtsTitleRect() const;
     int noteTop() const;

@@ -1,0 +1,591 @@
+#include "samples.h"
+#include "ui/chat/chat_view.h"
+#include "ui/chat/height_index.h"
+
+#include <QAbstractButton>
+#include <QAccessible>
+#include <QBackingStore>
+#include <QClipboard>
+#include <QGuiApplication>
+#include <QRandomGenerator>
+#include <QScrollBar>
+#include <QSignalSpy>
+#include <QTest>
+#include <QWheelEvent>
+
+using namespace hearth::ui;
+using test::answer;
+using test::user;
+
+namespace {
+
+struct Window {
+    Theme theme;
+    ChatDocument document;
+    ChatView view{document, theme};
+
+    explicit Window(QSize size = QSize(800, 600)) {
+        view.resize(size);
+        view.show();
+        view.activateWindow();
+        if (!QTest::qWaitForWindowActive(&view))
+            qWarning("the window is not active");
+    }
+
+    void show(const QVector<MessageRow>& rows) {
+        document.setMessages(rows);
+        settle();
+    }
+
+    void settle() {
+        for (int i = 0; i < 4; ++i)
+            QCoreApplication::processEvents();
+    }
+
+    void wheel(int notches) {
+        QWheelEvent event(QPointF(400, 300), view.viewport()->mapToGlobal(QPointF(400, 300)), QPoint(),
+                          QPoint(0, 120 * notches), Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+        QCoreApplication::sendEvent(view.viewport(), &event);
+        settle();
+    }
+
+    QPoint pointOf(const TextPosition& p) { return view.caretRect(p).center(); }
+
+    void drag(QPoint from, QPoint to) {
+        QTest::mousePress(view.viewport(), Qt::LeftButton, {}, from);
+        QMouseEvent move(QEvent::MouseMove, to, view.viewport()->mapToGlobal(to), Qt::NoButton, Qt::LeftButton, {});
+        QCoreApplication::sendEvent(view.viewport(), &move);
+        QTest::mouseRelease(view.viewport(), Qt::LeftButton, {}, to);
+    }
+
+    QAbstractButton* endButton() { return view.findChild<QAbstractButton*>(); }
+};
+
+QVector<MessageRow> longConversation(int turns) {
+    QVector<MessageRow> rows;
+    for (int i = 0; i < turns; ++i) {
+        rows << user(2 * i + 1, QStringLiteral("Question %1?").arg(i));
+        QString text;
+        for (int k = 0; k < 6; ++k)
+            text += QStringLiteral("Paragraph %1 of answer %2, long enough to be wrapped over several lines of the "
+                                   "column, which a guess of its height may get wrong: 中文也一样。\n\n")
+                        .arg(k)
+                        .arg(i);
+        rows << answer(2 * i + 2, text + QStringLiteral("```\ncode\nmore code\n```\n\n- a\n- b\n"));
+    }
+    return rows;
+}
+
+MessageRow streaming(RowId id) {
+    MessageRow row = answer(id, QString());
+    row.state = MessageState::Streaming;
+    return row;
+}
+
+} // namespace
+
+class ChatViewTest : public QObject {
+    Q_OBJECT
+
+private slots:
+    void heightIndex();
+    void selectsByMouseOverMessages();
+    void selectsWordsAndLeaves();
+    void selectsByKeyboard();
+    void copiesAsItIsRead();
+    void followsTheEnd();
+    void textNeverJumps();
+    void scrollingUpMovesByWhatWasAsked();
+    void resizingKeepsThePlace();
+    void positionComesBack();
+    void onlyWhatIsNearIsLaidOut();
+    void partialPaintingIsRight();
+    void longMessagesFold();
+    void thoughtsFold();
+    void actionsShowOnHoverAndFocusInPlace();
+    void linksGoOutOneWay();
+    void pitchIsEqual();
+    void aContinuedReplyGoesOnInItsLine();
+    void anEndedReplyKeepsItsText();
+    void removingMessages();
+    void screenReaders();
+    void enlargedText();
+};
+
+void ChatViewTest::heightIndex() {
+    QRandomGenerator random(1);
+    HeightIndex index;
+    QVector<int> plain;
+    for (int i = 0; i < 3000; ++i) {
+        const int what = random.bounded(10);
+        if (what < 6 || plain.isEmpty()) {
+            const int h = random.bounded(50);
+            index.append(h);
+            plain.append(h);
+        } else if (what < 9) {
+            const int at = random.bounded(int(plain.size()));
+            const int h = random.bounded(50);
+            index.set(at, h);
+            plain[at] = h;
+        } else {
+            const int n = random.bounded(int(plain.size()) + 1);
+            if (n > plain.size() / 2) {
+                index.truncate(n);
+                plain.resize(n);
+            }
+        }
+        int sum = 0;
+        const int probe = plain.isEmpty() ? 0 : random.bounded(int(plain.size()));
+        for (int k = 0; k < probe; ++k)
+            sum += plain[k];
+        QCOMPARE(index.top(probe), sum);
+        QCOMPARE(index.count(), int(plain.size()));
+        if (plain.isEmpty())
+            continue;
+        const int y = random.bounded(index.total() + 2);
+        const int at = index.at(y);
+        if (y < index.total()) {
+            QVERIFY(index.top(at) <= y && y < index.top(at) + plain[at]);
+        } else {
+            QCOMPARE(at, int(plain.size()) - 1);
+        }
+    }
+}
+
+void ChatViewTest::selectsByMouseOverMessages() {
+    Window w;
+    w.show({user(1, QStringLiteral("first question")), answer(2, QStringLiteral("An **answer** here.\n\n- one\n- two")),
+            user(3, QStringLiteral("second question"))});
+    const QPoint from = w.view.caretRect({0, Part::Body, 0, 6}).center();
+    const QPoint to = w.view.caretRect({2, Part::Body, 0, 6}).center();
+    w.drag(from, to);
+    QVERIFY(w.view.hasSelection());
+    const QString expected = QStringLiteral("question\n\nAn answer here.\n\n\u2022 one\n\u2022 two\n\nsecond");
+    QCOMPARE(w.view.selectedText(), expected);
+    QTest::keySequence(&w.view, QKeySequence::Copy);
+    QCOMPARE(QGuiApplication::clipboard()->text(), expected);
+    // Upwards it is the same.
+    w.drag(to, from);
+    QCOMPARE(w.view.selectedText(), expected);
+    QTest::mouseClick(w.view.viewport(), Qt::LeftButton, {}, QPoint(300, 590));
+    QVERIFY(!w.view.hasSelection());
+    // A selection is drawn.
+    w.drag(from, to);
+    const QImage image = w.view.grab().toImage();
+    const QRect inside = w.view.caretRect({1, Part::Body, 0, 3});
+    QCOMPARE(image.pixelColor(inside.x() + 1, inside.y() + 1), w.theme.color(Token::Selection));
+}
+
+void ChatViewTest::selectsWordsAndLeaves() {
+    Window w;
+    w.show({answer(1, QStringLiteral("Alpha beta gamma.\n\nDelta."))});
+    const QPoint p = w.pointOf({0, Part::Body, 0, 8});
+    QTest::mouseDClick(w.view.viewport(), Qt::LeftButton, {}, p);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("beta"));
+    QTest::mousePress(w.view.viewport(), Qt::LeftButton, {}, p); // the third click of three
+    QTest::mouseRelease(w.view.viewport(), Qt::LeftButton, {}, p);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("Alpha beta gamma."));
+}
+
+void ChatViewTest::selectsByKeyboard() {
+    Window w;
+    w.show({user(1, QStringLiteral("ab")), answer(2, QStringLiteral("cd ef"))});
+    w.view.setFocus();
+    w.drag(w.pointOf({0, Part::Body, 0, 1}), w.pointOf({0, Part::Body, 0, 1}));
+    for (int i = 0; i < 3; ++i)
+        QTest::keyClick(&w.view, Qt::Key_Right, Qt::ShiftModifier);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("b\n\nc"));
+    QTest::keyClick(&w.view, Qt::Key_End, Qt::ShiftModifier);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("b\n\ncd ef"));
+    QTest::keyClick(&w.view, Qt::Key_Left, Qt::ShiftModifier | Qt::ControlModifier);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("b\n\ncd "));
+    QTest::keyClick(&w.view, Qt::Key_Up, Qt::ShiftModifier);
+    QVERIFY(!w.view.selectedText().contains(u'c'));
+    QTest::keySequence(&w.view, QKeySequence::SelectAll);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("ab\n\ncd ef"));
+    QTest::keyClick(&w.view, Qt::Key_Escape);
+    QVERIFY(!w.view.hasSelection());
+}
+
+void ChatViewTest::copiesAsItIsRead() {
+    ChatDocument document;
+    document.setMessages({answer(1, QStringLiteral("# Head\n\n3. a\n   - b\n4. [x] c\n\n| x | y |\n|---|---|\n| 1 | 2 "
+                                                   "|\n\n```\nl1\nl2\n```\n\n> q\x1b[31m"))});
+    QCOMPARE(document.plainText(0, Part::Body),
+             QStringLiteral("Head\n\n3. a\n  \u2022 b\n[x] c\n\nx\ty\n1\t2\n\nl1\nl2\n\nq[31m"));
+}
+
+void ChatViewTest::followsTheEnd() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(10);
+    rows << streaming(100);
+    w.show(rows);
+    QVERIFY(w.view.atEnd());
+    for (int i = 0; i < 60; ++i) {
+        w.document.appendText(100, QStringLiteral("Line %1 of the reply.\n\n").arg(i));
+        w.settle();
+        QVERIFY(w.view.atEnd());
+        QCOMPARE(w.view.verticalScrollBar()->value(), w.view.verticalScrollBar()->maximum());
+    }
+    QVERIFY(!w.endButton()->isVisible());
+    w.wheel(3);
+    QVERIFY(!w.view.atEnd());
+    QVERIFY(w.endButton()->isVisible());
+    const int at = w.view.verticalScrollBar()->value();
+    w.document.appendText(100, QStringLiteral("more\n\n").repeated(20));
+    w.settle();
+    QCOMPARE(w.view.verticalScrollBar()->value(), at);
+    QVERIFY(w.view.verticalScrollBar()->maximum() > at + 300);
+    QTest::mouseClick(w.endButton(), Qt::LeftButton);
+    QVERIFY(w.view.atEnd());
+    QVERIFY(!w.endButton()->isVisible());
+    // Scrolled down to the end by hand: following again.
+    w.wheel(2);
+    QVERIFY(!w.view.atEnd());
+    w.wheel(-3);
+    QVERIFY(w.view.atEnd());
+}
+
+void ChatViewTest::textNeverJumps() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(30);
+    rows << streaming(100);
+    w.show(rows);
+    w.view.setScrollPosition(21.4);
+    w.settle();
+    const TextPosition seen{21, Part::Body, 3, 10};
+    const int y = w.view.caretRect(seen).y();
+    for (int i = 0; i < 30; ++i) {
+        w.document.appendText(100, QStringLiteral("word **word** word\n"));
+        w.settle();
+        QCOMPARE(w.view.caretRect(seen).y(), y);
+    }
+    w.document.finishMessage(100, MessageState::Complete, 0, QString());
+    w.settle();
+    QCOMPARE(w.view.caretRect(seen).y(), y);
+}
+
+void ChatViewTest::scrollingUpMovesByWhatWasAsked() {
+    // The messages above were never laid out: their guesses become true while the reader passes.
+    Window w;
+    w.show(longConversation(40));
+    for (int step = 0; step < 60; ++step) {
+        const double position = w.view.scrollPosition();
+        const int message = position < 0 ? w.document.count() - 1 : int(position);
+        const int before = w.view.messageRect(message).y();
+        const int wanted = std::min(w.view.verticalScrollBar()->value(), 3 * w.theme.lineHeight(TextStyle::Message));
+        w.wheel(1);
+        const int moved = w.view.messageRect(message).y() - before;
+        QVERIFY2(moved == wanted || w.view.verticalScrollBar()->value() == 0,
+                 qPrintable(QStringLiteral("%1 of %2").arg(moved).arg(wanted)));
+    }
+}
+
+void ChatViewTest::resizingKeepsThePlace() {
+    Window w;
+    w.show(longConversation(20));
+    w.view.setScrollPosition(11.5);
+    w.settle();
+    const double before = w.view.scrollPosition();
+    w.view.resize(560, 600);
+    w.settle();
+    QVERIFY2(std::abs(w.view.scrollPosition() - before) < 0.2, qPrintable(QString::number(w.view.scrollPosition())));
+    w.view.resize(800, 600);
+    w.settle();
+    QVERIFY2(std::abs(w.view.scrollPosition() - before) < 0.2, qPrintable(QString::number(w.view.scrollPosition())));
+    // At the end it stays at the end.
+    w.view.scrollToEnd();
+    w.view.resize(560, 500);
+    w.settle();
+    QVERIFY(w.view.atEnd());
+    QCOMPARE(w.view.verticalScrollBar()->value(), w.view.verticalScrollBar()->maximum());
+}
+
+void ChatViewTest::positionComesBack() {
+    Window w;
+    w.show(longConversation(20));
+    w.view.setScrollPosition(7.25);
+    w.settle();
+    const double position = w.view.scrollPosition();
+    QVERIFY(std::abs(position - 7.25) < 0.05);
+    Window again;
+    again.show(longConversation(20));
+    QCOMPARE(again.view.scrollPosition(), -1.0);
+    again.view.setScrollPosition(position);
+    again.settle();
+    QVERIFY(std::abs(again.view.scrollPosition() - position) < 0.01);
+    again.view.setScrollPosition(-1);
+    QVERIFY(again.view.atEnd());
+    again.view.setScrollPosition(1e9);
+    again.view.setScrollPosition(0);
+    QCOMPARE(again.view.verticalScrollBar()->value(), 0);
+}
+
+void ChatViewTest::onlyWhatIsNearIsLaidOut() {
+    Window w;
+    w.show(longConversation(500));
+    QVERIFY2(w.view.layoutCount() < 80, qPrintable(QString::number(w.view.layoutCount())));
+    for (int i = 0; i < 20; ++i) {
+        w.view.setScrollPosition(i * 45 + 0.3);
+        w.settle();
+        w.view.grab();
+        QVERIFY2(w.view.layoutCount() < 120, qPrintable(QString::number(w.view.layoutCount())));
+    }
+    // One message of thousands of leaves.
+    w.show({answer(1, QStringLiteral("- an item\n").repeated(5000))});
+    QVERIFY2(w.view.layoutCount() < 120, qPrintable(QString::number(w.view.layoutCount())));
+    w.view.setScrollPosition(0.5);
+    QVERIFY2(w.view.layoutCount() < 160, qPrintable(QString::number(w.view.layoutCount())));
+}
+
+void ChatViewTest::partialPaintingIsRight() {
+    // What stands in the window after many small repaints is what a whole painting gives.
+    Window w;
+    QVector<MessageRow> rows = longConversation(3);
+    rows << streaming(100);
+    w.show(rows);
+    const QString text = test::english()[1].text + test::chinese()[1].text;
+    int frame = 0;
+    for (qsizetype at = 0; at < text.size(); at += 9) {
+        w.document.appendText(100, text.mid(at, 9));
+        w.settle();
+        if (++frame % 25)
+            continue;
+        const auto* shown = static_cast<QImage*>(w.view.backingStore()->paintDevice());
+        const QImage inWindow = shown->copy(w.view.rect()).convertToFormat(QImage::Format_RGB32);
+        const QImage whole = w.view.grab().toImage().convertToFormat(QImage::Format_RGB32);
+        if (inWindow != whole && qEnvironmentVariableIsSet("HEARTH_SCREENSHOTS")) {
+            inWindow.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/partial.png"));
+            whole.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/whole.png"));
+        }
+        QVERIFY2(inWindow == whole, qPrintable(QStringLiteral("frame %1").arg(frame)));
+    }
+}
+
+void ChatViewTest::longMessagesFold() {
+    Window w;
+    QString text;
+    for (int i = 0; i < 40; ++i)
+        text += QStringLiteral("line %1\n").arg(i);
+    w.show({user(1, text), answer(2, QStringLiteral("ok"))});
+    const int folded = w.view.messageRect(0).height();
+    QVERIFY(folded < 16 * 24 + 80);
+    QVERIFY(w.view.activateTarget(QStringLiteral("Show more")));
+    w.settle();
+    QVERIFY(w.view.messageRect(0).height() > 40 * 24);
+    w.view.setScrollPosition(0.99);
+    w.settle();
+    QVERIFY(w.view.activateTarget(QStringLiteral("Show less")));
+    w.settle();
+    QCOMPARE(w.view.messageRect(0).height(), folded);
+    QVERIFY(w.view.messageRect(0).intersects(w.view.viewport()->rect())); // and it is still there to be seen
+    w.show({user(1, QStringLiteral("short"))});
+    QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Show more")));
+}
+
+void ChatViewTest::thoughtsFold() {
+    Window w;
+    MessageRow row = streaming(1);
+    w.show({row});
+    w.document.appendThoughts(1, QStringLiteral("First thought.\n\nSecond"));
+    w.settle();
+    QVERIFY(w.view.visibleTargets().join(u' ').contains(QStringLiteral("Thinking")));
+    const int growing = w.view.messageRect(0).height();
+    w.document.appendThoughts(1, QStringLiteral(" thought.\n\nThird thought.\n").repeated(30));
+    w.settle();
+    QCOMPARE(w.view.messageRect(0).height(), growing); // one line, however much is thought
+    w.document.appendText(1, QStringLiteral("The answer."));
+    w.document.finishMessage(1, MessageState::Complete, 34, QString());
+    w.settle();
+    const QString title = QStringLiteral("Thought for 34 s");
+    QVERIFY(w.view.visibleTargets().contains(title));
+    const int folded = w.view.messageRect(0).height();
+    w.view.setFocus(Qt::TabFocusReason); // the keyboard's way
+    QTest::keyClick(&w.view, Qt::Key_Return);
+    w.settle();
+    QVERIFY(w.view.messageRect(0).height() > folded + 100);
+    QVERIFY(w.view.activateTarget(title));
+    w.settle();
+    QCOMPARE(w.view.messageRect(0).height(), folded);
+    // Thoughts are not part of what is copied with the answer.
+    w.view.selectAll();
+    QCOMPARE(w.view.selectedText(), QStringLiteral("The answer."));
+}
+
+void ChatViewTest::actionsShowOnHoverAndFocusInPlace() {
+    Window w;
+    MessageRow second = answer(2, QStringLiteral("An answer."));
+    second.siblingCount = 3;
+    second.siblingIndex = 1;
+    MessageRow cut = answer(4, QStringLiteral("Cut"));
+    cut.state = MessageState::Interrupted;
+    w.show({user(1, QStringLiteral("q")), second, user(3, QStringLiteral("r")), cut});
+    QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Regenerate")));
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Continue")));
+    const int height = w.view.messageRect(1).height();
+    QMouseEvent move(QEvent::MouseMove, QPointF(300, w.view.messageRect(1).center().y()),
+                     w.view.viewport()->mapToGlobal(QPointF(300, w.view.messageRect(1).center().y())), Qt::NoButton,
+                     Qt::NoButton, {});
+    QCoreApplication::sendEvent(w.view.viewport(), &move);
+    for (const char* label : {"Copy", "Regenerate", "Previous version", "Next version"})
+        QVERIFY2(w.view.visibleTargets().contains(QLatin1String(label)), label);
+    QCOMPARE(w.view.messageRect(1).height(), height);
+    QSignalSpy regenerate(&w.view, &ChatView::regenerateRequested);
+    QSignalSpy sibling(&w.view, &ChatView::siblingRequested);
+    QSignalSpy goOn(&w.view, &ChatView::continueRequested);
+    w.view.activateTarget(QStringLiteral("Regenerate"));
+    QCOMPARE(regenerate.takeFirst().at(0).toLongLong(), 2);
+    w.view.activateTarget(QStringLiteral("Next version"));
+    QCOMPARE(sibling.takeFirst().at(1).toInt(), 2);
+    w.view.activateTarget(QStringLiteral("Continue"));
+    QCOMPARE(goOn.takeFirst().at(0).toLongLong(), 4);
+    w.view.activateTarget(QStringLiteral("Copy"));
+    QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("An answer."));
+    QEvent leave(QEvent::Leave);
+    QCoreApplication::sendEvent(w.view.viewport(), &leave);
+    QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Regenerate")));
+    w.view.setFocus(Qt::TabFocusReason);
+    QCOMPARE(w.view.visibleTargets().count(QStringLiteral("Regenerate")), 2);
+    // Tab walks them, then leaves.
+    for (int i = 0; i < 20 && w.view.hasFocus(); ++i)
+        QTest::keyClick(&w.view, Qt::Key_Tab);
+    QVERIFY(regenerate.isEmpty());
+}
+
+void ChatViewTest::linksGoOutOneWay() {
+    Window w;
+    w.show({answer(1, QStringLiteral("[here](https://example.com/x) and `code`"))});
+    QSignalSpy opened(&w.view, &ChatView::linkActivated);
+    QSignalSpy hovered(&w.view, &ChatView::linkHovered);
+    const QPoint p = w.pointOf({0, Part::Body, 0, 2});
+    QMouseEvent move(QEvent::MouseMove, p, w.view.viewport()->mapToGlobal(p), Qt::NoButton, Qt::NoButton, {});
+    QCoreApplication::sendEvent(w.view.viewport(), &move);
+    QCOMPARE(hovered.takeFirst().at(0).toString(), QStringLiteral("https://example.com/x"));
+    QCOMPARE(opened.count(), 0);
+    // Dragging over a link selects its text; clicking hands it out.
+    w.drag(w.view.caretRect({0, Part::Body, 0, 0}).center(), w.view.caretRect({0, Part::Body, 0, 4}).center());
+    QCOMPARE(opened.count(), 0);
+    QCOMPARE(w.view.selectedText(), QStringLiteral("here"));
+    QTest::mouseClick(w.view.viewport(), Qt::LeftButton, {}, p);
+    QCOMPARE(opened.count(), 1);
+    QCOMPARE(opened.takeFirst().at(0).toUrl(), QUrl(QStringLiteral("https://example.com/x")));
+}
+
+void ChatViewTest::pitchIsEqual() {
+    Window w;
+    const QString text =
+        QStringLiteral("Latin words and 中文字 with `code` and **bold 粗体** and \U0001F600 emoji, ").repeated(12);
+    w.show({answer(1, text)});
+    const int pitch = w.theme.lineHeight(TextStyle::Message);
+    const int first = w.view.caretRect({0, Part::Body, 0, 0}).y();
+    const int length = int(w.document.blocks(0, Part::Body).inlines(0).text.size());
+    QSet<int> lines;
+    for (int i = 0; i < length; i += 5) {
+        const QRect r = w.view.caretRect({0, Part::Body, 0, i});
+        QCOMPARE((r.y() - first) % pitch, 0);
+        QCOMPARE(r.height(), pitch);
+        lines.insert(r.y());
+    }
+    QVERIFY(lines.size() >= 8);
+    QCOMPARE(lines.size() * pitch, *std::max_element(lines.begin(), lines.end()) - first + pitch); // no line is skipped
+}
+
+void ChatViewTest::aContinuedReplyGoesOnInItsLine() {
+    Window w;
+    MessageRow row = streaming(1);
+    w.show({row});
+    w.document.appendText(1, QStringLiteral("The quick bro"));
+    w.document.finishMessage(1, MessageState::Interrupted, 0, QString());
+    w.settle();
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Continue")));
+    row.state = MessageState::Streaming;
+    w.document.updateMessage(row);
+    w.settle();
+    w.document.appendText(1, QStringLiteral("wn fox"));
+    w.settle();
+    w.document.finishMessage(1, MessageState::Complete, 0, QString());
+    w.settle();
+    QCOMPARE(w.document.text(1), QStringLiteral("The quick brown fox"));
+    QCOMPARE(w.document.blocks(0, Part::Body).count(), 1);
+    QCOMPARE(w.document.messages()[0].text, QStringLiteral("The quick brown fox"));
+    QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Continue")));
+}
+
+void ChatViewTest::anEndedReplyKeepsItsText() {
+    ChatDocument document;
+    MessageRow row = streaming(5);
+    document.setMessages({row});
+    document.appendText(5, QStringLiteral("a"));
+    row.state = MessageState::Complete;
+    row.text = QString();
+    document.updateMessage(row);
+    QCOMPARE(document.text(5), QStringLiteral("a"));
+    QCOMPARE(document.message(0).state, MessageState::Complete);
+    document.appendText(5, QStringLiteral("late")); // a token that comes after the end changes nothing
+    QCOMPARE(document.text(5), QStringLiteral("a"));
+    document.appendText(99, QStringLiteral("nobody"));
+    document.finishMessage(99, MessageState::Complete, 0, QString());
+    document.removeFrom(99);
+    QCOMPARE(document.count(), 1);
+}
+
+void ChatViewTest::removingMessages() {
+    Window w;
+    w.show(longConversation(10));
+    w.view.selectAll();
+    w.document.removeFrom(5);
+    w.settle();
+    QCOMPARE(w.document.count(), 4);
+    QVERIFY(!w.view.hasSelection());
+    w.document.appendMessage(user(50, QStringLiteral("again")));
+    w.document.appendMessage(streaming(51));
+    w.document.appendText(51, QStringLiteral("yes"));
+    w.settle();
+    QCOMPARE(w.document.indexOf(51), 5);
+    QVERIFY(w.view.atEnd());
+    w.document.removeFrom(1);
+    w.settle();
+    QCOMPARE(w.document.count(), 0);
+    w.view.grab();
+    w.view.selectAll();
+    QTest::keyClick(&w.view, Qt::Key_Right, Qt::ShiftModifier);
+    QVERIFY(w.view.selectedText().isEmpty());
+}
+
+void ChatViewTest::screenReaders() {
+    Window w;
+    w.show({user(1, QStringLiteral("Hello")), answer(2, QStringLiteral("**Hi** there\n\n- one"))});
+    QAccessibleInterface* view = QAccessible::queryAccessibleInterface(&w.view);
+    QVERIFY(view);
+    QCOMPARE(view->role(), QAccessible::List);
+    QCOMPARE(view->childCount(), 2);
+    QCOMPARE(view->child(0)->text(QAccessible::Name), QStringLiteral("You"));
+    QCOMPARE(view->child(1)->text(QAccessible::Name), QStringLiteral("SmolLM2 135M"));
+    QCOMPARE(view->child(1)->text(QAccessible::Value), QStringLiteral("Hi there\n\n\u2022 one"));
+    QCOMPARE(view->indexOfChild(view->child(1)), 1);
+    QVERIFY(view->child(1)->parent() == view);
+    QVERIFY(view->child(0)->rect().isValid());
+    QCOMPARE(view->child(1)->textInterface()->text(0, 2), QStringLiteral("Hi"));
+    QSignalSpy regenerate(&w.view, &ChatView::regenerateRequested);
+    view->child(1)->actionInterface()->doAction(QStringLiteral("regenerate"));
+    QCOMPARE(regenerate.count(), 1);
+    QAccessibleInterface* old = view->child(1);
+    Q_UNUSED(old)
+    w.document.removeFrom(2);
+    w.settle();
+    QCOMPARE(view->childCount(), 1);
+    QVERIFY(!view->child(1));
+}
+
+void ChatViewTest::enlargedText() {
+    Window w;
+    w.show(test::english());
+    const int before = w.view.messageRect(1).height();
+    w.theme.setTextSizePercent(200);
+    w.settle();
+    QVERIFY(w.view.messageRect(1).height() > before * 3 / 2);
+    w.view.grab();
+}
+
+QTEST_MAIN(ChatViewTest)
+#include "chat_view_test.moc"

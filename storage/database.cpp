@@ -9,7 +9,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -65,19 +64,23 @@ uintmax_t inspectFile(const fs::path& path) {
     return size;
 }
 
-/// The first 100 bytes, as SQLite's file format gives them.
-void inspectHeader(const fs::path& path, uintmax_t size) {
-    std::array<unsigned char, kHeaderBytes> header{};
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
+/// Checks the first 100 bytes, as SQLite's file format gives them. Read through the connection: closing a file of our
+/// own would drop the locks that this process holds on it for other connections.
+void inspectHeader(sqlite3* db, const fs::path& path, uintmax_t size) {
+    std::array<unsigned char, kHeaderBytes> header{}; // a short file leaves zeros
+    sqlite3_file* file = nullptr;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (!file || !file->pMethods)
         throw Error(sentence(path, "cannot be read. Check its permissions."), SQLITE_CANTOPEN);
-    file.read(reinterpret_cast<char*>(header.data()), kHeaderBytes);
-    if (file.gcount() < 16 || std::memcmp(header.data(), "SQLite format 3", 16) != 0)
+    const int code = file->pMethods->xRead(file, header.data(), kHeaderBytes, 0);
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+        fail(db, code);
+    if (std::memcmp(header.data(), "SQLite format 3", 16) != 0)
         throw Error(sentence(path, "is not a Hearth database. It was left as it is; choose another file."),
                     SQLITE_NOTADB);
     const unsigned pageField = header[16] << 8 | header[17];
     const unsigned pageBytes = pageField == 1 ? 65536 : pageField;
-    if (file.gcount() < kHeaderBytes || pageBytes < 512 || !std::has_single_bit(pageBytes) || size < pageBytes)
+    if (pageBytes < 512 || !std::has_single_bit(pageBytes) || size < pageBytes)
         throw Error(sentence(path, "is damaged in its header. It was left as it is; restore a backup."),
                     SQLITE_CORRUPT);
 }
@@ -205,17 +208,15 @@ bool Statement::isNull(int column) const {
 
 Database::Database(const fs::path& path, Mode mode) : path_(resolved(path)) {
     const uintmax_t size = inspectFile(path_);
-    if (size > 0)
-        inspectHeader(path_, size);
-    else if (mode == Mode::Read)
+    if (size == 0 && mode == Mode::Read)
         throw Error(sentence(path_, "is missing or empty, so there is nothing to read."), SQLITE_CANTOPEN);
-    else
+    if (size == 0)
         refuseOrphanLog(path_);
     try {
         if (mode == Mode::Write)
-            openForWriting();
+            openForWriting(size);
         else
-            openForReading();
+            openForReading(size);
     } catch (...) {
         sqlite3_close_v2(db_);
         throw;
@@ -244,9 +245,12 @@ void Database::configure(Mode mode) {
         execute("PRAGMA query_only = ON");
 }
 
-void Database::openForWriting() {
-    createPrivately(path_);
+void Database::openForWriting(uintmax_t size) {
+    if (size == 0)
+        createPrivately(path_);
     check(db_, sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr));
+    if (size > 0)
+        inspectHeader(db_, path_, size);
     configure(Mode::Write);
     const int version = schemaVersion(*this);
     if (version == 0)
@@ -270,9 +274,10 @@ void Database::openForWriting() {
     sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
 }
 
-void Database::openForReading() {
-    const auto attempt = [this](const std::string& name, int flags) {
+void Database::openForReading(uintmax_t size) {
+    const auto attempt = [this, size](const std::string& name, int flags) {
         check(db_, sqlite3_open_v2(name.c_str(), &db_, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | flags, nullptr));
+        inspectHeader(db_, path_, size);
         configure(Mode::Read);
         return schemaVersion(*this);
     };

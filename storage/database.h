@@ -75,8 +75,8 @@ public:
 
 private:
     void configure(Mode);
-    void openForWriting();
-    void openForReading();
+    void openForWriting(uintmax_t size); // bytes of the file; 0: new
+    void openForReading(uintmax_t size);
 
     std::filesystem::path path_;
     sqlite3* db_ = nullptr;

@@ -2,6 +2,8 @@
 #include "temp_folder.h"
 
 #include <csignal>
+
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +49,33 @@ TEST(InstanceLock, anotherProcessHoldsItUntilItIsKilled) {
     EXPECT_TRUE(InstanceLock::tryTake(file));
     ::close(ready[0]);
     ::close(ready[1]);
+}
+
+// POSIX drops a process's locks on a file whenever it closes any descriptor of that file. The writer's must survive
+// readers that come and go, or another program could take the log away from under it.
+TEST(FileLock, ofTheWriterSurvivesReadersThatClose) {
+    TempFolder folder;
+    const auto file = folder / "d.sqlite";
+    Database writer(file, Database::Mode::Write);
+    writer.execute("INSERT INTO settings VALUES('a', 'b')");
+    { const Database reader(file, Database::Mode::Read); }
+    EXPECT_FALSE(errorOf([&] { Database(file, Database::Mode::Write).execute("no such statement"); }).empty());
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        const int fd = ::open(file.c_str(), O_RDWR);
+
+        struct flock range {};
+
+        range.l_type = F_WRLCK;
+        range.l_whence = SEEK_SET;
+        range.l_start = 0x40000002; // SQLite's shared range
+        range.l_len = 510;
+        ::_exit(::fcntl(fd, F_GETLK, &range) == 0 && range.l_type == F_RDLCK ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0) << "the writer's lock on the file is gone";
 }
 
 } // namespace hearth::storage

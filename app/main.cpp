@@ -86,9 +86,8 @@ int main(int argc, char** argv) {
     QGuiApplication::setDesktopFileName(QStringLiteral("hearth"));
     QGuiApplication::setQuitOnLastWindowClosed(false); // the application ends by itself, after it has stored
     GuiApplication qt(argc, argv);
-    app::timings::mark("toolkit ready");
-
     const Arguments arguments = parse(QCoreApplication::arguments());
+    app::timings::mark("toolkit ready");
     app::DataFolder data = app::findDataFolder(arguments.data);
     std::unique_ptr<storage::InstanceLock> lock;
     if (data.problem.isEmpty()) {

@@ -173,7 +173,7 @@ private slots:
         QVERIFY(program.process.waitForFinished(10000));
         QCOMPARE(program.process.exitCode(), 1);
         program.collect();
-        QCOMPARE(program.lines.size(), size_t(2)); // one of timings, one sentence
+        QVERIFY(!program.lines.empty());
         QVERIFY(program.lines.back().text.contains("Another program"));
     }
 

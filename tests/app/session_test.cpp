@@ -387,8 +387,9 @@ private:
     void pushEnd(ReplyEnd end, const char* error = nullptr) { session_->update(endUpdate(reply_, end, error)); }
 
     void finish(ReplyEnd end) {
+        const ReplyId id = reply_; // the next reply may begin at once
         pushEnd(end);
-        QTRY_VERIFY(!session_->owns(reply_) || session_->isReplying() == false);
+        QTRY_VERIFY(!session_->owns(id));
     }
 
     StoredConversation load(storage::ConversationId id) {

@@ -400,6 +400,7 @@ void ChatViewTest::thoughtsFold() {
     const QString title = QStringLiteral("Thought for 34 s");
     QVERIFY(w.view.visibleTargets().contains(title));
     const int folded = w.view.messageRect(0).height();
+    w.view.clearFocus();
     w.view.setFocus(Qt::TabFocusReason); // the keyboard's way
     QTest::keyClick(&w.view, Qt::Key_Return);
     w.settle();
@@ -444,6 +445,7 @@ void ChatViewTest::actionsShowOnHoverAndFocusInPlace() {
     QEvent leave(QEvent::Leave);
     QCoreApplication::sendEvent(w.view.viewport(), &leave);
     QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Regenerate")));
+    w.view.clearFocus();
     w.view.setFocus(Qt::TabFocusReason);
     QCOMPARE(w.view.visibleTargets().count(QStringLiteral("Regenerate")), 2);
     // Tab walks them, then leaves.

@@ -181,6 +181,8 @@ void InlineParserTest::agreesWithMd4c() {
             continue; // formulas
         if (source.contains("![](") || source.contains("[]("))
             continue; // an empty description shows its address here
+        if (source.contains('\n') && source.contains('`'))
+            continue; // md4c drops a line end at the edge of a code span; the standard makes it a space
         // Between punctuation on both sides md4c 0.4.8 forgets the rule of three.
         static const QRegularExpression between(
             QStringLiteral("(?<=[^\\sabcuvtx*_])[*_]+(?=[^\\sabcuvtx*_])|\\*_|_\\*"));

@@ -225,97 +225,123 @@ inline float oneExponential(float x) {
 
 constexpr float kLowest = -3.4028235e38f;
 
-template <Type kType>
-void scoreKeys(const Attend& a, const float* q) {
+/// kH heads at once, so that keys and values are read and widened once for all of them. Every head's sums are its own.
+template <Type kType, int kH>
+void scoreKeys(const Attend& a, int head) {
+    const float* q = a.q + head * a.kDim;
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
-        Vec sums[4] = {zero(), zero(), zero(), zero()};
-        int i = 0;
-        for (; i + kLanes <= a.kDim; i += kLanes) {
-            const Vec qs = load(q + i);
-            for (int j = 0; j < live; ++j)
-                sums[j] = fma(qs, loadAs<kType>(a.k + (int64_t(t + j) * a.kDim + i) * kBytesOf<kType>), sums[j]);
+        const std::byte* k = a.k + int64_t(t) * a.kDim * kBytesOf<kType>;
+        Vec sums[kH][4];
+        for (int h = 0; h < kH; ++h)
+            for (int j = 0; j < 4; ++j)
+                sums[h][j] = zero();
+        for (int i = 0; i < a.kDim; i += kLanes) {
+            const int part = lesser(kLanes, a.kDim - i);
+            Vec keys[4];
+            for (int j = 0; j < 4; ++j) {
+                const std::byte* at = k + (int64_t(j < live ? j : 0) * a.kDim + i) * kBytesOf<kType>;
+                keys[j] = part == kLanes ? loadAs<kType>(at) : loadPartAs<kType>(at, part);
+            }
+            for (int h = 0; h < kH; ++h) {
+                const Vec qs = loadPart(q + h * a.kDim + i, part);
+                for (int j = 0; j < 4; ++j)
+                    sums[h][j] = fma(qs, keys[j], sums[h][j]);
+            }
         }
-        if (i < a.kDim) {
-            const Vec qs = loadPart(q + i, a.kDim - i);
+        for (int h = 0; h < kH; ++h) {
+            float dots[4];
+            _mm_storeu_ps(dots, sumLanes4(sums[h][0], sums[h][1], sums[h][2], sums[h][3]));
             for (int j = 0; j < live; ++j)
-                sums[j] = fma(qs, loadPartAs<kType>(a.k + (int64_t(t + j) * a.kDim + i) * kBytesOf<kType>, a.kDim - i),
-                              sums[j]);
+                a.scores[h * a.tokens + t + j] = dots[j];
         }
-        float dots[4];
-        _mm_storeu_ps(dots, sumLanes4(sums[0], sums[1], sums[2], sums[3]));
-        for (int j = 0; j < live; ++j)
-            a.scores[t + j] = dots[j];
     }
 }
 
-/// o += weights x values; kV vectors of the values at a time.
-template <Type kType, int kV>
-void addWeighted(const Attend& a, float* o, int column) {
-    Vec sums[kV];
-    for (int v = 0; v < kV; ++v)
-        sums[v] = load(o + column + v * kLanes);
-    for (int t = 0; t < a.tokens; ++t) {
-        const Vec p = splat(a.scores[t]);
+/// o += weights x values, for kH heads and kV vectors of the values; `part` numbers of a single vector.
+template <Type kType, int kH, int kV>
+void addWeighted(const Attend& a, int head, int column, int part) {
+    float* o = a.o + head * a.vDim + column;
+    Vec sums[kH][kV];
+    for (int h = 0; h < kH; ++h)
         for (int v = 0; v < kV; ++v)
-            sums[v] =
-                fma(p, loadAs<kType>(a.v + (int64_t(t) * a.vDim + column + v * kLanes) * kBytesOf<kType>), sums[v]);
+            sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
+    for (int t = 0; t < a.tokens; ++t) {
+        const std::byte* values = a.v + (int64_t(t) * a.vDim + column) * kBytesOf<kType>;
+        Vec row[kV];
+        for (int v = 0; v < kV; ++v)
+            row[v] = kV > 1 || part == kLanes ? loadAs<kType>(values + v * kLanes * kBytesOf<kType>)
+                                              : loadPartAs<kType>(values, part);
+        for (int h = 0; h < kH; ++h) {
+            const Vec p = splat(a.scores[h * a.tokens + t]);
+            for (int v = 0; v < kV; ++v)
+                sums[h][v] = fma(p, row[v], sums[h][v]);
+        }
     }
-    for (int v = 0; v < kV; ++v)
-        store(o + column + v * kLanes, sums[v]);
-}
-
-template <Type kType>
-void addWeightedPart(const Attend& a, float* o, int column) {
-    const int part = a.vDim - column;
-    Vec sum = loadPart(o + column, part);
-    for (int t = 0; t < a.tokens; ++t)
-        sum = fma(splat(a.scores[t]), loadPartAs<kType>(a.v + (int64_t(t) * a.vDim + column) * kBytesOf<kType>, part),
-                  sum);
-    storePart(o + column, sum, part);
+    for (int h = 0; h < kH; ++h)
+        for (int v = 0; v < kV; ++v) {
+            if (kV > 1)
+                store(o + h * a.vDim + v * kLanes, sums[h][v]);
+            else
+                storePart(o + h * a.vDim, sums[h][v], part);
+        }
 }
 
 /// Scales, caps and exponentiates the scores in place; returns their sum, and the new maximum through `max`.
-inline float weigh(const Attend& a, float* max) {
+inline float weigh(const Attend& a, float* scores, float* max) {
     Vec top = splat(*max);
     for (int t = 0; t < a.tokens; t += kLanes) {
         const int part = lesser(kLanes, a.tokens - t);
-        const Vec s = capScores(mul(loadPart(a.scores + t, part), splat(a.scale)), a.softCap);
-        storePart(a.scores + t, s, part);
+        const Vec s = capScores(mul(loadPart(scores + t, part), splat(a.scale)), a.softCap);
+        storePart(scores + t, s, part);
         top = maximum(lanesOr(s, 0, part, splat(*max)), top);
     }
     *max = maxLane(top);
     Vec sum = zero();
     for (int t = 0; t < a.tokens; t += kLanes) {
         const int part = lesser(kLanes, a.tokens - t);
-        const Vec p = keepLanes(exponential(sub(loadPart(a.scores + t, part), splat(*max))), 0, part);
-        storePart(a.scores + t, p, part);
+        const Vec p = keepLanes(exponential(sub(loadPart(scores + t, part), splat(*max))), 0, part);
+        storePart(scores + t, p, part);
         sum = add(sum, p);
     }
     return sumLanes(sum);
 }
 
-template <Type kType>
-void attendTokens(const Attend& a) {
-    for (int h = 0; h < a.heads; ++h) {
-        float* o = a.o + h * a.vDim;
-        scoreKeys<kType>(a, a.q + h * a.kDim);
-        const float before = a.state[h].max;
-        float max = before;
-        const float sum = weigh(a, &max);
-        const float correction = before == max ? 1.0f : oneExponential(before - max);
+template <Type kType, int kH>
+void attendHeads(const Attend& a, int head) {
+    scoreKeys<kType, kH>(a, head);
+    for (int h = 0; h < kH; ++h) {
+        SoftmaxState& state = a.state[head + h];
+        float* o = a.o + (head + h) * a.vDim;
+        float max = state.max;
+        const float sum = weigh(a, a.scores + h * a.tokens, &max);
+        const float correction = state.max == max ? 1.0f : oneExponential(state.max - max);
         if (correction != 1.0f)
             for (int i = 0; i < a.vDim; ++i)
                 o[i] *= correction;
-        int column = 0;
-        for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
-            addWeighted<kType, 4>(a, o, column);
-        for (; column + kLanes <= a.vDim; column += kLanes)
-            addWeighted<kType, 1>(a, o, column);
-        if (column < a.vDim)
-            addWeightedPart<kType>(a, o, column);
-        a.state[h] = {max, a.state[h].sum * correction + sum};
+        state = {max, state.sum * correction + sum};
     }
+    int column = 0;
+    for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
+        addWeighted<kType, kH, 4>(a, head, column, kLanes);
+    for (; column < a.vDim; column += kLanes)
+        addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
+}
+
+template <Type kType>
+void attendTokens(const Attend& a) {
+    constexpr int kMost = kLanes == 16 ? 4 : 2; // as many as there are registers for
+    static_assert(kMost <= kAttendHeads);
+    int h = 0;
+    for (; h + kMost <= a.heads; h += kMost)
+        attendHeads<kType, kMost>(a, h);
+    if constexpr (kMost == 4)
+        if (h + 3 == a.heads) {
+            attendHeads<kType, 3>(a, h);
+            return;
+        }
+    for (; h < a.heads; ++h)
+        attendHeads<kType, 1>(a, h);
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {

@@ -72,7 +72,7 @@ struct Attend {
     float softCap;       // 0: none
     SoftmaxState* state; // (heads)
     float* o;            // (heads, vDim)
-    float* scores;       // (tokens) scratch
+    float* scores;       // (kAttendHeads, tokens) scratch
 };
 
 /// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.
@@ -87,6 +87,9 @@ struct SoftmaxBlock {
     SoftmaxState* state; // (rows)
     float* correction;   // (rows) factor for what was summed before
 };
+
+/// Heads that `attend` may look at together.
+inline constexpr int kAttendHeads = 4;
 
 /// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
 /// overrides the rows that it does faster. Rows of types that a kernel does not serve are null.

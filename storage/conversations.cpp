@@ -10,13 +10,15 @@ namespace {
 
 constexpr int64_t kDayMs = 24LL * 60 * 60 * 1000;
 
-// The one place that knows the order of the columns. A leaf that is missing, or of another conversation, must not hide
-// the chat: its last message stands in.
-constexpr const char* kColumns =
-    "SELECT c.id, c.title, c.persona_id, c.model, "
-    "coalesce((SELECT m.id FROM messages m WHERE m.id = c.active_leaf_id AND m.conversation_id = c.id), "
-    "(SELECT m.id FROM messages m WHERE m.conversation_id = c.id ORDER BY m.sequence DESC LIMIT 1)), "
-    "c.draft, c.scroll, c.unread, c.created_at, c.updated_at, c.activity, c.deleted_at FROM conversations c ";
+/// The one place that knows the order of the columns. A leaf that is missing, or of another conversation, must not hide
+/// the chat: its last message stands in. `draft` may be '' where the stored one cannot be read.
+std::string selectWith(const std::string& draft, const std::string& rest) {
+    return "SELECT c.id, c.title, c.persona_id, c.model, "
+           "coalesce((SELECT m.id FROM messages m WHERE m.id = c.active_leaf_id AND m.conversation_id = c.id), "
+           "(SELECT m.id FROM messages m WHERE m.conversation_id = c.id ORDER BY m.sequence DESC LIMIT 1)), " +
+           draft + ", c.scroll, c.unread, c.created_at, c.updated_at, c.activity, c.deleted_at FROM conversations c " +
+           rest;
+}
 
 Conversation read(const Statement& row) {
     Conversation c;
@@ -35,11 +37,20 @@ Conversation read(const Statement& row) {
     return c;
 }
 
-std::vector<Conversation> readAll(Statement select) {
-    std::vector<Conversation> all;
-    while (select.step())
-        all.push_back(read(select));
-    return all;
+std::vector<Conversation> readAll(Database& db, const std::string& rest) {
+    // The draft is the last column and the one that can be long: its damage must not take the list with it.
+    for (const char* draft : {"c.draft", "''"})
+        try {
+            std::vector<Conversation> all;
+            Statement select = db.prepare(selectWith(draft, rest));
+            while (select.step())
+                all.push_back(read(select));
+            return all;
+        } catch (const Error& error) {
+            if (!error.isDamage() || draft[0] == '\'')
+                throw;
+        }
+    return {};
 }
 
 [[noreturn]] void failMissing(ConversationId id) {
@@ -64,18 +75,16 @@ ConversationId Conversations::create(const std::string& title, const std::string
 }
 
 std::optional<Conversation> Conversations::find(ConversationId id) const {
-    Statement select = db_.prepare(std::string(kColumns) + "WHERE c.id = ?1");
-    if (!select.bind(1, id.value).step())
-        return std::nullopt;
-    return read(select);
+    const std::vector<Conversation> found = readAll(db_, "WHERE c.id = " + std::to_string(id.value));
+    return found.empty() ? std::nullopt : std::optional(found.front());
 }
 
 std::vector<Conversation> Conversations::list() const {
-    return readAll(db_.prepare(std::string(kColumns) + "WHERE c.deleted_at = 0 ORDER BY c.activity DESC, c.id DESC"));
+    return readAll(db_, "WHERE c.deleted_at = 0 ORDER BY c.activity DESC, c.id DESC");
 }
 
 std::vector<Conversation> Conversations::trash() const {
-    return readAll(db_.prepare(std::string(kColumns) + "WHERE c.deleted_at <> 0 ORDER BY c.activity DESC, c.id DESC"));
+    return readAll(db_, "WHERE c.deleted_at <> 0 ORDER BY c.activity DESC, c.id DESC");
 }
 
 void Conversations::rename(ConversationId id, const std::string& title) {

@@ -238,6 +238,33 @@ TEST_F(MessagesTest, aMissingOrCircularParentShowsTheRest) {
     EXPECT_EQ(messages.latestLeaf(a), a);
 }
 
+/// Breaks the chain of pages that holds a long text of Q.
+static void damageLongText(const std::filesystem::path& file) {
+    std::string bytes = contentOf(file);
+    const size_t inside = bytes.find(std::string(2044, 'Q')); // a whole overflow page; its link stands before
+    ASSERT_NE(inside, std::string::npos);
+    for (size_t at = inside - inside % 2048; at + 2048 <= bytes.size() && bytes[at + 100] == 'Q'; at += 2048)
+        bytes.replace(at, 4, "\xff\xff\xff\xff");
+    writeFile(file, bytes);
+}
+
+TEST(DamagedDraft, doesNotHideTheChats) {
+    TempFolder folder;
+    ConversationId chat;
+    {
+        Database db(folder / "d.sqlite", Database::Mode::Write);
+        Conversations(db).create("other", "");
+        chat = Conversations(db).create("chat", "m");
+        Conversations(db).setDraft(chat, std::string(60000, 'Q'));
+    }
+    damageLongText(folder / "d.sqlite");
+    Database db(folder / "d.sqlite", Database::Mode::Write);
+    Conversations conversations(db);
+    ASSERT_EQ(conversations.list().size(), 2u);
+    EXPECT_EQ(conversations.list().at(0).title, "chat");
+    EXPECT_EQ(conversations.find(chat)->model, "m");
+}
+
 // The pages of a long text are overwritten in the file; the others of the conversation must still be there.
 TEST(DamagedMessage, doesNotHideTheOthers) {
     TempFolder folder;
@@ -252,12 +279,7 @@ TEST(DamagedMessage, doesNotHideTheOthers) {
             messages.append({.conversation = chat, .parent = first, .text = std::string(60000, 'Q')});
         last = messages.append({.conversation = chat, .parent = broken, .text = "after"});
     }
-    std::string bytes = contentOf(folder / "d.sqlite");
-    const size_t inside = bytes.find(std::string(2044, 'Q')); // a whole overflow page; its link stands before
-    ASSERT_NE(inside, std::string::npos);
-    for (size_t at = inside - inside % 2048; at < bytes.size() && bytes[at + 100] == 'Q'; at += 2048)
-        bytes.replace(at, 4, "\xff\xff\xff\xff");
-    writeFile(folder / "d.sqlite", bytes);
+    damageLongText(folder / "d.sqlite");
 
     Database db(folder / "d.sqlite", Database::Mode::Write);
     Messages messages(db);

@@ -66,9 +66,12 @@ Message readRow(const Statement& row) {
     return m;
 }
 
-void readTexts(Database& db, Message& m) {
+constexpr const char* kTexts = "SELECT text, thoughts, receipt FROM messages WHERE id = ?1";
+
+/// `texts` is kTexts, prepared once for a whole branch.
+void readTexts(Database& db, Statement& texts, Message& m) {
     try {
-        Statement texts = db.prepare("SELECT text, thoughts, receipt FROM messages WHERE id = ?1");
+        texts.reset();
         if (texts.bind(1, m.id.value).step()) {
             m.text = texts.text(0);
             m.thoughts = texts.text(1);
@@ -97,7 +100,8 @@ std::optional<Message> readOne(Database& db, Statement& select) {
     if (!select.step())
         return std::nullopt;
     Message m = readRow(select);
-    readTexts(db, m);
+    Statement texts = db.prepare(kTexts);
+    readTexts(db, texts, m);
     return m;
 }
 
@@ -105,8 +109,9 @@ std::vector<Message> readAll(Database& db, Statement& select) {
     std::vector<Message> all;
     while (select.step())
         all.push_back(readRow(select));
+    Statement texts = db.prepare(kTexts);
     for (Message& m : all)
-        readTexts(db, m);
+        readTexts(db, texts, m);
     return all;
 }
 
@@ -297,8 +302,9 @@ std::vector<Message> Messages::branch(MessageId leaf) const {
         at = rows.back().parent;
     }
     std::reverse(rows.begin(), rows.end());
+    Statement texts = db_.prepare(kTexts);
     for (Message& m : rows)
-        readTexts(db_, m);
+        readTexts(db_, texts, m);
     return rows;
 }
 

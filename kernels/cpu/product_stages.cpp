@@ -127,6 +127,8 @@ private:
                     .outputs = outputs,
                     .cols = cols,
                     .panel = panel});
+            if (at + cols == k)
+                prefetchRows(part, n, first, end);
             const auto gemm = int8 ? kernels().gemmInt8[type] : kernels().gemmF32;
             gemm({.panel = panel,
                   .cols = cols,
@@ -137,24 +139,31 @@ private:
                   .accStride = kPanelOutputs,
                   .first = at == 0});
         }
+        static constexpr float kNoBias[kPanelOutputs] = {};
+        const auto write = outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>;
         for (int64_t r = first; r < end; ++r)
-            (outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>)(part, n, outputs,
-                                                                               acc + (r - first) * kPanelOutputs,
-                                                                               part.out.f32(r) + n);
+            write(acc + (r - first) * kPanelOutputs, part.bias ? part.bias + n : kNoBias, part.out.f32(r) + n, outputs,
+                  part.accumulate);
     }
 
-    /// kCount 0: `outputs` of them. A known count lets the compiler use vectors.
+    /// The rows that will be written lie far apart: they come nearer while the last panel is multiplied.
+    static void prefetchRows(const ProductPart& part, int64_t n, int64_t first, int64_t end) {
+        for (int64_t r = first; r < end; ++r)
+            for (int i = 0; i < kPanelOutputs; i += 16)
+                __builtin_prefetch(part.out.f32(r) + n + i, 1, 2);
+    }
+
+    /// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
     template <int kCount>
-    static void writeRow(const ProductPart& part, int64_t n, int outputs, const float* acc, float* out) {
+    static void writeRow(const float* __restrict acc, const float* __restrict bias, float* __restrict out, int outputs,
+                         bool accumulate) {
         const int count = kCount > 0 ? kCount : outputs;
-        float sums[kPanelOutputs];
-        for (int i = 0; i < count; ++i)
-            sums[i] = part.bias ? acc[i] + part.bias[n + i] : acc[i];
-        if (part.accumulate)
+        if (accumulate)
             for (int i = 0; i < count; ++i)
-                sums[i] = out[i] + sums[i];
-        for (int i = 0; i < count; ++i)
-            out[i] = sums[i];
+                out[i] += acc[i] + bias[i];
+        else
+            for (int i = 0; i < count; ++i)
+                out[i] = acc[i] + bias[i];
     }
 
     Product p_;

@@ -105,16 +105,22 @@ struct CodesQ8_0 : quant::Q8_0 {
     }
 };
 
+inline uint32_t wordAt(const uint8_t* p) {
+    uint32_t v;
+    std::memcpy(&v, p, 4);
+    return v;
+}
+
+/// See k_scales.h; four of the 6-bit numbers in each word.
 inline void loadKScales(const uint8_t* b, Codes& c) {
-    uint8_t scale[8], min[8];
-    quant::unpackKScales(b + 4, scale, min);
-    int64_t scaleBytes, minBytes;
-    std::memcpy(&scaleBytes, scale, 8);
-    std::memcpy(&minBytes, min, 8);
-    const Vec scales = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(scaleBytes)));
-    const Vec mins = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(minBytes)));
-    store(c.scale, mul(scales, splat(halfAt(b))));
-    store(c.min, mul(mins, splat(-halfAt(b + 2))));
+    const uint32_t s0 = wordAt(b + 4), s1 = wordAt(b + 8), s2 = wordAt(b + 12);
+    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
+    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
+    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
+    const __m128i scales = _mm_cvtsi64_si128(int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
+    const __m128i mins = _mm_cvtsi64_si128(int64_t(uint64_t(minHigh) << 32 | minLow));
+    store(c.scale, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales)), splat(halfAt(b))));
+    store(c.min, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(mins)), splat(-halfAt(b + 2))));
 }
 
 struct CodesQ4_K : quant::Q4_K {
@@ -188,48 +194,64 @@ inline __m256i loadCodes(const int8_t* p) {
 
 template <typename Format, typename Dots>
 inline void addBlock(Dot& dot, const Codes& w, const A8Block& x, int groups) {
-    for (int g = 0; g < groups; ++g) {
-        const Vec product = _mm256_cvtepi32_ps(Dots::template dot32<Format::kTop>(w.q[g], loadCodes(x.q + 32 * g)));
-        Vec factor;
-        if constexpr (Format::kGroup == 32)
-            factor = splat(w.scale[g] * x.scale[g]);
-        else // products of the first 16 numbers lie in the lower half
-            factor =
-                _mm256_set_m128(_mm_set1_ps(w.scale[2 * g + 1] * x.scale[g]), _mm_set1_ps(w.scale[2 * g] * x.scale[g]));
-        Vec& sum = g % 2 == 0 ? dot.even : dot.odd;
-        sum = fma(product, factor, sum);
-    }
+    float scales[16];
     if constexpr (Format::kGroup == 32) {
-        dot.mins = fma(loadPart(w.min, groups), loadPart(x.sum32, groups), dot.mins);
+        store(scales, mul(loadPart(w.scale, groups), load(x.scale)));
+        dot.mins = fma(loadPart(w.min, groups), load(x.sum32), dot.mins);
     } else {
+        store(scales, mul(load(w.scale), loadTwice(x.scale)));
+        store(scales + 8, mul(load(w.scale + 8), loadTwice(x.scale + 4)));
         dot.mins = fma(load(w.min), load(x.sum16), dot.mins);
         dot.mins = fma(load(w.min + 8), load(x.sum16 + 8), dot.mins);
     }
+    for (int g = 0; g < groups; ++g) {
+        const Vec product = _mm256_cvtepi32_ps(Dots::template dot32<Format::kTop>(w.q[g], loadCodes(x.q + 32 * g)));
+        // With groups of 16 the products of the first 16 numbers lie in the lower half.
+        const Vec factor = Format::kGroup == 32 ? _mm256_broadcast_ss(scales + g)
+                                                : _mm256_set_m128(_mm_broadcast_ss(scales + 2 * g + 1),
+                                                                  _mm_broadcast_ss(scales + 2 * g));
+        Vec& sum = g % 2 == 0 ? dot.even : dot.odd;
+        sum = fma(product, factor, sum);
+    }
 }
 
-/// Sixteen activation rows at most share one unpacking of the weights.
+template <typename Format, typename Dots, int kR>
+inline void addChunk(Dot (&dots)[kR], const uint8_t* w, const A8Block* const (&x)[kR], int64_t chunk, int groups) {
+    Codes codes;
+    Format::load(w, groups, codes);
+    for (int r = 0; r < kR; ++r)
+        addBlock<Format, Dots>(dots[r], codes, x[r][chunk], groups);
+}
+
+/// One weight row x kR activation rows, each with sums of its own.
+template <typename Format, typename Dots, int kR>
+void dotRows(const MatVec& a, int64_t n, int row) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    const auto* w = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n) * a.weightStride);
+    const A8Block* x[kR];
+    Dot dots[kR];
+    for (int r = 0; r < kR; ++r) {
+        x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
+        dots[r] = {zero(), zero(), zero()};
+    }
+    const int64_t chunks = a.k / 256;
+    for (int64_t c = 0; c < chunks; ++c)
+        addChunk<Format, Dots>(dots, w + c * kChunkBytes, x, c, 8);
+    if constexpr (Format::kBlock == 32)
+        if (a.k % 256 != 0)
+            addChunk<Format, Dots>(dots, w + chunks * kChunkBytes, x, chunks, int(a.k % 256) / 32);
+    for (int r = 0; r < kR; ++r)
+        finish(a, row + r, n, sumLanes(add(add(dots[r].even, dots[r].odd), dots[r].mins)));
+}
+
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     for (int64_t n = 0; n < a.outputs; ++n) {
-        const auto* w = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n) * a.weightStride);
-        Dot dots[16];
-        for (int r = 0; r < a.rows; ++r)
-            dots[r] = {zero(), zero(), zero()};
-        for (int64_t k = 0; k < a.k; k += 256, w += kChunkBytes) {
-            const int groups = a.k - k < 256 ? int(a.k - k) / 32 : 8;
-            Codes codes;
-            Format::load(w, groups, codes);
-            for (int r = 0; r < a.rows; ++r) {
-                const auto* x = reinterpret_cast<const A8Block*>(a.x + uint64_t(r) * a.xStride) + k / 256;
-                if (groups == 8)
-                    addBlock<Format, Dots>(dots[r], codes, *x, 8);
-                else
-                    addBlock<Format, Dots>(dots[r], codes, *x, groups);
-            }
-        }
-        for (int r = 0; r < a.rows; ++r)
-            finish(a, r, n, sumLanes(add(dots[r].even, dots[r].odd)) + sumLanes(dots[r].mins));
+        int r = 0;
+        for (; r + 4 <= a.rows; r += 4)
+            dotRows<Format, Dots, 4>(a, n, r);
+        for (; r < a.rows; ++r)
+            dotRows<Format, Dots, 1>(a, n, r);
     }
 }
 

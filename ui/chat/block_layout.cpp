@@ -109,7 +109,8 @@ void BlockLayout::placeContainers(const LayoutRequest& request) {
 }
 
 BlockLayout::Piece BlockLayout::makePiece(const LayoutRequest&, int start, int length, int width, TextStyle style,
-                                          bool bold, Qt::Alignment alignment, bool wrap) {
+                                          bool bold, Qt::Alignment alignment, bool wrap,
+                                          const QVector<QTextLayout::FormatRange>& colours) {
     Piece piece;
     piece.start = start;
     piece.length = length;
@@ -124,7 +125,9 @@ BlockLayout::Piece BlockLayout::makePiece(const LayoutRequest&, int start, int l
         const int from = std::max(0, r->start - start);
         runs.append({from, std::min(length, r->start + r->length - start) - from, r->style});
     }
-    if (!code)
+    if (code)
+        piece.layout->setFormats(colours);
+    else
         piece.layout->setFormats(type_.formats(piece.layout->text(), runs, style, bold));
     QTextOption option;
     option.setWrapMode(wrap ? QTextOption::WrapAtWordBoundaryOrAnywhere : QTextOption::ManualWrap);
@@ -139,9 +142,10 @@ BlockLayout::Piece BlockLayout::makePiece(const LayoutRequest&, int start, int l
     for (QTextLine line = piece.layout->createLine(); line.isValid(); line = piece.layout->createLine()) {
         line.setLineWidth(wrap ? width : kMaxNatural);
         line.setPosition(QPointF(0, piece.lines * pitch + baseline - line.ascent()));
-        naturalWidth_ = std::max(naturalWidth_, int(std::ceil(line.naturalTextWidth())));
+        piece.natural = std::max(piece.natural, int(std::ceil(line.naturalTextWidth())));
         ++piece.lines;
     }
+    naturalWidth_ = std::max(naturalWidth_, piece.natural);
     piece.layout->endLayout();
     return piece;
 }
@@ -162,15 +166,30 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     top_ = slice_ == 0 ? kCodeHead : 0;
     viewWidth_ = std::max(1, width_ - left_ - 2 * kCodeInset);
     scrolls_ = !request.wrapCode;
-    int y = top_;
+    codeState_ = request.codeState;
+    const CodeLanguage* language = codeLanguage(QStringView(info_).left(40).split(u' ').constFirst());
     const QString& text = text_.text;
-    for (qsizetype from = 0; from <= text.size();) {
+    qsizetype from = takeLines(request.before);
+    int y = pieces_.empty() ? top_ : pieces_.back().at.y() + std::max(1, pieces_.back().lines) * pitch_;
+    CodeState state = pieces_.empty() ? codeState_ : pieces_.back().endState;
+    while (from <= text.size()) {
         qsizetype end = text.indexOf(u'\n', from);
         if (end < 0)
             end = text.size();
-        Piece piece =
-            makePiece(request, int(from), int(end - from), viewWidth_, style_, false, Qt::AlignLeft, request.wrapCode);
+        QVector<QTextLayout::FormatRange> colours;
+        if (language) {
+            QVector<CodeRun> runs;
+            state = highlightLine(*language, QStringView(text).mid(from, end - from), state, &runs);
+            for (const CodeRun& run : runs) {
+                QTextCharFormat format;
+                format.setForeground(type_.theme().color(run.token));
+                colours.append({run.start, run.length, format});
+            }
+        }
+        Piece piece = makePiece(request, int(from), int(end - from), viewWidth_, style_, false, Qt::AlignLeft,
+                                request.wrapCode, colours);
         piece.at = QPoint(left_ + kCodeInset, y);
+        piece.endState = state;
         y += std::max(1, piece.lines) * pitch_;
         pieces_.push_back(std::move(piece));
         from = end + 1;
@@ -178,6 +197,27 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     contentWidth_ = naturalWidth_;
     naturalWidth_ = width_;
     height_ = y;
+}
+
+/// Takes the lines over that an earlier layout of this code has alike; returns where the next line begins.
+int BlockLayout::takeLines(BlockLayout* before) {
+    if (!before || before->kind_ != kind_ || before->width_ != width_ || before->left_ != left_ ||
+        before->scrolls_ != scrolls_ || before->slice_ != slice_ || before->info_ != info_ ||
+        before->codeState_ != codeState_)
+        return 0;
+    int from = 0;
+    for (Piece& piece : before->pieces_) {
+        const QStringView now = QStringView(text_.text).mid(piece.start);
+        const QStringView then = QStringView(before->text_.text).mid(piece.start, piece.length);
+        const bool alike = now.startsWith(then) && (now.size() == then.size() || now[then.size()] == u'\n');
+        if (piece.start != from || !alike)
+            break;
+        from = piece.start + piece.length + 1;
+        naturalWidth_ = std::max(naturalWidth_, piece.natural);
+        pieces_.push_back(std::move(piece));
+        ++reused_;
+    }
+    return from;
 }
 
 /// Widths from the first rows only, so that a row once laid out stays as it is while the table grows.
@@ -501,6 +541,8 @@ int BlockLayout::firstChange(const BlockLayout& before) const {
     if (kind_ != before.kind_ || kind_ == BlockKind::TableRow || left_ != before.left_ || width_ != before.width_ ||
         style_ != before.style_ || slice_ != before.slice_ || info_ != before.info_)
         return 0;
+    if (kind_ == BlockKind::Code) // the lines taken over are no longer the earlier layout's
+        return reused_ == 0 ? 0 : std::max(0, pieces_[size_t(reused_ - 1)].at.y() - pitch_);
     const QString& now = text_.text;
     const QString& then = before.text_.text;
     const auto differ = std::mismatch(now.begin(), now.end(), then.begin(), then.end());

@@ -2,6 +2,7 @@
 
 #include "ui/chat/block_splitter.h"
 #include "ui/chat/type_sheet.h"
+#include "ui/text/code_highlighter.h"
 
 #include <QPainter>
 #include <QRect>
@@ -12,6 +13,8 @@
 
 namespace hearth::ui {
 
+class BlockLayout;
+
 /// What a leaf is laid out for.
 struct LayoutRequest {
     const BlockSplitter& blocks;
@@ -20,6 +23,8 @@ struct LayoutRequest {
     Voice voice = Voice::Answer;
     bool wrapCode = false;
     const TypeSheet& type;
+    CodeState codeState = CodeState::Normal; // what is open where this slice of code begins
+    BlockLayout* before = nullptr;           // of the same leaf when it was shorter: its lines are taken over
 };
 
 /// The offsets of a leaf's text that are selected: [from, to).
@@ -83,6 +88,8 @@ private:
         QPoint at;     // px
         int width = 0; // px, of a cell
         int lines = 0;
+        int natural = 0;                        // px of its widest line
+        CodeState endState = CodeState::Normal; // of a line of code
     };
 
     struct Mark {
@@ -95,9 +102,10 @@ private:
     void placeContainers(const LayoutRequest&);
     void layText(const LayoutRequest&);
     void layCode(const LayoutRequest&);
+    int takeLines(BlockLayout* before);
     void layRow(const LayoutRequest&);
     Piece makePiece(const LayoutRequest&, int start, int length, int width, TextStyle, bool bold, Qt::Alignment,
-                    bool wrap);
+                    bool wrap, const QVector<QTextLayout::FormatRange>& colours = {});
     QVector<int> columnWidths(const LayoutRequest&, int available) const;
     void paintFrame(QPainter&, const Paint&) const;
     void paintMarks(QPainter&) const;
@@ -126,6 +134,8 @@ private:
     int slice_ = 0;
     bool headRow_ = false;
     bool scrolls_ = false;
+    int reused_ = 0; // lines of code that are those of an earlier layout
+    CodeState codeState_ = CodeState::Normal;
     QString info_;
     QVector<int> quoteBars_; // x in px
     std::vector<Mark> marks_;

@@ -702,10 +702,14 @@ int ChatView::layoutCount() const {
 }
 
 QRect ChatView::messageRect(int index) const {
+    if (index < 0 || index >= d_->document.count())
+        return {};
     return QRect(0, d_->top(index), viewport()->width(), d_->heights.height(index));
 }
 
 QRect ChatView::caretRect(const TextPosition& p) const {
+    if (p.message < 0 || p.message >= d_->document.count())
+        return {};
     MessageLayout& layout = d_->layoutFor(p.message);
     layout.ensureLayout(p.part, p.block);
     d_->heights.set(p.message, layout.height());
@@ -985,6 +989,8 @@ bool ChatView::Private::scrollKey(int key) {
 
 /// Shift with an arrow, Home, End or a page key: the selection's free end moves.
 void ChatView::Private::moveHead(QKeyEvent* event) {
+    if (document.count() == 0)
+        return;
     if (!q.hasSelection() && selectionHead == document.start() && scrollTop > 0) {
         const TextPosition at = positionAt(QPoint(column.left, 0)); // begins with what is on the screen
         selectionAnchor = selectionHead = at;

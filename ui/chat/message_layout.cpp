@@ -89,7 +89,7 @@ void MessageLayout::syncSection(Part part) {
         s.heights.append(layout ? gapAbove(b, i, v) + layout->height()
                                 : estimatedHeight(b, i, partWidth(part), v, type_));
         if (before) { // it was on the screen: only its lines that changed are painted again
-            const BlockLayout* now = ensureLayout(part, i);
+            const BlockLayout* now = ensureLayout(part, i, before.get());
             dirtyFrom_ = std::min(dirtyFrom_, top + gapAbove(b, i, v) + now->firstChange(*before));
         } else if (!layout) {
             dirtyFrom_ = std::min(dirtyFrom_, top - BlockLayout::kCodePadding);
@@ -234,15 +234,32 @@ int MessageLayout::scrollXOf(Part part, int block) const {
     return block < b.count() ? section(part).wholes.value(b.block(block).root).scrollX : 0;
 }
 
-const BlockLayout* MessageLayout::ensureLayout(Part part, int block) {
+/// What is open where a slice of code begins: the slices before it are read once.
+CodeState MessageLayout::codeStateAt(Part part, int block) {
+    const BlockSplitter& b = blocks(part);
+    const Block& code = b.block(block);
+    const CodeLanguage* language = code.kind == BlockKind::Code && code.slice > 0
+                                       ? codeLanguage(QStringView(code.info).split(u' ').constFirst())
+                                       : nullptr;
+    if (!language)
+        return CodeState::Normal;
+    std::vector<CodeState>& ends = section(part).wholes[code.root].ends;
+    while (int(ends.size()) < code.slice)
+        ends.push_back(stateAfter(*language, b.block(code.root + int(ends.size())).text,
+                                  ends.empty() ? CodeState::Normal : ends.back()));
+    return ends[size_t(code.slice - 1)];
+}
+
+const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout* before) {
     Section& s = section(part);
     if (block < 0 || block >= int(s.layouts.size()))
         return nullptr;
     auto& layout = s.layouts[size_t(block)];
     if (!layout) {
         const BlockSplitter& b = blocks(part);
-        layout = std::make_unique<BlockLayout>(
-            LayoutRequest{b, block, partWidth(part), voice(part), s.wholes.value(b.block(block).root).wrap, type_});
+        layout = std::make_unique<BlockLayout>(LayoutRequest{b, block, partWidth(part), voice(part),
+                                                             s.wholes.value(b.block(block).root).wrap, type_,
+                                                             codeStateAt(part, block), before});
         s.heights.set(block, gapAbove(b, block, voice(part)) + layout->height());
     }
     return layout.get();

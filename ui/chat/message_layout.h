@@ -85,7 +85,7 @@ public:
     TextPosition positionAt(QPoint) const;
     QRect caret(const TextPosition&) const;
     const BlockLayout* layoutOf(Part, int block) const; // null: not on the screen
-    const BlockLayout* ensureLayout(Part, int block);
+    const BlockLayout* ensureLayout(Part, int block, BlockLayout* before = nullptr);
     int scrollXOf(Part, int block) const;
 
     void toggleThoughts();
@@ -107,6 +107,7 @@ private:
     struct Whole { // code or a table, in slices
         int scrollX = 0;
         bool wrap = false;
+        std::vector<CodeState> ends; // of code: what is open after each slice
     };
 
     struct Section {
@@ -143,6 +144,7 @@ private:
     int bubbleWidth() const;
     QRect bubbleRect() const;
     void syncSection(Part);
+    CodeState codeStateAt(Part, int block);
     void measure();
 
     int thoughtsTop() const { return head_; }

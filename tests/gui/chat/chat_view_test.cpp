@@ -1,6 +1,7 @@
 #include "samples.h"
 #include "ui/chat/chat_view.h"
 #include "ui/chat/height_index.h"
+#include "ui/text/code_highlighter.h"
 
 #include <QAbstractButton>
 #include <QAccessible>
@@ -110,6 +111,7 @@ private slots:
     void removingMessages();
     void screenReaders();
     void enlargedText();
+    void codeIsColoured();
 };
 
 void ChatViewTest::heightIndex() {
@@ -550,7 +552,10 @@ void ChatViewTest::removingMessages() {
     QCOMPARE(w.document.count(), 0);
     w.view.grab();
     w.view.selectAll();
-    QTest::keyClick(&w.view, Qt::Key_Right, Qt::ShiftModifier);
+    for (const int key : {Qt::Key_Right, Qt::Key_Up, Qt::Key_End, Qt::Key_PageDown})
+        QTest::keyClick(&w.view, Qt::Key(key), Qt::ShiftModifier);
+    QVERIFY(!w.view.caretRect({0, Part::Body, 0, 0}).isValid());
+    QVERIFY(!w.view.messageRect(0).isValid());
     QVERIFY(w.view.selectedText().isEmpty());
 }
 
@@ -587,6 +592,46 @@ void ChatViewTest::enlargedText() {
     w.settle();
     QVERIFY(w.view.messageRect(1).height() > before * 3 / 2);
     w.view.grab();
+}
+
+void ChatViewTest::codeIsColoured() {
+    const auto runs = [](const char16_t* name, const char16_t* line, CodeState state, CodeState* after) {
+        QVector<CodeRun> out;
+        *after = highlightLine(*codeLanguage(name), line, state, &out);
+        QStringList words;
+        for (const CodeRun& r : out)
+            words << QString::number(int(r.token)) + QStringView(line).mid(r.start, r.length).toString();
+        return words.join(u'|');
+    };
+    const auto t = [](Token token, const char16_t* text) {
+        return QString::number(int(token)) + QString::fromUtf16(text);
+    };
+    CodeState after;
+    QCOMPARE(runs(u"cpp", u"int f(3.5) // c", CodeState::Normal, &after),
+             (QStringList{t(Token::TypeName, u"int"), t(Token::Function, u"f"), t(Token::Number, u"3.5"),
+                          t(Token::Comment, u"// c")}
+                  .join(u'|')));
+    QCOMPARE(runs(u"C++", u"a /* b", CodeState::Normal, &after), t(Token::Comment, u"/* b"));
+    QCOMPARE(after, CodeState::BlockComment);
+    QCOMPARE(runs(u"c", u"x */ return", after, &after),
+             t(Token::Comment, u"x */") + u'|' + t(Token::Keyword, u"return"));
+    QCOMPARE(after, CodeState::Normal);
+    runs(u"py", u"s = \"\"\"text", CodeState::Normal, &after);
+    QCOMPARE(after, CodeState::TripleDouble);
+    QCOMPARE(runs(u"json", u"{\"a\\\"b\": true", CodeState::Normal, &after),
+             t(Token::String, u"\"a\\\"b\"") + u'|' + t(Token::Keyword, u"true"));
+    QVERIFY(!codeLanguage(u"brainfuck"));
+    // A comment that began in an earlier slice goes on in a later one.
+    Window w;
+    w.show(
+        {answer(1, QStringLiteral("```c\n/*\n") + QStringLiteral("word\n").repeated(200) + QStringLiteral("*/\n```"))});
+    const QImage image = w.view.grab().toImage();
+    bool comment = false;
+    const QRect last = w.view.caretRect({0, Part::Body, 3, 0});
+    for (int x = last.x(); x < last.x() + 60; ++x)
+        for (int y = last.y(); y < last.bottom(); ++y)
+            comment |= image.pixelColor(x, y) == w.theme.color(Token::Comment);
+    QVERIFY(comment);
 }
 
 QTEST_MAIN(ChatViewTest)

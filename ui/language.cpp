@@ -35,9 +35,8 @@ void Language::setChoice(const QString& choice) {
     current_ = wanted;
     qApp->removeTranslator(&qt_);
     qApp->removeTranslator(&own_);
-    if (wanted == QLatin1String("en"))
-        return;
-    if (qt_.load(QStringLiteral("qtbase_") + wanted, QLibraryInfo::path(QLibraryInfo::TranslationsPath)))
+    if (wanted != QLatin1String("en") &&
+        qt_.load(QStringLiteral("qtbase_") + wanted, QLibraryInfo::path(QLibraryInfo::TranslationsPath)))
         qApp->installTranslator(&qt_);
     if (own_.load(QStringLiteral(":/translations/hearth_%1.qm").arg(wanted)))
         qApp->installTranslator(&own_);

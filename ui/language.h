@@ -18,13 +18,13 @@ public:
     /// "" follows the system; "en", "zh_CN".
     void setChoice(const QString&);
 
-    QString current() const { return current_; } // "en" or "zh_CN"
+    QString current() const { return current_; } // "en" or "zh_CN"; empty before the first choice
 
     /// What the choice means on a system that speaks `uiLanguages` (in order of preference, as QLocale gives them).
     static QString resolve(const QString& choice, const QStringList& uiLanguages);
 
 private:
-    QString current_ = QStringLiteral("en");
+    QString current_;
     QTranslator own_, qt_;
 };
 

@@ -113,13 +113,15 @@ Theme::Theme(QObject* parent) : QObject(parent), d_(std::make_unique<Private>())
     QDBusConnection bus = QDBusConnection::sessionBus();
     if (!bus.isConnected())
         return;
-    bus.connect(kPortalService, kPortalPath, kPortalSettings, QStringLiteral("SettingChanged"), this,
-                SLOT(portalSettingChanged(QString, QString, QDBusVariant)));
     auto read = QDBusMessage::createMethodCall(kPortalService, kPortalPath, kPortalSettings, QStringLiteral("Read"));
     read << kAppearance << kColorScheme;
     // A portal that runs already answers at once, and the first frame has the right colours. One that has to be
     // started may take its time: the answer then changes the colours when it comes.
-    if (bus.interface()->isServiceRegistered(kPortalService)) {
+    const bool runs = bus.interface()->isServiceRegistered(kPortalService);
+    qRegisterMetaType<QDBusVariant>(); // Qt forgets to, and without it the connection fails in silence
+    bus.connect(kPortalService, kPortalPath, kPortalSettings, QStringLiteral("SettingChanged"), this,
+                SLOT(portalSettingChanged(QString, QString, QDBusVariant)));
+    if (runs) {
         const QDBusMessage answer = bus.call(read, QDBus::Block, kPortalWaitMs);
         if (answer.type() == QDBusMessage::ReplyMessage && !answer.arguments().isEmpty())
             d_->scheme = unwrapped(answer.arguments().constFirst());

@@ -59,11 +59,13 @@ struct Reply {
 class Chat {
 public:
     explicit Chat(const Arguments& a)
-        : json_(a.has("--json")), model_(a, engine::Numerics::Fast), text_(model_.engine.text(model_.id)) {
-        sampling_ = text_->defaultSampling;
-        sampling_.temperature = static_cast<float>(a.number("--temperature", sampling_.temperature, 0, 100));
-        sampling_.seed = static_cast<uint64_t>(a.whole("--seed", 0, 0, INT64_MAX));
-        maxTokens_ = static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24));
+        : json_(a.has("--json")), temperature_(a.number("--temperature", -1, 0, 100)),
+          seed_(a.whole("--seed", 0, 0, INT64_MAX)),
+          maxTokens_(static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24))), model_(a, engine::Numerics::Fast),
+          text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
+        if (temperature_ >= 0)
+            sampling_.temperature = static_cast<float>(temperature_);
+        sampling_.seed = static_cast<uint64_t>(seed_);
         if (a.has("--system"))
             input_.messages.push_back({.role = "system", .content = a.text("--system")});
     }
@@ -137,10 +139,13 @@ private:
     }
 
     const bool json_;
+    // Read before the model is loaded: a wrong option is told at once.
+    const double temperature_; // below 0: the model's own
+    const int64_t seed_;
+    const int maxTokens_; // -1: to the end of the context
     LoadedModel model_;
     const std::shared_ptr<const engine::ModelText> text_;
     engine::SamplerSettings sampling_;
-    int maxTokens_ = -1;
     engine::TemplateInput input_;
 };
 

@@ -15,6 +15,7 @@ using engine::Error;
 using engine::Numerics;
 
 int runEval(const Arguments& a) {
+    const auto chunk = static_cast<int>(a.whole("--chunk", 0, 1, 1 << 20));
     LoadedModel model(a, Numerics::Exact);
     const int nVocab = model.engine.info(model.id).nVocab;
     const std::vector<engine::TokenId> tokens = tokensArgument(a, nVocab);
@@ -22,7 +23,7 @@ int runEval(const Arguments& a) {
     const int64_t rows = a.whole("--last", n, 1, n);
     const engine::Engine::EvalOptions options = {
         .last = 0,
-        .chunk = static_cast<int>(a.whole("--chunk", 0, 1, 1 << 20)),
+        .chunk = chunk,
         .restoreAt = static_cast<int>(a.whole("--restore-at", 0, 1, n - 1)),
     };
     std::vector<float> kept; // (rows, nVocab)
@@ -39,13 +40,14 @@ int runEval(const Arguments& a) {
 }
 
 int runGenerate(const Arguments& a) {
+    const auto count = static_cast<int>(a.whole("-n", 16, 1, 1 << 24));
     LoadedModel model(a, Numerics::Exact);
     std::vector<engine::TokenId> out;
     engine::GenerationSummary summary;
     engine::GenerationRequest request;
     request.prompt = tokensArgument(a, model.engine.info(model.id).nVocab);
     request.sampling.temperature = 0;
-    request.maxTokens = static_cast<int>(a.whole("-n", 16, 1, 1 << 24));
+    request.maxTokens = count;
     request.stopAtEnd = false;
     request.onToken = [&](const engine::TokenOut& token) { out.push_back(token.id); };
     request.onFinish = [&](const engine::GenerationSummary& s) { summary = s; };

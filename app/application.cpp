@@ -129,7 +129,7 @@ void Application::start() {
     if (remembered.shown)
         book_.show(*remembered.shown);
     else
-        book_.showNew(preferences_.lastModel, preferences_.newDraft);
+        book_.showNew(defaultModel(), preferences_.newDraft);
     if (!preferences_.layout.isEmpty())
         window_.restoreLayout(preferences_.layout);
     window_.installEventFilter(this);
@@ -143,6 +143,7 @@ bool Application::eventFilter(QObject* object, QEvent* event) {
         QTimer::singleShot(0, this, &Application::afterFirstPaint);
     } else if (object == &window_ && event->type() == QEvent::LanguageChange) {
         QTimer::singleShot(0, this, [this] {
+            book_.shown()->retranslate();
             updateModelHelp();
             showHistoryNotice();
         });
@@ -321,6 +322,8 @@ void Application::showSession() {
     showHistoryNotice();
     updateModelHelp();
     updateStatus();
+    if (painted_ && session->isWaiting())
+        session->proceed(); // its message was sent: what it waits for is loaded, or asked for
 }
 
 // ---- Messages and models.
@@ -441,7 +444,7 @@ void Application::updateStatus() {
         status.phase = ui::Phase::Loading;
         status.progress = desk_.loadingProgress();
     }
-    if (desk_.loaded() && desk_.loadedPath() == book_.shown()->model()) {
+    if (status.contextUsed > 0 && desk_.loaded() && desk_.loadedPath() == book_.shown()->model()) {
         status.contextAvailable = desk_.loaded()->info.contextTokens;
         status.backend = QString::fromStdString(desk_.loaded()->info.backend);
     }

@@ -50,10 +50,7 @@ struct ChatSession::Reply {
 
 ChatSession::ChatSession(SessionServices services, StoredConversation stored)
     : services_(std::move(services)), record_(std::move(stored.conversation)) {
-    for (const StoredMessage& message : stored.branch) {
-        rows_.append(messageRow(message));
-        states_.push_back(message.message.state);
-    }
+    setRows(stored.branch);
     if (!stored.branch.empty()) {
         const storage::Message& leaf = stored.branch.back().message;
         interrupted_ = leaf.state == storage::MessageState::Interrupted && leaf.note != note::kStopped;
@@ -104,6 +101,31 @@ ui::StatusRow ChatSession::status() const {
     if (reply_->latest.seconds > 0.2)
         status.tokensPerSecond = (reply_->latest.tokens - 1) / reply_->latest.seconds;
     return status;
+}
+
+void ChatSession::addRow(const ui::MessageRow& row, storage::MessageState state, const std::string& note) {
+    rows_.append(row);
+    states_.push_back(state);
+    notes_.push_back(note);
+}
+
+void ChatSession::setRows(const std::vector<StoredMessage>& branch) {
+    rows_.clear();
+    states_.clear();
+    notes_.clear();
+    for (const StoredMessage& one : branch)
+        addRow(messageRow(one), one.message.state, one.message.note);
+}
+
+void ChatSession::retranslate() {
+    for (size_t i = 0; i < notes_.size(); ++i) {
+        ui::MessageRow& row = rows_[qsizetype(i)];
+        const QString text = noteText(notes_[i]);
+        if (text == row.note)
+            continue;
+        row.note = text;
+        emit messageUpdated(row);
+    }
 }
 
 int ChatSession::indexOf(ui::RowId id) const {
@@ -197,8 +219,7 @@ void ChatSession::messageStored(const storage::Conversation& conversation, const
         row.state = ui::MessageState::Complete; // its reply is asked for at once
     if (isNew)
         emit stored();
-    rows_.append(row);
-    states_.push_back(message.state);
+    addRow(row, message.state);
     emit messageAdded(row);
     emit userMessageStored(text, !hanBefore && hasHan(text));
     emit rowChanged();
@@ -245,6 +266,7 @@ bool ChatSession::startWish() {
         const ui::RowId removed = rows_[first].id;
         rows_.resize(first);
         states_.resize(size_t(first));
+        notes_.resize(size_t(first));
         emit messagesRemovedFrom(removed);
     }
     startReply(first - 1, 0);
@@ -287,6 +309,7 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
             reply_->shownBytes = row.text.toUtf8().size();
         row.state = ui::MessageState::Streaming;
         row.note.clear();
+        notes_[size_t(lastMessage)].clear();
         states_[size_t(lastMessage)] = storage::MessageState::Growing;
         emit messageUpdated(row);
         growth_.start();
@@ -381,8 +404,7 @@ void ChatSession::rowBegun(const StoredMessage& stored) {
     row.text.clear();
     row.thoughts.clear();
     reply_->row = row.id;
-    rows_.append(row);
-    states_.push_back(storage::MessageState::Growing);
+    addRow(row, storage::MessageState::Growing);
     emit messageAdded(row);
     appendToRow(std::exchange(reply_->early, {}), std::exchange(reply_->earlyThoughts, {}));
     if (reply_->ended)
@@ -495,6 +517,7 @@ void ChatSession::finishReply() {
                                                                            : ui::MessageState::Failed;
         rows_[index].thoughtSeconds = thoughtSeconds;
         rows_[index].note = noteText(why);
+        notes_[size_t(index)] = why;
         interrupted_ = state == storage::MessageState::Interrupted && why != note::kStopped;
         emit messageFinished(row, rows_[index].state, thoughtSeconds, rows_[index].note);
     }
@@ -582,12 +605,7 @@ void ChatSession::switchSibling(ui::RowId message, int index) {
         [this](const std::optional<StoredConversation>& stored) {
             reloading_ = false;
             if (stored) {
-                rows_.clear();
-                states_.clear();
-                for (const StoredMessage& one : stored->branch) {
-                    rows_.append(messageRow(one));
-                    states_.push_back(one.message.state);
-                }
+                setRows(stored->branch);
                 leftOut_ = 0;
                 emit reset();
                 emit rowChanged();

@@ -67,7 +67,8 @@ public:
     void setShown(bool);
 
     // What happens
-    void proceed(); // the model may be there now: go on with what waits
+    void retranslate(); // the window speaks another language
+    void proceed();     // the model may be there now: go on with what waits
     void update(const ReplyUpdate&);
     bool owns(ReplyId) const;
     /// The program is about to end: cancels the reply and stores what there is, in case it does not come to close().
@@ -101,6 +102,8 @@ private:
         ui::RowId message = 0;
     };
 
+    void addRow(const ui::MessageRow&, storage::MessageState, const std::string& note = {});
+    void setRows(const std::vector<StoredMessage>&);
     void storeNext();
     void messageStored(const storage::Conversation&, const storage::Message&);
     bool startWish();
@@ -118,6 +121,7 @@ private:
     storage::Conversation record_;
     QVector<ui::MessageRow> rows_;
     std::vector<storage::MessageState> states_; // as stored, beside rows_
+    std::vector<std::string> notes_;            // likewise
     QStringList outbox_;                        // said, but not stored yet
     bool storing_ = false, reloading_ = false, shown_ = false, closing_ = false;
     bool interrupted_ = false; // the list says so

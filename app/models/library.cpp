@@ -83,6 +83,8 @@ ModelFile describeModelFile(const QString& path) {
         file.detail = QString::fromUtf8(e.what());
     }
     file.starter = isStarterFile(path, file.bytes);
+    if (file.starter)
+        file.name = QStringLiteral("SmolLM2 135M Instruct"); // its header names a training run
     return file;
 }
 

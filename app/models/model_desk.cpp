@@ -84,7 +84,7 @@ void ModelDesk::tellRow(const QString& path) {
 std::optional<QString> ModelDesk::loadedName(const QString& path) const {
     if (path.isEmpty() || path != loadedPath_ || !loaded_)
         return std::nullopt;
-    return QString::fromStdString(loaded_->info.name);
+    return nameOf(path);
 }
 
 QString ModelDesk::nameOf(const QString& path) const {

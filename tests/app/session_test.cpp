@@ -4,6 +4,7 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTranslator>
 
 using namespace hearth;
 using namespace hearth::app;
@@ -164,6 +165,32 @@ private slots:
         QVERIFY(stored.branch[1].message.state == storage::MessageState::Interrupted);
         QCOMPARE(stored.branch[1].message.text, std::string("half a"));
         QVERIFY(session_->row().state != ui::ConversationState::Interrupted); // it was wished
+    }
+
+    void notesSpeakTheLanguageOfTheWindow() {
+        class Other : public QTranslator {
+        public:
+            bool isEmpty() const override { return false; }
+
+            QString translate(const char*, const char* source, const char*, int) const override {
+                return qstrcmp(source, "Stopped.") == 0 ? QStringLiteral("Halted.") : QString();
+            }
+        };
+
+        newSession();
+        ask(QStringLiteral("talk"));
+        speak("half", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        session_->stop();
+        finish(ReplyEnd::Cancelled);
+        QCOMPARE(session_->content().messages[1].note, QStringLiteral("Stopped."));
+        QSignalSpy updated(session_.get(), &ChatSession::messageUpdated);
+        Other other;
+        QCoreApplication::installTranslator(&other);
+        session_->retranslate();
+        QCoreApplication::removeTranslator(&other);
+        QCOMPARE(session_->content().messages[1].note, QStringLiteral("Halted."));
+        QCOMPARE(updated.size(), 1);
     }
 
     void stoppedBeforeTheFirstWordHasAPlace() {

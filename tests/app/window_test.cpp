@@ -232,6 +232,35 @@ private slots:
         QTRY_VERIFY_WITH_TIMEOUT(document().messages().size() == 2, kReplying);
     }
 
+    // The mark of an abrupt end: nothing is loaded until the person says how.
+    void aSuspectModelAsks_data() {
+        QTest::addColumn<QString>("action");
+        QTest::addColumn<int>("context");
+        QTest::newRow("smaller") << QStringLiteral("smaller") << 2048;
+        QTest::newRow("cpu") << QStringLiteral("cpu") << 8192;
+        QTest::newRow("again") << QStringLiteral("again") << 8192;
+    }
+
+    void aSuspectModelAsks() {
+        QFETCH(QString, action);
+        QFETCH(int, context);
+        const app::LoadMark mark((folder_->path() + QStringLiteral("/loading.mark")).toStdString());
+        QVERIFY(mark.write({model_.toStdString(), app::LoadMark::Stage::Loading}));
+        start();
+        auto* notices = window().findChild<ui::NoticeStack*>();
+        QTRY_VERIFY_WITH_TIMEOUT(notices->has(QStringLiteral("model-suspect")), kLoading);
+        say(QStringLiteral("Hello")); // kept; loads nothing
+        QTRY_COMPARE(document().messages().size(), 1);
+        QTest::qWait(300);
+        QVERIFY(app_->desk().loadedPath().isEmpty() && app_->desk().loadingPath().isEmpty());
+        emit window().noticeAction(QStringLiteral("model-suspect"), action);
+        waitForModel();
+        QVERIFY(!notices->has(QStringLiteral("model-suspect")));
+        QCOMPARE(app_->desk().loaded()->info.contextTokens, context);
+        QTRY_COMPARE_WITH_TIMEOUT(document().messages().size(), 2, kReplying); // the message is answered now
+        QVERIFY(!mark.read());
+    }
+
     void settingsApplyWhileItRuns() {
         start();
         waitForModel();

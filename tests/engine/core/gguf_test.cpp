@@ -125,9 +125,14 @@ const Case kCases[] = {
          claimKey(w, W::Array, W::raw(uint32_t{W::U8}) + W::raw(uint64_t{20'000'000}) + std::string(20'000'000, 'x'));
      },
      "elements"},
-    {"2 million empty texts",
+    {"nearly 2 million empty texts",
      [](W& w) {
          claimKey(w, W::Array, W::raw(uint32_t{W::Text}) + W::raw(uint64_t{1'990'000}) + std::string(15'920'000, '\0'));
+     },
+     ""},
+    {"more than 2 million empty texts",
+     [](W& w) {
+         claimKey(w, W::Array, W::raw(uint32_t{W::Text}) + W::raw(uint64_t{2'010'000}) + std::string(16'080'000, '\0'));
      },
      "elements"},
     {"an empty array", [](W& w) { claimKey(w, W::Array, W::raw(uint32_t{W::Text}) + W::raw(uint64_t{0})); }, ""},

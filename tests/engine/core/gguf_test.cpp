@@ -41,8 +41,8 @@ uint64_t residentBytes() {
 }
 
 /// The sentence of the error; empty: it was read. Also holds the promises on time and memory.
-std::string outcome(const std::function<void()>& read, uint64_t inputBytes) {
-    const uint64_t before = residentBytes();
+std::string outcome(const std::function<void()>& read, [[maybe_unused]] uint64_t inputBytes) {
+    [[maybe_unused]] const uint64_t before = residentBytes();
     const auto begin = std::chrono::steady_clock::now();
     std::string sentence;
     try {

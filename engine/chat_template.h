@@ -70,6 +70,8 @@ public:
     /// After push(): text of earlier tokens that was kept back as a possible tag and is none. It stands before the
     /// pushed token's own text, and belongs where push() said. Mostly empty.
     std::string released();
+    /// At the end of the reply: what is still kept back as a possible tag. It belongs where the last push() said.
+    std::string finish();
 
 private:
     bool pushText(TokenId, bool& isMark);

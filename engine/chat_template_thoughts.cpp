@@ -90,4 +90,8 @@ std::string ThoughtSplitter::released() {
     return std::exchange(released_, {});
 }
 
+std::string ThoughtSplitter::finish() {
+    return std::exchange(held_, {});
+}
+
 } // namespace hearth::engine

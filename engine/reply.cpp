@@ -61,7 +61,7 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     tokens_.push_back(id);
     bool isMark = false;
     thought_ = splitter_->push(id, isMark);
-    bytes_.clear();
+    bytes_ = splitter_->released(); // text that looked like the beginning of a tag and was none
     if (!isMark)
         text_->tokenizer->appendBytes(id, bytes_);
     emit(id, utf8_.push(bytes_), thought_);
@@ -73,7 +73,9 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
 }
 
 void Reply::finish(StopReason stop, const std::string& error) {
-    if (std::string rest = utf8_.finish(); !rest.empty())
+    std::string rest = utf8_.push(splitter_->finish());
+    rest += utf8_.finish();
+    if (!rest.empty())
         emit(-1, std::move(rest), thought_);
     summary_.stop = stop;
     summary_.error = error;

@@ -1,4 +1,5 @@
 #include "engine/chat_template.h"
+#include "engine/reply.h"
 
 #include "engine/error.h"
 #include "tests/engine/text/vocabulary_files.h"
@@ -232,14 +233,16 @@ std::pair<std::string, std::string> split(const Tokenizer& tokenizer, const Chat
                                           std::string_view prompt, const std::vector<TokenId>& reply) {
     ThoughtSplitter splitter(tokenizer, chatTemplate, prompt);
     std::string thoughts, answer;
+    bool thought = false;
     for (const TokenId id : reply) {
         bool isMark = false;
-        const bool thought = splitter.push(id, isMark);
+        thought = splitter.push(id, isMark);
         std::string& out = thought ? thoughts : answer;
         out += splitter.released();
         if (!isMark)
             tokenizer.appendBytes(id, out);
     }
+    (thought ? thoughts : answer) += splitter.finish();
     return {thoughts, answer};
 }
 
@@ -280,8 +283,45 @@ TEST(ThoughtSplitter, TagsThatAreOrdinaryText) {
     EXPECT_EQ(split(*tokenizer, *t, "", ids("use <think>x</think>")), Parts("", "use <think>x</think>"));
     EXPECT_EQ(split(*tokenizer, *t, "", ids("<thing>")), Parts("", "<thing>"));
     EXPECT_EQ(split(*tokenizer, *t, "", ids("  plain")), Parts("", "  plain"));
+    // The reply ends in the middle of what may become a tag.
+    EXPECT_EQ(split(*tokenizer, *t, "", ids("<thi")), Parts("", "<thi"));
+    EXPECT_EQ(split(*tokenizer, *t, "<think>\n", ids("a </th")), Parts("a </th", ""));
     // After the answer has begun, tags are text.
     EXPECT_EQ(split(*tokenizer, *t, "", ids("<think>a</think>b<think>c")), Parts("a", "b<think>c"));
+}
+
+/// Logits whose greedy choice is `id`.
+std::vector<float> choosing(TokenId id, int nVocab) {
+    std::vector<float> logits(static_cast<size_t>(nVocab), 0.0f);
+    logits[static_cast<size_t>(id)] = 1.0f;
+    return logits;
+}
+
+TEST(Reply, LosesNoTextThatLooksLikeATag) {
+    const auto makeText = [] {
+        auto text = std::make_shared<ModelText>();
+        text->tokenizer = Tokenizer::fromMetadata(metadataFromJson(tinyVocabularies()["gpt2"]["metadata"]));
+        text->chatTemplate = make("{{ '<think></think>' }}");
+        text->contextTokens = 1000;
+        return text;
+    };
+    for (const std::string said : {"<thing> is a word", "  indented", "<thi", "<think>a < b</think>c", "plain"}) {
+        const auto text = makeText();
+        GenerationRequest request;
+        request.prompt = {1};
+        request.sampling.temperature = 0;
+        std::string thoughts, answer;
+        request.onToken = [&](const TokenOut& t) { (t.thought ? thoughts : answer) += t.text; };
+        Reply reply(1, 1, std::move(request), text, text->tokenizer->size());
+        for (const TokenId id : text->tokenizer->encode(said)) {
+            std::vector<float> logits = choosing(id, text->tokenizer->size());
+            ASSERT_FALSE(reply.accept(logits));
+        }
+        reply.finish(StopReason::EndOfTurn);
+        const bool thinks = said.starts_with("<think>");
+        EXPECT_EQ(thoughts, thinks ? "a < b" : "");
+        EXPECT_EQ(answer, thinks ? "c" : said);
+    }
 }
 
 } // namespace

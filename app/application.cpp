@@ -293,7 +293,9 @@ void Application::connectSession(ChatSession* session) {
     connect(session, &ChatSession::statusChanged, this, &Application::updateStatus);
     connect(session, &ChatSession::historyLeftOut, this, &Application::showHistoryNotice);
     connect(session, &ChatSession::sendFailed, this, [this, session](const QString& text) {
-        session->setDraft(text);
+        const auto* composer = window_.findChild<ui::Composer*>();
+        const QString typed = composer ? composer->text() : QString(); // since Enter
+        session->setDraft(typed.isEmpty() ? text : text + QStringLiteral("\n\n") + typed);
         window_.showConversation(session->content());
     });
     connect(session, &ChatSession::userMessageStored, this, [this, session](const QString&, bool firstWithHan) {

@@ -150,13 +150,14 @@ std::vector<storage::MessageId> ChatSession::queuedIds() const {
 void ChatSession::send(const QString& text) {
     if (text.trimmed().isEmpty())
         return;
+    wish_ = {}; // a new version that still waits for a model would put this message on another branch, out of sight
     outbox_.append(text);
     record_.draft.clear();
     storeNext();
 }
 
 void ChatSession::storeNext() {
-    if (storing_ || reloading_ || outbox_.isEmpty())
+    if (storing_ || reloading_ || closing_ || outbox_.isEmpty())
         return;
     if (reply_ && !reply_->row) {
         // The answer that is being prepared stands before this message: its row must be there to be the parent.
@@ -178,8 +179,9 @@ void ChatSession::storeNext() {
 
     services_.storage.call(
         this,
-        [message, title, id = record_.id, model = record_.model](Store& store) mutable {
+        [message, title, id = record_.id, model = record_.model, created = created_](Store& store) mutable {
             message.conversation = id ? id : store.conversations.create(title, model);
+            *created = message.conversation;
             message.id = store.messages.append(message);
             if (id && !title.empty())
                 store.conversations.rename(id, title);
@@ -193,7 +195,8 @@ void ChatSession::storeNext() {
         [this](const Result& result) { messageStored(result.conversation, result.message); },
         [this](const QString&) {
             storing_ = false;
-            const QString text = outbox_.takeFirst();
+            const QString text = outbox_.join(QStringLiteral("\n\n")); // what was said behind it has no parent either
+            outbox_.clear();
             emit rowChanged();
             emit sendFailed(text);
         });
@@ -539,13 +542,35 @@ void ChatSession::prepareToClose() {
 void ChatSession::close() {
     closing_ = true;
     wish_ = {};
-    if (!reply_)
-        return;
-    if (!reply_->ended) {
-        reply_->ended = true;
-        reply_->latest.end = ReplyEnd::Cancelled;
+    if (reply_) {
+        if (!reply_->ended) {
+            reply_->ended = true;
+            reply_->latest.end = ReplyEnd::Cancelled;
+        }
+        finishReply();
     }
-    finishReply();
+    storeOutbox();
+}
+
+// What was said a moment before the end: its parent is known on the storage thread only. Answered at the next start.
+void ChatSession::storeOutbox() {
+    const QStringList texts = outbox_.mid(storing_ ? 1 : 0);
+    if (texts.isEmpty())
+        return;
+    services_.storage.post([texts, id = record_.id, created = created_](Store& store) {
+        storage::Message message;
+        message.conversation = id ? id : *created;
+        message.role = storage::Role::User;
+        message.state = storage::MessageState::Queued;
+        for (const QString& text : texts) {
+            const auto conversation = store.conversations.find(message.conversation);
+            if (!conversation)
+                return;
+            message.parent = conversation->activeLeaf;
+            message.text = text.toStdString();
+            store.messages.append(message);
+        }
+    });
 }
 
 // Messages that wait look so only while they really wait.
@@ -611,6 +636,7 @@ void ChatSession::switchSibling(ui::RowId message, int index) {
                 emit rowChanged();
             }
             storeNext();
+            proceed(); // what was left unanswered on this branch
         },
         [this](const QString&) { reloading_ = false; });
 }

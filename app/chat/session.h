@@ -92,7 +92,7 @@ signals:
     void messageFinished(hearth::ui::RowId, hearth::ui::MessageState, double thoughtSeconds, const QString& note);
     void userMessageStored(const QString& text, bool firstWithHan); // for the hint on the starter's language
     void historyLeftOut(int messages);
-    void sendFailed(const QString& text); // nothing was stored: the person gets the text back
+    void sendFailed(const QString& text); // not stored: the person gets back all that waited
 
 private:
     struct Reply;
@@ -105,6 +105,7 @@ private:
     void addRow(const ui::MessageRow&, storage::MessageState, const std::string& note = {});
     void setRows(const std::vector<StoredMessage>&);
     void storeNext();
+    void storeOutbox();
     void messageStored(const storage::Conversation&, const storage::Message&);
     bool startWish();
     void startReply(int lastMessage, ui::RowId continued);
@@ -123,6 +124,8 @@ private:
     std::vector<storage::MessageState> states_; // as stored, beside rows_
     std::vector<std::string> notes_;            // likewise
     QStringList outbox_;                        // said, but not stored yet
+    // The id that the first message gave: storage thread only, for what is stored before it comes back.
+    std::shared_ptr<storage::ConversationId> created_ = std::make_shared<storage::ConversationId>();
     bool storing_ = false, reloading_ = false, shown_ = false, closing_ = false;
     bool interrupted_ = false; // the list says so
     Wish wish_;

@@ -284,6 +284,81 @@ private slots:
         QVERIFY(stored.branch[0].message.state == storage::MessageState::Queued);
     }
 
+    void saidAMomentBeforeTheEnd() {
+        newSession();
+        session_->send(QStringLiteral("one")); // makes the conversation
+        session_->send(QStringLiteral("two"));
+        session_->send(QStringLiteral("three"));
+        session_->prepareToClose();
+        session_->close();
+        const auto list = storage_->wait([](Store& store) { return store.conversations.list(); });
+        QCOMPARE(list.size(), size_t(1));
+        const auto stored = load(list[0].id);
+        QCOMPARE(stored.branch.size(), size_t(3));
+        QCOMPARE(stored.branch[1].message.text, std::string("two"));
+        QCOMPARE(stored.branch[2].message.text, std::string("three"));
+        QVERIFY(stored.branch[2].message.state == storage::MessageState::Queued);
+        QTest::qWait(50); // the answer about "one" comes after the end, and stores nothing twice
+        QCOMPARE(load(list[0].id).branch.size(), size_t(3));
+    }
+
+    void saidBehindAReplyAMomentBeforeTheEnd() {
+        newSession();
+        ask(QStringLiteral("first"));
+        speak("so far", 1); // its row is asked for, not yet known here
+        session_->send(QStringLiteral("second"));
+        session_->prepareToClose();
+        session_->close();
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(3));
+        QCOMPARE(stored.branch[1].message.text, std::string("so far"));
+        QCOMPARE(stored.branch[2].message.text, std::string("second"));
+    }
+
+    // A new version waits for the model, and the person goes on: what was said last stays in sight and is answered.
+    void aMessageSaidWhileANewVersionWaits() {
+        newSession();
+        ask(QStringLiteral("name one"));
+        speak("red", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        loaded_.clear();
+        session_->regenerate(session_->content().messages[1].id);
+        QCOMPARE(engine_.requests.size(), size_t(1));
+        session_->send(QStringLiteral("another question"));
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        loaded_ = QStringLiteral("/m.gguf");
+        session_->proceed();
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        QCOMPARE(engine_.requests[1].prompt.messages.size(), size_t(3));
+        QCOMPARE(session_->content().messages.size(), 3);
+        QCOMPARE(session_->content().messages[2].text, QStringLiteral("another question"));
+    }
+
+    // A message that waits on another branch is answered when that branch is opened again.
+    void aQueuedMessageOnAnotherBranch() {
+        newSession();
+        ask(QStringLiteral("name one"));
+        speak("red", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        const ui::RowId first = session_->content().messages[1].id;
+        loaded_.clear();
+        session_->send(QStringLiteral("later"));
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        session_->regenerate(first);
+        loaded_ = QStringLiteral("/m.gguf");
+        session_->proceed();
+        QCOMPARE(session_->content().messages.size(), 1);
+        speak("blue", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        session_->switchSibling(session_->content().messages[1].id, 0);
+        QTRY_COMPARE(engine_.requests.size(), size_t(3));
+        QCOMPARE(engine_.requests[2].prompt.messages.back().content, std::string("later"));
+    }
+
     void theHintComesOncePerConversation() {
         newSession();
         QVector<bool> hints;
@@ -310,6 +385,11 @@ private slots:
         QCOMPARE(returned[0][0].toString(), QStringLiteral("precious"));
         QCOMPARE(failed[0][0].toString(), QStringLiteral("The disk is full."));
         QVERIFY(engine_.requests.empty());
+        session_->send(QStringLiteral("both"));
+        session_->send(QStringLiteral("of them"));
+        QTRY_COMPARE(returned.size(), 2);
+        QCOMPARE(returned[1][0].toString(), QStringLiteral("both\n\nof them"));
+        QVERIFY(!session_->isBusy());
     }
 
     void repliesGoOnWhileAnotherConversationIsShown() {

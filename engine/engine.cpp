@@ -55,7 +55,8 @@ struct Engine::Impl {
     void runPrefill(LoadedModel&, Reply&, int tokens);
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
     bool makeRoom(LoadedModel&, Reply&, int tokens);
-    bool preempt(LoadedModel&, const Reply& keep);
+    void endWithoutRoom(Reply&);
+    Reply* lastHolder(const LoadedModel&) const;
     void take(Reply&, std::span<float> logits);
     void end(Reply&, StopReason, const std::string& error = {});
     void failAll(ModelId, const std::string& error);
@@ -126,26 +127,39 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     reply.prefilled(reused, 0);
 }
 
-/// Another reply gives up its pages and computes them again later: background before chat, the youngest first.
-bool Engine::Impl::preempt(LoadedModel& m, const Reply& keep) {
-    Reply* victim = nullptr;
+/// Of the replies that hold pages of this model the one that is served last: background after chats, the youngest.
+Reply* Engine::Impl::lastHolder(const LoadedModel& m) const {
+    Reply* last = nullptr;
     for (const auto& reply : replies) {
-        const bool holds = reply->kv >= 0 && reply.get() != &keep && &model(reply->model()) == &m;
-        if (holds && (!victim || reply->priority() >= victim->priority()))
-            victim = reply.get();
+        const bool holds = reply->kv >= 0 && &model(reply->model()) == &m;
+        if (holds && (!last || reply->priority() >= last->priority()))
+            last = reply.get();
     }
-    if (!victim)
-        return false;
-    m.cache().release(victim->kv);
-    victim->kv = -1;
+    return last;
+}
+
+/// Room for more tokens of a reply. Where there is none, whoever is served last gives up its pages and computes them
+/// again later, be it this one: two that took pages from each other in turn would both compute without end. False: it
+/// was put back (kv is -1), or it is alone and still does not fit.
+bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
+    while (!m.prepare(reply.kv, tokens)) {
+        Reply& last = *lastHolder(m); // at least `reply` holds pages
+        const KvSequence kv = std::exchange(last.kv, -1);
+        if (&last == &reply && !lastHolder(m)) {
+            reply.kv = kv;
+            return false;
+        }
+        m.cache().release(kv);
+        if (&last == &reply)
+            return false;
+    }
     return true;
 }
 
-bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
-    while (!m.prepare(reply.kv, tokens))
-        if (!preempt(m, reply))
-            return false;
-    return true;
+/// What follows when makeRoom() gave none: a reply that was put back waits for its turn, one that is alone ends.
+void Engine::Impl::endWithoutRoom(Reply& reply) {
+    if (reply.kv >= 0)
+        end(reply, StopReason::Error, "The memory for this context is used up.");
 }
 
 void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
@@ -158,7 +172,7 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         n = m.pace().chunk(position, static_cast<int>(rest.size()),
                            replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds);
     if (!makeRoom(m, reply, n))
-        return end(reply, StopReason::Error, "The memory for this context is used up.");
+        return endWithoutRoom(reply);
     std::vector<StepRow> rows;
     for (int i = 0; i < n; ++i)
         rows.push_back({.id = rest[static_cast<size_t>(i)], .position = position + i, .sequence = reply.kv});
@@ -186,7 +200,7 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
         if (!reply || reply->kv < 0)
             continue; // ended, or made room for one before it
         if (!makeRoom(m, *reply, 1)) {
-            end(*reply, StopReason::Error, "The memory for this context is used up.");
+            endWithoutRoom(*reply);
             continue;
         }
         batch.push_back(reply);

@@ -598,10 +598,25 @@ void KvCache::snapshot(KvSequence sequence) {
     pinned_ = -1;
 }
 
+/// Pages at the end that nobody holds were never given out: memory that could not be had for them is not asked for
+/// again by whoever needs less.
+void KvCache::trim() {
+    for (Pool& pool : pools_) {
+        const size_t before = pool.references.size();
+        while (!pool.references.empty() && pool.references.back() == 0)
+            pool.references.pop_back();
+        if (pool.references.size() == before)
+            continue;
+        std::erase_if(pool.free, [&](int page) { return page >= static_cast<int>(pool.references.size()); });
+        std::make_heap(pool.free.begin(), pool.free.end(), std::greater<>());
+    }
+}
+
 void KvCache::end(Sequence& s) {
     forgetAll(s);
     --nodes_[0].users;
     s = Sequence{};
+    trim();
 }
 
 void KvCache::release(KvSequence sequence) {
@@ -616,6 +631,7 @@ void KvCache::drop(KvSequence sequence) {
 void KvCache::clear() {
     while (evictLeaf()) {
     }
+    trim();
 }
 
 int KvCache::length(KvSequence s) const {

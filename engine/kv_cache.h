@@ -206,6 +206,7 @@ private:
     bool ownState(Sequence&, int group);
     void forgetAll(Sequence&);
     void end(Sequence&);
+    void trim();
 
     class StateReader;
     uint32_t checkHeader(StateReader&) const;

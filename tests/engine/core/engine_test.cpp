@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <map>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace hearth::engine;
@@ -280,6 +282,39 @@ TEST_F(EngineTest, MoreThanTheCacheHoldsStillComesToAnEnd) {
         EXPECT_EQ(result.summary.stop, StopReason::MaxTokens) << result.summary.error;
     }
 }
+
+TEST_F(EngineTest, RepliesThatDoNotFitTogetherDoNotComputeAgainAndAgain) {
+    const ModelId model = load({.context = 1024});
+    std::vector<Result> results(4); // two fit beside each other
+    for (size_t i = 0; i < results.size(); ++i)
+        engine.start(model, request(prompt(900, static_cast<int>(i)), 100, results[i]));
+    runAll();
+    for (const Result& result : results) {
+        EXPECT_EQ(result.tokens.size(), 100u) << result.summary.error;
+        EXPECT_LE(result.summary.prefilledTokens, 2 * 900);
+    }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_F(EngineTest, WhereMemoryRunsOutASmallerContextStillFits) {
+    const ModelId model = load({.dModel = 256, .nKvHeads = 4, .context = 8192}); // 2 KiB a token
+    EXPECT_EQ(run(model, prompt(100, 1), 5).tokens.size(), 5u);
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit tight = before;
+    tight.rlim_cur = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) + (1 << 20);
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+    const Result large = run(model, prompt(5000, 2), 5);
+    const Result small = run(model, prompt(100, 3), 5);
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    EXPECT_EQ(large.summary.stop, StopReason::Error);
+    EXPECT_NE(large.summary.error.find("memory"), std::string::npos) << large.summary.error;
+    EXPECT_EQ(small.tokens.size(), 5u) << small.summary.error;
+    EXPECT_EQ(run(model, prompt(5000, 2), 5).tokens.size(), 5u);
+}
+#endif
 
 TEST_F(EngineTest, CallbacksMayStartAndUnload) {
     const ModelId model = load();

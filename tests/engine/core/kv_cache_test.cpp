@@ -234,6 +234,26 @@ TEST(KvCache, AFailedPrepareChangesNothing) {
     t.check(a);
 }
 
+TEST(KvCache, PagesThatNobodyHoldsNeedNoMemory) {
+    TestCache t({kFull}, 16);
+    const KvSequence small = t.cache.open();
+    t.feed(small, tokens(100));
+    const KvSequence large = t.cache.open();
+    ASSERT_TRUE(t.cache.prepare(large, 600)); // as where memory for it cannot be had
+    EXPECT_EQ(t.cache.highestPage(0), 12);
+    t.cache.drop(large);
+    EXPECT_EQ(t.cache.highestPage(0), 2);
+    EXPECT_EQ(t.cache.freePages(0), 14);
+    t.cache.release(small);
+    EXPECT_EQ(t.cache.highestPage(0), 2); // still a stored prefix
+    t.cache.clear();
+    EXPECT_EQ(t.cache.highestPage(0), 0);
+    EXPECT_EQ(t.cache.freePages(0), 16);
+    const KvSequence next = t.cache.open();
+    t.feed(next, tokens(1000));
+    t.check(next);
+}
+
 TEST(KvCache, AWindowKeepsWhatItNeeds) {
     TestCache t({kFull, kWindow100}, 40);
     const KvSequence a = t.cache.open();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 
 namespace hearth::engine {
@@ -20,7 +21,8 @@ SamplerSettings recommendedSampling(const Metadata& metadata) {
         const Value* value = metadata.find(key);
         if (!value || (!std::holds_alternative<double>(*value) && !std::holds_alternative<int64_t>(*value)))
             return fallback; // a recommendation that cannot be read is none
-        return static_cast<float>(metadata.number(key, fallback));
+        const double recommended = metadata.number(key, fallback);
+        return std::abs(recommended) <= 1e9 ? static_cast<float>(recommended) : fallback; // nor is NaN
     };
     const auto integer = [&](const char* key, int fallback) {
         return static_cast<int>(

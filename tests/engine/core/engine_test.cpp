@@ -412,6 +412,20 @@ TEST_F(EngineTest, HostileSamplingStillGivesTokens) {
     EXPECT_EQ(result.tokens.size(), 10u);
 }
 
+TEST_F(EngineTest, RecommendedSamplingThatMeansNothingIsIgnored) {
+    auto file = tinyLlama();
+    file.setF32("general.sampling.temp", NAN);
+    file.setF32("general.sampling.top_k", NAN);
+    file.setF32("general.sampling.penalty_last_n", INFINITY);
+    file.setF32("general.sampling.top_p", 0.5f);
+    const ModelId model = engine.load({.path = folder.write("odd.gguf", file.bytes())});
+    const SamplerSettings got = engine.text(model)->defaultSampling, defaults;
+    EXPECT_EQ(got.temperature, defaults.temperature);
+    EXPECT_EQ(got.topK, defaults.topK);
+    EXPECT_EQ(got.penaltyWindow, defaults.penaltyWindow);
+    EXPECT_EQ(got.topP, 0.5f);
+}
+
 TEST_F(EngineTest, NumbersThatAreNoneDoNoHarm) {
     auto writer = tinyLlama();
     for (auto& tensor : writer.tensors)

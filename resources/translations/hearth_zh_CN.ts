@@ -247,6 +247,10 @@
         <source>Wrap lines</source>
         <translation>自动换行</translation>
     </message>
+    <message>
+        <source>Show all %1 lines</source>
+        <translation>显示全部 %1 行</translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::Composer</name>

@@ -37,6 +37,11 @@ QString displayed(QStringView text, bool tabs) {
     return out;
 }
 
+/// One device pixel, whatever the scale.
+void paintHairline(QPainter& painter, int x, int y, int width, const QColor& color) {
+    painter.fillRect(QRectF(x, y, width, 1 / std::max(1.0, painter.deviceTransform().m22())), color);
+}
+
 Qt::Alignment columnAlignment(QChar c) {
     return c == u'c' ? Qt::AlignHCenter : c == u'r' ? Qt::AlignRight : Qt::AlignLeft;
 }
@@ -172,7 +177,7 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     qsizetype from = takeLines(request.before);
     int y = pieces_.empty() ? top_ : pieces_.back().at.y() + std::max(1, pieces_.back().lines) * pitch_;
     CodeState state = pieces_.empty() ? codeState_ : pieces_.back().endState;
-    while (from <= text.size()) {
+    while (from <= text.size() && (request.shownLines < 0 || int(pieces_.size()) < request.shownLines)) {
         qsizetype end = text.indexOf(u'\n', from);
         if (end < 0)
             end = text.size();
@@ -196,7 +201,7 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     }
     contentWidth_ = naturalWidth_;
     naturalWidth_ = width_;
-    height_ = y;
+    height_ = y + (request.foldFoot ? kCodeFoot : 0);
 }
 
 /// Takes the lines over that an earlier layout of this code has alike; returns where the next line begins.
@@ -324,11 +329,11 @@ void BlockLayout::paintFrame(QPainter& painter, const Paint& p) const {
         painter.fillRect(QRect(x, 0, 2, height_), theme.color(Token::Outline));
     switch (kind_) {
     case BlockKind::Rule:
-        painter.fillRect(QRect(left_, 0, width_ - left_, 1), theme.color(Token::Hairline));
+        paintHairline(painter, left_, 0, width_ - left_, theme.color(Token::Hairline));
         break;
     case BlockKind::TableRow:
-        painter.fillRect(QRect(left_, height_ - 1, std::min(contentWidth_, viewWidth_), 1),
-                         theme.color(headRow_ ? Token::Outline : Token::Hairline));
+        paintHairline(painter, left_, height_ - 1, std::min(contentWidth_, viewWidth_),
+                      theme.color(headRow_ ? Token::Outline : Token::Hairline));
         break;
     case BlockKind::Code: {
         QRect frame(left_, 0, width_ - left_, height_ + (p.last ? kCodePadding : 0));
@@ -483,7 +488,13 @@ const BlockLayout::Piece* BlockLayout::pieceOf(int offset) const {
     return pieces_.empty() ? nullptr : after == pieces_.begin() ? &pieces_.front() : &*(after - 1);
 }
 
-int BlockLayout::offsetAt(QPoint p, int scrollX) const {
+/// Before the last character of a line that goes on: its end is the start of the next one.
+int BlockLayout::lastInLine(const Piece& piece, const QTextLine& line) const {
+    const int end = line.textStart() + line.textLength();
+    return std::max(line.textStart(), piece.layout->previousCursorPosition(end));
+}
+
+int BlockLayout::offsetAt(QPoint p, int scrollX, bool pastEnd) const {
     if (scrolls_)
         p.rx() += scrollX;
     if (p.y() < 0 && kind_ != BlockKind::TableRow)
@@ -494,9 +505,17 @@ int BlockLayout::offsetAt(QPoint p, int scrollX) const {
     const int row = std::clamp((p.y() - piece->at.y()) / pitch_, 0, piece->lines - 1);
     const QTextLine line = piece->layout->lineAt(row);
     int at = line.xToCursor(p.x() - piece->at.x());
-    // The end of a wrapped line is the start of the next one: stay before it.
-    if (row + 1 < piece->lines && at >= line.textStart() + line.textLength() && line.textLength() > 0)
-        at = line.textStart() + line.textLength() - 1;
+    if (row + 1 < piece->lines && line.textLength() > 0) {
+        const int last = lastInLine(*piece, line);
+        const int end = line.textStart() + line.textLength();
+        const QChar c = piece->layout->text()[last];
+        const qreal lead = line.cursorToX(last, QTextLine::Leading);
+        const qreal trail = line.cursorToX(last, QTextLine::Trailing);
+        const qreal x = p.x() - piece->at.x();
+        const bool beyond = lead <= trail ? x > (lead + trail) / 2 : x < (lead + trail) / 2;
+        if (at >= last)
+            at = pastEnd && beyond && !c.isSpace() && c != QChar::LineSeparator ? end : last;
+    }
     return std::min(piece->start + at, piece->start + piece->length);
 }
 
@@ -512,6 +531,37 @@ QRect BlockLayout::caret(int offset, int scrollX) const {
     return QRect(x, piece->at.y() + line.lineNumber() * pitch_, 1, pitch_);
 }
 
+namespace {
+
+/// The stretches of a line, px, that [start, end) of its text stands in: several where directions mix.
+QVector<std::pair<qreal, qreal>> spansOf(const QTextLayout& layout, const QTextLine& line, int start, int end) {
+    const QStringView text = QStringView(layout.text()).mid(line.textStart(), line.textLength());
+    QVector<std::pair<qreal, qreal>> spans;
+    if (!text.isRightToLeft() && std::none_of(text.begin(), text.end(), [](QChar c) {
+            return c.direction() == QChar::DirR || c.direction() == QChar::DirAL;
+        })) {
+        const qreal a = line.cursorToX(start);
+        const qreal b = line.cursorToX(end);
+        return {{std::min(a, b), std::max(a, b)}};
+    }
+    for (int at = start; at < end; ++at) {
+        const qreal a = line.cursorToX(at, QTextLine::Leading);
+        const qreal b = line.cursorToX(at, QTextLine::Trailing);
+        if (a != b)
+            spans.append({std::min(a, b), std::max(a, b)});
+    }
+    std::sort(spans.begin(), spans.end());
+    QVector<std::pair<qreal, qreal>> joined;
+    for (const auto& span : std::as_const(spans))
+        if (!joined.isEmpty() && span.first <= joined.last().second + 0.5)
+            joined.last().second = std::max(joined.last().second, span.second);
+        else
+            joined.append(span);
+    return joined;
+}
+
+} // namespace
+
 QVector<QRect> BlockLayout::rectsOf(int from, int to, int scrollX) const {
     QVector<QRect> rects;
     for (const Piece& piece : pieces_) {
@@ -525,13 +575,11 @@ QVector<QRect> BlockLayout::rectsOf(int from, int to, int scrollX) const {
             const int end = std::min(last, line.textStart() + line.textLength());
             if (start >= end)
                 continue;
-            qreal a = line.cursorToX(start);
-            qreal b = line.cursorToX(end);
-            if (a > b)
-                std::swap(a, b);
-            const int x = piece.at.x() - (scrolls_ ? scrollX : 0) + int(std::floor(a));
-            rects.append(
-                QRect(x, piece.at.y() + i * pitch_, std::max(1, int(std::ceil(b)) - int(std::floor(a))), pitch_));
+            for (const auto& [a, b] : spansOf(*piece.layout, line, start, end)) {
+                const int x = piece.at.x() - (scrolls_ ? scrollX : 0) + int(std::floor(a));
+                rects.append(
+                    QRect(x, piece.at.y() + i * pitch_, std::max(1, int(std::ceil(b)) - int(std::floor(a))), pitch_));
+            }
         }
     }
     return rects;
@@ -580,8 +628,8 @@ int BlockLayout::lineEnd(int offset) const {
         piece ? piece->layout->lineForTextPosition(std::clamp(offset - piece->start, 0, piece->length)) : QTextLine();
     if (!line.isValid())
         return offset;
-    const int end = piece->start + line.textStart() + line.textLength();
-    return line.lineNumber() + 1 < piece->lines ? std::max(piece->start + line.textStart(), end - 1) : end;
+    return piece->start +
+           (line.lineNumber() + 1 < piece->lines ? lastInLine(*piece, line) : line.textStart() + line.textLength());
 }
 
 // Spaces and guesses

@@ -24,6 +24,8 @@ struct LayoutRequest {
     bool wrapCode = false;
     const TypeSheet& type;
     CodeState codeState = CodeState::Normal; // what is open where this slice of code begins
+    int shownLines = -1;                     // of code: the others are folded away; -1: all
+    bool foldFoot = false;                   // of code: space below for what folds and unfolds it
     BlockLayout* before = nullptr;           // of the same leaf when it was shorter: its lines are taken over
 };
 
@@ -67,7 +69,9 @@ public:
 
     void paint(QPainter&, const Paint&) const;
 
-    int offsetAt(QPoint, int scrollX = 0) const;
+    /// `pastEnd`: right of a wrapped line is after its last character, which is also where the next line begins;
+    /// else before it, so that the caret stays in the line.
+    int offsetAt(QPoint, int scrollX = 0, bool pastEnd = false) const;
     /// The caret at an offset: 1 px wide, as high as the line.
     QRect caret(int offset, int scrollX = 0) const;
     /// px from the top where what is painted begins to differ from an earlier layout of the same leaf.
@@ -76,8 +80,8 @@ public:
     int lineStart(int offset) const;
     int lineEnd(int offset) const;
 
-    static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16; // px
-    static constexpr int kListIndent = 24, kQuoteIndent = 16;                // px
+    static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16, kCodeFoot = 28; // px
+    static constexpr int kListIndent = 24, kQuoteIndent = 16;                                // px
 
 private:
     /// One QTextLayout and where it stands: a paragraph, a line of code, a cell.
@@ -114,6 +118,8 @@ private:
     void paintCodeBackground(QPainter&, const Piece&) const;
     const Piece* pieceAt(QPoint) const;
     const Piece* pieceOf(int offset) const;
+
+    int lastInLine(const Piece&, const QTextLine&) const;
 
     int shift(const Paint& p) const { return scrolls_ ? p.scrollX : 0; }
 

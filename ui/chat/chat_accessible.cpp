@@ -7,6 +7,7 @@
 #include <QPointer>
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::ui {
 namespace {
@@ -83,32 +84,99 @@ public:
         return nullptr;
     }
 
-    // Text
-    void selection(int, int* from, int* to) const override { *from = *to = 0; }
+    // Text: offsets are those of the text as it is read.
+    void selection(int index, int* from, int* to) const override {
+        *from = *to = 0;
+        if (index != 0 || !isValid() || !view_->hasSelection())
+            return;
+        const TextPosition begin = std::min(view_->selectionStart(), view_->selectionEnd());
+        const TextPosition end = std::max(view_->selectionStart(), view_->selectionEnd());
+        if (begin.message > index_ || end.message < index_)
+            return;
+        *from = begin.message < index_ ? 0 : offsetOf(begin);
+        *to = end.message > index_ ? characterCount() : offsetOf(end);
+    }
 
-    int selectionCount() const override { return 0; }
+    int selectionCount() const override {
+        int from = 0, to = 0;
+        selection(0, &from, &to);
+        return to > from ? 1 : 0;
+    }
 
-    void addSelection(int, int) override {}
+    void addSelection(int from, int to) override { setSelection(0, from, to); }
 
-    void removeSelection(int) override {}
+    void removeSelection(int) override {
+        if (isValid() && selectionCount() > 0)
+            view_->clearSelection();
+    }
 
-    void setSelection(int, int, int) override {}
+    void setSelection(int index, int from, int to) override {
+        if (isValid() && index == 0)
+            view_->setSelection(positionOf(from), positionOf(to));
+    }
 
-    int cursorPosition() const override { return 0; }
+    int cursorPosition() const override {
+        return isValid() && view_->selectionEnd().message == index_ ? offsetOf(view_->selectionEnd()) : 0;
+    }
 
-    void setCursorPosition(int) override {}
+    void setCursorPosition(int at) override { setSelection(0, at, at); }
 
-    QString text(int from, int to) const override { return body().mid(from, to < 0 ? -1 : std::max(0, to - from)); }
+    QString text(int from, int to) const override {
+        from = std::clamp(from, 0, characterCount());
+        return body().mid(from, to < 0 ? -1 : std::max(0, to - from));
+    }
 
     int characterCount() const override { return int(body().size()); }
 
-    QRect characterRect(int) const override { return rect(); }
+    QRect characterRect(int at) const override {
+        if (!isValid())
+            return {};
+        QRect r = view_->caretRect(positionOf(at));
+        const QRect next = view_->caretRect(positionOf(at + 1));
+        if (next.y() == r.y() && next.x() > r.x())
+            r.setRight(next.x() - 1);
+        return QRect(view_->viewport()->mapToGlobal(r.topLeft()), r.size());
+    }
 
-    int offsetAtPoint(const QPoint&) const override { return 0; }
+    int offsetAtPoint(const QPoint& p) const override {
+        if (!isValid() || !rect().contains(p))
+            return -1;
+        const TextPosition at = view_->positionAt(view_->viewport()->mapFromGlobal(p));
+        return at.message == index_ ? offsetOf(at) : -1;
+    }
 
-    void scrollToSubstring(int, int) override {
-        if (isValid())
-            view_->setScrollPosition(index_);
+    void scrollToSubstring(int from, int) override {
+        if (!isValid())
+            return;
+        const QRect r = view_->caretRect(positionOf(from));
+        const QRect whole = view_->messageRect(index_);
+        view_->setScrollPosition(index_ +
+                                 std::clamp(double(r.y() - whole.y()) / std::max(1, whole.height()), 0.0, 0.99));
+    }
+
+    /// Tells how the text differs from what was told before.
+    void tellText() {
+        const QString now = body();
+        const QString before = std::exchange(told_, now);
+        if (before == now || before.isNull())
+            return;
+        if (now.startsWith(before)) {
+            QAccessibleTextInsertEvent event(this, int(before.size()), now.mid(before.size()));
+            QAccessible::updateAccessibility(&event);
+            return;
+        }
+        const auto differ = std::mismatch(now.begin(), now.end(), before.begin(), before.end());
+        const auto at = differ.first - now.begin();
+        QAccessibleTextUpdateEvent event(this, int(at), before.mid(at), now.mid(at));
+        QAccessible::updateAccessibility(&event);
+    }
+
+    void tellSelection() {
+        int from = 0, to = 0;
+        selection(0, &from, &to);
+        QAccessibleTextSelectionEvent event(this, from, to);
+        event.setCursorPosition(cursorPosition());
+        QAccessible::updateAccessibility(&event);
     }
 
     QString attributes(int, int* from, int* to) const override {
@@ -150,14 +218,25 @@ private:
         return row().model.isEmpty() ? ChatView::tr("Model") : row().model;
     }
 
+    int offsetOf(const TextPosition& p) const {
+        return p.part == Part::Body ? view_->document().plainOffset(p) : 0; // thoughts come before
+    }
+
+    TextPosition positionOf(int offset) const {
+        return view_->document().positionOfPlain(index_, std::clamp(offset, 0, characterCount()));
+    }
+
     const QString& body() const {
         static const QString none;
         if (!isValid())
             return none;
         const qsizetype size = view_->document().source(index_, Part::Body).size();
-        if (size != cachedSize_ || cached_.isNull()) {
+        if (size != cachedSize_ || row().state != cachedState_ || cached_.isNull()) {
             cached_ = view_->document().plainText(index_, Part::Body);
+            if (cached_.isNull())
+                cached_ = QLatin1String("");
             cachedSize_ = size;
+            cachedState_ = row().state; // the end of a reply may turn brackets into links
         }
         return cached_;
     }
@@ -166,6 +245,8 @@ private:
     int index_;
     mutable QString cached_;
     mutable qsizetype cachedSize_ = -1; // of the source that `cached_` was made from
+    mutable MessageState cachedState_ = MessageState::Complete;
+    QString told_ = body(); // what a screen reader knows; after the members that body() uses
 };
 
 /// The view: its children are the messages.
@@ -205,6 +286,15 @@ public:
 
     QAccessibleInterface* focusChild() const override { return nullptr; }
 
+    /// Calls f for those of the messages [first, last] that somebody asked for.
+    template <typename F>
+    void eachKnown(int first, int last, F f) {
+        for (auto it = ids_.constBegin(); it != ids_.constEnd(); ++it)
+            if (it.key() >= first && it.key() <= last)
+                if (auto* message = static_cast<MessageInterface*>(QAccessible::accessibleInterface(it.value())))
+                    f(*message);
+    }
+
     void forget() {
         for (const QAccessible::Id id : std::as_const(ids_))
             QAccessible::deleteAccessibleInterface(id);
@@ -230,11 +320,24 @@ void ChatAccessible::install() {
     Q_UNUSED(once)
 }
 
-void ChatAccessible::contentChanged(ChatView& view) {
+void ChatAccessible::contentChanged(ChatView& view, const QVector<int>& messages) {
     if (!QAccessible::isActive())
         return;
+    if (auto* made = dynamic_cast<ViewInterface*>(QAccessible::queryAccessibleInterface(&view)))
+        for (const int i : messages)
+            made->eachKnown(i, i, [](MessageInterface& message) { message.tellText(); });
     QAccessibleEvent event(&view, QAccessible::VisibleDataChanged);
     QAccessible::updateAccessibility(&event);
+}
+
+void ChatAccessible::selectionChanged(ChatView& view, const TextPosition& from, const TextPosition& to) {
+    if (!QAccessible::isActive())
+        return;
+    const TextPosition a = view.selectionStart();
+    const TextPosition b = view.selectionEnd();
+    if (auto* made = dynamic_cast<ViewInterface*>(QAccessible::queryAccessibleInterface(&view)))
+        made->eachKnown(std::min({from.message, a.message, b.message}), std::max({to.message, a.message, b.message}),
+                        [](MessageInterface& message) { message.tellSelection(); });
 }
 
 void ChatAccessible::contentReset(ChatView& view) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "ui/chat/chat_document.h"
+
 #include <QAccessible>
+#include <QVector>
 
 namespace hearth::ui {
 
@@ -11,7 +14,10 @@ class ChatView;
 class ChatAccessible {
 public:
     static void install(); // once for the program; further calls do nothing
-    static void contentChanged(ChatView&);
+    /// Tells what was inserted into or changed in the text of these messages.
+    static void contentChanged(ChatView&, const QVector<int>& messages);
+    /// `from` and `to` were selected before.
+    static void selectionChanged(ChatView&, const TextPosition& from, const TextPosition& to);
     static void contentReset(ChatView&);
 };
 

@@ -292,6 +292,39 @@ QString ChatDocument::plainText(const TextPosition& from, const TextPosition& to
     return withoutControls(std::move(out));
 }
 
+int ChatDocument::plainOffset(const TextPosition& p) const {
+    const BlockSplitter& b = blocks(p.message, p.part);
+    qsizetype at = 0;
+    for (int i = 0; i <= p.block && i < b.count(); ++i) {
+        const QString text = leafText(b, i);
+        at += i > 0 ? separator(b.block(i - 1), b.block(i)).size() : 0;
+        at += mark(b, b.block(i)).size();
+        at += withoutControls(i < p.block ? text : text.left(p.offset)).size();
+    }
+    return int(at);
+}
+
+TextPosition ChatDocument::positionOfPlain(int message, int offset) const {
+    const BlockSplitter& b = blocks(message, Part::Body);
+    qsizetype left = offset;
+    for (int i = 0; i < b.count(); ++i) {
+        left -= i > 0 ? separator(b.block(i - 1), b.block(i)).size() : 0;
+        left -= mark(b, b.block(i)).size();
+        const QString text = leafText(b, i);
+        const qsizetype length = withoutControls(text).size();
+        if (left > length && i + 1 < b.count()) {
+            left -= length;
+            continue;
+        }
+        // Inside the mark or the space before a leaf is at its start.
+        qsizetype at = length == text.size() ? std::clamp<qsizetype>(left, 0, length) : 0;
+        while (length != text.size() && at < text.size() && withoutControls(text.left(at)).size() < left)
+            ++at;
+        return {message, Part::Body, i, int(at)};
+    }
+    return {message, Part::Body, 0, 0};
+}
+
 TextPosition ChatDocument::start() const {
     return {0, Part::Body, 0, 0};
 }

@@ -60,6 +60,8 @@ public:
     // Text as it is read: what copying and screen readers get.
     QString plainText(const TextPosition& from, const TextPosition& to) const;
     QString plainText(int index, Part) const;
+    int plainOffset(const TextPosition&) const;                  // in plainText() of its message and part
+    TextPosition positionOfPlain(int message, int offset) const; // of the body; the nearest there is
     TextPosition start() const;
     TextPosition end() const;
 

@@ -23,6 +23,7 @@ namespace hearth::ui {
 namespace {
 
 constexpr int kColumn = 680;      // px, at 100 % text
+constexpr int kWideColumn = 840;  // px, the same, of code and tables
 constexpr int kSideMargin = 24;   // px, at least, on both sides of the column
 constexpr int kBottomMargin = 24; // px below the last message
 constexpr int kDoneMs = 1500;     // how long a tool says that it was done
@@ -112,9 +113,11 @@ struct ChatView::Private {
 
     Column columnNow() const {
         const int view = q.viewport()->width();
-        const int wished = kColumn * std::max(100, theme.textSizePercent()) / 100;
-        const int width = std::max(80, std::min(wished, view - 2 * kSideMargin));
-        return {view, (view - width) / 2, width};
+        const int percent = std::max(100, theme.textSizePercent());
+        const int width = std::max(80, std::min(kColumn * percent / 100, view - 2 * kSideMargin));
+        const int left = (view - width) / 2;
+        // The left edge is everybody's: what is wide reaches to the right.
+        return {view, left, width, std::max(width, std::min(kWideColumn * percent / 100, view - kSideMargin - left))};
     }
 
     bool showsName(int i) const {
@@ -161,6 +164,9 @@ struct ChatView::Private {
         following = true;
         anchorMessage = 0;
         anchor = {};
+        endDrag();
+        const bool wasLink = hovered && hovered->kind == TargetKind::Link;
+        const bool wasSelected = q.hasSelection();
         hovered.reset();
         pressed.reset();
         focused.reset();
@@ -168,9 +174,23 @@ struct ChatView::Private {
         hoveredMessage = -1;
         changed.clear();
         selectionAnchor = selectionHead = document.start();
-        unit = Letter;
         layOut();
         q.viewport()->update();
+        if (wasSelected)
+            emit q.selectionChanged();
+        if (wasLink)
+            emit q.linkHovered({});
+    }
+
+    /// The text under a drag is gone.
+    void endDrag() {
+        selecting = false;
+        unit = Letter;
+        unitFrom = unitTo = document.start();
+        clicks = 0;
+        wishedX = -1;
+        if (dragTimer != 0)
+            q.killTimer(std::exchange(dragTimer, 0));
     }
 
     void addMessage(int i) {
@@ -342,7 +362,8 @@ struct ChatView::Private {
             return;
         const int oldTop = scrollTop;
         int dirty = viewHeight();
-        for (const int i : std::exchange(changed, {})) {
+        const QVector<int> seen = std::exchange(changed, {});
+        for (const int i : seen) {
             if (i >= document.count())
                 continue;
             const bool grows = document.message(i).state == MessageState::Streaming;
@@ -363,7 +384,7 @@ struct ChatView::Private {
         layOut();
         repaintFrom(dirty, scrollTop - oldTop);
         if (QAccessible::isActive())
-            ChatAccessible::contentChanged(q);
+            ChatAccessible::contentChanged(q, seen);
     }
 
     /// What stood at `dirty` (viewport px, before the text moved up by `moved`) and everything below is painted anew;
@@ -447,7 +468,7 @@ struct ChatView::Private {
     }
 
     bool onText(QPoint p) const {
-        return p.x() >= column.left - 8 && p.x() < column.left + column.width + 8 && messageAt(p) >= 0;
+        return p.x() >= column.left - 8 && p.x() < column.left + column.wide + 8 && messageAt(p) >= 0;
     }
 
     void activate(const Target& t) {
@@ -468,6 +489,9 @@ struct ChatView::Private {
             break;
         case TargetKind::Thoughts:
             change(t.message, [](MessageLayout& l) { l.toggleThoughts(); });
+            break;
+        case TargetKind::FoldCode:
+            foldCode(t);
             break;
         case TargetKind::Fold:
             change(t.message, [](MessageLayout& l) { l.toggleFold(); });
@@ -506,6 +530,27 @@ struct ChatView::Private {
         q.viewport()->update();
     }
 
+    /// Code that folds below its head leaves the head in sight.
+    void foldCode(const Target& t) {
+        MessageLayout& layout = layoutFor(t.message);
+        if (!layout.isCodeUnfolded(t.part, t.block)) {
+            change(t.message, [&](MessageLayout& l) { l.toggleCodeFold(t.part, t.block); });
+            return;
+        }
+        following = false;
+        setAnchor(scrollTop);
+        const auto zone = t.part == Part::Thoughts ? MessageLayout::Anchor::Thoughts : MessageLayout::Anchor::Body;
+        const int root = document.blocks(t.message, t.part).block(t.block).root;
+        if (anchorMessage == t.message && anchor.zone == zone && anchor.block >= root && anchor.block <= t.block)
+            anchor = {zone, root, 0};
+        layout.toggleCodeFold(t.part, t.block);
+        heights.set(t.message, layout.height());
+        layOut();
+        following = scrollTop >= maxScroll();
+        placeEndButton();
+        q.viewport()->update();
+    }
+
     void copyText(const QString& text, const Target& t) {
         QGuiApplication::clipboard()->setText(text);
         done = t;
@@ -519,12 +564,12 @@ struct ChatView::Private {
 
     TextPosition to() const { return std::max(selectionAnchor, selectionHead); }
 
-    TextPosition positionAt(QPoint p) {
+    TextPosition positionAt(QPoint p, bool pastEnd = false) {
         if (document.count() == 0)
             return document.start();
         const int i = std::clamp(heights.at(p.y() + scrollTop), 0, document.count() - 1);
         MessageLayout& layout = layoutFor(i);
-        return layout.positionAt(QPoint(p.x(), p.y() - top(i)));
+        return layout.positionAt(QPoint(p.x(), p.y() - top(i)), pastEnd);
     }
 
     void select(TextPosition anchorAt, TextPosition head) {
@@ -541,10 +586,12 @@ struct ChatView::Private {
                 updateMessage(i);
         });
         emit q.selectionChanged();
+        if (QAccessible::isActive())
+            ChatAccessible::selectionChanged(q, oldFrom, oldTo);
     }
 
     void extendTo(QPoint p) {
-        const TextPosition at = positionAt(p);
+        const TextPosition at = positionAt(p, unit == Letter);
         if (unit == Letter) {
             select(selectionAnchor, at);
             return;
@@ -617,11 +664,17 @@ ChatView::ChatView(ChatDocument& document, const Theme& theme, QWidget* parent)
         d_->released.resize(std::min(d_->released.size(), size_t(from)));
         d_->heights.truncate(from);
         d_->changed.removeIf([from](int i) { return i >= from; });
+        if (d_->hovered && d_->hovered->message >= from && d_->hovered->kind == TargetKind::Link)
+            emit linkHovered({});
         for (std::optional<Target>* t : {&d_->hovered, &d_->pressed, &d_->focused, &d_->done})
             if (*t && (*t)->message >= from)
                 t->reset();
-        if (d_->to().message >= from)
+        if (d_->hoveredMessage >= from)
+            d_->hoveredMessage = -1;
+        if (d_->to().message >= from || (d_->selecting && d_->unitTo.message >= from)) {
+            d_->endDrag();
             clearSelection();
+        }
         d_->layOut();
         viewport()->update();
         ChatAccessible::contentReset(*this);
@@ -672,6 +725,22 @@ void ChatView::scrollToEnd() {
 }
 
 // Selection
+
+TextPosition ChatView::selectionStart() const {
+    return d_->selectionAnchor;
+}
+
+TextPosition ChatView::selectionEnd() const {
+    return d_->selectionHead;
+}
+
+void ChatView::setSelection(const TextPosition& anchor, const TextPosition& head) {
+    d_->select(anchor, head);
+}
+
+TextPosition ChatView::positionAt(QPoint p) const {
+    return d_->positionAt(p);
+}
 
 bool ChatView::hasSelection() const {
     return d_->selectionAnchor != d_->selectionHead;
@@ -833,7 +902,7 @@ void ChatView::mousePressEvent(QMouseEvent* event) {
     d_->wishedX = -1;
     if (d_->pressed && d_->pressed->kind != TargetKind::Link)
         return;
-    const TextPosition at = d_->positionAt(p);
+    const TextPosition at = d_->positionAt(p, d_->clicks == 1);
     d_->selecting = true;
     if (d_->clicks == 3) {
         d_->unit = Private::Leaf;
@@ -1097,11 +1166,13 @@ bool ChatView::focusNextPrevChild(bool next) {
     for (int i = 0; i < d_->targets.size() && d_->focused; ++i)
         if (d_->targets[i].same(*d_->focused))
             at = i;
+    if (at < 0)
+        d_->focused.reset(); // it was scrolled away: on with what is on the screen
     int wanted = d_->focused ? at + (next ? 1 : -1) : next ? 0 : int(d_->targets.size()) - 1;
     // A link over several lines is one stop.
     while (!next && wanted > 0 && d_->focused && d_->targets[wanted].same(*d_->focused))
         --wanted;
-    if (wanted < 0 || wanted >= d_->targets.size() || (d_->focused && at < 0))
+    if (wanted < 0 || wanted >= d_->targets.size())
         return QAbstractScrollArea::focusNextPrevChild(next);
     d_->focused = d_->targets[wanted];
     return true;
@@ -1117,8 +1188,11 @@ void ChatView::contextMenuEvent(QContextMenuEvent* event) {
                        [address = at->address] { QGuiApplication::clipboard()->setText(withoutControls(address)); });
     const int i = d_->messageAt(event->pos());
     if (i >= 0)
-        menu.addAction(tr("Copy message"), this,
-                       [this, i] { QGuiApplication::clipboard()->setText(d_->document.plainText(i, Part::Body)); });
+        menu.addAction(tr("Copy message"), this, [this, id = d_->document.message(i).id] {
+            // While the menu was open the conversation may have changed.
+            if (const int now = d_->document.indexOf(id); now >= 0)
+                QGuiApplication::clipboard()->setText(d_->document.plainText(now, Part::Body));
+        });
     menu.addSeparator();
     menu.addAction(tr("Select all"), this, &ChatView::selectAll);
     menu.exec(event->globalPos());

@@ -29,6 +29,10 @@ public:
     void copySelection();
     void selectAll();
     void clearSelection();
+    TextPosition selectionStart() const; // where it was begun
+    TextPosition selectionEnd() const;   // its free end, which may lie before the start
+    void setSelection(const TextPosition& anchor, const TextPosition& head);
+    TextPosition positionAt(QPoint) const; // of the viewport
 
     const ChatDocument& document() const;
 

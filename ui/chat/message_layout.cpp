@@ -20,6 +20,20 @@ QString singleLine(QString text) {
     return text;
 }
 
+/// Columns of the longest line of code.
+int columnsOf(QStringView text) {
+    int most = 0;
+    int columns = 0;
+    for (const QChar c : text) {
+        if (c == u'\n')
+            columns = 0;
+        else
+            columns += c == u'\t' ? 4 : c.unicode() >= 0x1100 ? 2 : 1;
+        most = std::max(most, columns);
+    }
+    return most;
+}
+
 } // namespace
 
 MessageLayout::MessageLayout(const ChatDocument& document, int index, const TypeSheet& type, const Column& column,
@@ -69,14 +83,11 @@ void MessageLayout::syncSection(Part part) {
                 s.layouts[size_t(i)].reset();
                 dirtyFrom_ = 0;
             }
-    // New rows at the head of a table may change its columns.
-    for (int i = from; i < count; ++i)
-        if (const Block& block = b.block(i);
-            block.kind == BlockKind::TableRow && block.slice > 0 && block.slice < kSampledRows) {
-            for (int r = block.root; r < i && r < int(s.layouts.size()); ++r)
-                s.layouts[size_t(r)].reset();
-            dirtyFrom_ = std::min(dirtyFrom_, block.root < s.heights.count() ? blockTop(part, block.root) : dirtyFrom_);
-        }
+    if (growing()) // a reply that is continued opens its last leaf again
+        from = std::min(from, b.frozenCount());
+    measureWholes(part, from);
+    if (!growing())
+        findFolds(part);
     s.heights.truncate(from);
     s.layouts.resize(size_t(count));
     for (int i = from; i < count; ++i) {
@@ -86,8 +97,7 @@ void MessageLayout::syncSection(Part part) {
         std::unique_ptr<BlockLayout> before;
         if (layout && layout->blockId() != b.block(i).id)
             before = std::move(layout);
-        s.heights.append(layout ? gapAbove(b, i, v) + layout->height()
-                                : estimatedHeight(b, i, partWidth(part), v, type_));
+        s.heights.append(layout ? gapAbove(b, i, v) + layout->height() : guessedHeight(part, i));
         if (before) { // it was on the screen: only its lines that changed are painted again
             const BlockLayout* now = ensureLayout(part, i, before.get());
             dirtyFrom_ = std::min(dirtyFrom_, top + gapAbove(b, i, v) + now->firstChange(*before));
@@ -100,6 +110,114 @@ void MessageLayout::syncSection(Part part) {
         const BlockLayout* first = ensureLayout(part, 0);
         foldable_ = first && first->lineCount() > kFoldLines;
     }
+}
+
+/// What the width of tables and code depends on, of the leaves from `from` on.
+void MessageLayout::measureWholes(Part part, int from) {
+    Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    const auto startOver = [&](int root, int end) {
+        for (int r = root; r < end && r < int(s.layouts.size()); ++r)
+            s.layouts[size_t(r)].reset();
+        if (root < s.heights.count())
+            dirtyFrom_ = std::min(dirtyFrom_, blockTop(part, root));
+    };
+    for (int i = from; i < b.count(); ++i) {
+        const Block& block = b.block(i);
+        // New rows at the head of a table may change its columns.
+        if (block.kind == BlockKind::TableRow && block.slice > 0 && block.slice < kSampledRows)
+            startOver(block.root, i);
+        if (block.kind != BlockKind::Code)
+            continue;
+        Whole& whole = s.wholes[block.root];
+        whole.streamed = whole.streamed || (growing() && whole.foldBlock < 0);
+        whole.columns = std::max(whole.columns, columnsOf(block.text));
+        const int depth = block.container >= 0 ? b.container(block.container).depth + 1 : 0;
+        const qreal needed = whole.columns * QFontMetricsF(type_.font(TextStyle::Code, false)).horizontalAdvance(u'0') +
+                             2 * BlockLayout::kCodeInset + depth * BlockLayout::kListIndent;
+        if (const bool wide = needed > partWidth(part); wide != whole.wide) {
+            whole.wide = wide;
+            startOver(block.root, i + 1);
+        }
+    }
+}
+
+/// Code of many lines that is whole when it is first seen is folded.
+void MessageLayout::findFolds(Part part) {
+    Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    if (s.foldsFor == b.count())
+        return;
+    s.foldsFor = b.count();
+    for (int root = 0; root < b.count();) {
+        int end = root + 1;
+        if (b.block(root).kind != BlockKind::Code) {
+            root = end;
+            continue;
+        }
+        while (end < b.count() && b.block(end).root == root)
+            ++end;
+        Whole& whole = s.wholes[root];
+        whole.lines = 0;
+        whole.lastBlock = end - 1;
+        int foldBlock = -1;
+        for (int i = root; i < end; ++i) {
+            const Block& block = b.block(i);
+            const int before = whole.lines - (block.joined ? 1 : 0); // lines that end before this slice
+            whole.lines = before + int(block.text.count(u'\n')) + 1;
+            if (foldBlock < 0 && whole.lines >= kFoldCodeLines) {
+                foldBlock = i;
+                whole.foldLines = kFoldCodeLines - before;
+            }
+        }
+        // Folding pays only if it hides more than the line that tells of it.
+        whole.foldBlock = whole.lines > kFoldCodeLines && !whole.streamed ? foldBlock : -1;
+        root = end;
+    }
+}
+
+const MessageLayout::Whole* MessageLayout::wholeOf(Part part, int block) const {
+    const BlockSplitter& b = blocks(part);
+    const auto& wholes = section(part).wholes;
+    const auto found = block >= 0 && block < b.count() ? wholes.constFind(b.block(block).root) : wholes.constEnd();
+    return found == wholes.constEnd() ? nullptr : &*found;
+}
+
+bool MessageLayout::isFoldedAway(Part part, int block) const {
+    const Whole* whole = wholeOf(part, block);
+    return whole && whole->foldBlock >= 0 && !whole->unfolded && block > whole->foldBlock;
+}
+
+bool MessageLayout::hasFoldFoot(Part part, int block) const {
+    const Whole* whole = wholeOf(part, block);
+    return whole && whole->foldBlock >= 0 && block == (whole->unfolded ? whole->lastBlock : whole->foldBlock);
+}
+
+bool MessageLayout::isCodeUnfolded(Part part, int block) const {
+    const Whole* whole = wholeOf(part, block);
+    return whole && whole->foldBlock >= 0 && whole->unfolded;
+}
+
+int MessageLayout::guessedHeight(Part part, int block) const {
+    if (isFoldedAway(part, block))
+        return 0;
+    const int foot = hasFoldFoot(part, block) ? BlockLayout::kCodeFoot : 0;
+    const Whole* whole = wholeOf(part, block);
+    if (foot > 0 && !whole->unfolded)
+        return gapAbove(blocks(part), block, voice(part)) +
+               (blocks(part).block(block).slice == 0 ? BlockLayout::kCodeHead : 0) +
+               whole->foldLines * type_.pitch(TextStyle::Code) + foot;
+    return estimatedHeight(blocks(part), block, widthOf(part, block), voice(part), type_) + foot;
+}
+
+/// Answers' tables, and code that needs it, reach to the right of the column.
+int MessageLayout::widthOf(Part part, int block) const {
+    const int width = partWidth(part);
+    if (isUser() || part == Part::Thoughts)
+        return width;
+    const BlockKind kind = blocks(part).block(block).kind;
+    const Whole* whole = kind == BlockKind::Code ? wholeOf(part, block) : nullptr;
+    return kind == BlockKind::TableRow || (whole && whole->wide) ? std::max(width, column_.wide) : width;
 }
 
 void MessageLayout::measure() {
@@ -188,7 +306,7 @@ int MessageLayout::blockTop(Part part, int block) const {
 
 bool MessageLayout::isLast(Part part, int block) const {
     const BlockSplitter& b = blocks(part);
-    return block + 1 >= b.count() || b.block(block + 1).root != b.block(block).root;
+    return hasFoldFoot(part, block) || block + 1 >= b.count() || b.block(block + 1).root != b.block(block).root;
 }
 
 MessageLayout::Anchor MessageLayout::anchorAt(int y) const {
@@ -230,8 +348,8 @@ const BlockLayout* MessageLayout::layoutOf(Part part, int block) const {
 }
 
 int MessageLayout::scrollXOf(Part part, int block) const {
-    const BlockSplitter& b = blocks(part);
-    return block < b.count() ? section(part).wholes.value(b.block(block).root).scrollX : 0;
+    const Whole* whole = wholeOf(part, block);
+    return whole ? whole->scrollX : 0;
 }
 
 /// What is open where a slice of code begins: the slices before it are read once.
@@ -252,14 +370,17 @@ CodeState MessageLayout::codeStateAt(Part part, int block) {
 
 const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout* before) {
     Section& s = section(part);
-    if (block < 0 || block >= int(s.layouts.size()))
+    if (block < 0 || block >= int(s.layouts.size()) || isFoldedAway(part, block))
         return nullptr;
     auto& layout = s.layouts[size_t(block)];
     if (!layout) {
         const BlockSplitter& b = blocks(part);
-        layout = std::make_unique<BlockLayout>(LayoutRequest{b, block, partWidth(part), voice(part),
-                                                             s.wholes.value(b.block(block).root).wrap, type_,
-                                                             codeStateAt(part, block), before});
+        const CodeState state = codeStateAt(part, block);
+        const Whole* whole = wholeOf(part, block);
+        const bool foot = hasFoldFoot(part, block);
+        const int lines = foot && !whole->unfolded ? whole->foldLines : -1;
+        layout = std::make_unique<BlockLayout>(LayoutRequest{b, block, widthOf(part, block), voice(part),
+                                                             whole && whole->wrap, type_, state, lines, foot, before});
         s.heights.set(block, gapAbove(b, block, voice(part)) + layout->height());
     }
     return layout.get();
@@ -479,13 +600,18 @@ void MessageLayout::paintCodeTools(QPainter& painter, const PaintState& state, P
     if (isLast(part, block) && layout->overflow() > 0) {
         // How much of the widest line is seen, as a thin bar in the lower padding.
         const int left = partLeft(part) + layout->contentLeft() + BlockLayout::kCodeInset;
-        const int room = partWidth(part) - layout->contentLeft() - 2 * BlockLayout::kCodeInset;
+        const int room = widthOf(part, block) - layout->contentLeft() - 2 * BlockLayout::kCodeInset;
         const int bar = std::max(24, room * room / std::max(1, room + layout->overflow()));
         const int at = (room - bar) * std::min(scroll, layout->overflow()) / layout->overflow();
         painter.fillRect(QRect(left + at, top + layout->height() + BlockLayout::kCodePadding - 6, bar, 3),
                          type_.theme().color(Token::Hairline));
     }
     for (const Target& t : codeTargets(part, block, top)) {
+        if (t.kind == TargetKind::FoldCode) {
+            const bool lit = state.hovered && state.hovered->same(t);
+            paintLine(painter, t.rect, TextStyle::Interface, lit ? Token::Text : Token::Second, t.label);
+            continue;
+        }
         const bool done = state.done && state.done->same(t);
         paintTool(painter, state, t,
                   t.kind == TargetKind::WrapCode ? QStringLiteral("wrap")
@@ -666,18 +792,32 @@ QVector<Target> MessageLayout::footTargets(bool active) const {
 
 QVector<Target> MessageLayout::codeTargets(Part part, int block, int top) const {
     QVector<Target> targets;
+    if (hasFoldFoot(part, block)) {
+        const Whole* whole = wholeOf(part, block);
+        const BlockLayout* layout = layoutOf(part, block);
+        const QString label = whole->unfolded ? tr("Show less") : tr("Show all %1 lines").arg(whole->lines);
+        const int width = QFontMetrics(type_.font(TextStyle::Interface, false)).horizontalAdvance(label);
+        Target fold = target(TargetKind::FoldCode,
+                             QRect(partLeft(part) + layout->contentLeft() + BlockLayout::kCodeInset,
+                                   top + layout->height() - kActionHeight + 4, width + 4, kActionHeight),
+                             label);
+        fold.part = part;
+        fold.block = block;
+        targets.append(fold);
+    }
     if (blocks(part).block(block).slice > 0)
         return targets;
-    const int right = partLeft(part) + partWidth(part) - 6;
+    const int right = partLeft(part) + widthOf(part, block) - 6;
     const int y = top + (BlockLayout::kCodeHead - kActionHeight) / 2;
     Target copy =
         target(TargetKind::CopyCode, QRect(right - kActionWidth, y, kActionWidth, kActionHeight), tr("Copy code"));
     Target wrap =
         target(TargetKind::WrapCode, QRect(right - 2 * kActionWidth, y, kActionWidth, kActionHeight), tr("Wrap lines"));
+    int at = 0; // the head comes before the foot
     for (Target* t : {&wrap, &copy}) {
         t->part = part;
         t->block = block;
-        targets.append(*t);
+        targets.insert(at++, *t);
     }
     return targets;
 }
@@ -713,7 +853,7 @@ void MessageLayout::collectTargets(QVector<Target>& out, int top, int bottom, bo
     out += footTargets(active);
 }
 
-TextPosition MessageLayout::positionAt(QPoint p) const {
+TextPosition MessageLayout::positionAt(QPoint p, bool pastEnd) const {
     const Anchor a = anchorAt(p.y());
     const Part part = a.zone == Anchor::Thoughts ? Part::Thoughts : Part::Body;
     const int count = shownBlocks(part);
@@ -721,12 +861,12 @@ TextPosition MessageLayout::positionAt(QPoint p) const {
         return {index_, Part::Body, 0, 0};
     int block = a.zone == Anchor::Foot ? count - 1 : std::min(a.block, count - 1);
     const BlockLayout* layout = layoutOf(part, block);
-    if (!layout)
+    if (!layout && a.zone != Anchor::Foot)
         return {index_, part, block, 0};
     const QPoint local(p.x() - partLeft(part), p.y() - blockTop(part, block));
     if (a.zone == Anchor::Foot || local.y() >= layout->height())
         return {index_, part, block, int(blocks(part).inlines(block).text.size())};
-    return {index_, part, block, layout->offsetAt(local, scrollXOf(part, block))};
+    return {index_, part, block, layout->offsetAt(local, scrollXOf(part, block), pastEnd)};
 }
 
 QRect MessageLayout::caret(const TextPosition& p) const {
@@ -761,6 +901,18 @@ void MessageLayout::toggleWrap(Part part, int block) {
     whole.scrollX = 0;
     for (int i = root; i < int(s.layouts.size()) && blocks(part).block(i).root == root; ++i)
         s.layouts[size_t(i)].reset();
+    dirtyFrom_ = 0;
+}
+
+void MessageLayout::toggleCodeFold(Part part, int block) {
+    Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    const int root = b.block(block).root;
+    s.wholes[root].unfolded = !s.wholes[root].unfolded;
+    for (int i = root; i < int(s.layouts.size()) && b.block(i).root == root; ++i) {
+        s.layouts[size_t(i)].reset();
+        s.heights.set(i, guessedHeight(part, i));
+    }
     dirtyFrom_ = 0;
 }
 

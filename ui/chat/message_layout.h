@@ -12,7 +12,19 @@
 
 namespace hearth::ui {
 
-enum class TargetKind : quint8 { Thoughts, Link, CopyCode, WrapCode, Fold, Continue, Copy, Regenerate, Previous, Next };
+enum class TargetKind : quint8 {
+    Thoughts,
+    Link,
+    CopyCode,
+    WrapCode,
+    FoldCode,
+    Fold,
+    Continue,
+    Copy,
+    Regenerate,
+    Previous,
+    Next
+};
 
 /// Something in the conversation that can be pressed: found by the mouse, by Tab, and by a screen reader.
 struct Target {
@@ -35,6 +47,7 @@ struct Column {
     int viewWidth = 0;
     int left = 0;
     int width = 0;
+    int wide = 0; // that code and tables may take, from `left` on
 };
 
 /// One message: its name, thoughts, leaves, state and actions, from top to bottom. Keeps the height of every leaf and
@@ -82,7 +95,7 @@ public:
     void paint(QPainter&, const PaintState&) const;
 
     void collectTargets(QVector<Target>&, int top, int bottom, bool active) const;
-    TextPosition positionAt(QPoint) const;
+    TextPosition positionAt(QPoint, bool pastEnd = false) const;
     QRect caret(const TextPosition&) const;
     const BlockLayout* layoutOf(Part, int block) const; // null: not on the screen
     const BlockLayout* ensureLayout(Part, int block, BlockLayout* before = nullptr);
@@ -91,6 +104,8 @@ public:
     void toggleThoughts();
     void toggleFold();
     void toggleWrap(Part, int block);
+    void toggleCodeFold(Part, int block);
+    bool isCodeUnfolded(Part, int block) const; // of code that folds
     /// Code or a table under the point moves sideways; false: nothing to move there.
     bool scrollSideways(QPoint, int px);
 
@@ -101,12 +116,21 @@ public:
     int takeDirtyFrom();
 
     static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
+    static constexpr int kFoldCodeLines = 40;
     static constexpr int kActionHeight = 24, kActionWidth = 28;
 
 private:
     struct Whole { // code or a table, in slices
         int scrollX = 0;
         bool wrap = false;
+        bool wide = false;     // its longest line needs more than the column
+        bool streamed = false; // grew before the reader's eyes: it stays as it is
+        bool unfolded = false;
+        int columns = 0;    // of its longest line; Han take two
+        int lines = 0;      // counted when it is whole
+        int foldBlock = -1; // the slice that is shown in part while it is folded; -1: it never is
+        int foldLines = 0;  // lines of that slice that are shown
+        int lastBlock = -1;
         std::vector<CodeState> ends; // of code: what is open after each slice
     };
 
@@ -115,6 +139,7 @@ private:
         std::vector<std::unique_ptr<BlockLayout>> layouts;
         QHash<int, Whole> wholes; // by root
         int frozen = 0;           // leaves that were frozen when last seen
+        int foldsFor = -1;        // leaves there were when code that folds was looked for
     };
 
     const MessageRow& row() const { return document_.message(index_); }
@@ -128,6 +153,14 @@ private:
     bool thinking() const;
 
     bool hasThoughts() const { return !document_.source(index_, Part::Thoughts).isEmpty(); }
+
+    const Whole* wholeOf(Part, int block) const; // null: nothing is known of it
+    bool isFoldedAway(Part, int block) const;
+    bool hasFoldFoot(Part, int block) const;
+    void measureWholes(Part, int from);
+    void findFolds(Part);
+    int guessedHeight(Part, int block) const;
+    int widthOf(Part, int block) const;
 
     bool folded() const { return foldable_ && !unfolded_; }
 

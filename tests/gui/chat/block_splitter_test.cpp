@@ -128,6 +128,7 @@ private slots:
     void blocks();
     void anyChunkingGivesTheSame();
     void longTextsAreSliced();
+    void cutsSpareInlineSpans();
     void frozenLeavesAreNeverReadAgain();
     void aFrozenLeafKeepsItsIdentity();
     void lateDefinitionsAreAppliedAtTheEnd();
@@ -214,6 +215,31 @@ void BlockSplitterTest::anyChunkingGivesTheSame() {
             QCOMPARE(shown(b), expected);
         }
     }
+}
+
+void BlockSplitterTest::cutsSpareInlineSpans() {
+    const QStringList spans{QStringLiteral("**bold that runs on. And on. And on some more. %1**"),
+                            QStringLiteral("*lean. And leaner. %1*"),
+                            QStringLiteral("`code. more; code %1`"),
+                            QStringLiteral("[a link. With words %1](https://example.com/a_b)"),
+                            QStringLiteral("**粗体。还是粗体。%1，仍然是**"),
+                            QStringLiteral("~~gone. All of it. %1~~")};
+    for (const QString& span : spans)
+        for (int shift = 0; shift < 60; shift += 7) {
+            QString text = QString(shift, u'x') + u' ';
+            for (int i = 0; i < 200; ++i)
+                text += span.arg(i) + QStringLiteral(" and 2 words. ");
+            BlockSplitter blocks;
+            blocks.feed(text);
+            blocks.finish();
+            QVERIFY(blocks.count() > 2);
+            for (int i = 0; i < blocks.count(); ++i) {
+                const QString shown = blocks.inlines(i).text;
+                QVERIFY2(!shown.contains(u'*') && !shown.contains(u'`') && !shown.contains(u'~') &&
+                             !shown.contains(u'['),
+                         qPrintable(QStringLiteral("%1: …%2").arg(i).arg(shown.right(60))));
+            }
+        }
 }
 
 void BlockSplitterTest::longTextsAreSliced() {

@@ -5,13 +5,17 @@
 
 #include <QAbstractButton>
 #include <QAccessible>
+#include <QApplication>
 #include <QBackingStore>
 #include <QClipboard>
+#include <QContextMenuEvent>
 #include <QGuiApplication>
+#include <QMenu>
 #include <QRandomGenerator>
 #include <QScrollBar>
 #include <QSignalSpy>
 #include <QTest>
+#include <QTimer>
 #include <QWheelEvent>
 
 using namespace hearth::ui;
@@ -112,6 +116,17 @@ private slots:
     void screenReaders();
     void enlargedText();
     void codeIsColoured();
+    void longCodeFolds();
+    void growingCodeStaysOpen();
+    void wideCodeAndTablesReachOut();
+    void draggingThroughAReset();
+    void theMenuOutlivesItsMessage();
+    void lastCharactersOfWrappedLines();
+    void mixedDirectionsAreMarkedWhereTheyStand();
+    void screenReadersFollowTextAndSelection();
+    void hairlinesAreOneDevicePixel();
+    void changingSizeAndLanguageIsSilent();
+    void aReopenedReplyShowsWhatGrows();
 };
 
 void ChatViewTest::heightIndex() {
@@ -625,6 +640,8 @@ void ChatViewTest::codeIsColoured() {
     Window w;
     w.show(
         {answer(1, QStringLiteral("```c\n/*\n") + QStringLiteral("word\n").repeated(200) + QStringLiteral("*/\n```"))});
+    QVERIFY(w.view.activateTarget(QStringLiteral("Show all 202 lines")));
+    w.view.scrollToEnd();
     const QImage image = w.view.grab().toImage();
     bool comment = false;
     const QRect last = w.view.caretRect({0, Part::Body, 3, 0});
@@ -632,6 +649,287 @@ void ChatViewTest::codeIsColoured() {
         for (int y = last.y(); y < last.bottom(); ++y)
             comment |= image.pixelColor(x, y) == w.theme.color(Token::Comment);
     QVERIFY(comment);
+}
+
+QString codeOfLines(int lines, const QString& line = QStringLiteral("x = %1")) {
+    QString code = QStringLiteral("```python\n");
+    for (int i = 1; i <= lines; ++i)
+        code += line.arg(i) + u'\n';
+    return code + QStringLiteral("```\n");
+}
+
+void ChatViewTest::longCodeFolds() {
+    Window w(QSize(800, 400));
+    for (const int lines : {41, 64, 65, 500}) {
+        const QString fold = QStringLiteral("Show all %1 lines").arg(lines);
+        w.show({user(1, QStringLiteral("?")),
+                answer(2, QStringLiteral("Before\n\n") + codeOfLines(lines) + QStringLiteral("\nAfter"))});
+        const int pitch = w.theme.lineHeight(TextStyle::Code);
+        const int folded = w.view.messageRect(1).height();
+        QVERIFY2(folded < 41 * pitch + 200, qPrintable(QString::number(folded)));
+        QVERIFY2(w.view.visibleTargets().contains(fold), qPrintable(w.view.visibleTargets().join(u'|')));
+        QVERIFY(w.view.activateTarget(fold));
+        w.settle();
+        w.view.scrollToEnd();
+        w.settle();
+        const int open = w.view.messageRect(1).height();
+        QVERIFY2(std::abs(open - folded - (lines - 40) * pitch) <= 1 || lines > 64,
+                 qPrintable(QStringLiteral("%1 %2").arg(open).arg(folded)));
+        QVERIFY(open >= folded + (lines - 40) * pitch - 4 * pitch);
+        // It is pressed at its end, and its head comes into sight.
+        QVERIFY(w.view.activateTarget(QStringLiteral("Show less")));
+        w.settle();
+        QCOMPARE(w.view.messageRect(1).height(), folded);
+        w.view.selectAll();
+        QVERIFY(w.view.selectedText().contains(QStringLiteral("x = %1\n\nAfter").arg(lines)));
+        w.view.grab();
+    }
+    w.show({user(1, QStringLiteral("?")), answer(2, codeOfLines(40))});
+    QVERIFY(!w.view.visibleTargets().join(u'|').contains(QStringLiteral("Show all")));
+}
+
+void ChatViewTest::growingCodeStaysOpen() {
+    Window w(QSize(800, 400));
+    w.show({user(1, QStringLiteral("?")), streaming(2)});
+    const QString code = codeOfLines(200);
+    for (qsizetype at = 0; at < code.size(); at += 97) {
+        w.document.appendText(2, code.mid(at, 97));
+        w.settle();
+    }
+    const int grown = w.view.messageRect(1).height();
+    QVERIFY(grown > 200 * w.theme.lineHeight(TextStyle::Code));
+    w.document.finishMessage(2, MessageState::Complete, 0, {});
+    w.settle();
+    QVERIFY(std::abs(w.view.messageRect(1).height() - grown) <= w.theme.lineHeight(TextStyle::Code));
+    QVERIFY(w.view.atEnd());
+    w.document.setMessages(w.document.messages());
+    w.settle();
+    QVERIFY(w.view.messageRect(1).height() < grown / 2);
+}
+
+void ChatViewTest::wideCodeAndTablesReachOut() {
+    const QString wide = codeOfLines(3, QString(200, u'a') + QStringLiteral("%1"));
+    const QString table = QStringLiteral("| %1 | %1 |\n|-|-|\n| %1 | %1 |\n").arg(QString(70, u'w'));
+    const auto rightEdge = [](Window& w, Token token) {
+        const QImage image = w.view.viewport()->grab().toImage();
+        int right = 0;
+        for (int y = 0; y < image.height(); ++y)
+            for (int x = image.width() - 1; x > right; --x)
+                if (image.pixelColor(x, y) == w.theme.color(token))
+                    right = x;
+        return right;
+    };
+    for (const auto& [view, code] : {std::pair{1200, 1100 - 1}, std::pair{800, 776 - 1}}) {
+        Window w(QSize(view, 500));
+        const int left = (view - std::min(680, view - 48)) / 2;
+        const int most = std::min(left + 840, view - 24) - 1;
+        Q_UNUSED(code)
+        w.show({user(1, QStringLiteral("?")), answer(2, wide)});
+        QCOMPARE(rightEdge(w, Token::Code), most);
+        w.show({user(1, QStringLiteral("?")), answer(2, QStringLiteral("```\nshort\n```\n"))});
+        QCOMPARE(rightEdge(w, Token::Code), left + std::min(680, view - 48) - 1);
+        w.show({user(1, QStringLiteral("?")), answer(2, table)});
+        QCOMPARE(rightEdge(w, Token::Outline), most);
+    }
+}
+
+void ChatViewTest::draggingThroughAReset() {
+    Window w;
+    w.show(longConversation(3));
+    w.view.setScrollPosition(0);
+    QSignalSpy changed(&w.view, &ChatView::selectionChanged);
+    const QPoint from = w.pointOf({1, Part::Body, 0, 4});
+    for (const bool words : {false, true}) {
+        w.show(longConversation(3));
+        w.view.setScrollPosition(0);
+        if (words)
+            QTest::mouseDClick(w.view.viewport(), Qt::LeftButton, {}, from);
+        QTest::mousePress(w.view.viewport(), Qt::LeftButton, {}, from);
+        if (words)
+            QTest::mouseDClick(w.view.viewport(), Qt::LeftButton, {}, from);
+        changed.clear();
+        if (words)
+            w.document.removeFrom(2);
+        else
+            w.show({user(90, QStringLiteral("Another conversation"))});
+        QMouseEvent move(QEvent::MouseMove, QPoint(600, 200), w.view.viewport()->mapToGlobal(QPoint(600, 200)),
+                         Qt::NoButton, Qt::LeftButton, {});
+        QCoreApplication::sendEvent(w.view.viewport(), &move);
+        QVERIFY(!w.view.hasSelection());
+        QCOMPARE(changed.count(), words ? 1 : 0);
+        QTest::mouseRelease(w.view.viewport(), Qt::LeftButton, {}, QPoint(600, 200));
+        QVERIFY(!w.view.hasSelection());
+    }
+    w.show(longConversation(3));
+    w.view.selectAll();
+    changed.clear();
+    w.show(longConversation(1));
+    QCOMPARE(changed.count(), 1); // what could be copied is gone
+}
+
+void ChatViewTest::theMenuOutlivesItsMessage() {
+    Window w;
+    w.show(longConversation(3));
+    w.view.setScrollPosition(2);
+    QGuiApplication::clipboard()->setText(QStringLiteral("kept"));
+    QTimer::singleShot(0, &w.view, [&] {
+        w.document.setMessages({});
+        auto* menu = qobject_cast<QMenu*>(QApplication::activePopupWidget());
+        QVERIFY(menu);
+        for (QAction* action : menu->actions())
+            if (action->text() == u"Copy message")
+                action->trigger();
+        menu->close();
+    });
+    QContextMenuEvent event(QContextMenuEvent::Mouse, QPoint(400, 100),
+                            w.view.viewport()->mapToGlobal(QPoint(400, 100)));
+    QCoreApplication::sendEvent(w.view.viewport(), &event);
+    QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("kept"));
+}
+
+void ChatViewTest::lastCharactersOfWrappedLines() {
+    Window w;
+    // Han of the second plane: two units each, no space to break at.
+    const QString han = QString::fromUcs4(U"\U00020BB7", 1);
+    w.show({user(1, QStringLiteral("?")), answer(2, han.repeated(120))});
+    const QRect first = w.view.caretRect({1, Part::Body, 0, 0});
+    const QPoint right(w.view.viewport()->width() - 40, first.center().y());
+    w.drag(first.center(), right);
+    const QString line = w.view.selectedText();
+    QVERIFY(line.size() > 20 && line.size() < 200);
+    QCOMPARE(line, han.repeated(line.size() / 2));
+    QCOMPARE(w.view.caretRect({1, Part::Body, 0, int(line.size())}).y(), first.y() + first.height());
+    // By keys the end of the line stays in the line, between two characters.
+    w.view.setSelection({1, Part::Body, 0, 0}, {1, Part::Body, 0, 0});
+    QTest::keyClick(&w.view, Qt::Key_End, Qt::ShiftModifier);
+    QCOMPARE(w.view.selectedText(), han.repeated(line.size() / 2 - 1));
+}
+
+void ChatViewTest::mixedDirectionsAreMarkedWhereTheyStand() {
+    Window w;
+    const QString text = QStringLiteral("abc \u05d0\u05d1\u05d2\u05d3 123 def ghi");
+    w.show({user(1, QStringLiteral("?")), answer(2, text)});
+    // From inside Latin to inside Hebrew: the far (first) half of the Hebrew is marked, its other half is not.
+    w.view.setSelection({1, Part::Body, 0, 2}, {1, Part::Body, 0, 6});
+    const QImage image = w.view.viewport()->grab().toImage();
+    const QRect a = w.view.caretRect({1, Part::Body, 0, 2});
+    int stretches = 0;
+    bool inside = false;
+    for (int x = 0; x < image.width(); ++x) {
+        const bool marked = image.pixelColor(x, a.top() + 1) == w.theme.color(Token::Selection);
+        stretches += marked && !inside ? 1 : 0;
+        inside = marked;
+    }
+    QCOMPARE(stretches, 2);
+}
+
+QVector<QPair<QAccessible::Event, QString>>* told = nullptr;
+
+void hear(QAccessibleEvent* event) {
+    QString what;
+    if (event->type() == QAccessible::TextInserted)
+        what = static_cast<QAccessibleTextInsertEvent*>(event)->textInserted();
+    if (event->type() == QAccessible::TextSelectionChanged) {
+        auto* selection = static_cast<QAccessibleTextSelectionEvent*>(event);
+        what = QStringLiteral("%1-%2").arg(selection->selectionStart()).arg(selection->selectionEnd());
+    }
+    if (told)
+        told->append({event->type(), what});
+}
+
+void ChatViewTest::screenReadersFollowTextAndSelection() {
+    Window w;
+    w.show({user(1, QStringLiteral("Hello")), answer(2, QStringLiteral("**Hi** there\n\n- one\n- two")), streaming(3)});
+    QAccessible::setActive(true);
+    QAccessibleInterface* view = QAccessible::queryAccessibleInterface(&w.view);
+    QAccessibleTextInterface* text = view->child(1)->textInterface();
+    QAccessibleTextInterface* growing = view->child(2)->textInterface();
+    QCOMPARE(text->text(0, -1), QStringLiteral("Hi there\n\n\u2022 one\n\u2022 two"));
+    for (int i = 0; i <= text->characterCount(); ++i) { // every place and back
+        const TextPosition p = w.document.positionOfPlain(1, i);
+        const int back = w.document.plainOffset(p);
+        QVERIFY2(back == i || (p.offset == 0 && back > i && back - i <= 4), qPrintable(QString::number(i)));
+    }
+    QVector<QPair<QAccessible::Event, QString>> events;
+    told = &events;
+    const auto old = QAccessible::installUpdateHandler(hear);
+    text->setSelection(0, 3, 15);
+    int from = 0, to = 0;
+    text->selection(0, &from, &to);
+    QCOMPARE(from, 3);
+    QCOMPARE(to, 15);
+    QCOMPARE(text->selectionCount(), 1);
+    QCOMPARE(text->cursorPosition(), 15);
+    QCOMPARE(w.view.selectedText(), text->text(3, 15));
+    // Some platforms have no accessibility to switch on: then nothing is told.
+    const bool active = QAccessible::isActive();
+    QVERIFY(!active || events.contains({QAccessible::TextSelectionChanged, QStringLiteral("3-15")}));
+    const QRect r = text->characterRect(3);
+    QVERIFY(r.width() > 2 && r.width() < 20);
+    QCOMPARE(text->offsetAtPoint(r.center() - QPoint(2, 0)), 3);
+    w.document.appendText(3, QStringLiteral("Good"));
+    w.settle();
+    w.document.appendText(3, QStringLiteral(" day"));
+    w.settle();
+    QVERIFY(!active || events.contains({QAccessible::TextInserted, QStringLiteral("Good")}));
+    QVERIFY(!active || events.contains({QAccessible::TextInserted, QStringLiteral(" day")}));
+    QCOMPARE(growing->characterCount(), 8);
+    text->removeSelection(0);
+    QVERIFY(!w.view.hasSelection());
+    QAccessible::installUpdateHandler(old);
+    told = nullptr;
+}
+
+void ChatViewTest::hairlinesAreOneDevicePixel() {
+    Window w;
+    w.show({user(1, QStringLiteral("?")), answer(2, QStringLiteral("one\n\n---\n\ntwo"))});
+    for (const qreal scale : {1.0, 1.5, 2.0}) {
+        QImage image(w.view.viewport()->size() * scale, QImage::Format_ARGB32_Premultiplied);
+        image.setDevicePixelRatio(scale);
+        w.view.viewport()->render(&image);
+        int lines = 0;
+        for (int y = 0; y < image.height(); ++y)
+            lines += image.pixelColor(image.width() / 2, y) == w.theme.color(Token::Hairline) ? 1 : 0;
+        QCOMPARE(lines, 1);
+    }
+}
+
+void ChatViewTest::changingSizeAndLanguageIsSilent() {
+    Window w(QSize(900, 500));
+    static QStringList warnings;
+    warnings.clear();
+    const auto old = qInstallMessageHandler([](QtMsgType type, const QMessageLogContext&, const QString& text) {
+        if (type != QtDebugMsg && type != QtInfoMsg)
+            warnings.append(text);
+    });
+    for (const auto& rows : {test::english(), test::chinese(), test::states()}) {
+        w.show(rows);
+        for (const int percent : {100, 150, 125, 100}) {
+            w.theme.setTextSizePercent(percent);
+            w.settle();
+            w.view.grab();
+            QEvent language(QEvent::LanguageChange);
+            QCoreApplication::sendEvent(&w.view, &language);
+            w.settle();
+            w.view.grab();
+        }
+    }
+    qInstallMessageHandler(old);
+    QCOMPARE(warnings, QStringList());
+}
+
+void ChatViewTest::aReopenedReplyShowsWhatGrows() {
+    Window w;
+    MessageRow cut = answer(2, QStringLiteral("one\n\ntwo\n\nthree"));
+    cut.state = MessageState::Interrupted;
+    w.show({user(1, QStringLiteral("?")), cut});
+    cut.state = MessageState::Streaming;
+    w.document.updateMessage(cut);
+    w.document.appendText(2, QString(QStringLiteral(" and more")).repeated(40));
+    w.settle();
+    Window fresh;
+    fresh.show({user(1, QStringLiteral("?")), answer(2, w.document.text(2))});
+    QCOMPARE(w.view.messageRect(1).height(), fresh.view.messageRect(1).height());
 }
 
 QTEST_MAIN(ChatViewTest)

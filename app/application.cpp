@@ -145,7 +145,7 @@ bool Application::eventFilter(QObject* object, QEvent* event) {
         QTimer::singleShot(0, this, [this] {
             book_.shown()->retranslate();
             updateModelHelp();
-            showHistoryNotice();
+            retranslateNotices();
         });
     }
     return QObject::eventFilter(object, event);
@@ -300,10 +300,7 @@ void Application::connectSession(ChatSession* session) {
     });
     connect(session, &ChatSession::userMessageStored, this, [this, session](const QString&, bool firstWithHan) {
         if (firstWithHan && desk_.isStarter(session->model()))
-            window_.showNotice({kHintKey,
-                                tr("The starter model understands English only. For Chinese, open a larger model."),
-                                {{kOpenAction, tr("Open a model file…")}},
-                                false});
+            showStarterHint();
     });
 }
 
@@ -381,11 +378,7 @@ void Application::wantModelFor(ChatSession* session) {
         desk_.want(session->model());
         return;
     }
-    window_.showNotice(
-        {kNoModelKey,
-         tr("Your message is kept and waits for a model. Open a GGUF file, or drop one onto the window."),
-         {{kOpenAction, tr("Open a model file…")}},
-         false});
+    showNoModelNotice();
 }
 
 void Application::pickModel(const QString& path) {
@@ -431,8 +424,7 @@ void Application::updateModelHelp() {
         window_.setStarterHelp(tr("Tiny, English only, to try the program") + QLatin1Char('\n') +
                                tr("For better answers, open a larger GGUF model or drop one onto the window."));
     } else if (model.isEmpty() && library_.scanned() && library_.files().isEmpty()) {
-        window_.setStarterHelp(tr("No model is here yet. Open a GGUF file, drop one onto the window, or run "
-                                  "installer/run, which brings the starter model."));
+        window_.setStarterHelp(tr("The command installer/run brings the starter model."));
     } else {
         window_.setStarterHelp({});
     }
@@ -464,6 +456,35 @@ void Application::showHistoryNotice() {
          tr("The context is full: the model no longer reads the oldest %n message(s).", nullptr, leftOut),
          {},
          false});
+}
+
+void Application::showStarterHint() {
+    window_.showNotice({kHintKey,
+                        tr("The starter model understands English only. For Chinese, open a larger model."),
+                        {{kOpenAction, tr("Open a model file…")}},
+                        false});
+}
+
+void Application::showNoModelNotice() {
+    window_.showNotice(
+        {kNoModelKey,
+         tr("Your message is kept and waits for a model. Open a GGUF file, or drop one onto the window."),
+         {{kOpenAction, tr("Open a model file…")}},
+         false});
+}
+
+// What still stands in the window says the same in the other language.
+void Application::retranslateNotices() {
+    if (window_.hasNotice(kHistoryKey))
+        showHistoryNotice();
+    if (window_.hasNotice(kHintKey))
+        showStarterHint();
+    if (window_.hasNotice(kNoModelKey))
+        showNoModelNotice();
+    for (const QString& key : ModelDesk::noticeKeys()) {
+        if (window_.hasNotice(key))
+            desk_.tellAgain(key);
+    }
 }
 
 void Application::showFailure(const QString& sentence) {

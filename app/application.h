@@ -76,6 +76,9 @@ private:
     void updateStatus();
     void updateModelHelp();
     void showHistoryNotice();
+    void showStarterHint();
+    void showNoModelNotice();
+    void retranslateNotices();
     void saveScroll();
 
     Options options_;

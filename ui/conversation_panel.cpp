@@ -46,6 +46,7 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     stack->addWidget(composerRow_);
     setFocusProxy(composer_);
 
+    connect(&theme, &Theme::changed, this, &ConversationPanel::placeColumns); // the text's size may be another one
     connect(document_, &ChatDocument::reset, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messageAppended, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messagesRemoved, this, &ConversationPanel::chooseView);
@@ -80,7 +81,7 @@ void ConversationPanel::setWindowHeight(int px) {
 
 QRect ConversationPanel::column() const {
     const int room = width() - style()->pixelMetric(QStyle::PM_ScrollBarExtent);
-    const int wide = std::min(kColumn, room - 2 * kMargin);
+    const int wide = std::min(kColumn * std::max(100, theme_.textSizePercent()) / 100, room - 2 * kMargin);
     return {(room - wide) / 2, 0, wide, height()};
 }
 

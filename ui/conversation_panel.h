@@ -36,11 +36,12 @@ public:
     Composer& composer() { return *composer_; }
 
     int composerTop() const;
-    /// min(680, width - 48), centred beside the room of the scroll bar: messages, notices and composer share it.
+    /// min(680 at 100 % text, width - 48), centred beside the room of the scroll bar: messages, notices and composer
+    /// share it.
     QRect column() const;
     void setWindowHeight(int px); // the composer grows to half of it
 
-    static constexpr int kColumn = 680; // px
+    static constexpr int kColumn = 680; // px at 100 % text
 
 protected:
     void resizeEvent(QResizeEvent*) override;

@@ -558,6 +558,10 @@ void MainWindow::hideNotice(const QString& key) {
     d_->conversation->notices().hide(key);
 }
 
+bool MainWindow::hasNotice(const QString& key) const {
+    return d_->conversation->notices().has(key);
+}
+
 void MainWindow::showUndo(const QString& text, const QString& undoId) {
     d_->undo->offer(text, undoId);
 }

@@ -43,6 +43,7 @@ public:
     void setSettings(const SettingsRow&);
     void showNotice(const Notice&);
     void hideNotice(const QString& key);
+    bool hasNotice(const QString& key) const;                  // neither hidden nor dismissed
     void showUndo(const QString& text, const QString& undoId); // the undo bar, 8 s
 
     // Window

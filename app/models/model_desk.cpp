@@ -108,10 +108,8 @@ void ModelDesk::want(const QString& path) {
         return;
     }
     if (!QFileInfo::exists(path)) {
-        emit notice({kMissingKey,
-                     tr("The model %1 is not where it was. Bring it back, or choose another one.").arg(nameOf(path)),
-                     {{QStringLiteral("choose"), tr("Open a model file…")}},
-                     true});
+        missingPath_ = path;
+        showMissing();
         return;
     }
     load(path);
@@ -161,13 +159,39 @@ void ModelDesk::onEnded(const QString& path, const QString& error) {
     emit progressed();
     if (!error.isEmpty()) {
         failedPath_ = path;
-        emit notice(
-            {kFailedKey,
-             error,
-             {{QStringLiteral("again"), tr("Try again")}, {QStringLiteral("choose"), tr("Open another model file…")}},
-             true});
+        failure_ = error;
+        showFailed();
     }
     emit loadFailed(path);
+}
+
+void ModelDesk::showMissing() {
+    emit notice(
+        {kMissingKey,
+         tr("The model %1 is not where it was. Bring it back, or choose another one.").arg(nameOf(missingPath_)),
+         {{QStringLiteral("choose"), tr("Open a model file…")}},
+         true});
+}
+
+void ModelDesk::showFailed() {
+    emit notice(
+        {kFailedKey,
+         failure_,
+         {{QStringLiteral("again"), tr("Try again")}, {QStringLiteral("choose"), tr("Open another model file…")}},
+         true});
+}
+
+QStringList ModelDesk::noticeKeys() {
+    return {kSuspectKey, kFailedKey, kMissingKey};
+}
+
+void ModelDesk::tellAgain(const QString& noticeKey) {
+    if (noticeKey == kSuspectKey && !suspect_.isEmpty())
+        showSuspect();
+    else if (noticeKey == kFailedKey)
+        showFailed();
+    else if (noticeKey == kMissingKey)
+        showMissing();
 }
 
 void ModelDesk::showSuspect() {

@@ -8,6 +8,7 @@
 #include <QObject>
 #include <QSet>
 #include <QString>
+#include <QStringList>
 
 #include <optional>
 
@@ -47,6 +48,9 @@ public:
     void cancel(const QString& path);
     /// An action of a notice that this object showed. False: not one of its.
     bool act(const QString& noticeKey, const QString& actionId);
+    static QStringList noticeKeys();
+    /// The notice still stands, and the window speaks another language.
+    void tellAgain(const QString& noticeKey);
 
 signals:
     void changed(); // rows
@@ -63,6 +67,8 @@ private:
     void onLoaded(const QString& path, const LoadedModel&);
     void onEnded(const QString& path, const QString& error);
     void showSuspect();
+    void showMissing();
+    void showFailed();
     ui::ModelRow rowOf(const ModelFile&) const;
     void tellRow(const QString& path);
 
@@ -70,7 +76,8 @@ private:
     Library& library_;
     engine::EngineOptions options_;
     std::optional<LoadedModel> loaded_;
-    QString loadedPath_, loadingPath_, failedPath_;
+    QString loadedPath_, loadingPath_, failedPath_, missingPath_;
+    QString failure_; // why failedPath_ was not loaded
     QString suspect_; // the mark names it: not loaded until the person says so
     LoadMark::Stage suspectStage_ = LoadMark::Stage::Loading;
     double progress_ = 0;

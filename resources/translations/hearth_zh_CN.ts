@@ -108,8 +108,8 @@
         <translation>想要更好的回答，请打开更大的 GGUF 模型，或把它拖到窗口上。</translation>
     </message>
     <message>
-        <source>No model is here yet. Open a GGUF file, drop one onto the window, or run installer/run, which brings the starter model.</source>
-        <translation>这里还没有模型。请打开一个 GGUF 文件，把它拖到窗口上，或运行 installer/run 取得试用小模型。</translation>
+        <source>The command installer/run brings the starter model.</source>
+        <translation>运行 installer/run 命令可取得试用小模型。</translation>
     </message>
     <message numerus="yes">
         <source>The context is full: the model no longer reads the oldest %n message(s).</source>
@@ -343,7 +343,7 @@
     </message>
     <message>
         <source>%1, %2</source>
-        <extracomment>%1 a chat's title, %2 its state</extracomment>
+        <extracomment>%1 a chat&apos;s title, %2 its state</extracomment>
         <translation>%1，%2</translation>
     </message>
 </context>

@@ -13,6 +13,7 @@
 #include <QApplication>
 #include <QDir>
 #include <QFile>
+#include <QPushButton>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -190,6 +191,19 @@ private slots:
         QTRY_VERIFY_WITH_TIMEOUT(shown().isReplying(), kReplying);
         shown().stop();
         QTRY_VERIFY_WITH_TIMEOUT(!shown().isReplying(), 5000);
+        // It speaks the window's language, also when that changes.
+        const auto offers = [notices](const QString& words) {
+            const auto buttons = notices->findChildren<QPushButton*>();
+            return std::any_of(buttons.begin(), buttons.end(), [&](QPushButton* b) { return b->text() == words; });
+        };
+        ui::SettingsRow settings;
+        settings.maxThreads = 2;
+        settings.language = QStringLiteral("zh_CN");
+        window().setSettings(settings);
+        QTRY_VERIFY_WITH_TIMEOUT(offers(QStringLiteral("打开模型文件…")), 2000);
+        settings.language = QStringLiteral("en");
+        window().setSettings(settings);
+        QTRY_VERIFY_WITH_TIMEOUT(offers(QStringLiteral("Open a model file…")), 2000);
         window().hideNotice(QStringLiteral("starter-language"));
         say(QStringLiteral("再说一次"));
         QTRY_VERIFY_WITH_TIMEOUT(document().messages().size() >= 3, kReplying);

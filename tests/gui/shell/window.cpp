@@ -4,6 +4,7 @@
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
 #include "ui/conversation_list.h"
+#include "ui/conversation_panel.h"
 #include "ui/focus_ring.h"
 #include "ui/header.h"
 #include "ui/label.h"
@@ -534,6 +535,21 @@ private slots:
         QCOMPARE(last.modelFolder, row.modelFolder);
         QCOMPARE(last.language, row.language);
         QVERIFY(!theme_->isDark());
+    }
+
+    void messagesAndComposerShareTheColumnAtEveryTextSize() {
+        auto* panel = window_->findChild<ConversationPanel*>();
+        window_->resize(1900, 900);
+        SettingsRow row = someSettings();
+        for (const int percent : {100, 150, 200, 100}) {
+            row.textSizePercent = percent;
+            window_->setSettings(row);
+            settle();
+            const int wide = std::min(680 * percent / 100, panel->view().viewport()->width() - 48);
+            QCOMPARE(panel->composer().width(), wide);
+            const int left = panel->composer().mapTo(panel, QPoint()).x();
+            QVERIFY(std::abs(left - (panel->view().viewport()->width() - wide) / 2) <= 1);
+        }
     }
 
     void settingsOfAnotherMachineAreKept() {

@@ -102,6 +102,16 @@ Feeding feed(double starter, double ratio = 5) {
     return rows;
 }
 
+QVector<MessageRow> code() {
+    QString text = QStringLiteral("Code that folds, code that is wide, and a wide table.\n\n```python\n");
+    for (int i = 1; i <= 60; ++i)
+        text += QStringLiteral("value_%1 = compute(%1)  # 第 %1 行\n").arg(i);
+    text += QStringLiteral("```\n\n```sh\ncmake --preset release ") + QStringLiteral("-DOPTION=value ").repeated(8) +
+            QStringLiteral("\n```\n\n| Name | What it does |\n|:--|:--|\n| fold | ") +
+            QStringLiteral("hides what is long until it is asked for, and ").repeated(4) + QStringLiteral("ends |\n");
+    return {user(1, QStringLiteral("Show me")), answer(2, text)};
+}
+
 QVector<MessageRow> states() {
     QVector<MessageRow> rows;
     QString longText;

@@ -25,5 +25,6 @@ inline MessageRow answer(RowId id, const QString& text, const QString& model = Q
 QVector<MessageRow> english();
 QVector<MessageRow> chinese();
 QVector<MessageRow> states(); // every state a message can be in
+QVector<MessageRow> code();   // that folds, that is wide
 
 } // namespace hearth::ui::test

@@ -22,8 +22,8 @@ void ChatScreensTest::screens_data() {
     QTest::addColumn<int>("sample");
     QTest::addColumn<bool>("dark");
     QTest::addColumn<int>("width");
-    const char* names[] = {"english", "chinese", "states"};
-    for (int sample = 0; sample < 3; ++sample)
+    const char* names[] = {"english", "chinese", "states", "code"};
+    for (int sample = 0; sample < 4; ++sample)
         for (const bool dark : {false, true})
             for (const int width : {916, 376})
                 QTest::addRow("%s-%s-%d", names[sample], dark ? "dark" : "light", width) << sample << dark << width;
@@ -40,7 +40,10 @@ void ChatScreensTest::screens() {
     ChatView view(document, theme);
     view.resize(width, 1400);
     view.show();
-    document.setMessages(sample == 0 ? test::english() : sample == 1 ? test::chinese() : test::states());
+    document.setMessages(sample == 0   ? test::english()
+                         : sample == 1 ? test::chinese()
+                         : sample == 2 ? test::states()
+                                       : test::code());
     view.setScrollPosition(0);
     QCoreApplication::processEvents();
     const QImage image = view.grab().toImage();

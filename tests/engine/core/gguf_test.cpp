@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <functional>
 
@@ -365,6 +366,12 @@ TEST(Gguf, NoSingleByteDoesHarm) {
         }
 }
 
+double processorSeconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 TEST(Gguf, TimeGrowsWithTheInput) {
     const auto seconds = [](int n) {
         GgufWriter w = tinyLlama();
@@ -374,13 +381,13 @@ TEST(Gguf, TimeGrowsWithTheInput) {
         const std::string bytes = w.bytes();
         double best = 1e9;
         for (int i = 0; i < 5; ++i) {
-            const auto begin = std::chrono::steady_clock::now();
+            const double begin = processorSeconds(); // not the clock: neighbours may be busy
             readAll(bytes);
-            best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+            best = std::min(best, processorSeconds() - begin);
         }
         return best;
     };
-    EXPECT_LT(seconds(400'000) / seconds(200'000), 3.0);
+    EXPECT_LT(seconds(400'000) / seconds(100'000), 9.0); // 16 where it grows with the square
 }
 
 // ---- files

@@ -2,6 +2,7 @@
 
 #include "engine/chat_template.h"
 #include "engine/error.h"
+#include "engine/numerics.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
@@ -17,7 +18,6 @@
 
 namespace hearth::engine {
 
-enum class Numerics : uint8_t { Exact, Fast }; // f32 activations and cache; or what is shipped
 enum class KvType : uint8_t { F32, F16, BF16 };
 
 struct EngineOptions {

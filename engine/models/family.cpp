@@ -1,6 +1,7 @@
 #include "engine/models/family.h"
 
 #include "engine/error.h"
+#include "engine/weights.h"
 
 #include <algorithm>
 #include <cmath>

@@ -473,7 +473,9 @@ TEST(Backend, CompileRefusesWhatDoesNotFit) {
     expect([](MatMul& p, auto&) { p.parts[0].weight.offset = ~uint64_t{0}; }, "past the end");
     expect([](MatMul& p, auto&) { p.parts[0].weight.stride = ~uint64_t{0} / 2; }, "past the end");
     expect([](MatMul& p, auto&) { p.parts[0].weight.stride = 1; }, "closer together");
-    expect([](MatMul& p, auto&) { p.parts[0].weight.cols = 96; }, "are needed");
+    expect([](MatMul& p,
+              auto&) { p.parts[0].weight.rows = 2, p.parts[0].weight.cols = 96, p.parts[0].weight.stride = 102; },
+           "are needed");
     expect([](MatMul& p, auto&) { p.parts[0].weight.rows = -1; }, "impossible shape");
     expect([](MatMul& p, auto&) { p.parts[0].weight.cols = int64_t{1} << 62; }, "impossible shape");
     expect([](MatMul& p, auto&) { p.parts[0].weight.type = Type::Q4_K; }, "whole blocks");

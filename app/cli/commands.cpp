@@ -38,6 +38,13 @@ constexpr Option kEval[] = {
     kContext,
 };
 constexpr Option kGenerate[] = {kModel, kTokens, {"-n", "N", "how many tokens (16)"}, kContext, kJson};
+constexpr Option kEmbed[] = {
+    kModel,
+    {"--tokens", "IDS", "token ids with commas, or @FILE, instead of texts from standard input"},
+    {"--pooling", "P", "mean, cls, or none: an array for each token (as the model's makers do)"},
+    kContext,
+    kJson,
+};
 constexpr Option kPerplexity[] = {
     kModel, {"--text", "F", "a file of UTF-8 text", true}, {"--context", "N", "tokens of a window (1024)"}, kJson};
 constexpr Option kTokenize[] = {kModel, kSet, {"--special", "", "text may name control tokens"}};
@@ -73,6 +80,9 @@ constexpr Command kCommands[] = {
     {"generate", "--model M --tokens IDS", "greedy continuation of token ids",
      "Prints {\"tokens\": [...]}; does not stop at the end of a turn. Numerics are exact unless set.", kGenerate,
      kRunOptions, 0, runGenerate},
+    {"embed", "--model M", "vectors for texts",
+     "Reads a text a line, prints one JSON array of numbers a line, not normalized. Numerics are exact unless set.",
+     kEmbed, kRunOptions, 0, runEmbed},
     {"perplexity", "--model M --text F", "how well a model predicts a text",
      "Windows that do not overlap; all but the first token of each are scored; an incomplete last one is dropped.",
      kPerplexity, kRunOptions, 0, runPerplexity},

@@ -37,6 +37,8 @@ ModelConfig qwen3NextConfig(const FamilyFile& file) {
         throw Error("Its recurrent layers have " + std::to_string(c.delta.valueHeads) + " heads, which " +
                     std::to_string(inner) + " numbers and " + std::to_string(c.delta.keyHeads) +
                     " key heads do not divide evenly.");
+    // A GGUF of Qwen 3.5 has the value heads in another order than its makers, so that they take key heads in turn.
+    c.delta.tiled = file.flag("ssm.value_heads_tiled", file.family() != "qwen3next");
     c.delta.joint = file.hasTensor("blk.0.ssm_ba.weight");
 
     const int interval = file.optional("full_attention_interval", 1, 512, 4);

@@ -16,8 +16,8 @@ struct TokenizerKind {
 };
 
 constexpr TokenizerKind kTokenizerKinds[] = {
-    {"gpt2", makeByteBpe},
-    {"llama", makeSentencePieceBpe},
+    {"gpt2", makeByteBpe}, {"gemma4", makeByteBpe}, {"llama", makeSentencePieceBpe},
+    {"t5", makeUnigram},   {"bert", makeWordPiece},
 };
 
 /// Sorted, without overlaps, inside the text: whoever made the ranges.
@@ -73,7 +73,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool showControl) co
     for (const TokenId id : ids) {
         const size_t before = out.size();
         appendBytes(id, out, showControl);
-        if (begun || kind(id) == TokenKind::Control)
+        if (begun || (kind(id) == TokenKind::Control && !(showControl && shownControlsBegin())))
             continue;
         begun = true;
         if (leadingBlanks() > 0 && out.size() > before && out[before] == ' ')

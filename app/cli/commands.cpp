@@ -47,8 +47,10 @@ constexpr Option kEmbed[] = {
 };
 constexpr Option kPerplexity[] = {
     kModel, {"--text", "F", "a file of UTF-8 text", true}, {"--context", "N", "tokens of a window (1024)"}, kJson};
-constexpr Option kTokenize[] = {kModel, kSet, {"--special", "", "text may name control tokens"}};
-constexpr Option kDetokenize[] = {kModel, kSet};
+constexpr Option kTokenizerOf = {"--model", "M", "the tokenizer of this model"};
+constexpr Option kTokenizer = {"--tokenizer", "FILE", "a tokenizer.json, or a folder with one"};
+constexpr Option kTokenize[] = {kTokenizerOf, kTokenizer, kSet, {"--special", "", "text may name control tokens"}};
+constexpr Option kDetokenize[] = {kTokenizerOf, kTokenizer, kSet};
 constexpr Option kTemplate[] = {
     {"--model", "M", "the template of this model"},
     {"--template", "FILE", "a template of its own"},
@@ -87,7 +89,7 @@ constexpr Command kCommands[] = {
      "Windows that do not overlap; all but the first token of each are scored; an incomplete last one is dropped.",
      kPerplexity, kRunOptions, 0, runPerplexity},
     {"tokenize",
-     "--model M",
+     "--model M | --tokenizer FILE",
      "texts to token ids",
      "Reads one JSON string a line, prints one JSON array of ids a line; none are added.",
      kTokenize,
@@ -95,7 +97,7 @@ constexpr Command kCommands[] = {
      0,
      runTokenize},
     {"detokenize",
-     "--model M",
+     "--model M | --tokenizer FILE",
      "token ids to texts",
      "Reads one JSON array of ids a line, prints one JSON string a line.",
      kDetokenize,

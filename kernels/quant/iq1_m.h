@@ -3,6 +3,7 @@
 #include "kernels/quant/iq1_s.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 56 bytes: 32 points of kIq1Grid, lower 8 bits; 16 bytes, a nibble for each point: its upper three
 /// bits and whether it is moved down; four times 16 bits: four scales of three bits, one for each 16 numbers, and above
@@ -31,4 +32,5 @@ struct IQ1_M {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ1_M>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

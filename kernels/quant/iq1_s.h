@@ -4,6 +4,7 @@
 #include "kernels/quant/signed_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// Eight times a point whose coordinates were moved by an eighth, up or down.
 static inline void movedPoint(uint64_t point, bool down, int8_t* q) {
@@ -35,4 +36,5 @@ struct IQ1_S {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ1_S>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/iq_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 82 bytes: f16 d; 32 points of kIq2SGrid, lower 8 bits; 32 bytes of signs; 8 bytes: upper two bits of
 /// four points each; 8 bytes of 4-bit scales, one for each 16 numbers. y = d * (0.5 + scale) / 4 * point.
@@ -26,4 +27,5 @@ struct IQ2_S {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ2_S>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/iq_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 74 bytes: f16 d; 32 points of kIq2XsGrid with their signs (9 and 7 bits); 8 bytes of 4-bit scales,
 /// one for each 16 numbers. y = d * (0.5 + scale) / 4 * point.
@@ -26,4 +27,5 @@ struct IQ2_XS {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ2_XS>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/iq_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 66 bytes: f16 d; for each 32 numbers four points of kIq2XxsGrid (a byte each) and 32 bits: seven
 /// signs of each point, then a scale of four bits. y = d * (0.5 + scale) / 4 * point.
@@ -27,4 +28,5 @@ struct IQ2_XXS {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ2_XXS>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

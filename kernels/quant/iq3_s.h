@@ -3,6 +3,7 @@
 #include "kernels/quant/iq_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 110 bytes: f16 d; 64 points of kIq3SGrid (four numbers each), lower 8 bits; 8 bytes: the ninth bits
 /// of eight points each; 32 bytes of signs; 4 bytes of 4-bit scales, one for each 32 numbers. y = d * (1 + 2 * scale) *
@@ -29,4 +30,5 @@ struct IQ3_S {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ3_S>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/iq_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 98 bytes: f16 d; 64 points of kIq3XxsGrid (four numbers each); for each 32 numbers 32 bits: four
 /// times seven signs, then a scale of four bits. y = d * (0.5 + scale) / 2 * point.
@@ -29,4 +30,5 @@ struct IQ3_XXS {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ3_XXS>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

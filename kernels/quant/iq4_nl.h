@@ -1,11 +1,61 @@
 #pragma once
 
+#include "kernels/quant/fit.h"
 #include "kernels/quant/signed_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// What the nibbles of IQ4_NL and IQ4_XS stand for.
 static constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+/// Where one value of kIq4Values ends and the next begins.
+inline constexpr float kIq4Borders[15] = {-115.5f, -93.5f, -74,   -57,   -42, -28.5f, -16, -4.5f,
+                                          7,       19,     31.5f, 45.5f, 61,  79,     101};
+
+/// The nearest of kIq4Values.
+inline int nearestIq4(float v) {
+    int q = 0;
+    for (const float border : kIq4Borders)
+        q += v > border;
+    return q;
+}
+
+/// The best scale of 32 numbers as y = scale * value: the one of largest magnitude takes about the lowest value or the
+/// highest.
+inline float fitIq4(const float* x) {
+    float extreme = 0;
+    for (int i = 0; i < 32; ++i)
+        extreme = __builtin_fabsf(x[i]) > __builtin_fabsf(extreme) ? x[i] : extreme;
+    const float perExtreme = inverseOrZero(extreme);
+    ScaleFit best;
+    const auto take = [&](float inverse) {
+        float squares = 0, sum = 0;
+        for (int i = 0; i < 32; ++i) {
+            const auto value = float(kIq4Values[nearestIq4(x[i] * inverse)]);
+            squares += value * value;
+            sum += value * x[i];
+        }
+        const bool better = squares > 0 && sum * sum / squares > best.gain;
+        if (better)
+            best = {sum / squares, sum * sum / squares};
+        return better;
+    };
+    constexpr int kSteps = 8;
+    for (int step = -kSteps; step <= kSteps; ++step) {
+        take((-127.0f + 2.5f * float(step)) * perExtreme);
+        take((113.0f + 2.5f * float(step)) * perExtreme);
+    }
+    for (int again = 0; again < 4 && best.scale != 0; ++again)
+        if (!take(inverseOrZero(best.scale)))
+            break;
+    return best.scale;
+}
+
+inline void packIq4(const float* x, float inverse, uint8_t* nibbles) {
+    for (int i = 0; i < 16; ++i)
+        nibbles[i] = uint8_t(nearestIq4(x[i] * inverse) | nearestIq4(x[i + 16] * inverse) << 4);
+}
 
 /// 16 bytes of nibbles (low: 0..15, high: 16..31) through a table of 16 values.
 static inline void tableCodes(const uint8_t* nibbles, const int8_t* table, int8_t* q) {
@@ -29,6 +79,12 @@ struct IQ4_NL {
     }
 
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<IQ4_NL>(b, y); }
+
+    static inline void encode(const float* x, uint8_t* b) {
+        storeU16(b, f32ToF16(fitIq4(x)));
+        packIq4(x, inverseOrZero(loadF16(b)), b + 2);
+    }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -4,6 +4,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// Twice what a 4-bit float (1 sign, 2 exponent, 1 mantissa bit) stands for, as whole numbers.
 static constexpr int8_t kFp4Values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
@@ -37,4 +38,5 @@ struct MXFP4 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/mxfp4.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 64 numbers in 36 bytes: four scales (8-bit floats without sign: 4 exponent, 3 mantissa bits); of each 16 numbers 8
 /// bytes of nibbles (low: 0..7, high: 8..15). y = scale / 2 * kFp4Values[q].
@@ -35,4 +36,5 @@ struct NVFP4 {
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<NVFP4>(b, y); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

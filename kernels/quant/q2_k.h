@@ -1,8 +1,10 @@
 #pragma once
 
+#include "kernels/quant/fit.h"
 #include "kernels/quant/half.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 84 bytes: 16 bytes, one for each 16 numbers (low nibble: scale, high: min); 64 bytes of 2-bit codes;
 /// f16 d; f16 dmin. Of each half (128 numbers) 32 bytes: number 32j + i is bits 2j of byte i.
@@ -27,6 +29,17 @@ struct Q2_K {
         for (int i = 0; i < 256; ++i)
             y[i] = scale[i / 16] * float(q[i]) + min[i / 16];
     }
+
+    static inline void encode(const float* x, uint8_t* b) {
+        AffineBlock<16> block;
+        encodeAffine(x, 3, 15, block);
+        for (int g = 0; g < 16; ++g)
+            b[g] = uint8_t(block.scale[g] | block.min[g] << 4);
+        packTwoBits(block.q, b + 16);
+        storeU16(b + 80, block.d);
+        storeU16(b + 82, block.dmin);
+    }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

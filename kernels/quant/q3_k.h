@@ -1,8 +1,10 @@
 #pragma once
 
+#include "kernels/quant/fit.h"
 #include "kernels/quant/signed_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 110 bytes: 32 bytes whose bit j is the third bit of number 32j + i (set: 0, clear: -4); 64 bytes of
 /// 2-bit codes as in Q2_K; 12 bytes of 6-bit scales, one for each 16 numbers, 32 more than they mean; f16 d.
@@ -33,6 +35,26 @@ struct Q3_K {
     }
 
     static inline void decode(const uint8_t* b, float* y) { decodeSigned<Q3_K>(b, y); }
+
+    static inline void encode(const float* x, uint8_t* b) {
+        ScaledBlock<16> block;
+        encodeScaled(x, -4, 3, -32, block);
+        uint8_t low[256];
+        std::memset(b, 0, kBytes);
+        for (int i = 0; i < 256; ++i) {
+            const int code = block.q[i] + 4;
+            low[i] = code & 3;
+            b[i % 32] |= uint8_t((code >> 2) << (i / 32));
+        }
+        packTwoBits(low, b + 32);
+        for (int g = 0; g < 16; ++g) {
+            const int scale = block.scale[g] + 32;
+            b[96 + g % 8] |= uint8_t((scale & 15) << (g / 8 * 4));
+            b[104 + g % 4] |= uint8_t((scale >> 4) << (g / 4 * 2));
+        }
+        storeU16(b + 108, block.d);
+    }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -56,6 +56,14 @@ static inline int nearestOf16(const int8_t* table, float d, float x) {
     return best;
 }
 
+/// 256 codes of two bits in 64 bytes: of each half, number 32j + i is bits 2j of byte i.
+static inline void packTwoBits(const uint8_t* q, uint8_t* b) {
+    for (int i = 0; i < 64; ++i) {
+        const uint8_t* from = q + i / 32 * 128 + i % 32;
+        b[i] = uint8_t(from[0] | from[32] << 2 | from[64] << 4 | from[96] << 6);
+    }
+}
+
 /// 0, 1 or 2 for -d, 0 and d, of 256 numbers whose largest magnitude is d, which is returned.
 static inline float ternaryCodes(const float* x, uint8_t* q) {
     float d = 0;

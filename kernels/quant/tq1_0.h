@@ -4,6 +4,7 @@
 #include "kernels/quant/signed_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 54 bytes: 48 bytes of five ternary digits and 4 of four, as fractions of 256; f16 d.
 /// Bytes 0..31 hold numbers 0..159 (digit n of byte i is number 32n + i), bytes 32..47 the next 80 (16n + i), bytes
@@ -51,4 +52,5 @@ struct TQ1_0 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -4,6 +4,7 @@
 #include "kernels/quant/signed_codes.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 66 bytes: 64 bytes of 2-bit codes as in Q2_K; f16 d. y = d * (q - 1).
 struct TQ2_0 {
@@ -25,12 +26,9 @@ struct TQ2_0 {
     static inline void encode(const float* x, uint8_t* b) {
         uint8_t q[256];
         storeU16(b + 64, f32ToF16(ternaryCodes(x, q)));
-        for (int half = 0; half < 2; ++half)
-            for (int i = 0; i < 32; ++i) {
-                const uint8_t* from = q + 128 * half + i;
-                b[32 * half + i] = uint8_t(from[0] | from[32] << 2 | from[64] << 4 | from[96] << 6);
-            }
+        packTwoBits(q, b);
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

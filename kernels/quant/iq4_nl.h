@@ -9,16 +9,24 @@ namespace {
 /// What the nibbles of IQ4_NL and IQ4_XS stand for.
 static constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
-/// Where one value of kIq4Values ends and the next begins.
-inline constexpr float kIq4Borders[15] = {-115.5f, -93.5f, -74,   -57,   -42, -28.5f, -16, -4.5f,
-                                          7,       19,     31.5f, 45.5f, 61,  79,     101};
+/// The nearest of kIq4Values to whole halves from -128 on: where one ends and the next begins is a whole half too.
+struct NearestIq4 {
+    uint8_t code[512];
+};
 
-/// The nearest of kIq4Values.
+constexpr NearestIq4 makeNearestIq4() {
+    NearestIq4 nearest = {};
+    for (int i = 0; i < 512; ++i)
+        for (int q = 1; q < 16; ++q)
+            nearest.code[i] = uint8_t(nearest.code[i] + (i - 256 >= kIq4Values[q - 1] + kIq4Values[q]));
+    return nearest;
+}
+
+constexpr NearestIq4 kNearestIq4 = makeNearestIq4();
+
+/// The nearest of kIq4Values; NaN gives the lowest.
 inline int nearestIq4(float v) {
-    int q = 0;
-    for (const float border : kIq4Borders)
-        q += v > border;
-    return q;
+    return kNearestIq4.code[codeOf((v + 128.0f) * 2.0f, 511)];
 }
 
 /// The best scale of 32 numbers as y = scale * value: the one of largest magnitude takes about the lowest value or the
@@ -41,10 +49,10 @@ inline float fitIq4(const float* x) {
             best = {sum / squares, sum * sum / squares};
         return better;
     };
-    constexpr int kSteps = 8;
+    constexpr int kSteps = 5;
     for (int step = -kSteps; step <= kSteps; ++step) {
-        take((-127.0f + 2.5f * float(step)) * perExtreme);
-        take((113.0f + 2.5f * float(step)) * perExtreme);
+        take((-127.0f + 4.0f * float(step)) * perExtreme);
+        take((113.0f + 4.0f * float(step)) * perExtreme);
     }
     for (int again = 0; again < 4 && best.scale != 0; ++again)
         if (!take(inverseOrZero(best.scale)))

@@ -71,6 +71,8 @@ Matrix randomMatrix(int64_t rows, int64_t cols, uint32_t seed) {
 std::vector<int64_t> inputSizes(Type type) {
     if (quantType(type).block == 256)
         return {256, 512, 2304};
+    if (quantType(type).block == 64)
+        return {64, 128, 192, 256, 320, 448, 576, 2112};
     if (quantType(type).block == 32)
         return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
     return {1, 7, 16, 64, 80, 96, 112, 152, 1030};

@@ -334,10 +334,10 @@ double relativeError(const std::vector<float>& got, const std::vector<double>& w
 const Block kBlocks[] = {
     {},
     {.experts = 3, .slots = 3, .up = Type::Q4_1, .down = Type::Q5_0, .shared = false, .accumulate = false},
-    {.experts = 40,
+    {.experts = 20,
      .slots = 2,
      .k = 256,
-     .hidden = 512,
+     .hidden = 256,
      .n = 72,
      .up = Type::Q4_K,
      .down = Type::Q6_K,

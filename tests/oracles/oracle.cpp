@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <stdexcept>
 
 #include <unistd.h>
@@ -15,11 +16,28 @@ namespace hearth::test {
 
 using namespace engine;
 
-std::string findData(const std::string& name) {
+namespace {
+
+std::vector<std::string> dataRoots() {
     const char* shared = std::getenv("HEARTH_SHARED");
-    const std::string roots[] = {HEARTH_TEST_DATA,
-                                 std::string(shared ? shared : HEARTH_SOURCE_DIR "/../shared") + "/data"};
-    for (const std::string& root : roots)
+    return {HEARTH_TEST_DATA, std::string(shared ? shared : HEARTH_SOURCE_DIR "/../shared") + "/data"};
+}
+
+} // namespace
+
+std::vector<std::string> dataFolders(const std::string& group) {
+    std::set<std::string> names;
+    for (const std::string& root : dataRoots()) {
+        std::error_code absent;
+        for (const auto& entry : std::filesystem::directory_iterator(root + "/" + group, absent))
+            if (std::filesystem::exists(entry.path() / "expected.json"))
+                names.insert(group + "/" + entry.path().filename().string());
+    }
+    return {names.begin(), names.end()};
+}
+
+std::string findData(const std::string& name) {
+    for (const std::string& root : dataRoots())
         if (std::filesystem::exists(root + "/" + name))
             return root + "/" + name;
     return {};
@@ -60,9 +78,9 @@ UnpackedFile::~UnpackedFile() {
         std::filesystem::remove(path_, ignored);
 }
 
-std::unique_ptr<Engine> engineWith(const std::string& isa) {
+std::unique_ptr<Engine> engineWith(const std::string& isa, int threads) {
     setenv("HEARTH_ISA", isa.c_str(), 1);
-    auto engine = std::make_unique<Engine>(EngineOptions{.threads = 2});
+    auto engine = std::make_unique<Engine>(EngineOptions{.threads = threads});
     unsetenv("HEARTH_ISA");
     return engine;
 }

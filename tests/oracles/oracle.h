@@ -13,6 +13,9 @@ namespace hearth::test {
 /// Where reference data lies: tests/data first, then the shared folder. Empty: nowhere.
 std::string findData(const std::string& name);
 
+/// The names of all folders "group/..." of both places, sorted.
+std::vector<std::string> dataFolders(const std::string& group);
+
 nlohmann::json readJson(const std::string& path);
 
 /// A float32 array of NumPy's format, flat.
@@ -37,7 +40,7 @@ private:
 std::vector<std::string> isas();
 
 /// An engine that runs with the given rows.
-std::unique_ptr<engine::Engine> engineWith(const std::string& isa);
+std::unique_ptr<engine::Engine> engineWith(const std::string& isa, int threads = 2);
 
 /// Greedy continuation of token ids. `stopAtEnd`: without the stop token.
 std::vector<engine::TokenId> greedy(engine::Engine&, engine::ModelId, const std::vector<engine::TokenId>& prompt, int n,

@@ -6,30 +6,21 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+#include <map>
+
 using namespace hearth::engine;
 using namespace hearth::test;
 using nlohmann::json;
 
 namespace {
 
-/// A folder of reference data.
-struct OracleCase {
-    const char* folder;
-    std::vector<std::pair<std::string, std::string>> overrides;
-};
-
-// mistral_swa's file does not carry the window; with it the result is the reference's.
-const OracleCase kOracles[] = {
-    {"oracles/llama", {}},
-    {"oracles/llama_bias_tied", {}},
-    {"oracles/mistral", {}},
-    {"oracles/mistral_swa", {{"llama.attention.sliding_window", "8"}}},
-};
-
-const char* const kQuantModels[] = {
-    "quant_models/Q4_0",   "quant_models/Q8_0",       "quant_models/Q4_K_M",   "quant_models/Q5_K_S",
-    "quant_models/Q6_K",   "quant_models/gqa-Q4_K_M", "quant_models/gqa-Q8_0", "quant_models/IQ4_XS",
-    "quant_models/Q3_K_M", "quant_models/gqa-IQ4_XS",
+/// What a file does not carry and its makers have; with it the result is the reference's.
+const std::map<std::string, std::pair<std::string, std::string>> kOverrides = {
+    {"oracles/mistral_swa", {"llama.attention.sliding_window", "8"}},
+    {"oracles/gpt_oss", {"gpt-oss.rope.scaling.yarn_truncate", "true"}},
+    {"oracles/gpt_oss_mxfp4", {"gpt-oss.rope.scaling.yarn_truncate", "true"}},
 };
 
 /// Ids and what is expected at their positions.
@@ -74,26 +65,47 @@ void expectExact(Engine& engine, ModelId model, const Prompt& p, Tolerance t, co
     EXPECT_LE(distance(logits.data() + logits.size() - n, p.lastLogits.data(), n, t.atol, t.rtol).excess, 0);
 }
 
-/// The logits of all positions must be the exact ones but for a distance.
-Distance fastDistance(Engine& engine, ModelId model, const Prompt& p, const std::vector<float>& exact) {
-    const std::vector<float> logits = engine.eval(model, p.ids, {});
-    EXPECT_EQ(logits.size(), exact.size());
-    return distance(logits.data(), exact.data(), std::min(logits.size(), exact.size()));
-}
+/// The cuts of a prompt that must not change its logits.
+const std::initializer_list<Engine::EvalOptions> kCuts = {
+    {}, {.chunk = 1}, {.chunk = 7}, {.restoreAt = 3}, {.chunk = 7, .restoreAt = 20}};
 
-class Oracles : public testing::Test {
+/// A folder of reference data and its unpacked model.
+class Folder {
+public:
+    explicit Folder(const std::string& name)
+        : name_(name), path_(findData(name)), file_(path_ + "/model.gguf"),
+          expected_(readJson(path_ + "/expected.json")) {}
+
+    const json& expected() const { return expected_; }
+
+    std::vector<float> numbers(const std::string& file) const { return readNpy(path_ + "/" + file); }
+
+    Tolerance tolerance() const { return {expected_["tolerance"]["atol"], expected_["tolerance"]["rtol"]}; }
+
+    LoadOptions options(Numerics numerics) const {
+        LoadOptions load{.path = file_.path(), .numerics = numerics};
+        if (const auto found = kOverrides.find(name_); found != kOverrides.end())
+            load.overrides = {found->second};
+        return load;
+    }
+
+private:
+    std::string name_, path_;
+    UnpackedFile file_;
+    json expected_;
+};
+
+class Oracles : public testing::TestWithParam<std::string> {
 protected:
-    /// Runs the whole comparison of one model in exact numerics under one instruction set; gives the exact logits.
-    std::vector<float> exact(const std::string& isa, const LoadOptions& options, const std::vector<Prompt>& prompts,
-                             Tolerance t) {
+    /// Runs the whole comparison of one model in exact numerics under one instruction set; gives the exact logits of
+    /// the first prompt.
+    static std::vector<float> exact(const std::string& isa, const Folder& folder, const std::vector<Prompt>& prompts) {
         const auto engine = engineWith(isa);
-        LoadOptions load = options;
-        load.numerics = Numerics::Exact;
-        const ModelId model = engine->load(load);
+        const ModelId model = engine->load(folder.options(Numerics::Exact));
         for (const Prompt& p : prompts) {
-            for (const Engine::EvalOptions& pieces : std::initializer_list<Engine::EvalOptions>{
-                     {}, {.chunk = 1}, {.chunk = 7}, {.restoreAt = 3}, {.chunk = 7, .restoreAt = 20}})
-                expectExact(*engine, model, p, t, pieces);
+            for (const Engine::EvalOptions& cut : kCuts)
+                if (cut.restoreAt < static_cast<int>(p.ids.size()))
+                    expectExact(*engine, model, p, folder.tolerance(), cut);
             if (!p.greedy.empty()) {
                 EXPECT_EQ(greedy(*engine, model, p.ids, static_cast<int>(p.greedy.size())), p.greedy);
             }
@@ -101,77 +113,145 @@ protected:
         return engine->eval(model, prompts.front().ids, {});
     }
 
-    std::vector<std::string> isas_ = isas();
+    /// The same bits whatever the number of threads.
+    static void expectSameBits(const std::string& isa, const Folder& folder, const std::vector<TokenId>& ids) {
+        for (const Numerics numerics : {Numerics::Exact, Numerics::Fast}) {
+            const auto one = engineWith(isa, 1), two = engineWith(isa, 2);
+            EXPECT_EQ(one->eval(one->load(folder.options(numerics)), ids, {}),
+                      two->eval(two->load(folder.options(numerics)), ids, {}));
+        }
+    }
 };
 
-TEST_F(Oracles, ReferenceRowsAreThere) {
-    ASSERT_FALSE(isas_.empty());
-    EXPECT_EQ(isas_.front(), "reference");
+TEST(Isas, ReferenceRowsAreThere) {
+    ASSERT_FALSE(isas().empty());
+    EXPECT_EQ(isas().front(), "reference");
 }
 
-TEST_F(Oracles, TinyModels) {
-    for (const OracleCase& c : kOracles) {
-        SCOPED_TRACE(c.folder);
-        const std::string folder = findData(c.folder);
-        if (folder.empty()) {
-            ADD_FAILURE() << "the reference data is missing";
-            continue;
-        }
-        const UnpackedFile file(folder + "/model.gguf");
-        const json expected = readJson(folder + "/expected.json");
-        const Tolerance t{expected["tolerance"]["atol"], expected["tolerance"]["rtol"]};
-        const std::vector<Prompt> prompts = {
-            promptFrom(expected["prompts"]["long"], readNpy(folder + "/logits.npy")),
-            promptFrom(expected["prompts"]["short"], readNpy(folder + "/logits_short.npy"))};
-        const LoadOptions options{.path = file.path(), .overrides = c.overrides};
-        for (const std::string& isa : isas_) {
-            SCOPED_TRACE(isa);
-            const std::vector<float> reference = exact(isa, options, prompts, t);
-            const auto engine = engineWith(isa);
-            const Distance d = fastDistance(*engine, engine->load(options), prompts[0], reference);
-            // Float weights: only the half-precision cache is left, and what it costs llama.cpp is known.
-            const json known =
-                expected["llama_cpp"]["agree"] == true ? expected["llama_cpp"]["max_abs_diff_f16_kv"] : json(0.01);
-            EXPECT_LE(d.max, 2 * known.get<double>() + t.atol) << "fast numerics";
-        }
-    }
+constexpr int kLastPositions = 4; // of the long prompt, whose whole logits are there
+
+void compareDecoder(const Folder& folder, const std::string& isa,
+                    const std::function<std::vector<float>(const std::vector<Prompt>&)>& exact) {
+    const json& expected = folder.expected();
+    const std::vector<Prompt> prompts = {promptFrom(expected["prompts"]["long"], folder.numbers("logits.npy")),
+                                         promptFrom(expected["prompts"]["short"], folder.numbers("logits_short.npy"))};
+    exact(prompts);
+    const auto engine = engineWith(isa);
+    const std::vector<float>& want = prompts[0].lastLogits;
+    const std::vector<float> fast =
+        engine->eval(engine->load(folder.options(Numerics::Fast)), prompts[0].ids, {.last = kLastPositions});
+    ASSERT_EQ(fast.size(), want.size());
+    const Distance d = distance(fast.data(), want.data(), want.size());
+    // Float weights: only the half-precision cache is left, and what it costs llama.cpp at these positions is known
+    // where that agrees.
+    const json& peer = expected["llama_cpp"];
+    const bool known = peer.contains("agree") && peer["agree"] == true && peer["max_abs_diff_f16_kv"].is_number();
+    EXPECT_LE(d.max, 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01) + folder.tolerance().atol)
+        << "fast numerics";
 }
 
-TEST_F(Oracles, QuantizedModels) {
-    int compared = 0;
-    for (const char* name : kQuantModels) {
-        SCOPED_TRACE(name);
-        const std::string folder = findData(name);
-        if (folder.empty())
-            continue; // the larger ones lie in the shared data only
-        const UnpackedFile file(folder + "/model.gguf");
-        const json expected = readJson(folder + "/expected.json");
-        const Tolerance t{expected["tolerance"]["atol"], expected["tolerance"]["rtol"]};
-        const std::vector<Prompt> prompts = {promptFrom(expected, readNpy(folder + "/logits.npy"))};
-        const LoadOptions options{.path = file.path()};
-        const json& known = expected["llama_cpp_quantized_activations"];
-        for (const std::string& isa : isas_) {
-            SCOPED_TRACE(isa);
-            const std::vector<float> reference = exact(isa, options, prompts, t);
-            const auto engine = engineWith(isa);
-            const ModelId model = engine->load(options);
-            const Distance d = fastDistance(*engine, model, prompts[0], reference);
-            // Of the narrow models only llama.cpp's distance with a float cache is known.
-            const bool wide = known.contains("f16_kv");
-            EXPECT_LE(d.rms, 1.25 * (wide ? known["f16_kv"]["40_all"]["rms"] : known["rms_diff"]).get<double>());
-            EXPECT_LE(d.max, 2 * (wide ? known["f16_kv"]["40_all"]["max"] : known["max_abs_diff_all"]).get<double>());
-            RecordProperty(std::string(name).substr(13) + "_" + isa, std::to_string(d.rms));
-            if (expected.contains("prompt_300")) {
-                const auto ids = expected["prompt_300"]["ids"].get<std::vector<TokenId>>();
-                const std::vector<float> want = readNpy(folder + "/logits_300.npy");
-                const std::vector<float> got = engine->eval(model, ids, {.last = 1});
-                EXPECT_LE(distance(got.data(), want.data(), want.size()).rms,
-                          2 * known["f16_kv"]["300_all_rms"].get<double>());
+/// Vectors of every token, and pooled.
+void compareEncoder(const Folder& folder, const std::string& isa) {
+    const auto engine = engineWith(isa);
+    const Tolerance t = folder.tolerance();
+    for (const Numerics numerics : {Numerics::Exact, Numerics::Fast}) {
+        const ModelId model = engine->load(folder.options(numerics));
+        const auto width = static_cast<size_t>(engine->info(model).embeddingSize);
+        for (const auto& [prompt, file] : {std::pair{"long", "embeddings.npy"}, {"short", "embeddings_short.npy"}}) {
+            const json& wanted = folder.expected()["prompts"][prompt];
+            const auto ids = wanted["ids"].get<std::vector<TokenId>>();
+            const std::vector<float> want = folder.numbers(file), got = engine->embed(model, ids, Pooling::None);
+            ASSERT_EQ(got.size(), ids.size() * width);
+            ASSERT_EQ(got.size(), want.size());
+            EXPECT_LE(distance(got.data(), want.data(), want.size(), t.atol, t.rtol).excess, 0) << prompt;
+            for (const auto& [name, numbers] : wanted["pooled"].items()) {
+                const Pooling* pooling = findPooling(name);
+                ASSERT_NE(pooling, nullptr) << name;
+                const std::vector<float> pooled = engine->embed(model, ids, *pooling);
+                const auto wantPooled = numbers.get<std::vector<float>>();
+                ASSERT_EQ(pooled.size(), wantPooled.size());
+                EXPECT_LE(distance(pooled.data(), wantPooled.data(), width, t.atol, t.rtol).excess, 0) << name;
             }
         }
-        ++compared;
     }
-    EXPECT_GE(compared, 3) << "the models that lie in tests/data at least";
 }
+
+/// A new folder is a new test.
+TEST_P(Oracles, TinyModel) {
+    const Folder folder(GetParam());
+    for (const std::string& isa : isas()) {
+        SCOPED_TRACE(isa);
+        if (folder.expected().value("kind", "decoder") == "encoder") {
+            compareEncoder(folder, isa);
+            continue;
+        }
+        compareDecoder(folder, isa, [&](const auto& prompts) { return exact(isa, folder, prompts); });
+        expectSameBits(isa, folder, folder.expected()["prompts"]["long"]["ids"].get<std::vector<TokenId>>());
+    }
+}
+
+std::string testName(const testing::TestParamInfo<std::string>& info) {
+    std::string name = info.param.substr(info.param.find('/') + 1);
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Oracles, testing::ValuesIn(dataFolders("oracles")), testName);
+
+class QuantModels : public Oracles {
+protected:
+    /// Against what llama.cpp's own 8-bit activations cost on the same file, with a half-precision cache where that is
+    /// given.
+    static void expectNear(const Distance& d, const json& known) {
+        const bool half = known.contains("f16_kv");
+        const double rms = half ? known["f16_kv"]["40_all"]["rms"] : known["rms_diff"];
+        const double max = half ? known["f16_kv"]["40_all"]["max"] : known["max_abs_diff_all"];
+        EXPECT_LE(d.rms, 1.25 * rms);
+        EXPECT_LE(d.max, 2 * max);
+    }
+
+    /// The same choice wherever the exact one is clear: further ahead than twice llama.cpp's largest distance.
+    static void expectSameChoice(const std::vector<float>& fast, const std::vector<float>& exact, size_t nVocab,
+                                 const json& known) {
+        const double clear =
+            2 * (known.contains("f16_kv") ? known["f16_kv"]["40_all"]["max"] : known["max_abs_diff_all"]).get<double>();
+        for (size_t at = 0; at + nVocab <= exact.size(); at += nVocab) {
+            std::vector<float> sorted(exact.begin() + static_cast<std::ptrdiff_t>(at),
+                                      exact.begin() + static_cast<std::ptrdiff_t>(at + nVocab));
+            std::partial_sort(sorted.begin(), sorted.begin() + 2, sorted.end(), std::greater<>());
+            if (sorted[0] - sorted[1] > clear) {
+                EXPECT_EQ(argmax(&fast[at], nVocab), argmax(&exact[at], nVocab)) << "position " << at / nVocab;
+            }
+        }
+    }
+};
+
+TEST_P(QuantModels, StaysAsNearAsThePeer) {
+    const Folder folder(GetParam());
+    const json& expected = folder.expected();
+    const std::vector<Prompt> prompts = {promptFrom(expected, folder.numbers("logits.npy"))};
+    const json& known = expected["llama_cpp_quantized_activations"];
+    for (const std::string& isa : isas()) {
+        SCOPED_TRACE(isa);
+        const std::vector<float> reference = exact(isa, folder, prompts);
+        const auto engine = engineWith(isa);
+        const ModelId model = engine->load(folder.options(Numerics::Fast));
+        const std::vector<float> fast = engine->eval(model, prompts[0].ids, {});
+        ASSERT_EQ(fast.size(), reference.size());
+        const Distance d = distance(fast.data(), reference.data(), fast.size());
+        expectNear(d, known);
+        expectSameChoice(fast, reference, static_cast<size_t>(engine->info(model).nVocab), known);
+        RecordProperty("rms_" + isa, std::to_string(d.rms));
+        if (!expected.contains("prompt_300"))
+            continue;
+        const auto ids = expected["prompt_300"]["ids"].get<std::vector<TokenId>>();
+        const std::vector<float> want = folder.numbers("logits_300.npy");
+        const std::vector<float> got = engine->eval(model, ids, {.last = 1});
+        // One position swings more than the mean of all.
+        EXPECT_LE(distance(got.data(), want.data(), want.size()).rms, 2 * known["f16_kv"]["300_all_rms"].get<double>());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, QuantModels, testing::ValuesIn(dataFolders("quant_models")), testName);
 
 } // namespace

@@ -546,7 +546,7 @@ TEST(GgufFile, OverridesChangeWhatIsRead) {
         return readModelConfig(Checkpoint::open(path, overrides));
     };
     EXPECT_EQ(open("llama.attention.sliding_window", "8").layers[0].window, 8);
-    EXPECT_FLOAT_EQ(open("llama.rope.freq_base", "500").ropeTheta, 500.0f);
+    EXPECT_FLOAT_EQ(open("llama.rope.freq_base", "500").ropes.front().theta, 500.0f);
     EXPECT_THROW(open("llama.rope.freq_base", "many"), Error);
     EXPECT_THROW(open("llama.attention.sliding_window", "true"), Error);
 }

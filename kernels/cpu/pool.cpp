@@ -137,7 +137,10 @@ bool Pool::help(std::byte* scratch) {
     } while (!claim_.compare_exchange_weak(claim, claim - 1, std::memory_order_acq_rel, std::memory_order_acquire));
     // From here to finishTile() the stage cannot end, so work_ and stage_ stand still.
     const Work& current = work_[stage_];
-    current.stage->run(current.tiles - int64_t(claim & kLow), scratch);
+    if (cancel_ && cancel_->load(std::memory_order_relaxed))
+        skipped_.store(true, std::memory_order_relaxed); // ordered by finishTile()
+    else
+        current.stage->run(current.tiles - int64_t(claim & kLow), scratch);
     finishTile(scratch);
     return true;
 }
@@ -158,6 +161,7 @@ bool Pool::run(std::span<const Work> work, const std::atomic<bool>* cancel) {
     stage_ = 0;
     cancel_ = cancel;
     cancelled_ = false;
+    skipped_.store(false, std::memory_order_relaxed);
     done_.store(false, std::memory_order_relaxed);
     publish(ownScratch_.get());
     while (!done_.load(std::memory_order_acquire)) {
@@ -165,7 +169,7 @@ bool Pool::run(std::span<const Work> work, const std::atomic<bool>* cancel) {
         if (!help(ownScratch_.get()) && !done_.load(std::memory_order_acquire))
             wait(seen);
     }
-    return !cancelled_;
+    return !cancelled_ && !skipped_.load(std::memory_order_relaxed);
 }
 
 } // namespace hearth::kernels::cpu

@@ -40,7 +40,8 @@ public:
         int64_t tiles; // 0: skipped
     };
 
-    /// Runs the stages in order. False when `cancel` became true before the end; then all workers have left.
+    /// Runs the stages in order. False when `cancel` became true before the end; it is read before every tile, and then
+    /// all workers have left.
     bool run(std::span<const Work> work, const std::atomic<bool>* cancel);
 
 private:
@@ -63,6 +64,7 @@ private:
     size_t stage_ = 0;
     const std::atomic<bool>* cancel_ = nullptr;
     bool cancelled_ = false;
+    std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
 
     alignas(64) std::atomic<uint64_t> claim_{0};      // (stage counter << 32) | tiles not yet claimed
     alignas(64) std::atomic<uint32_t> remaining_{0};  // tiles of the stage not yet done

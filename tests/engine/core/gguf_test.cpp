@@ -225,9 +225,15 @@ const Case kCases[] = {
     {"the same tensor twice", [](W& w) { w.tensors.push_back(w.tensors.front()); }, "twice"},
     {"tensor without a name", [](W& w) { w.tensors.push_back({.name = "", .dims = {1}, .data = "1234"}); }, "no name"},
     {"tensor name of 200 bytes",
-     [](W& w) { w.tensors.push_back({.name = std::string(200, 'n'), .dims = {1}, .data = "1234"}); }, ""},
+     [](W& w) { w.tensors.push_back({.name = std::string(200, 'n'), .dims = {1}, .data = "1234"}); }, "not one that"},
     {"tensor name with a zero byte",
-     [](W& w) { w.tensors.push_back({.name = std::string("a\0b", 3), .dims = {1}, .data = "1234"}); }, ""},
+     [](W& w) { w.tensors.push_back({.name = std::string("a\0b", 3), .dims = {1}, .data = "1234"}); },
+     "a?b is not one"},
+    {"a tensor that the family does not know",
+     [](W& w) { w.tensors.push_back({.name = "blk.0.attn_q.lora", .dims = {1}, .data = "1234"}); },
+     "blk.0.attn_q.lora is not one that this version knows of the family llama"},
+    {"a tensor of a layer that only guesses ahead",
+     [](W& w) { w.tensors.push_back({.name = "blk.2.nextn.eh_proj.weight", .dims = {1}, .data = "1234"}); }, ""},
     {"tensor name longer than the file", [](W& w) { w.tensors[0].nameBytes = kMost; }, "remain"},
 
     {"transposed",
@@ -246,9 +252,9 @@ const Case kCases[] = {
     {"block_count 2^32-1", [](W& w) { w.setU32("llama.block_count", ~0u); }, "block_count"},
     {"block_count as text", [](W& w) { w.setText("llama.block_count", "2"); }, "block_count"},
     {"block_count missing", [](W& w) { w.remove("llama.block_count"); }, "block_count"},
-    {"head_count 0", [](W& w) { w.setU32("llama.attention.head_count", 0); }, "head_count"},
+    {"head_count 0", [](W& w) { w.setU32("llama.attention.head_count", 0); }, "has 0 heads"},
     {"head_count larger than the model", [](W& w) { w.setU32("llama.attention.head_count", 4096); }, "heads"},
-    {"head_count_kv 0", [](W& w) { w.setU32("llama.attention.head_count_kv", 0); }, "head_count_kv"},
+    {"head_count_kv 0", [](W& w) { w.setU32("llama.attention.head_count_kv", 0); }, "0 key-value heads"},
     {"head_count_kv above heads", [](W& w) { w.setU32("llama.attention.head_count_kv", 8); }, "share"},
     {"head_count_kv no divisor", [](W& w) { w.setU32("llama.attention.head_count_kv", 3); }, "share"},
     {"values a layer",
@@ -279,7 +285,20 @@ const Case kCases[] = {
     {"rope base NaN", [](W& w) { w.setF32("llama.rope.freq_base", std::nanf("")); }, "freq_base"},
     {"norm epsilon negative", [](W& w) { w.setF32("llama.attention.layer_norm_rms_epsilon", -1); }, "epsilon"},
     {"sliding window 0", [](W& w) { w.setU32("llama.attention.sliding_window", 0); }, ""},
-    {"experts", [](W& w) { w.setU32("llama.expert_count", 8); }, "experts"},
+    {"experts without their number a token", [](W& w) { w.setU32("llama.expert_count", 8); }, "expert_used_count"},
+    {"more experts a token than there are",
+     [](W& w) {
+         w.setU32("llama.expert_count", 8);
+         w.setU32("llama.expert_used_count", 9);
+     },
+     "expert_used_count"},
+    {"groups that experts do not fill",
+     [](W& w) {
+         w.setU32("llama.expert_count", 8);
+         w.setU32("llama.expert_used_count", 2);
+         w.setU32("llama.expert_group_count", 3);
+     },
+     "groups"},
     {"an unknown family", [](W& w) { w.setText("general.architecture", "made-up"); }, "made-up"},
     {"no family", [](W& w) { w.remove("general.architecture"); }, "general.architecture"},
     {"a family as a number", [](W& w) { w.setU32("general.architecture", 1); }, "general.architecture"},
@@ -377,7 +396,8 @@ TEST(Gguf, TimeGrowsWithTheInput) {
         GgufWriter w = tinyLlama();
         w.setTexts("tokenizer.ggml.merges", std::vector<std::string>(static_cast<size_t>(n), "a b"));
         for (int i = 0; i < n / 16; ++i)
-            w.tensors.push_back({.name = "extra." + std::to_string(i), .dims = {8}, .data = std::string(32, 'x')});
+            w.tensors.push_back(
+                {.name = "blk.9.extra." + std::to_string(i), .dims = {8}, .data = std::string(32, 'x')});
         const std::string bytes = w.bytes();
         double best = 1e9;
         for (int i = 0; i < 5; ++i) {

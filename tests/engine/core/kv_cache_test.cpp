@@ -431,6 +431,39 @@ TEST_F(KvState, ComesBack) {
     EXPECT_EQ(to.cache.match(tokens(150), 150), 128);
 }
 
+/// The pages that a window had passed were not stored: a prefix that would need them must not be given to anybody.
+TEST_F(KvState, PassedPagesAreNotFound) {
+    TestCache long_({kFull, kWindow100});
+    const KvSequence s = long_.cache.open();
+    for (int n = 64; n <= 320; n += 64) // the window moves on with every commit
+        long_.feed(s, tokens(n));
+    const auto bytes = long_.cache.save(s, [](int, int, std::span<std::byte>) {});
+    TestCache to({kFull, kWindow100});
+    load(to, bytes);
+    EXPECT_EQ(to.cache.match(tokens(320), 320), 320);
+    EXPECT_EQ(to.cache.match(tokens(320), 128), 0) << "its window would be empty pages";
+}
+
+/// Spaces share no prefix, but the same pool.
+TEST(KvCache, SpacesShareNoPrefix) {
+    TestCache t({kFull});
+    const KvSequence first = t.cache.open(), second = t.cache.open(1);
+    t.feed(first, tokens(128));
+    EXPECT_EQ(t.cache.match(tokens(128), 128), 128);
+    EXPECT_EQ(t.cache.match(tokens(128), 128, 1), 0);
+    EXPECT_EQ(t.start(second, tokens(128)), 0);
+    t.feed(second, tokens(128));
+    EXPECT_EQ(t.cache.heldPages(0), 4);
+    EXPECT_EQ(t.cache.space(second), 1);
+    const KvSequence copy = t.cache.fork(second);
+    EXPECT_EQ(t.cache.space(copy), 1);
+    for (const KvSequence s : {first, second, copy})
+        t.cache.release(s);
+    t.cache.clear();
+    EXPECT_EQ(t.cache.heldPages(0), 0);
+    EXPECT_EQ(t.cache.prefixes(), 0);
+}
+
 TEST_F(KvState, EveryDamageIsRefused) {
     const auto bytes = stored();
     TestCache to({kFull, kWindow100});
@@ -465,7 +498,8 @@ TEST_F(KvState, ForgedHeadersAreRefused) {
     for (size_t at = 0; at < 64; at += 4)
         for (const uint32_t value : {0u, 1u, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFFFu}) {
             std::vector<std::byte> forged(bytes.begin(), bytes.end() - 16);
-            if (std::memcmp(forged.data() + at, &value, 4) == 0)
+            const bool otherSpace = at == 28 && value < uint32_t{KvCache::kSpaces}; // as good as the first
+            if (otherSpace || std::memcmp(forged.data() + at, &value, 4) == 0)
                 continue;
             std::memcpy(forged.data() + at, &value, 4);
             Hash128 sum;

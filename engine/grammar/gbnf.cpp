@@ -102,7 +102,7 @@ private:
         skipBlanks(false);
         if (!skip("::="))
             fail("::= is expected behind the name of a rule");
-        const RuleId rule = rules_.rule(ruleName, {});
+        const RuleId rule = rules_.rule(ruleName, begin);
         if (rules_.rules()[rule].defined)
             failAt(begin, "the rule " + printable(ruleName) + " is defined twice");
         skipBlanks(true);
@@ -151,7 +151,7 @@ private:
             return group(depth);
         const size_t begin = at_;
         if (const std::string_view ruleName = name(); !ruleName.empty())
-            return rules_.ref(rules_.rule(ruleName, placeOf(begin)));
+            return rules_.ref(rules_.rule(ruleName, begin));
         if (peek() == '<' || peek() == '!')
             fail("references to tokens are not supported; write their text");
         fail("this cannot stand here");
@@ -292,8 +292,8 @@ private:
             throw Error("The grammar cannot be read: it has no rule named root.");
         for (const Rule& rule : rules_.rules())
             if (!rule.defined)
-                throw Error("The grammar cannot be read: " + rule.place + ": the rule " + printable(rule.name) +
-                            " is not defined.");
+                throw Error("The grammar cannot be read: " + placeOf(rule.place) + ": the rule " +
+                            printable(rule.name) + " is not defined.");
     }
 
     std::string_view text_;

@@ -53,7 +53,7 @@ ExprId Rules::ref(RuleId rule) {
     return add({.kind = Expr::Kind::Rule, .rule = rule});
 }
 
-RuleId Rules::rule(std::string_view name, std::string_view place) {
+RuleId Rules::rule(std::string_view name, size_t place) {
     if (const auto it = byName_.find(std::string(name)); it != byName_.end())
         return it->second;
     const RuleId id = rule();

@@ -36,8 +36,8 @@ struct Expr {
 };
 
 struct Rule {
-    std::string name;  // as a person knows it: in errors
-    std::string place; // where it is used first or defined, for errors
+    std::string name; // as a person knows it: in errors
+    size_t place = 0; // byte of the text where it is named first
     ExprId body = 0;
     bool defined = false;
 };
@@ -59,7 +59,7 @@ public:
     ExprId ref(RuleId);
 
     /// The rule of this name, new if need be.
-    RuleId rule(std::string_view name, std::string_view place = {});
+    RuleId rule(std::string_view name, size_t place = 0);
     /// A rule that nobody can name.
     RuleId rule();
     void define(RuleId, ExprId body);

@@ -41,31 +41,49 @@ void addOnce(Conjunction& list, const Json* schema) {
         list.push_back(schema);
 }
 
-/// "%7E1" and "~1" of a pointer in a reference; false: malformed.
-bool unescape(std::string& part) {
+/// The fragment of a URI without its %XX; nothing: malformed.
+std::optional<std::string> withoutPercent(std::string_view text) {
     std::string out;
-    for (size_t i = 0; i < part.size(); ++i) {
-        unsigned value = 0;
-        if (part[i] == '%') {
-            const char* end = part.data() + std::min(i + 3, part.size());
-            const auto [stop, error] = std::from_chars(part.data() + i + 1, end, value, 16);
-            if (error != std::errc() || stop != part.data() + i + 3)
-                return false;
-            out += static_cast<char>(value);
-            i += 2;
-        } else {
-            out += part[i];
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out += text[i];
+            continue;
         }
+        unsigned value = 0;
+        const char* begin = text.data() + i + 1;
+        const auto [stop, error] = std::from_chars(begin, text.data() + std::min(i + 3, text.size()), value, 16);
+        if (error != std::errc() || stop != begin + 2)
+            return std::nullopt;
+        out += static_cast<char>(value);
+        i += 2;
     }
-    part.clear();
-    for (size_t i = 0; i < out.size(); ++i)
-        if (out[i] != '~')
-            part += out[i];
-        else if (i + 1 < out.size() && (out[i + 1] == '0' || out[i + 1] == '1'))
-            part += out[++i] == '0' ? '~' : '/';
+    return out;
+}
+
+/// A part of a JSON pointer (RFC 6901) without its ~0 and ~1.
+std::optional<std::string> withoutTilde(std::string_view part) {
+    std::string out;
+    for (size_t i = 0; i < part.size(); ++i)
+        if (part[i] != '~')
+            out += part[i];
+        else if (i + 1 < part.size() && (part[i + 1] == '0' || part[i + 1] == '1'))
+            out += part[++i] == '0' ? '~' : '/';
         else
-            return false;
-    return true;
+            return std::nullopt;
+    return out;
+}
+
+/// What a part of a pointer names; null: nothing.
+const Json* childOf(const Json& parent, const std::string& name) {
+    if (parent.is_object()) {
+        const auto it = parent.find(name);
+        return it == parent.end() ? nullptr : &*it;
+    }
+    size_t index = 0;
+    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), index);
+    const bool found =
+        parent.is_array() && error == std::errc() && stop == name.data() + name.size() && index < parent.size();
+    return found ? &parent[index] : nullptr;
 }
 
 std::string escaped(std::string_view name) {
@@ -452,29 +470,19 @@ std::string SchemaReader::pointerTo(const Json* place) const {
     return printable(path, 400);
 }
 
-const Json& SchemaReader::resolve(const Json& schema, const std::string& ref) {
+const Json& SchemaReader::resolve(const Json& schema, const std::string& ref) const {
     if (ref != "#" && !ref.starts_with("#/"))
         fail(&schema, "$ref", "only references inside the schema (#/...) can be followed, not " + printable(ref));
-    const Json* at = &root_;
-    for (size_t begin = 2; ref.size() >= 2 && begin <= ref.size();) {
-        const size_t end = std::min(ref.find('/', begin), ref.size());
-        std::string part = ref.substr(begin, end - begin);
+    const std::optional<std::string> pointer = withoutPercent(ref);
+    const Json* at = pointer ? &root_ : nullptr;
+    for (size_t begin = 2; at && begin <= pointer->size();) {
+        const size_t end = std::min(pointer->find('/', begin), pointer->size());
+        const std::optional<std::string> name = withoutTilde(std::string_view(*pointer).substr(begin, end - begin));
+        at = name ? childOf(*at, *name) : nullptr;
         begin = end + 1;
-        const bool readable = unescape(part);
-        const Json* next = nullptr;
-        if (readable && at->is_object()) {
-            if (const auto it = at->find(part); it != at->end())
-                next = &*it;
-        } else if (readable && at->is_array()) {
-            size_t index = 0;
-            const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), index);
-            if (error == std::errc() && stop == part.data() + part.size() && index < at->size())
-                next = &(*at)[index];
-        }
-        if (!next)
-            fail(&schema, "$ref", "there is nothing at " + printable(ref));
-        at = next;
     }
+    if (!at)
+        fail(&schema, "$ref", "there is nothing at " + printable(ref));
     return *at;
 }
 

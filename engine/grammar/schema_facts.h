@@ -91,7 +91,7 @@ private:
     struct Keyword;
     friend struct Keywords;
 
-    const Json& resolve(const Json& schema, const std::string& ref);
+    const Json& resolve(const Json& schema, const std::string& ref) const;
     void checkExclusive(const Json& schema, const Conjunction& rest, const Json& branches);
     bool neverBoth(const Conjunction& emitted, const Conjunction& other, int depth);
     bool numbersApart(const Facts&, const Facts&) const;

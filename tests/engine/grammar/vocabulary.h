@@ -2,6 +2,7 @@
 
 #include "engine/grammar/matcher.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>

@@ -74,14 +74,21 @@ bool GrammarMatcher::accept(TokenId id) {
     if (id == extra_ || bytes.empty())
         return true;
     past_.push_back(table_.run(past_.back(), bytes));
+    if (past_.size() > 2 * kMaxRollback) {
+        past_.erase(past_.begin(), past_.begin() + kMaxRollback);
+        forgotten_ += kMaxRollback;
+    }
     workBefore_ = table_.work();
     tidyTable({});
     return true;
 }
 
-void GrammarMatcher::rollback(size_t position) {
-    past_.resize(std::min(position, this->position()) + 1);
+bool GrammarMatcher::rollback(size_t position) {
+    if (position > this->position() || position < forgotten_)
+        return false;
+    past_.resize(position - forgotten_ + 1);
     workBefore_ = table_.work();
+    return true;
 }
 
 std::span<const uint64_t> GrammarMatcher::mask() {

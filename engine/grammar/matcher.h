@@ -13,7 +13,7 @@
 namespace hearth::engine {
 
 /// Holds the answer of one sequence to a grammar, token by token. A position is the number of tokens accepted; going
-/// back to an earlier one is free. One thread; the tree of tokens must outlive it.
+/// back some way (kMaxRollback tokens at least) is free. One thread; the tree of tokens must outlive it.
 class GrammarMatcher {
 public:
     GrammarMatcher(std::shared_ptr<const Grammar>, const grammar::TokenTrie&);
@@ -28,9 +28,12 @@ public:
     /// nothing.
     bool accept(TokenId);
 
-    size_t position() const { return past_.size() - 1; }
+    size_t position() const { return forgotten_ + past_.size() - 1; }
 
-    void rollback(size_t position);
+    static constexpr size_t kMaxRollback = 1024;
+
+    /// False: the position is ahead of this one or too far back, and nothing changed.
+    bool rollback(size_t position);
 
     bool canEnd() const { return table_.canEnd(past_.back()); }
 
@@ -54,7 +57,8 @@ private:
     std::shared_ptr<const Grammar> grammar_;
     const grammar::TokenTrie& trie_;
     grammar::ConfigTable table_;
-    std::vector<grammar::ConfigId> past_; // after each token accepted; the first is the start
+    std::vector<grammar::ConfigId> past_; // after each token accepted, the oldest forgotten; the first was the start
+    size_t forgotten_ = 0;                // entries of the past that are gone
     std::vector<TokenId> excluded_;
     TokenId extra_ = -1;
     uint64_t workBefore_ = 0; // table_.work() when the last token was accepted

@@ -9,7 +9,7 @@ namespace hearth::engine::grammar {
 
 namespace {
 
-constexpr size_t kMaxExprs = 400'000;
+constexpr size_t kMaxExprs = 200'000;
 constexpr size_t kMaxRules = 50'000;
 
 } // namespace

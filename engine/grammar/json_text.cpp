@@ -12,7 +12,8 @@ namespace hearth::engine::grammar {
 
 namespace {
 
-constexpr uint32_t kMaxIndent = 16;                      // blanks behind a line break
+constexpr uint32_t kMaxIndent = 16; // blanks behind a line break
+constexpr int kMaxIntegerDigits = 18;
 constexpr int64_t kMaxInteger = 999'999'999'999'999'999; // 18 digits: fits 64 bits
 constexpr int kExactDigits = 15;                         // decimal digits that a double keeps apart
 constexpr int64_t kUsualLargest = 999'999'999;           // of a number that is bounded on one side only
@@ -199,11 +200,12 @@ ExprId JsonText::sameLength(std::string_view low, std::string_view high) {
 ExprId JsonText::digits(int64_t low, int64_t high) {
     std::vector<ExprId> parts;
     int64_t last = 9; // of this length
-    for (size_t length = 1; length <= 18 && low <= high; ++length, last = 10 * last + 9) {
-        if (low > last)
-            continue;
-        parts.push_back(sameLength(std::to_string(low), std::to_string(std::min(high, last))));
-        low = last + 1;
+    for (int length = 1; length <= kMaxIntegerDigits && low <= high; ++length) {
+        if (low <= last) {
+            parts.push_back(sameLength(std::to_string(low), std::to_string(std::min(high, last))));
+            low = last + 1;
+        }
+        last = length < kMaxIntegerDigits ? 10 * last + 9 : last;
     }
     return parts.empty() ? rules_.nothing() : rules_.choice(std::move(parts));
 }

@@ -70,6 +70,15 @@ public:
     /// After push(): text of earlier tokens that was kept back as a possible tag and is none. It stands before the
     /// pushed token's own text, and belongs where push() said. Mostly empty.
     std::string released();
+    /// What comes next belongs to a thought.
+    bool inside() const { return inside_; }
+
+    // The tags where both are tokens; -1: they are not
+
+    TokenId openToken() const { return close_ >= 0 ? open_ : -1; }
+
+    TokenId closeToken() const { return open_ >= 0 ? close_ : -1; }
+
     /// At the end of the reply: what is still kept back as a possible tag. It belongs where the last push() said.
     std::string finish();
 

@@ -4,6 +4,8 @@
 #include "engine/encoder.h"
 #include "engine/error.h"
 #include "engine/numerics.h"
+#include "engine/grammar.h"
+#include "engine/grammar/token_trie.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
@@ -61,6 +63,7 @@ struct ModelText {
     std::unique_ptr<const ChatTemplate> chatTemplate;
     SamplerSettings defaultSampling; // the file's own recommendation where it has one
     int contextTokens = 0;
+    grammar::LazyTokenTrie trie; // for grammars
 };
 
 /// Where one tensor of a file would lie.
@@ -150,6 +153,9 @@ struct GenerationRequest {
     SamplerSettings sampling;
     int maxTokens = -1;    // -1: to the end of the context
     bool stopAtEnd = true; // stop at the model's stop ids
+    /// What the answer (not the thoughts before it) must look like; null: anything. The reply ends with EndOfTurn when
+    /// nothing may follow; one that ends otherwise (MaxTokens) is the beginning of such a text.
+    std::shared_ptr<const Grammar> grammar;
     Priority priority = Priority::Chat;
     std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
     std::function<void(int done, int total)> onPrefill;

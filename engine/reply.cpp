@@ -1,6 +1,7 @@
 #include "engine/reply.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace hearth::engine {
 
@@ -32,6 +33,14 @@ Reply::Reply(SequenceId id, ModelId model, GenerationRequest request, std::share
     summary_.promptTokens = static_cast<int>(std::min<size_t>(tokens_.size(), INT32_MAX));
     refusal_ = refusalOf(tokens_, text_->contextTokens, nVocab);
     splitter_ = std::make_unique<ThoughtSplitter>(*text_->tokenizer, *text_->chatTemplate, request_.promptText);
+    if (!request_.grammar || !refusal_.empty())
+        return;
+    grammar_ = std::make_unique<GrammarMatcher>(request_.grammar, text_->trie.of(*text_->tokenizer));
+    // The tags are shown to nobody, so they are no part of an answer; one thought may come before it.
+    grammar_->exclude(splitter_->openToken());
+    grammar_->exclude(splitter_->closeToken());
+    if (!splitter_->inside())
+        grammar_->setExtra(splitter_->openToken());
 }
 
 void Reply::prefilled(int done, int computed) {
@@ -47,6 +56,25 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
+/// The next token; -1: the grammar allows none. Thoughts are free, but the reply cannot end inside one: then the answer
+/// would be missing.
+TokenId Reply::draw(std::span<float> logits) {
+    if (!grammar_ || !splitter_->inside())
+        return sampler_.sample(logits, tokens_, tokens_.size(), grammar_.get());
+    for (const TokenId stop : text_->tokenizer->stopIds())
+        if (stop >= 0 && static_cast<size_t>(stop) < logits.size())
+            logits[static_cast<size_t>(stop)] = -std::numeric_limits<float>::infinity();
+    return sampler_.sample(logits, tokens_, tokens_.size());
+}
+
+/// The grammar goes on with a token of the answer.
+void Reply::follow(TokenId id) {
+    if (splitter_->inside())
+        return;
+    grammar_->accept(id);
+    grammar_->setExtra(-1);
+}
+
 std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (!begun()) {
         firstToken = Clock::now();
@@ -54,10 +82,17 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     }
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
         return StopReason::MaxTokens; // nothing was asked for but the prompt
-    const TokenId id = sampler_.sample(logits, tokens_, tokens_.size());
+    const TokenId id = draw(logits);
+    if (id < 0) {
+        failure_ = grammar_->gaveUp() ? "The grammar is too ambiguous to be followed any further."
+                                      : "The grammar allows nothing here that the model has a token for.";
+        return StopReason::Error;
+    }
     const std::vector<TokenId>& stops = text_->tokenizer->stopIds();
-    if (request_.stopAtEnd && std::binary_search(stops.begin(), stops.end(), id))
+    if ((request_.stopAtEnd || grammar_) && std::binary_search(stops.begin(), stops.end(), id))
         return StopReason::EndOfTurn;
+    if (grammar_)
+        follow(id);
     tokens_.push_back(id);
     bool isMark = false;
     thought_ = splitter_->push(id, isMark);
@@ -65,6 +100,8 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (!isMark)
         text_->tokenizer->appendBytes(id, bytes_);
     emit(id, utf8_.push(bytes_), thought_);
+    if (grammar_ && !splitter_->inside() && grammar_->isComplete())
+        return StopReason::EndOfTurn;
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
         return StopReason::MaxTokens;
     if (tokens_.size() > static_cast<size_t>(text_->contextTokens))
@@ -78,7 +115,7 @@ void Reply::finish(StopReason stop, const std::string& error) {
     if (!rest.empty())
         emit(-1, std::move(rest), thought_);
     summary_.stop = stop;
-    summary_.error = error;
+    summary_.error = stop == StopReason::Error && error.empty() ? failure_ : error;
     summary_.generatedTokens = generated();
     const auto now = Clock::now();
     if (begun())

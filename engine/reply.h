@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/grammar/matcher.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
 
@@ -52,6 +53,8 @@ public:
 
 private:
     void emit(TokenId, std::string text, bool thought);
+    TokenId draw(std::span<float> logits);
+    void follow(TokenId);
 
     SequenceId id_;
     ModelId model_;
@@ -65,6 +68,8 @@ private:
     std::string refusal_;
     std::string bytes_; // of one token, reused
     bool thought_ = false;
+    std::unique_ptr<GrammarMatcher> grammar_; // null: the answer is free
+    std::string failure_;                     // why accept() gave StopReason::Error, a sentence
 };
 
 } // namespace hearth::engine

@@ -6,6 +6,8 @@
 
 namespace hearth::engine {
 
+class GrammarMatcher;
+
 /// Sampling parameters. A value at its neutral setting switches its stage off. `validated()` clamps what is out of
 /// range or NaN, so that no setting can break a reply.
 struct SamplerSettings {
@@ -29,14 +31,20 @@ public:
 
     /// `logits`: nVocab, changed in place. `history`: tokens of the sequence so far, for the penalties.
     /// NaN counts as -infinity; with nothing finite left the answer is the lowest id that is not NaN, else 0.
-    int32_t sample(std::span<float> logits, std::span<const int32_t> history, uint64_t position);
+    ///
+    /// With a grammar only what it allows is in the choice, as if all else had the logit -infinity from the beginning;
+    /// -1: it allows no token. What is likely is asked for one by one, the whole vocabulary only where that is not
+    /// enough.
+    int32_t sample(std::span<float> logits, std::span<const int32_t> history, uint64_t position,
+                   GrammarMatcher* grammar = nullptr);
 
     uint64_t seed() const; // as drawn from the clock where the settings gave none
 
 private:
     void penalize(std::span<float> logits, std::span<const int32_t> history);
     void collect(std::span<const float> logits, float best);
-    int32_t draw(std::span<const float> logits, size_t best, uint64_t position);
+    void keepAllowed(std::span<const float> logits, GrammarMatcher&);
+    int32_t draw(std::span<const float> logits, size_t best, uint64_t position, GrammarMatcher*);
 
     SamplerSettings settings_;
     // Reused between calls: nothing is allocated per token once they have grown.

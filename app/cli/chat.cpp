@@ -51,6 +51,17 @@ const char* stopName(StopReason reason) {
     return names[static_cast<size_t>(reason)];
 }
 
+/// What the answers must look like; null: anything.
+std::shared_ptr<const engine::Grammar> grammarOf(const Arguments& a) {
+    if (a.has("--grammar") && a.has("--json-schema"))
+        throw UsageError("Either --grammar or --json-schema can be given, not both.");
+    if (a.has("--grammar"))
+        return engine::Grammar::fromGbnf(readWholeFile(a.text("--grammar")));
+    if (a.has("--json-schema"))
+        return engine::Grammar::fromJsonSchema(readWholeFile(a.text("--json-schema")));
+    return nullptr;
+}
+
 struct Reply {
     std::string text, thoughts;
     engine::GenerationSummary summary;
@@ -61,8 +72,8 @@ public:
     explicit Chat(const Arguments& a)
         : json_(a.has("--json")), temperature_(a.number("--temperature", -1, 0, 100)),
           seed_(a.whole("--seed", 0, 0, INT64_MAX)),
-          maxTokens_(static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24))), model_(a, engine::Numerics::Fast),
-          text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
+          maxTokens_(static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24))), grammar_(grammarOf(a)),
+          model_(a, engine::Numerics::Fast), text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
         if (temperature_ >= 0)
             sampling_.temperature = static_cast<float>(temperature_);
         sampling_.seed = static_cast<uint64_t>(seed_);
@@ -94,6 +105,7 @@ private:
         request.promptText = rendered.text;
         request.sampling = sampling_;
         request.maxTokens = maxTokens_;
+        request.grammar = grammar_;
         const auto cancel = std::make_shared<std::atomic<bool>>(false);
         request.cancel = cancel;
         Reply reply;
@@ -143,6 +155,7 @@ private:
     const double temperature_; // below 0: the model's own
     const int64_t seed_;
     const int maxTokens_; // -1: to the end of the context
+    const std::shared_ptr<const engine::Grammar> grammar_;
     LoadedModel model_;
     const std::shared_ptr<const engine::ModelText> text_;
     engine::SamplerSettings sampling_;

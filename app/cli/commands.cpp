@@ -25,6 +25,8 @@ constexpr Option kChat[] = {
     {"--max-tokens", "N", "length of a reply at most"},
     {"--temperature", "T", "0: always the likeliest token"},
     {"--seed", "S", "the same seed gives the same reply"},
+    {"--grammar", "FILE", "the answer matches this grammar (GBNF)"},
+    {"--json-schema", "FILE", "the answer is a JSON document that this schema allows"},
     kContext,
     kJson,
 };

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <spawn.h>
 #include <sstream>
 #include <string>
@@ -143,6 +144,7 @@ TEST_F(Cli, WrongUsageIsTwo) {
     mustFail({"inspect", "a", "b"}, 2, "too many");
     mustFail({"help", "nonsense"}, 2, "no command");
     mustFail({"template"}, 2, "--template");
+    mustFail({"chat", "--model", "a", "--grammar", "b", "--json-schema", "c"}, 2, "not both");
     mustFail({"template", "--template", "x", "--now", "yesterday"}, 2, "--now");
 }
 
@@ -173,6 +175,11 @@ TEST_F(Cli, BadInputIsOne) {
     mustFail(
         {"encode", "--type", "Q4_0", "--in", write("bad.npy", "\x93NUMPY").string(), "--out", (folder_ / "x").string()},
         1, "npy");
+    mustFail({"chat", "--model", "a", "--grammar", write("bad.gbnf", "root ::=\n  (\"a\"").string()}, 1,
+             "line 2, column 3");
+    mustFail({"chat", "--model", "a", "--grammar", "/nonexistent.gbnf"}, 1, "/nonexistent.gbnf");
+    mustFail({"chat", "--model", "a", "--json-schema", write("bad.json", R"({"items": {"not": {}}})").string()}, 1,
+             "#/items/not");
     mustFail({"template", "--template", write("bad.jinja", "a\n{% if %}").string()}, 1, "line 2");
     mustFail({"template", "--template", write("t.jinja", "x").string()}, 1, "Line 2", "{}\nnot json\n");
 }
@@ -333,6 +340,24 @@ TEST_F(CliModel, ChatAnswersTurns) {
     ASSERT_EQ(turns.size(), 2u);
     EXPECT_GT(turns[1]["promptTokens"], turns[0]["promptTokens"]);
     EXPECT_LT(turns[1]["prefilledTokens"], turns[1]["promptTokens"]); // the first turn came from the cache
+}
+
+TEST_F(CliModel, ChatKeepsToAGrammar) {
+    const fs::path grammar = write("g.gbnf", "root ::= (\"yes\" | \"no\") \", \" [a-c]{3}");
+    const Result held = run({"chat", "--model", tinyModel().string(), "--prompt", "hello", "--temperature", "1",
+                             "--seed", "5", "--grammar", grammar.string(), "--json"});
+    ASSERT_EQ(held.status, 0) << held.error;
+    const json got = json::parse(held.out);
+    EXPECT_TRUE(std::regex_match(got["text"].get<std::string>(), std::regex("(yes|no), [a-c]{3}"))) << got;
+    EXPECT_EQ(got["stop"], "endOfTurn");
+    const fs::path schema =
+        write("s.json", R"({"type": "array", "items": {"type": "integer", "maximum": 9}, "minItems": 2,
+        "maxItems": 4})");
+    const Result list =
+        run({"chat", "--model", tinyModel().string(), "--temperature", "0", "--json-schema", schema.string()},
+            "hello\nagain\n");
+    ASSERT_EQ(list.status, 0) << list.error;
+    EXPECT_NE(list.out.find('['), std::string::npos);
 }
 
 TEST_F(CliModel, InterruptStopsTheReplyCleanly) {

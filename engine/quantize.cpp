@@ -309,6 +309,8 @@ uint64_t numbersOf(const TensorEntry& tensor) {
 bool writeTensor(GgufWriter& file, const Checkpoint& checkpoint, const TensorEntry& from, const QuantType& to,
                  int threads, Progress& progress) {
     const std::span<const std::byte> bytes = checkpoint.bytes(from);
+    if (bytes.size() != from.bytes)
+        throw Error("The bytes of the tensor " + printable(from.name) + " are not there.");
     if (from.type == &to) {
         file.write(bytes);
         return progress.add(numbersOf(from));

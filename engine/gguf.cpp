@@ -22,8 +22,7 @@ constexpr uint64_t kMaxNameBytes = 65535;         // keys and tensor names
 constexpr uint32_t kMaxAlignment = 1 << 20;
 constexpr uint32_t kDefaultAlignment = 32;
 
-/// The numbers that value types have in the file.
-enum class ValueType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, Text, Array, U64, I64, F64, Count };
+using ValueType = GgufValue;
 
 /// Reads little-endian numbers and texts from the front of the file, and knows what it is reading for the errors.
 class Reader {

@@ -11,6 +11,9 @@
 
 namespace hearth::engine {
 
+/// The numbers that types of metadata values have in the file.
+enum class GgufValue : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, Text, Array, U64, I64, F64, Count };
+
 /// The header of one GGUF file, version 2 or 3, little-endian.
 /// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 struct GgufPart {

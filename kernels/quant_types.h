@@ -8,8 +8,8 @@
 
 namespace hearth::kernels {
 
-/// One storage format of weights. To add one: `kernels/quant/<format>.h` and its row in `kQuantTypes`
-/// (quant_types.cpp).
+/// One storage format of weights. To add one: `kernels/quant/<format>.h`, its line in formats.h there, and its row in
+/// `kQuantTypes` (quant_types.cpp).
 struct QuantType {
     Type type;
     std::string_view name;                                     // as `--type` takes it and GGUF tools print it: "Q4_K"

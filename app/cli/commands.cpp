@@ -64,6 +64,12 @@ constexpr Option kBlocks[] = {
     {"--in", "FILE", "what is read", true},
     {"--out", "FILE", "what is written", true},
 };
+constexpr Option kQuantize[] = {
+    {"--type", "T", "F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M, Q2_K, IQ4_XS and others", true},
+    {"--threads", "N", "threads (one for each physical core)"},
+    kSet,
+    kJson,
+};
 constexpr Option kInspect[] = {kContext, kJson, {"--tensors", "", "every tensor too"}};
 constexpr Option kBench[] = {
     kModel,
@@ -116,6 +122,14 @@ constexpr Command kCommands[] = {
      runTemplate},
     {"dequantize", "--type T --in BLOCKS.bin --out X.npy", "raw blocks to float32", "", kBlocks, {}, 0, runDequantize},
     {"encode", "--type T --in X.npy --out BLOCKS.bin", "float32 to raw blocks", "", kBlocks, {}, 0, runEncode},
+    {"quantize",
+     "IN OUT --type T",
+     "a model's matrices in another type",
+     "IN is a GGUF file or a folder, OUT a GGUF file, which appears when it is whole.",
+     kQuantize,
+     {},
+     2,
+     runQuantize},
     {"inspect", "M", "what a file is, and whether it fits", "", kInspect, kRunOptions, 1, runInspect},
     {"bench", "--model M", "how fast a model runs here",
      "The bandwidth of the machine is measured in alternation with the model.", kBench, kRunOptions, 0, runBench},

@@ -31,6 +31,7 @@ int runDetokenize(const Arguments&);
 int runTemplate(const Arguments&);
 int runDequantize(const Arguments&);
 int runEncode(const Arguments&);
+int runQuantize(const Arguments&);
 int runInspect(const Arguments&);
 int runBench(const Arguments&);
 

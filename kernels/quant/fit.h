@@ -106,9 +106,9 @@ inline AffineFit fitAffine(const float* x, int top) {
             best = fit;
         return better;
     };
-    constexpr int kSteps = 10;
+    constexpr int kSteps = 5;
     for (int step = -kSteps; step <= kSteps; ++step)
-        take((float(top) + 0.1f * float(step)) / (high - low), 0.0f);
+        take((float(top) + 0.2f * float(step)) / (high - low), 0.0f);
     for (int again = 0; again < 4 && best.scale > 0; ++again)
         if (!take(1.0f / best.scale, best.min - low))
             break;
@@ -188,10 +188,10 @@ inline float fitScale(const float* x, int low, int high) {
             best = fit;
         return better;
     };
-    constexpr int kSteps = 10;
+    constexpr int kSteps = 5;
     for (int step = -kSteps; step <= kSteps; ++step) {
-        take((float(low) + 0.1f * float(step)) * perExtreme);
-        take((float(high) + 0.1f * float(step)) * perExtreme);
+        take((float(low) + 0.2f * float(step)) * perExtreme);
+        take((float(high) + 0.2f * float(step)) * perExtreme);
     }
     for (int again = 0; again < 4 && best.scale != 0; ++again)
         if (!take(inverseOrZero(best.scale)))

@@ -152,7 +152,7 @@ TEST_F(Cli, EveryCommandIsDocumented) {
     const Result all = run({"help"});
     EXPECT_EQ(all.status, 0);
     for (const char* name : {"chat", "eval", "generate", "perplexity", "tokenize", "detokenize", "template",
-                             "dequantize", "inspect", "bench"}) {
+                             "dequantize", "quantize", "inspect", "bench"}) {
         EXPECT_NE(all.out.find(name), std::string::npos);
         const Result one = run({"help", name});
         EXPECT_EQ(one.status, 0);
@@ -243,6 +243,24 @@ TEST_F(CliModel, GenerateIsGreedy) {
     ASSERT_EQ(got["tokens"].size(), 8u);
     for (size_t i = 0; i < std::min<size_t>(8, want.size()); i++)
         EXPECT_EQ(got["tokens"][i], want[i]) << i;
+}
+
+TEST_F(CliModel, QuantizeWritesAModelThatRuns) {
+    const fs::path out = folder_ / "q8.gguf";
+    const Result r =
+        run({"quantize", tinyModel().string(), out.string(), "--type", "Q8_0", "--threads", "2", "--json"});
+    ASSERT_EQ(r.status, 0) << r.error;
+    const json report = json::parse(r.out);
+    EXPECT_EQ(report["bytes"], fs::file_size(out));
+    EXPECT_GT(report["bytesByType"]["Q8_0"], 0);
+    EXPECT_NE(r.error.find("errors add up"), std::string::npos) << "it was quantized before";
+    const Result same = run({"generate", "--model", out.string(), "--tokens", joined(expected_["ids"]), "-n", "2"});
+    EXPECT_EQ(same.status, 0) << same.error;
+    EXPECT_EQ(json::parse(same.out)["tokens"][0], expected_["greedy"][0]);
+    mustFail({"quantize", tinyModel().string(), out.string(), "--type", "Q4_X"}, 2, "Q4_K_M");
+    mustFail({"quantize", tinyModel().string()}, 2, "");
+    mustFail({"quantize", tinyModel().string(), "/nonexistent/x.gguf", "--type", "Q8_0"}, 1, "/nonexistent/x.gguf");
+    mustFail({"quantize", write("bad.gguf", "no model").string(), out.string(), "--type", "Q8_0"}, 1, "GGUF");
 }
 
 TEST_F(CliModel, EvalWritesLogits) {

@@ -11,7 +11,8 @@ namespace hearth::engine {
 /// SentencePiece's BPE from a GGUF. Filled by those that read a file, then immutable.
 class PipelineTokenizer final : public VocabularyTokenizer {
 public:
-    PipelineTokenizer(const Metadata& m, bool addBosByDefault) : VocabularyTokenizer(m, addBosByDefault) {}
+    PipelineTokenizer(const Metadata& m, bool addBosByDefault, bool kindsAreKnown = false)
+        : VocabularyTokenizer(m, addBosByDefault, kindsAreKnown) {}
 
     struct Parts {
         Normalizer normalizer;

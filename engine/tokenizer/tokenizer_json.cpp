@@ -61,7 +61,7 @@ public:
             fail("no model");
         readVocabulary();
         readAddedTokens();
-        tokenizer_ = std::make_unique<PipelineTokenizer>(metadata(), false);
+        tokenizer_ = std::make_unique<PipelineTokenizer>(metadata(), false, true);
         readNormalizer(partOf(file_.rest, "normalizer"));
         const json& pre = partOf(file_.rest, "pre_tokenizer");
         readPreTokenizer(pre, true);

@@ -129,6 +129,11 @@ struct StripStep final : Normalizer::Step {
 
     StripStep(bool l, bool r) : left(l), right(r) {}
 
+    bool dropsFront(std::string_view text) const override {
+        const CodePoint c = text.empty() ? CodePoint{} : decodeUtf8(text);
+        return left && c.valid && (charClass(c.value) & kSpace);
+    }
+
     void run(std::string_view text, bool, std::string& out) const override {
         size_t begin = text.size(), end = 0; // of what is not blank
         for (size_t at = 0; at < text.size();) {
@@ -149,12 +154,17 @@ struct StripStep final : Normalizer::Step {
 
 /// The character clean-up of sentencepiece's "nmt" rules: controls vanish, odd blanks become blanks.
 struct NmtStep final : Normalizer::Step {
+    static bool isDropped(char32_t c) {
+        return (c >= 1 && c <= 8) || c == 11 || (c >= 14 && c <= 31) || c == 127 || c == 143 || c == 159;
+    }
+
+    bool dropsFront(std::string_view text) const override { return !text.empty() && isDropped(decodeUtf8(text).value); }
+
     void run(std::string_view text, bool, std::string& out) const override {
         forEachCharacter(text, out, [&](char32_t c) {
-            const bool gone = (c >= 1 && c <= 8) || c == 11 || (c >= 14 && c <= 31) || c == 127 || c == 143 || c == 159;
             const bool blank = c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
                                c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
-            if (!gone)
+            if (!isDropped(c))
                 appendUtf8(out, blank ? U' ' : c);
         });
     }
@@ -422,12 +432,14 @@ void Normalizer::addBlanks(Blanks options) {
     steps_.push_back(std::make_shared<BlanksStep>(options));
 }
 
-std::string_view Normalizer::run(std::string_view text, bool first, std::string& out) const {
+std::string_view Normalizer::run(std::string_view text, bool first, std::string& out, bool* frontLost) const {
     std::string next;
     for (const auto& step : steps_) {
         if (step->changesNothing(text))
             continue;
         next.clear();
+        if (frontLost)
+            *frontLost |= step->dropsFront(text);
         step->run(text, first, next);
         out.swap(next);
         text = out;

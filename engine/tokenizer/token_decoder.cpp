@@ -66,6 +66,11 @@ void TokenDecoder::addStrip(std::string content, size_t start, size_t stop) {
     });
 }
 
+void TokenDecoder::addWordEnd(std::string suffix) {
+    addReplace(suffix, false, " ");
+    trailingBlanks_ = 1;
+}
+
 void TokenDecoder::addWordPiece(std::string prefix, bool cleanup) {
     steps_.push_back([prefix = std::move(prefix), cleanup](std::string s) {
         if (!prefix.empty() && s.starts_with(prefix))

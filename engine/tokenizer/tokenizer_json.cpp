@@ -400,9 +400,18 @@ private:
         TokenDecoder decoder;
         addDecoder(partOf(file_.rest, "decoder"), decoder);
         parts_.leadingBlanks = decoder.leadingBlanks();
+        parts_.trailingBlanks = decoder.trailingBlanks();
         parts_.shownControlsBegin = true;
         const Vocabulary& v = tokenizer_->vocabulary();
-        tokenizer_->fillBytes(parts_, [&](TokenId id, std::string& out) { out = decoder.bytes(v.text(id)); });
+        std::unordered_map<TokenId, std::string> normalized; // decoded as they are found
+        std::string scratch;
+        for (const AddedToken& a : added_)
+            if (a.normalized)
+                normalized[a.id] = parts_.normalizer.run(a.content, true, scratch);
+        tokenizer_->fillBytes(parts_, [&](TokenId id, std::string& out) {
+            const auto changed = normalized.find(id);
+            out = decoder.bytes(changed == normalized.end() ? v.text(id) : std::string_view(changed->second));
+        });
     }
 
     void addDecoder(const json& part, TokenDecoder& decoder) {
@@ -429,7 +438,7 @@ private:
         } else if (type == "WordPiece") {
             decoder.addWordPiece(textOf(part, "prefix"), flagOf(part, "cleanup", true));
         } else if (type == "BPEDecoder") {
-            decoder.addReplace(textOf(part, "suffix"), false, " ");
+            decoder.addWordEnd(textOf(part, "suffix"));
         } else {
             fail("a decoder that this version does not know: " + printable(type));
         }

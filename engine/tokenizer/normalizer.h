@@ -78,6 +78,8 @@ public:
     };
 
 private:
+    void add(std::shared_ptr<const Step>);
+
     std::vector<std::shared_ptr<const Step>> steps_;
 };
 

@@ -1,5 +1,6 @@
 #include "engine/tokenizer/pre_tokenizer.h"
 
+#include "engine/error.h"
 #include "engine/tokenizer/word_model.h"
 
 #include <utility>
@@ -186,6 +187,15 @@ std::span<const NamedPreTokenizer> namedPreTokenizers() {
     return kPreTokenizers;
 }
 
+void PreTokenizer::add(Step step) {
+    constexpr size_t most = 64;
+    if (steps_.size() >= most || step.blank.size() > 4)
+        throw Error("The tokenizer's pre-tokenizer has " + (step.blank.size() > 4
+                                                                ? "a blank of several characters."
+                                                                : "more than " + std::to_string(most) + " steps."));
+    steps_.push_back(std::move(step));
+}
+
 void PreTokenizer::addSplit(std::string_view pattern, SplitBehavior behavior, bool inverted) {
     Step step{.behavior = behavior, .inverted = inverted};
     const KnownPattern* known = behavior == SplitBehavior::Isolated && !inverted ? findKnownPattern(pattern) : nullptr;
@@ -193,15 +203,15 @@ void PreTokenizer::addSplit(std::string_view pattern, SplitBehavior behavior, bo
         step.split = known->split;
     else
         step.regex = std::make_shared<const Regex>(pattern);
-    steps_.push_back(std::move(step));
+    add(std::move(step));
 }
 
 void PreTokenizer::addBlanks(std::string blank, PrefixScheme prefix) {
-    steps_.push_back({.blank = std::move(blank), .prefix = prefix});
+    add({.blank = std::move(blank), .prefix = prefix});
 }
 
 void PreTokenizer::addByteAlphabet() {
-    steps_.push_back({.byteAlphabet = true});
+    add({.byteAlphabet = true});
 }
 
 void PreTokenizer::rewrite(const Step& step, std::string_view text, bool first, std::string& out) {

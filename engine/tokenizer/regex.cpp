@@ -11,8 +11,8 @@ namespace hearth::engine {
 namespace {
 
 constexpr size_t kLongestPattern = 1 << 16; // bytes
-constexpr size_t kMostSteps = 1 << 16;
-constexpr int kMostRepeats = 4096;
+constexpr size_t kMostSteps = 1 << 12;
+constexpr int kMostRepeats = 1024;
 constexpr int kDeepest = 100; // groups and classes inside each other
 constexpr int kInfinite = -1;
 
@@ -513,6 +513,7 @@ private:
         if (n.most == kInfinite) {
             entry = step({.op = Regex::Op::Split, .nullable = mayBeEmpty(body)});
             const uint32_t again = emit(body, entry);
+            out_.hasNullableLoops_ |= out_.steps_[entry].nullable;
             out_.steps_[entry].next = n.lazy ? next : again;
             out_.steps_[entry].other = n.lazy ? again : next;
         } else {
@@ -547,6 +548,8 @@ private:
                 ways[s.other]++;
             if (s.op == Regex::Op::Look)
                 ways[s.other] += 2;
+            if (s.nullable)
+                ways[static_cast<size_t>(&s - out_.steps_.data())] += 2;
         }
         ways[out_.start_]++;
         for (size_t i = 0; i < ways.size(); i++)

@@ -92,8 +92,10 @@ void TokenDecoder::addJoin() {
 
 std::string TokenDecoder::bytes(std::string_view token) const {
     std::string s(token);
+    const size_t most = 16 * (token.size() + 16); // more comes from no published file
     for (const auto& step : steps_)
-        s = step(std::move(s));
+        if (std::string next = step(s); next.size() <= most)
+            s = std::move(next);
     return s;
 }
 

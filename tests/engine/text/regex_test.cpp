@@ -169,7 +169,7 @@ TEST(Regex, MeansWhatOnigurumaMeans) {
 TEST(Regex, RefusesWhatItDoesNotKnow) {
     for (const char* pattern :
          {"(", ")", "[", "a{3,2}", "a{5000}", "*a", "(?>a)", "(?<n>a)", "\\1", "\\p{Nothing}", "\\p{L", "(?<=ab)c",
-          "(a)++", "\\", "[b-a]", "[[:nothing:]]", "\\k", "\\x{110000}", "(?:a{1000}){1000}"}) {
+          "(ab)++", "\\", "[b-a]", "[[:nothing:]]", "\\k", "\\x{110000}", "(?:a{1000}){1000}"}) {
         try {
             const Regex regex(pattern);
             ADD_FAILURE() << pattern << " was accepted";
@@ -191,7 +191,7 @@ TEST(Regex, IsLinearWhateverTheExpression) {
         const Regex regex(pattern);
         for (const std::string unit : {"a", "aab", " "}) {
             std::string text;
-            while (text.size() < 60'000)
+            while (text.size() < 40'000)
                 text += unit;
             const std::string four = text + text + text + text;
             double once = 0, later = 0;

@@ -196,7 +196,7 @@ TEST(TokenizerJson, EveryOddByteIsTaken) {
 void mustThrow(const std::string& text, const std::string& part) {
     try {
         tokenizerFromJson(text, {}, "tokenizer.json");
-        ADD_FAILURE() << "loaded: " << text.substr(0, 200);
+        ADD_FAILURE() << "loaded, though \"" << part << "\" was expected: " << text.substr(0, 200);
     } catch (const Error& e) {
         EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
         EXPECT_NE(std::string(e.what()).find("tokenizer"), std::string::npos) << e.what();

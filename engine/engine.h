@@ -3,9 +3,9 @@
 #include "engine/chat_template.h"
 #include "engine/encoder.h"
 #include "engine/error.h"
-#include "engine/numerics.h"
 #include "engine/grammar.h"
 #include "engine/grammar/token_trie.h"
+#include "engine/numerics.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 

@@ -79,6 +79,8 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool showControl) co
         if (leadingBlanks() > 0 && out.size() > before && out[before] == ' ')
             out.erase(before, 1);
     }
+    if (trailingBlanks() > 0 && out.ends_with(' '))
+        out.pop_back();
     return out;
 }
 

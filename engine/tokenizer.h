@@ -78,6 +78,9 @@ protected:
     /// How many blanks at the start of a decoded text were put there by encode(): 0 or 1.
     virtual int leadingBlanks() const { return 0; }
 
+    /// How many blanks at the end of a decoded text stand for the end of its last word: 0 or 1.
+    virtual int trailingBlanks() const { return 0; }
+
     /// A control token that is shown begins the text: the blank behind it is one of the text's own.
     virtual bool shownControlsBegin() const { return false; }
 

@@ -60,6 +60,15 @@ std::unique_ptr<Tokenizer> finish(std::unique_ptr<PipelineTokenizer> t, Parts pa
     return t;
 }
 
+/// Begin and end of an encoder's input, which these models add unless the file says no.
+void setEnds(PipelineTokenizer& t, const Metadata& m, bool beginByDefault) {
+    const auto named = [&](TokenId known, const char* other) {
+        return known >= 0 ? known : tokenIdOf(m, std::string("tokenizer.ggml.") + other + "_token_id", t.size());
+    };
+    t.setBos(named(t.bos(), "cls"), m.boolean("tokenizer.ggml.add_bos_token", beginByDefault));
+    t.setEos(named(t.eos(), "seperator"), m.boolean("tokenizer.ggml.add_eos_token", true));
+}
+
 std::string charsMapOf(const Metadata& m) {
     std::string blob;
     for (const int64_t byte : m.integers("tokenizer.ggml.precompiled_charsmap"))
@@ -99,6 +108,7 @@ std::unique_ptr<Tokenizer> makeByteBpe(const Metadata& m) {
 std::unique_ptr<Tokenizer> makeUnigram(const Metadata& m) {
     auto t = std::make_unique<PipelineTokenizer>(m, false);
     const Vocabulary& v = t->vocabulary();
+    setEnds(*t, m, false);
     Parts parts;
     const Normalizer::Blanks blanks{.removeExtra = m.boolean("tokenizer.ggml.remove_extra_whitespaces", false),
                                     .atFront = m.boolean("tokenizer.ggml.add_space_prefix", true),
@@ -120,6 +130,7 @@ std::unique_ptr<Tokenizer> makeUnigram(const Metadata& m) {
 std::unique_ptr<Tokenizer> makeWordPiece(const Metadata& m) {
     auto t = std::make_unique<PipelineTokenizer>(m, true);
     const Vocabulary& v = t->vocabulary();
+    setEnds(*t, m, true);
     bool marked = false; // U+2581 at first pieces
     for (TokenId id = 0; id < v.size() && !marked; id++)
         marked = v.text(id).size() > kBlank.size() && v.text(id).starts_with(kBlank);

@@ -125,7 +125,9 @@ private:
         return true;
     }
 
-    bool number(double v, int64_t whole) { return number(v, whole, whole >= 0 ? json(whole) : json(v)); }
+    bool number(double v, int64_t whole) {
+        return number(v, whole, whole >= 0 ? json(static_cast<uint64_t>(whole)) : json(v));
+    }
 
     bool number(double v, int64_t whole, json tree) {
         if (place_ == Place::Tree)

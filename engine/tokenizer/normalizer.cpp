@@ -15,6 +15,10 @@ namespace hearth::engine {
 
 namespace {
 
+constexpr size_t kMostGrowth = 16;     // of a text by one step
+constexpr size_t kLongestContent = 64; // bytes that a step puts in one place
+constexpr size_t kMostSteps = 64;
+
 bool isAscii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -65,7 +69,21 @@ const icu::Normalizer2& instanceOf(Normalizer::Form form) {
     return *n;
 }
 
-constexpr size_t kBlock = 1 << 24; // bytes that are normalized at once: ICU counts in 32 bits
+constexpr size_t kBlock = 1 << 24;        // bytes that are normalized at once: ICU counts in 32 bits
+constexpr size_t kLongestBlock = 1 << 28; // ... where no ASCII character comes for so long
+
+/// A block ends before an ASCII character, which never joins what is before it.
+template <class OnBlock>
+void forEachBlock(std::string_view text, const OnBlock& onBlock) {
+    for (size_t at = 0; at < text.size();) {
+        size_t end = std::min(text.size(), at + kBlock);
+        while (end < text.size() && static_cast<unsigned char>(text[end]) >= 0x80 &&
+               (end - at < kLongestBlock || isUtf8Continuation(text[end])))
+            end++;
+        onBlock(text.substr(at, end - at));
+        at = end;
+    }
+}
 
 class FormStep final : public Normalizer::Step {
 public:
@@ -81,14 +99,10 @@ public:
 
     void run(std::string_view text, bool, std::string& out) const override {
         forEachValidRun(text, out, [&](std::string_view part) {
-            for (size_t at = 0; at < part.size();) {
-                size_t end = std::min(part.size(), at + kBlock);
-                while (end < part.size() && static_cast<unsigned char>(part[end]) >= 0x80)
-                    end++; // a block ends before an ASCII character, which never joins what is before it
+            forEachBlock(part, [&](std::string_view block) {
                 UErrorCode error = U_ZERO_ERROR;
-                normalizer_.normalize(wide(part.substr(at, end - at)), error).toUTF8String(out);
-                at = end;
-            }
+                normalizer_.normalize(wide(block), error).toUTF8String(out);
+            });
         });
     }
 
@@ -129,6 +143,11 @@ struct StripStep final : Normalizer::Step {
 
     StripStep(bool l, bool r) : left(l), right(r) {}
 
+    bool dropsFront(std::string_view text) const override {
+        const CodePoint c = text.empty() ? CodePoint{} : decodeUtf8(text);
+        return left && c.valid && (charClass(c.value) & kSpace);
+    }
+
     void run(std::string_view text, bool, std::string& out) const override {
         size_t begin = text.size(), end = 0; // of what is not blank
         for (size_t at = 0; at < text.size();) {
@@ -149,12 +168,17 @@ struct StripStep final : Normalizer::Step {
 
 /// The character clean-up of sentencepiece's "nmt" rules: controls vanish, odd blanks become blanks.
 struct NmtStep final : Normalizer::Step {
+    static bool isDropped(char32_t c) {
+        return (c >= 1 && c <= 8) || c == 11 || (c >= 14 && c <= 31) || c == 127 || c == 143 || c == 159;
+    }
+
+    bool dropsFront(std::string_view text) const override { return !text.empty() && isDropped(decodeUtf8(text).value); }
+
     void run(std::string_view text, bool, std::string& out) const override {
         forEachCharacter(text, out, [&](char32_t c) {
-            const bool gone = (c >= 1 && c <= 8) || c == 11 || (c >= 14 && c <= 31) || c == 127 || c == 143 || c == 159;
             const bool blank = c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
                                c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
-            if (!gone)
+            if (!isDropped(c))
                 appendUtf8(out, blank ? U' ' : c);
         });
     }
@@ -266,7 +290,9 @@ public:
 
     void run(std::string_view text, bool, std::string& out) const override {
         if (graphemes_)
-            forEachValidRun(text, out, [&](std::string_view part) { runGraphemes(part, out); });
+            forEachValidRun(text, out, [&](std::string_view part) {
+                forEachBlock(part, [&](std::string_view block) { runGraphemes(block, out); });
+            });
         else
             runLongest(text, out);
     }
@@ -339,6 +365,12 @@ private:
     const Normalizer::Blanks options_;
 };
 
+void checkContent(const std::string& content) {
+    if (content.size() > kLongestContent)
+        throw Error("The tokenizer's normalizer puts in a text of more than " + std::to_string(kLongestContent) +
+                    " bytes.");
+}
+
 } // namespace
 
 CharsMap::CharsMap(std::string_view blob) {
@@ -375,6 +407,8 @@ CharsMap::Hit CharsMap::find(std::string_view text, bool longest) const {
         if (start >= replacements_.size())
             break;
         const size_t end = std::min(replacements_.find('\0', start), replacements_.size());
+        if (end - start > 2 * kLongestContent)
+            break;
         hit = {at + 1, std::string_view(replacements_).substr(start, end - start)};
         if (!longest)
             break;
@@ -382,53 +416,65 @@ CharsMap::Hit CharsMap::find(std::string_view text, bool longest) const {
     return hit;
 }
 
+void Normalizer::add(std::shared_ptr<const Step> step) {
+    if (steps_.size() >= kMostSteps)
+        throw Error("The tokenizer's normalizer has more than " + std::to_string(kMostSteps) + " steps.");
+    steps_.push_back(std::move(step));
+}
+
 void Normalizer::addForm(Form form) {
-    steps_.push_back(std::make_shared<FormStep>(form));
+    add(std::make_shared<FormStep>(form));
 }
 
 void Normalizer::addLowercase() {
-    steps_.push_back(std::make_shared<LowercaseStep>());
+    add(std::make_shared<LowercaseStep>());
 }
 
 void Normalizer::addStripAccents() {
-    steps_.push_back(std::make_shared<StripAccentsStep>());
+    add(std::make_shared<StripAccentsStep>());
 }
 
 void Normalizer::addStrip(bool left, bool right) {
-    steps_.push_back(std::make_shared<StripStep>(left, right));
+    add(std::make_shared<StripStep>(left, right));
 }
 
 void Normalizer::addNmt() {
-    steps_.push_back(std::make_shared<NmtStep>());
+    add(std::make_shared<NmtStep>());
 }
 
 void Normalizer::addBert(Bert options) {
-    steps_.push_back(std::make_shared<BertStep>(options));
+    add(std::make_shared<BertStep>(options));
 }
 
 void Normalizer::addPrepend(std::string content) {
-    steps_.push_back(std::make_shared<PrependStep>(std::move(content)));
+    checkContent(content);
+    add(std::make_shared<PrependStep>(std::move(content)));
 }
 
 void Normalizer::addReplace(std::string_view pattern, bool isRegex, std::string content) {
-    steps_.push_back(std::make_shared<ReplaceStep>(pattern, isRegex, std::move(content)));
+    checkContent(content);
+    add(std::make_shared<ReplaceStep>(pattern, isRegex, std::move(content)));
 }
 
 void Normalizer::addCharsMap(std::string_view blob, bool graphemes) {
-    steps_.push_back(std::make_shared<CharsMapStep>(blob, graphemes));
+    add(std::make_shared<CharsMapStep>(blob, graphemes));
 }
 
 void Normalizer::addBlanks(Blanks options) {
-    steps_.push_back(std::make_shared<BlanksStep>(options));
+    add(std::make_shared<BlanksStep>(options));
 }
 
-std::string_view Normalizer::run(std::string_view text, bool first, std::string& out) const {
+std::string_view Normalizer::run(std::string_view text, bool first, std::string& out, bool* frontLost) const {
     std::string next;
     for (const auto& step : steps_) {
         if (step->changesNothing(text))
             continue;
         next.clear();
+        if (frontLost)
+            *frontLost |= step->dropsFront(text);
         step->run(text, first, next);
+        if (next.size() > kMostGrowth * (text.size() + 64)) // a stranger's table: it would grow without bound
+            continue;
         out.swap(next);
         text = out;
     }

@@ -63,8 +63,8 @@ public:
     bool empty() const { return steps_.empty(); }
 
     /// The text itself where nothing changes, else what was written to `out`. `first`: it begins the input or follows
-    /// a control token.
-    std::string_view run(std::string_view text, bool first, std::string& out) const;
+    /// a control token. `frontLost`: what the text began with was dropped.
+    std::string_view run(std::string_view text, bool first, std::string& out, bool* frontLost = nullptr) const;
 
     /// One step: `text` to the end of `out`, which is empty.
     struct Step {
@@ -72,10 +72,14 @@ public:
 
         virtual bool changesNothing(std::string_view) const { return false; }
 
+        virtual bool dropsFront(std::string_view) const { return false; }
+
         virtual void run(std::string_view text, bool first, std::string& out) const = 0;
     };
 
 private:
+    void add(std::shared_ptr<const Step>);
+
     std::vector<std::shared_ptr<const Step>> steps_;
 };
 

@@ -42,13 +42,18 @@ void PipelineTokenizer::encodeFragment(const Fragment& f, EncodeScratch& scratch
     Fragment inner = f;
     TaggedText::Range all{0, 0};
     if (!parts_.normalizer.empty()) {
-        const std::string_view text = parts_.normalizer.run(f.text(), f.opens, scratch.normalized);
+        bool frontLost = false;
+        const std::string_view text = parts_.normalizer.run(f.text(), f.opens, scratch.normalized, &frontLost);
         if (text.data() != f.text().data()) {
             // Places are others now: the provenance of the whole fragment counts for each of its bytes.
             all.end = text.size();
             const bool anyUntrusted = std::any_of(f.untrusted.begin(), f.untrusted.end(),
                                                   [&](const auto& r) { return r.begin < f.end && r.end > f.begin; });
-            inner = {.whole = text, .end = text.size(), .opens = f.opens, .first = f.begin == 0, .tags = f.tags};
+            inner = {.whole = text,
+                     .end = text.size(),
+                     .opens = f.opens,
+                     .first = f.begin == 0 && !frontLost,
+                     .tags = f.tags};
             if (anyUntrusted)
                 inner.untrusted = {&all, 1};
         }

@@ -11,7 +11,8 @@ namespace hearth::engine {
 /// SentencePiece's BPE from a GGUF. Filled by those that read a file, then immutable.
 class PipelineTokenizer final : public VocabularyTokenizer {
 public:
-    PipelineTokenizer(const Metadata& m, bool addBosByDefault) : VocabularyTokenizer(m, addBosByDefault) {}
+    PipelineTokenizer(const Metadata& m, bool addBosByDefault, bool kindsAreKnown = false)
+        : VocabularyTokenizer(m, addBosByDefault, kindsAreKnown) {}
 
     struct Parts {
         Normalizer normalizer;
@@ -21,7 +22,7 @@ public:
         SpecialTokens mixed;      // ... where a part of it is not trusted
         SpecialTokens normalized; // looked for in the normalized text
         TextTable bytes;          // what each token gives when decoded, [nVocab]
-        int leadingBlanks = 0;
+        int leadingBlanks = 0, trailingBlanks = 0;
         bool shownControlsBegin = false; // a control token that is shown begins the text: no blank is dropped behind it
         std::vector<TokenId> stopIds;    // further ones
     };
@@ -40,6 +41,8 @@ public:
 
 protected:
     int leadingBlanks() const override { return parts_.leadingBlanks; }
+
+    int trailingBlanks() const override { return parts_.trailingBlanks; }
 
     bool shownControlsBegin() const override { return parts_.shownControlsBegin; }
 

@@ -1,5 +1,6 @@
 #include "engine/tokenizer/pre_tokenizer.h"
 
+#include "engine/error.h"
 #include "engine/tokenizer/word_model.h"
 
 #include <utility>
@@ -20,7 +21,7 @@ constexpr Pattern kFalconMarks = R"([\p{P}\$\+<=>\^~\|`]+)";
 constexpr Pattern kDefaultMarks = R"([\p{P}\$\+<=>\^~\|]+)";
 constexpr Pattern kDeepSeekHan = "[一-龥ࠀ-一가-퟿]+";
 constexpr Pattern kDeepSeekLetters =
-    R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
+    R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\x{1F7D}ᾀ-ᾴᾶ-ᾼ\x{1FBE}ῂ-ῄῆ-ῌῐ-\x{1FD3}ῖ-\x{1FDB}ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\x{2126}ℨ\x{212A}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
 constexpr Pattern kDeepSeekMarks = R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)";
 constexpr Pattern kBlanksAtEnd = R"(\s+$)";
 constexpr Pattern kManyNumbers = R"(\p{N}+)";
@@ -44,7 +45,8 @@ constexpr Pattern kBailing =
 constexpr Pattern kSeedCoder =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr Pattern kAsianScripts =
-    "[一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+";
+    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-"
+    "꧿가-힯ᄀ-ᇿ]+";
 constexpr Pattern kExaoneMoe =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)";
 constexpr Pattern kMiniCpm5 =
@@ -185,6 +187,15 @@ std::span<const NamedPreTokenizer> namedPreTokenizers() {
     return kPreTokenizers;
 }
 
+void PreTokenizer::add(Step step) {
+    constexpr size_t most = 64;
+    if (steps_.size() >= most || step.blank.size() > 4)
+        throw Error("The tokenizer's pre-tokenizer has " + (step.blank.size() > 4
+                                                                ? "a blank of several characters."
+                                                                : "more than " + std::to_string(most) + " steps."));
+    steps_.push_back(std::move(step));
+}
+
 void PreTokenizer::addSplit(std::string_view pattern, SplitBehavior behavior, bool inverted) {
     Step step{.behavior = behavior, .inverted = inverted};
     const KnownPattern* known = behavior == SplitBehavior::Isolated && !inverted ? findKnownPattern(pattern) : nullptr;
@@ -192,15 +203,15 @@ void PreTokenizer::addSplit(std::string_view pattern, SplitBehavior behavior, bo
         step.split = known->split;
     else
         step.regex = std::make_shared<const Regex>(pattern);
-    steps_.push_back(std::move(step));
+    add(std::move(step));
 }
 
 void PreTokenizer::addBlanks(std::string blank, PrefixScheme prefix) {
-    steps_.push_back({.blank = std::move(blank), .prefix = prefix});
+    add({.blank = std::move(blank), .prefix = prefix});
 }
 
 void PreTokenizer::addByteAlphabet() {
-    steps_.push_back({.byteAlphabet = true});
+    add({.byteAlphabet = true});
 }
 
 void PreTokenizer::rewrite(const Step& step, std::string_view text, bool first, std::string& out) {

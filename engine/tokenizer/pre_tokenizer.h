@@ -66,6 +66,8 @@ private:
         PrefixScheme prefix = PrefixScheme::Never;
     };
 
+    void add(Step);
+
     template <class OnWord>
     void runStep(size_t index, std::string_view text, bool first, Scratch& scratch, OnWord& onWord) const {
         if (text.empty())

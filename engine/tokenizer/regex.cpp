@@ -11,8 +11,8 @@ namespace hearth::engine {
 namespace {
 
 constexpr size_t kLongestPattern = 1 << 16; // bytes
-constexpr size_t kMostSteps = 1 << 16;
-constexpr int kMostRepeats = 4096;
+constexpr size_t kMostSteps = 1 << 12;
+constexpr int kMostRepeats = 1024;
 constexpr int kDeepest = 100; // groups and classes inside each other
 constexpr int kInfinite = -1;
 
@@ -58,14 +58,23 @@ struct NamedClass {
 constexpr NamedClass kShorthands[] = {
     {"s", {"White_Space"}},
     {"d", {"Nd"}},
-    {"w", {"L", "M", "N", "Pc"}},
+    {"w", {"Alphabetic", "M", "Nd", "Pc"}},
     {"h", {"ASCII_Hex_Digit"}},
 };
 constexpr NamedClass kBracketNames[] = {
-    {"alpha", {"Alphabetic"}},       {"digit", {"Nd"}},        {"alnum", {"Alphabetic", "Nd"}},
-    {"space", {"White_Space"}},      {"upper", {"Uppercase"}}, {"lower", {"Lowercase"}},
-    {"punct", {"P", "S"}},           {"cntrl", {"Cc"}},        {"xdigit", {"ASCII_Hex_Digit"}},
-    {"word", {"L", "M", "N", "Pc"}},
+    {"alpha", {"Alphabetic"}},
+    {"digit", {"Nd"}},
+    {"alnum", {"Alphabetic", "Nd"}},
+    {"space", {"White_Space"}},
+    {"upper", {"Uppercase"}},
+    {"lower", {"Lowercase"}},
+    {"punct", {"P", "S"}},
+    {"cntrl", {"Cc"}},
+    {"xdigit", {"ASCII_Hex_Digit"}},
+    {"word", {"Alphabetic", "M", "Nd", "Pc"}},
+    {"blank", {"blank"}},
+    {"graph", {"graph"}},
+    {"print", {"print"}},
 };
 
 constexpr std::pair<char, char32_t> kControls[] = {{'n', '\n'}, {'r', '\r'}, {'t', '\t'}, {'f', '\f'},
@@ -148,18 +157,20 @@ private:
     Node repeated(Node n) {
         for (int rounds = 0;; rounds++) {
             int least = 0, most = kInfinite;
+            bool counted = false;
             if (skip("*")) {
             } else if (skip("+")) {
                 least = 1;
             } else if (skip("?")) {
                 most = 1;
-            } else if (!interval(least, most)) {
+            } else if (counted = interval(least, most); !counted) {
                 return n;
             }
             if (rounds > kDeepest)
                 fail("quantifiers upon quantifiers");
-            const bool lazy = skip("?");
-            if (!lazy && skip("+")) {
+            // Behind {n} a ? repeats the whole, and behind braces a + does: neither is lazy or possessive.
+            const bool lazy = !(counted && least == most) && skip("?");
+            if (!lazy && !counted && skip("+")) {
                 n = possessive(std::move(n), least, most);
                 continue;
             }
@@ -237,7 +248,7 @@ private:
                     fail(std::string("\\") + anchor);
                 return {.kind = NodeKind::Anchor, .anchor = anchor};
             }
-        return setNode(escaped());
+        return setNode(escaped(false));
     }
 
     Node group(int depth) {
@@ -291,15 +302,25 @@ private:
         return all;
     }
 
+    /// \w outside of brackets (and what \b asks for) has the digits and fractions of Latin-1 too.
+    CharSet word(bool negative) const {
+        CharSet all = named(kShorthands[2], false);
+        for (const char32_t c : {0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE})
+            all.add(single(c));
+        if (negative)
+            all.complement();
+        return all;
+    }
+
     /// Behind a backslash: a class or a character.
-    CharSet escaped() {
+    CharSet escaped(bool inBracket) {
         if (done())
             fail("a backslash at its end");
         const char c = peek();
         for (const NamedClass& shorthand : kShorthands)
             if ((c | 0x20) == shorthand.name[0]) {
                 at_++;
-                return named(shorthand, c < 'a');
+                return inBracket || shorthand.name != "w" ? named(shorthand, c < 'a') : word(c < 'a');
             }
         if (c == 'p' || c == 'P')
             return property();
@@ -410,7 +431,7 @@ private:
         if (skip("\\")) {
             const char c = peek();
             if (std::string_view("sSdDwWhHpP").find(c) != std::string_view::npos)
-                return escaped();
+                return escaped(true);
             first = skip("b") ? U'\b' : escapedCharacter();
         } else {
             first = character();
@@ -492,6 +513,7 @@ private:
         if (n.most == kInfinite) {
             entry = step({.op = Regex::Op::Split, .nullable = mayBeEmpty(body)});
             const uint32_t again = emit(body, entry);
+            out_.hasNullableLoops_ |= out_.steps_[entry].nullable;
             out_.steps_[entry].next = n.lazy ? next : again;
             out_.steps_[entry].other = n.lazy ? again : next;
         } else {
@@ -507,7 +529,7 @@ private:
         using Op = Regex::Op;
         if (anchor == 'b' || anchor == 'B') {
             if (out_.wordSet_ < 0) {
-                out_.sets_.push_back(named(kShorthands[2], false));
+                out_.sets_.push_back(word(false));
                 out_.wordSet_ = static_cast<int>(out_.sets_.size()) - 1;
             }
             return step({.op = anchor == 'b' ? Op::Border : Op::NoBorder, .next = next});
@@ -526,6 +548,8 @@ private:
                 ways[s.other]++;
             if (s.op == Regex::Op::Look)
                 ways[s.other] += 2;
+            if (s.nullable)
+                ways[static_cast<size_t>(&s - out_.steps_.data())] += 2;
         }
         ways[out_.start_]++;
         for (size_t i = 0; i < ways.size(); i++)

@@ -47,6 +47,7 @@ private:
     int wordSet_ = -1;                 // of \b
     std::array<bool, 256> mayBegin_{}; // by first byte; all when the expression may match nothing
     bool mayBeEmpty_ = false;
+    bool hasNullableLoops_ = false;
 };
 
 /// The matches of an expression in one text, from left to right. Backtracks in the order of preference, but never
@@ -54,7 +55,7 @@ private:
 /// most its length times the size of the expression. Not for several threads.
 class RegexSearch {
 public:
-    explicit RegexSearch(const Regex& regex) : regex_(regex) {}
+    explicit RegexSearch(const Regex& regex);
 
     void setText(std::string_view text);
     bool next(Regex::Match&);
@@ -62,6 +63,9 @@ public:
 private:
     using Step = Regex::Step;
     static constexpr size_t kNone = SIZE_MAX;
+
+    /// What is known of a step at a place. Open: a loop whose body may match nothing is being tried there.
+    enum class Memo : uint8_t { None, Failed, Held, Open };
 
     struct Frame {
         uint32_t step;
@@ -73,12 +77,15 @@ private:
     bool holds(const Step&, size_t at);
     bool isWord(size_t at) const;
     bool before(size_t at, int set) const;
-    bool spinning(size_t base, uint32_t step, size_t at) const;
+    void leave(size_t base, bool look);
     void moveWindow(size_t from);
     size_t charEnd(const CharSet&, size_t at) const; // kNone: no member of the set there
     uint64_t* memo(size_t at);
+    Memo noted(const Step&, size_t at);
+    void note(const Step&, size_t at, Memo);
 
     const Regex& regex_;
+    const size_t window_; // bytes
     std::string_view text_;
     size_t from_ = 0;             // where the next search begins
     size_t lastEnd_ = kNone;      // of the last match
@@ -86,7 +93,7 @@ private:
     size_t limit_ = 0;            // nothing beyond it is looked at
     size_t memoBegin_ = 0;        // place of memos_[0]
     size_t memoEnd_ = 0;          // no memo was written from here on
-    std::vector<uint64_t> memos_; // two bits a memo and place: failed, held (of lookaheads)
+    std::vector<uint64_t> memos_; // two bits a memo and place
     std::vector<Frame> stack_;
 };
 

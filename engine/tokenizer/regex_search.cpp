@@ -7,8 +7,9 @@ namespace hearth::engine {
 
 namespace {
 
-/// A match looks at most about this far, which bounds the memory: the frames and memos of one window.
-constexpr size_t kWindow = 1 << 20; // bytes
+/// A match looks at most about a window far, which bounds the memory: its frames and memos.
+constexpr size_t kLongestWindow = 1 << 20; // bytes of text
+constexpr size_t kMostMemoBytes = 1 << 25;
 
 constexpr char32_t kNoCharacter = 0xFFFF; // what an invalid byte counts as: of no category
 
@@ -16,7 +17,13 @@ size_t wordsOf(int nMemos) {
     return (2 * static_cast<size_t>(nMemos) + 63) / 64;
 }
 
+size_t windowOf(int nMemos) {
+    return std::min(kLongestWindow, kMostMemoBytes / 8 / std::max<size_t>(wordsOf(nMemos), 1));
+}
+
 } // namespace
+
+RegexSearch::RegexSearch(const Regex& regex) : regex_(regex), window_(windowOf(regex.nMemos_)) {}
 
 void RegexSearch::setText(std::string_view text) {
     text_ = text;
@@ -24,19 +31,19 @@ void RegexSearch::setText(std::string_view text) {
     lastEnd_ = kNone;
     std::fill_n(memos_.begin(), (memoEnd_ - memoBegin_) * wordsOf(regex_.nMemos_), 0);
     memoBegin_ = memoEnd_ = windowBegin_ = 0;
-    limit_ = std::min(text.size(), kWindow);
+    limit_ = std::min(text.size(), window_);
 }
 
 /// Called with the place of each new attempt: what lies before is not asked for again.
 void RegexSearch::moveWindow(size_t from) {
-    const bool nearLimit = limit_ < text_.size() && from + kWindow / 2 > limit_;
+    const bool nearLimit = limit_ < text_.size() && from + window_ / 2 > limit_;
     if (from < memoEnd_ && !nearLimit)
         return;
     std::fill_n(memos_.begin(), (memoEnd_ - memoBegin_) * wordsOf(regex_.nMemos_), 0);
     memoBegin_ = memoEnd_ = windowBegin_ = from;
     if (!nearLimit)
         return;
-    limit_ = std::min(text_.size(), from + kWindow);
+    limit_ = std::min(text_.size(), from + window_);
     while (limit_ < text_.size() && isUtf8Continuation(text_[limit_]))
         limit_++;
 }
@@ -49,6 +56,16 @@ uint64_t* RegexSearch::memo(size_t at) {
             memos_.resize(std::max((memoEnd_ - memoBegin_) * words, 2 * memos_.size()));
     }
     return memos_.data() + (at - memoBegin_) * words;
+}
+
+RegexSearch::Memo RegexSearch::noted(const Step& s, size_t at) {
+    return static_cast<Memo>(memo(at)[s.memo / 32] >> (s.memo % 32 * 2) & 3);
+}
+
+void RegexSearch::note(const Step& s, size_t at, Memo value) {
+    uint64_t& word = memo(at)[s.memo / 32];
+    const int shift = s.memo % 32 * 2;
+    word = (word & ~(uint64_t(3) << shift)) | static_cast<uint64_t>(value) << shift;
 }
 
 size_t RegexSearch::charEnd(const CharSet& set, size_t at) const {
@@ -100,14 +117,6 @@ bool RegexSearch::holds(const Step& s, size_t at) {
     }
 }
 
-/// The loop `step` came back to where its last round began: nothing would change.
-bool RegexSearch::spinning(size_t base, uint32_t step, size_t at) const {
-    for (size_t i = stack_.size(); i-- > base;)
-        if (stack_[i].step == step)
-            return stack_[i].at == at - windowBegin_;
-    return false;
-}
-
 /// Takes the last choice that is left, and notes what failed on the way there. False: no choice is left.
 bool RegexSearch::backtrack(size_t base, uint32_t& step, size_t& at) {
     while (stack_.size() > base) {
@@ -115,7 +124,7 @@ bool RegexSearch::backtrack(size_t base, uint32_t& step, size_t& at) {
         const Step& s = regex_.steps_[f.step];
         at = windowBegin_ + f.at;
         if (f.spent) {
-            memo(at)[s.memo / 32] |= uint64_t(1) << (s.memo % 32 * 2);
+            note(s, at, Memo::Failed);
             stack_.pop_back();
             continue;
         }
@@ -129,31 +138,35 @@ bool RegexSearch::backtrack(size_t base, uint32_t& step, size_t& at) {
     return false;
 }
 
+/// After a match: what led to it is held (of a lookahead) or may be walked again.
+void RegexSearch::leave(size_t base, bool look) {
+    for (size_t i = base; i < stack_.size() && (look || regex_.hasNullableLoops_); i++) {
+        const Step& s = regex_.steps_[stack_[i].step];
+        if (s.memo >= 0 && (look || s.nullable))
+            note(s, windowBegin_ + stack_[i].at, look ? Memo::Held : Memo::None);
+    }
+    stack_.resize(base);
+}
+
 /// Runs from `step` at `at`; the end of the match, or kNone. `look`: only whether there is one counts, and is noted for
 /// every step that led to it.
 size_t RegexSearch::attempt(uint32_t step, size_t at, bool look) {
     const size_t base = stack_.size();
     while (true) {
         const Step& s = regex_.steps_[step];
-        bool fails = false, held = false;
-        if (s.memo >= 0 && at < memoEnd_) {
-            const uint64_t bits = memo(at)[s.memo / 32] >> (s.memo % 32 * 2);
-            fails = bits & 1;
-            held = look && (bits & 2);
-        }
-        if (!fails && s.nullable)
-            fails = spinning(base, step, at);
-        if (held || (s.op == Regex::Op::Accept && !fails)) {
-            for (size_t i = base; look && i < stack_.size(); i++)
-                if (const int m = regex_.steps_[stack_[i].step].memo; m >= 0)
-                    memo(windowBegin_ + stack_[i].at)[m / 32] |= uint64_t(2) << (m % 32 * 2);
-            stack_.resize(base);
+        const Memo known = s.memo >= 0 && at < memoEnd_ ? noted(s, at) : Memo::None;
+        // A loop that is open came back to where its round began: nothing would change.
+        bool fails = known == Memo::Failed || known == Memo::Open;
+        if (known == Memo::Held || (s.op == Regex::Op::Accept && !fails)) {
+            leave(base, look);
             return at;
         }
         if (!fails) {
             const bool splits = s.op == Regex::Op::Split;
             if (splits || s.memo >= 0)
                 stack_.push_back({step, static_cast<uint32_t>(at - windowBegin_) & INT32_MAX, !splits});
+            if (s.nullable)
+                note(s, at, Memo::Open);
             if (s.op == Regex::Op::Set) {
                 const size_t end = charEnd(regex_.sets_[s.set], at);
                 fails = end == kNone;

@@ -66,6 +66,11 @@ void TokenDecoder::addStrip(std::string content, size_t start, size_t stop) {
     });
 }
 
+void TokenDecoder::addWordEnd(std::string suffix) {
+    addReplace(suffix, false, " ");
+    trailingBlanks_ = 1;
+}
+
 void TokenDecoder::addWordPiece(std::string prefix, bool cleanup) {
     steps_.push_back([prefix = std::move(prefix), cleanup](std::string s) {
         if (!prefix.empty() && s.starts_with(prefix))
@@ -87,8 +92,10 @@ void TokenDecoder::addJoin() {
 
 std::string TokenDecoder::bytes(std::string_view token) const {
     std::string s(token);
+    const size_t most = 16 * (token.size() + 16); // more comes from no published file
     for (const auto& step : steps_)
-        s = step(std::move(s));
+        if (std::string next = step(s); next.size() <= most)
+            s = std::move(next);
     return s;
 }
 

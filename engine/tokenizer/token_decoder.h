@@ -21,6 +21,7 @@ public:
     void addMetaspace(std::string blank, bool blankAtFront);
     void addReplace(std::string_view pattern, bool isRegex, std::string content);
     void addStrip(std::string content, size_t start, size_t stop);
+    void addWordEnd(std::string suffix); // becomes a blank, but at the end
     void addWordPiece(std::string prefix, bool cleanup);
     void addJoin(); // no decoder: tokens with a blank between them
 
@@ -28,10 +29,12 @@ public:
 
     int leadingBlanks() const { return leadingBlanks_; } // 0 or 1
 
+    int trailingBlanks() const { return trailingBlanks_; } // 0 or 1
+
 private:
     std::vector<std::function<std::string(std::string)>> steps_;
     bool fused_ = false;
-    int leadingBlanks_ = 0;
+    int leadingBlanks_ = 0, trailingBlanks_ = 0;
 };
 
 } // namespace hearth::engine

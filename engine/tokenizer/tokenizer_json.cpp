@@ -61,7 +61,7 @@ public:
             fail("no model");
         readVocabulary();
         readAddedTokens();
-        tokenizer_ = std::make_unique<PipelineTokenizer>(metadata(), false);
+        tokenizer_ = std::make_unique<PipelineTokenizer>(metadata(), false, true);
         readNormalizer(partOf(file_.rest, "normalizer"));
         const json& pre = partOf(file_.rest, "pre_tokenizer");
         readPreTokenizer(pre, true);
@@ -335,6 +335,10 @@ private:
         const Vocabulary& v = tokenizer_->vocabulary();
         const std::string type = modelType();
         if (type == "BPE") {
+            const std::string prefix = textOf(model_, "continuing_subword_prefix");
+            const std::string suffix = textOf(model_, "end_of_word_suffix");
+            if (prefix.size() > 16 || suffix.size() > 16)
+                fail("a subword mark of more than 16 bytes");
             MergeRules rules;
             for (const auto& [left, right] : file_.merges)
                 rules.add(left, right);
@@ -344,8 +348,8 @@ private:
                                  .byteFallback = flagOf(model_, "byte_fallback", false),
                                  .fuseUnknown = flagOf(model_, "fuse_unk", false),
                                  .lastRankCounts = true,
-                                 .prefix = textOf(model_, "continuing_subword_prefix"),
-                                 .suffix = textOf(model_, "end_of_word_suffix")});
+                                 .prefix = prefix,
+                                 .suffix = suffix});
         }
         if (type == "Unigram") {
             std::vector<double> scores(static_cast<size_t>(v.size()), 0);
@@ -360,8 +364,8 @@ private:
         WordPieceOptions options;
         if (const json& prefix = partOf(model_, "continuing_subword_prefix"); prefix.is_string())
             options.continuing = prefix.get<std::string>();
-        if (longest.is_number_unsigned())
-            options.longestWord = std::min<uint64_t>(longest.get<uint64_t>(), 1 << 16);
+        if (longest.is_number_integer())
+            options.longestWord = static_cast<size_t>(std::clamp<int64_t>(longest.get<int64_t>(), 0, 1 << 16));
         return makeWordPieceModel(v, options);
     }
 
@@ -400,12 +404,23 @@ private:
         TokenDecoder decoder;
         addDecoder(partOf(file_.rest, "decoder"), decoder);
         parts_.leadingBlanks = decoder.leadingBlanks();
+        parts_.trailingBlanks = decoder.trailingBlanks();
         parts_.shownControlsBegin = true;
         const Vocabulary& v = tokenizer_->vocabulary();
-        tokenizer_->fillBytes(parts_, [&](TokenId id, std::string& out) { out = decoder.bytes(v.text(id)); });
+        std::unordered_map<TokenId, std::string> normalized; // decoded as they are found
+        std::string scratch;
+        for (const AddedToken& a : added_)
+            if (a.normalized)
+                normalized[a.id] = parts_.normalizer.run(a.content, true, scratch);
+        tokenizer_->fillBytes(parts_, [&](TokenId id, std::string& out) {
+            const auto changed = normalized.find(id);
+            out = decoder.bytes(changed == normalized.end() ? v.text(id) : std::string_view(changed->second));
+        });
     }
 
     void addDecoder(const json& part, TokenDecoder& decoder) {
+        if (++decoderSteps_ > 64)
+            fail("a decoder of too many steps");
         const std::string type = textOf(part, "type");
         if (part.is_null()) {
             decoder.addJoin();
@@ -429,7 +444,7 @@ private:
         } else if (type == "WordPiece") {
             decoder.addWordPiece(textOf(part, "prefix"), flagOf(part, "cleanup", true));
         } else if (type == "BPEDecoder") {
-            decoder.addReplace(textOf(part, "suffix"), false, " ");
+            decoder.addWordEnd(textOf(part, "suffix"));
         } else {
             fail("a decoder that this version does not know: " + printable(type));
         }
@@ -437,7 +452,7 @@ private:
 
     static size_t countOf(const json& part, const char* key) {
         const json& n = partOf(part, key);
-        return n.is_number_unsigned() ? std::min<uint64_t>(n.get<uint64_t>(), 64) : 0;
+        return n.is_number_integer() ? static_cast<size_t>(std::clamp<int64_t>(n.get<int64_t>(), 0, 64)) : 0;
     }
 
     // --- beginning and end
@@ -450,14 +465,13 @@ private:
         tokenizer_->setEos(end >= 0 ? end : tokenizer_->eos(), flagOf(config, "add_eos_token", end >= 0));
         const json& stops = partOf(settings_.generation, "eos_token_id");
         for (const json& id : stops.is_array() ? stops : json::array({stops}))
-            if (id.is_number_unsigned() && id.get<uint64_t>() < static_cast<uint64_t>(tokenizer_->size()))
-                parts_.stopIds.push_back(id.get<TokenId>());
+            if (const TokenId stop = knownId(id); stop >= 0)
+                parts_.stopIds.push_back(stop);
     }
 
     TokenId knownId(const json& id) const {
-        return id.is_number_unsigned() && id.get<uint64_t>() < static_cast<uint64_t>(tokenizer_->size())
-                   ? id.get<TokenId>()
-                   : -1;
+        const int64_t value = id.is_number_integer() ? id.get<int64_t>() : -1;
+        return value >= 0 && value < tokenizer_->size() ? static_cast<TokenId>(value) : -1;
     }
 
     void readPostProcessor(const json& part, TokenId& begin, TokenId& end) const {
@@ -493,6 +507,7 @@ private:
     std::unique_ptr<PipelineTokenizer> tokenizer_;
     PipelineTokenizer::Parts parts_;
     bool byteAlphabet_ = false;
+    int decoderSteps_ = 0;
 };
 
 } // namespace

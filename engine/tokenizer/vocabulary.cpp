@@ -43,6 +43,11 @@ constexpr std::string_view kEndsOfTurn[] = {
     "<end▁of▁sentence>",
 };
 
+/// "</s>" and the like are words of web text too: vocabularies of files that mark their own control tokens have them.
+bool isPlainMarkup(std::string_view endOfTurn) {
+    return endOfTurn == "</s>" || endOfTurn == "<eos>" || endOfTurn == "[EOS]";
+}
+
 TokenKind kindOf(int64_t fileValue) {
     // tokenizer.ggml.token_type: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte.
     constexpr TokenKind kinds[] = {TokenKind::Normal,      TokenKind::Normal, TokenKind::Unknown, TokenKind::Control,
@@ -66,7 +71,7 @@ TokenId tokenIdOf(const Metadata& m, std::string_view key, int size) {
     return id >= 0 && id < size ? static_cast<TokenId>(id) : -1;
 }
 
-Vocabulary::Vocabulary(const Metadata& m) {
+Vocabulary::Vocabulary(const Metadata& m, bool kindsAreKnown) {
     const std::vector<std::string>* tokens = m.texts("tokenizer.ggml.tokens");
     if (!tokens || tokens->empty())
         throw Error("The file has no vocabulary: tokenizer.ggml.tokens is missing or empty.");
@@ -86,7 +91,7 @@ Vocabulary::Vocabulary(const Metadata& m) {
         kinds_[i] = kindOf(types[i]);
     // The index comes first: marking looks texts up.
     texts_.index([](TokenId) { return true; });
-    markControls(m);
+    markControls(m, kindsAreKnown);
     unknown_ = tokenIdOf(m, "tokenizer.ggml.unknown_token_id", size());
     if (unknown_ < 0)
         for (TokenId id = 0; id < size() && unknown_ < 0; id++)
@@ -95,16 +100,18 @@ Vocabulary::Vocabulary(const Metadata& m) {
 
 /// Some files call their turn marks normal words, or have no kinds at all; then a user could write them. What the file
 /// names as bos, eos and the like, and what ends a turn, is control whatever its kind says.
-void Vocabulary::markControls(const Metadata& m) {
+void Vocabulary::markControls(const Metadata& m, bool kindsAreKnown) {
     const auto mark = [&](TokenId id) {
         if (id >= 0 && kinds_[id] != TokenKind::Byte && looksLikeTag(texts_.text(id)))
             kinds_[id] = TokenKind::Control;
     };
     for (const char* key : {"bos", "eos", "eot", "eom", "padding", "seperator", "separator", "mask", "cls"})
         mark(tokenIdOf(m, std::string("tokenizer.ggml.") + key + "_token_id", size()));
+    const bool someAre = std::find(kinds_.begin(), kinds_.end(), TokenKind::Control) != kinds_.end();
     for (const std::string_view text : kEndsOfTurn)
-        if (const TokenId id = texts_.find(text); id >= 0 && kinds_[id] == TokenKind::Normal)
-            mark(id);
+        if (const TokenId id = texts_.find(text); id >= 0 && kinds_[id] == TokenKind::Normal && !kindsAreKnown)
+            if (!someAre || !isPlainMarkup(text))
+                mark(id);
     if (!m.contains("tokenizer.ggml.token_type"))
         for (TokenId id = 0; id < size(); id++) {
             const std::string_view t = texts_.text(id);

@@ -12,8 +12,8 @@ namespace hearth::engine {
 /// The tokens of a checkpoint: texts as the file spells them, and kinds. Immutable.
 class Vocabulary {
 public:
-    /// Throws Error that names the key.
-    explicit Vocabulary(const Metadata&);
+    /// `kindsAreKnown`: the file tells control tokens from words reliably. Throws Error that names the key.
+    Vocabulary(const Metadata&, bool kindsAreKnown);
 
     int size() const { return static_cast<int>(kinds_.size()); }
 
@@ -31,7 +31,7 @@ public:
     std::vector<TokenId> endsOfTurn(const Metadata&) const;
 
 private:
-    void markControls(const Metadata&);
+    void markControls(const Metadata&, bool kindsAreKnown);
 
     TextTable texts_;
     std::vector<TokenKind> kinds_;

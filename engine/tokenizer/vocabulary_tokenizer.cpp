@@ -6,7 +6,8 @@
 
 namespace hearth::engine {
 
-VocabularyTokenizer::VocabularyTokenizer(const Metadata& m, bool addBosByDefault) : vocabulary_(m) {
+VocabularyTokenizer::VocabularyTokenizer(const Metadata& m, bool addBosByDefault, bool kindsAreKnown)
+    : vocabulary_(m, kindsAreKnown) {
     bos_ = tokenIdOf(m, "tokenizer.ggml.bos_token_id", size());
     eos_ = tokenIdOf(m, "tokenizer.ggml.eos_token_id", size());
     addBos_ = bos_ >= 0 && m.boolean("tokenizer.ggml.add_bos_token", addBosByDefault);

@@ -19,7 +19,7 @@ struct EncodeScratch {
 /// encodeFragment().
 class VocabularyTokenizer : public Tokenizer {
 public:
-    explicit VocabularyTokenizer(const Metadata&, bool addBosByDefault);
+    VocabularyTokenizer(const Metadata&, bool addBosByDefault, bool kindsAreKnown = false);
 
     int size() const override { return vocabulary_.size(); }
 

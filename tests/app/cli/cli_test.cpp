@@ -301,6 +301,18 @@ TEST_F(CliModel, TextsAndIds) {
     mustFail({"tokenize", "--model", tinyModel().string()}, 1, "Line 2", "\"a\"\n[1]\n");
     mustFail({"detokenize", "--model", tinyModel().string()}, 1, "Line 1", "[99999999]\n");
     mustFail({"detokenize", "--model", tinyModel().string()}, 1, "Line 1", "[\"a\"]\n");
+    // A tokenizer.json alone, or a folder with one.
+    write("tokenizer.json", R"({"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"<s>":3},"merges":["a b"]},)"
+                            R"("added_tokens":[{"id":3,"content":"<s>","special":true}],"decoder":{"type":"Fuse"}})");
+    for (const fs::path& path : {folder_ / "tokenizer.json", folder_}) {
+        EXPECT_EQ(run({"tokenize", "--tokenizer", path.string()}, "\"<s>abb\"").out, "[2,1]\n");
+        EXPECT_EQ(run({"tokenize", "--tokenizer", path.string(), "--special"}, "\"<s>abb\"").out, "[3,2,1]\n");
+        EXPECT_EQ(run({"detokenize", "--tokenizer", path.string()}, "[3,2,1]").out, "\"<s>abb\"\n");
+    }
+    mustFail({"tokenize"}, 2, "--tokenizer");
+    mustFail({"tokenize", "--tokenizer", "x", "--model", "y"}, 2, "--tokenizer");
+    mustFail({"tokenize", "--tokenizer", (folder_ / "none.json").string()}, 1, "none.json");
+    mustFail({"tokenize", "--tokenizer", write("bad.json", "{").string()}, 1, "no JSON");
 }
 
 TEST_F(CliModel, InspectSaysWhatItIs) {

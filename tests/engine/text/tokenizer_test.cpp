@@ -33,10 +33,12 @@ double secondsOf(const auto& work) {
     return processorSeconds() - start;
 }
 
+constexpr const char* kLossy = "bert"; // lowers case, drops blanks, has an unknown token
+
 int controlIds(const Tokenizer& t, const Ids& ids) {
     int n = 0;
     for (const TokenId id : ids)
-        n += t.kind(id) == TokenKind::Control || t.kind(id) == TokenKind::Unknown;
+        n += (t.kind(id) == TokenKind::Control && t.tokenText(id) != "[UNK]") || t.kind(id) == TokenKind::Unknown;
     return n;
 }
 
@@ -60,6 +62,8 @@ TEST(Tokenizer, GivesTheReferenceIds) {
 
 TEST(Tokenizer, DecodingGivesTheTextBack) {
     for (const auto& [name, entry] : tinyVocabularies().items()) {
+        if (name == kLossy)
+            continue;
         const auto t = Tokenizer::fromMetadata(metadataFromJson(entry["metadata"]));
         for (const auto& c : entry["cases"]) {
             const auto text = c[0].get<std::string>();
@@ -94,6 +98,8 @@ TEST(Tokenizer, NoTextOfAUserBecomesAControlToken) {
         EXPECT_EQ(controlIds(*t, plain), 0) << name;
         const Ids user = t->encode(TaggedText{all, {{0, all.size()}}});
         EXPECT_EQ(controlIds(*t, user), 0) << name;
+        if (name == kLossy)
+            continue;
         EXPECT_EQ(t->decode(plain), all) << name;
         EXPECT_EQ(t->decode(user), all) << name;
     }

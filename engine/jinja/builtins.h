@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,7 +46,13 @@ int64_t wholeArgument(const Args&, size_t index, std::string_view name, int64_t 
 bool flagArgument(const Args&, size_t index, std::string_view name, bool fallback);
 /// The text of an argument; throws Failure when it is not a text. `fallback` when absent or none.
 TaggedText textArgument(Run&, const Args&, size_t index, std::string_view name, std::string_view fallback);
+/// The characters to strip; none: blanks.
+std::optional<std::string> charsArgument(const Args&);
 
 Value method(Run&, const Value& self, std::string_view name); // a bound method; undefined when there is none
+/// Calls it. Texts that a method of Markup gives are Markup, those that it is given are escaped.
+Value callMethod(Run&, const Value& self, Method, Args&);
+/// The texts in a value, escaped: one, or those of a list, tuple or dict.
+Value escapedTexts(Run&, const Value&);
 
 } // namespace hearth::engine::jinja

@@ -31,6 +31,15 @@ TaggedText textArgument(Run&, const Args& args, size_t index, std::string_view n
     return v->text();
 }
 
+std::optional<std::string> charsArgument(const Args& args) {
+    const Value* v = args.get(0, "chars");
+    if (!v || v->isNone())
+        return std::nullopt;
+    if (!v->isString())
+        throw Failure(std::string("what to strip must be a text, not a ") + v->typeName());
+    return v->text().text;
+}
+
 namespace {
 
 constexpr int64_t kWidest = 1 << 16; // of indentation, padding and the like
@@ -40,6 +49,26 @@ int64_t widthArgument(const Args& args, size_t index, std::string_view name, int
     if (n > kWidest)
         throw Failure("'" + std::string(name) + "' is too large");
     return n;
+}
+
+Value filterItems(Run&, const Value& in, Args&);
+
+bool parseWhole(std::string_view text, int base, int64_t& out) {
+    std::string s(strip(trusted(text), Side::Both).text);
+    std::erase(s, '_');
+    const bool negative = s.starts_with('-');
+    if (negative || s.starts_with('+'))
+        s.erase(0, 1);
+    for (const auto& [prefix, b] : {std::pair("0x", 16), std::pair("0o", 8), std::pair("0b", 2)})
+        if (base == b && s.size() > 2 && s[0] == '0' && (s[1] | 0x20) == prefix[1])
+            s.erase(0, 2);
+    if (s.empty() || s[0] == '-' || s[0] == '+')
+        return false;
+    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out, base);
+    if (error != std::errc() || end != s.data() + s.size())
+        return false;
+    out = negative ? -out : out;
+    return true;
 }
 
 // --- texts
@@ -52,11 +81,17 @@ template <Case how>
 Value filterCase(Run& run, const Value& in, Args&) {
     const TaggedText text = toText(run, in);
     run.steps(text.text.size() / 8);
-    return run.text(mapCase(text, how));
+    return run.text(mapCase(text, how), in.isMarkup());
+}
+
+Value filterTitle(Run& run, const Value& in, Args&) {
+    const TaggedText text = toText(run, in);
+    run.steps(text.text.size() / 8);
+    return run.text(titleWords(text));
 }
 
 Value filterTrim(Run& run, const Value& in, Args& args) {
-    return run.text(strip(toText(run, in), Side::Both, textArgument(run, args, 0, "chars", "").text));
+    return run.text(strip(toText(run, in), Side::Both, charsArgument(args)), in.isMarkup());
 }
 
 Value filterReplace(Run& run, const Value& in, Args& args) {
@@ -94,7 +129,9 @@ Value filterIndent(Run& run, const Value& in, Args& args) {
                                 : trusted(std::string(std::max<int64_t>(widthArgument(args, 0, "width", 4), 0), ' '));
     const bool first = flagArgument(args, 1, "first", false), blank = flagArgument(args, 2, "blank", false);
     const TaggedText text = toText(run, in);
-    const std::vector<TaggedText> lines = split(text, "\n");
+    std::vector<TaggedText> lines = splitLines(text, false);
+    if (text.text.empty() || (!lines.empty() && splitLines(text, true).back().text != lines.back().text))
+        lines.emplace_back(); // behind the last line break
     TaggedText out;
     for (size_t i = 0; i < lines.size(); i++) {
         run.step();
@@ -105,7 +142,7 @@ Value filterIndent(Run& run, const Value& in, Args& args) {
         append(out, lines[i]);
         run.checkText(out);
     }
-    return run.text(std::move(out));
+    return run.text(std::move(out), in.isMarkup());
 }
 
 Value filterCenter(Run& run, const Value& in, Args& args) {
@@ -126,12 +163,14 @@ Value filterTruncate(Run& run, const Value& in, Args& args) {
     const TaggedText text = toText(run, in), end = textArgument(run, args, 2, "end", "...");
     const int64_t length = wholeArgument(args, 0, "length", 255), leeway = wholeArgument(args, 3, "leeway", 5);
     const std::vector<size_t> starts = characterStarts(text.text);
-    const auto n = static_cast<int64_t>(starts.size()) - 1;
+    const int64_t n = in.isString() ? static_cast<int64_t>(starts.size()) - 1 : lengthOf(run, in);
     const auto endLength = static_cast<int64_t>(characterCount(end));
     if (length < endLength || leeway < 0)
         throw Failure("truncate needs a length of at least its end mark");
     if (n <= length || n - length <= leeway)
-        return run.text(text);
+        return in;
+    if (!in.isString())
+        throw Failure(std::string("a ") + in.typeName() + " cannot be truncated");
     TaggedText out = slice(text, 0, starts[length - endLength]);
     if (!flagArgument(args, 1, "killwords", false))
         if (const size_t blank = out.text.rfind(' '); blank != std::string::npos)
@@ -141,12 +180,23 @@ Value filterTruncate(Run& run, const Value& in, Args& args) {
 }
 
 Value filterWordcount(Run& run, const Value& in, Args&) {
-    return static_cast<int64_t>(split(toText(run, in), "").size());
+    const TaggedText text = toText(run, in);
+    run.work(text.text.size());
+    int64_t words = 0;
+    bool inWord = false;
+    for (size_t i = 0; i < text.text.size();) {
+        const CodePoint c = decodeUtf8(std::string_view(text.text).substr(i));
+        const bool wordLike = c.valid && (c.value == '_' || (charClass(c.value) & (kLetter | kNumber)));
+        words += wordLike && !inWord;
+        inWord = wordLike;
+        i += c.length;
+    }
+    return words;
 }
 
 /// Each character through a table of replacements; what comes out keeps the character's provenance.
 template <class Replacement>
-Value mapBytes(Run& run, const TaggedText& text, const Replacement& replacement) {
+TaggedText mapBytes(Run& run, const TaggedText& text, const Replacement& replacement) {
     TaggedText out;
     std::string one;
     for (size_t i = 0; i < text.text.size(); i++) {
@@ -155,32 +205,27 @@ Value mapBytes(Run& run, const TaggedText& text, const Replacement& replacement)
         append(out, one, untrustedAt(text, i));
     }
     run.steps(text.text.size() / 8);
-    return run.text(std::move(out));
+    return out;
 }
 
+template <bool again> // what is marked as escaped too
 Value filterEscape(Run& run, const Value& in, Args&) {
-    return mapBytes(run, toText(run, in), [](char c, std::string& out) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '\'')
-            out += "&#39;";
-        else if (c == '"')
-            out += "&#34;";
-        else
-            out += c;
-    });
+    if (in.isMarkup() && !again)
+        return in;
+    const TaggedText text = toText(run, in);
+    run.work(4 * text.text.size());
+    return run.text(escapeHtml(text), true);
 }
 
-Value filterUrlencode(Run& run, const Value& in, Args&) {
-    return mapBytes(run, toText(run, in), [](char c, std::string& out) {
+/// `query`: as a part of key=value&key=value.
+TaggedText urlEncoded(Run& run, const TaggedText& text, bool query) {
+    return mapBytes(run, text, [query](char c, std::string& out) {
         const auto byte = static_cast<unsigned char>(c);
-        if ((charClass(byte) & (kLetter | kNumber) && byte < 0x80) ||
-            std::string_view("_.-~/").find(c) != std::string_view::npos) {
+        const std::string_view kept = query ? "_.-~" : "_.-~/";
+        if ((charClass(byte) & (kLetter | kNumber) && byte < 0x80) || kept.find(c) != kept.npos) {
             out += c;
+        } else if (query && c == ' ') {
+            out += '+';
         } else {
             constexpr char hex[] = "0123456789ABCDEF";
             out += '%';
@@ -190,52 +235,271 @@ Value filterUrlencode(Run& run, const Value& in, Args&) {
     });
 }
 
-Value filterStriptags(Run& run, const Value& in, Args&) {
-    const TaggedText text = toText(run, in);
+Value filterUrlencode(Run& run, const Value& in, Args& args) {
+    if (!in.isDict() && !in.isSequence())
+        return run.text(urlEncoded(run, toText(run, in), false));
     TaggedText out;
-    for (size_t at = 0; at < text.text.size();) {
-        const size_t open = std::min(text.text.find('<', at), text.text.size());
-        append(out, text, at, open);
-        const size_t close = text.text.find('>', open);
-        if (open == text.text.size() || close == std::string::npos) {
-            append(out, text, open, text.text.size());
+    for (const Value& pair : iterate(run, in.isDict() ? filterItems(run, in, args) : in)) {
+        const std::vector<Value> both = iterate(run, pair);
+        if (both.size() != 2)
+            throw Failure("urlencode needs pairs");
+        append(out, out.text.empty() ? "" : "&");
+        append(out, urlEncoded(run, toText(run, both[0]), true));
+        append(out, "=");
+        append(out, urlEncoded(run, toText(run, both[1]), true));
+    }
+    return run.text(std::move(out));
+}
+
+TaggedText withoutTags(const TaggedText& t) {
+    TaggedText out;
+    for (size_t at = 0; at < t.text.size();) {
+        const size_t open = std::min(t.text.find('<', at), t.text.size());
+        append(out, t, at, open);
+        const bool comment = t.text.compare(open, 4, "<!--") == 0;
+        const size_t close = comment ? t.text.find("-->", open) : t.text.find('>', open);
+        if (open == t.text.size() || close == std::string::npos) {
+            append(out, t, open, t.text.size());
             break;
         }
-        at = close + 1;
+        at = close + (comment ? 3 : 1);
     }
+    return out;
+}
+
+/// The characters that entities stand for: numbers and the names that escaping makes.
+TaggedText unescaped(const TaggedText& t) {
+    constexpr std::pair<std::string_view, char32_t> names[] = {{"amp", '&'},  {"lt", '<'},    {"gt", '>'},
+                                                               {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xA0}};
+    const auto meant = [&](std::string_view entity) -> char32_t {
+        for (const auto& [name, c] : names)
+            if (entity == name)
+                return c;
+        const bool hex = entity.starts_with("#x") || entity.starts_with("#X");
+        int64_t number = 0;
+        if (!entity.starts_with('#') || !parseWhole(entity.substr(hex ? 2 : 1), hex ? 16 : 10, number))
+            return 0;
+        return number > 0 && number <= 0x10FFFF ? static_cast<char32_t>(number) : 0;
+    };
+    TaggedText out;
+    size_t plain = 0;
+    for (size_t i = 0; i < t.text.size(); i++) {
+        if (t.text[i] != '&')
+            continue;
+        const size_t end = t.text.find(';', i);
+        if (end == std::string::npos || end - i > 12)
+            continue;
+        const char32_t c = meant(std::string_view(t.text).substr(i + 1, end - i - 1));
+        if (c == 0)
+            continue;
+        std::string character;
+        appendUtf8(character, c);
+        append(out, t, plain, i);
+        append(out, character, untrustedAt(t, i));
+        plain = end + 1;
+        i = end;
+    }
+    append(out, t, plain, t.text.size());
+    return out;
+}
+
+Value filterStriptags(Run& run, const Value& in, Args&) {
+    const TaggedText text = toText(run, in);
+    run.work(8 * text.text.size());
     TaggedText joined;
-    for (const TaggedText& word : split(out, "")) {
+    for (const TaggedText& word : split(withoutTags(text), "")) {
         if (!joined.text.empty())
             append(joined, " ");
         append(joined, word);
     }
-    return run.text(std::move(joined));
+    return run.text(unescaped(joined));
 }
 
+/// Where a text may be broken, as Python's textwrap sees it: around runs of blanks, behind hyphens between letters,
+/// around dashes between words. Gives the ends of the chunks, in bytes.
+std::vector<size_t> wrapChunks(std::string_view line) {
+    std::u32string text;
+    std::vector<size_t> ends; // [characters], then only of the chunks
+    for (size_t i = 0; i < line.size();) {
+        const CodePoint c = decodeUtf8(line.substr(i));
+        text += c.value;
+        ends.push_back(i += c.length);
+    }
+    const size_t n = text.size();
+    const auto blank = [&](size_t i) {
+        return std::u32string_view(U"\t\n\v\f\r ").find(text[i]) != std::u32string_view::npos;
+    };
+    const auto hyphen = [&](size_t i) { return i < n && text[i] == '-'; };
+    const auto letter = [&](size_t i) { return i < n && (text[i] == '_' || (charClass(text[i]) & kLetter)); };
+    const auto word = [&](size_t i) { return letter(i) || (i < n && (charClass(text[i]) & kNumber)); };
+    const auto beforeDash = [&](size_t i) {
+        return word(i) || std::u32string_view(U"!\"'&.,?").find(text[i]) != std::u32string_view::npos;
+    };
+    const auto hyphenated = [&](size_t i) { // by the hyphen at i
+        return i >= 2 && letter(i - 1) && (letter(i - 2) || (hyphen(i - 2) && i >= 3 && letter(i - 3))) &&
+               letter(i + 1) && (letter(i + 2) || (hyphen(i + 2) && letter(i + 3)));
+    };
+    size_t dashEnd = 0; // the dash being read ends before this character
+    size_t chunks = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool cut =
+            i + 1 == n || blank(i) != blank(i + 1) || (hyphen(i) && hyphenated(i)) || (dashEnd && i + 1 == dashEnd);
+        if (i + 1 < n && !hyphen(i) && hyphen(i + 1) && hyphen(i + 2) && beforeDash(i)) {
+            const size_t end = std::min(text.find_first_not_of('-', i + 1), n);
+            dashEnd = word(end) ? end : 0;
+            cut = cut || dashEnd;
+        }
+        if (cut)
+            ends[chunks++] = ends[i];
+    }
+    ends.resize(chunks);
+    return ends;
+}
+
+/// One line of a text in lines of at most `width` characters, by textwrap's rules (what does not fit is cut to the room
+/// that is left, even if there is none).
+class Wrapper {
+public:
+    Wrapper(Run& run, TaggedText& out, size_t width, bool breakLong, const TaggedText& wrap)
+        : run_(run), out_(out), width_(width), breakLong_(breakLong), wrap_(wrap) {}
+
+    void add(TaggedText chunk) {
+        size_t length = characterCount(chunk);
+        while (breakLong_ && length > width_) {
+            if (row_.empty() && dropped(chunk))
+                return;
+            const size_t cut = cutOf(chunk, length);
+            row_.push_back(slice(chunk, 0, cut));
+            chunk = slice(chunk, cut, chunk.text.size());
+            length = characterCount(chunk);
+            endRow();
+            run_.work(chunk.text.size());
+        }
+        if (used_ + length > width_)
+            endRow();
+        if (row_.empty() && dropped(chunk))
+            return;
+        used_ += length;
+        row_.push_back(std::move(chunk));
+    }
+
+    void endRow() {
+        if (!row_.empty() && strip(row_.back(), Side::Both).text.empty())
+            row_.pop_back();
+        if (!row_.empty()) {
+            append(out_, begun_ ? wrap_ : TaggedText());
+            for (const TaggedText& part : row_)
+                append(out_, part);
+            begun_ = true;
+            run_.checkText(out_);
+        }
+        row_.clear();
+        used_ = 0;
+    }
+
+private:
+    /// No line but the first begins with blanks.
+    bool dropped(const TaggedText& chunk) const { return begun_ && strip(chunk, Side::Both).text.empty(); }
+
+    /// How much of a long chunk goes on the present line, in bytes: behind a hyphen when there is one.
+    size_t cutOf(const TaggedText& chunk, size_t length) const {
+        const size_t room = width_ - std::min(used_, width_);
+        const size_t cut = characterStarts(chunk.text)[std::min(room, length)];
+        const size_t hyphen = std::string_view(chunk.text).substr(0, cut).rfind('-');
+        const bool useful = hyphen != std::string::npos && hyphen > 0 &&
+                            std::string_view(chunk.text).substr(0, hyphen).find_first_not_of('-') < hyphen;
+        return useful ? hyphen + 1 : cut;
+    }
+
+    Run& run_;
+    TaggedText& out_;
+    const size_t width_;
+    const bool breakLong_;
+    const TaggedText& wrap_;
+    std::vector<TaggedText> row_;
+    size_t used_ = 0;    // characters in it
+    bool begun_ = false; // a line has been written
+};
+
 Value filterWordwrap(Run& run, const Value& in, Args& args) {
-    args.only("wordwrap", {"width", "break_long_words", "wrapstring"});
+    args.only("wordwrap", {"width", "break_long_words", "wrapstring", "break_on_hyphens"});
     const int64_t width = widthArgument(args, 0, "width", 79);
+    if (width < 1)
+        throw Failure("wordwrap needs a width of at least 1");
+    const bool breakLong = flagArgument(args, 1, "break_long_words", true);
     const TaggedText wrap = textArgument(run, args, 2, "wrapstring", "\n"), text = toText(run, in);
     TaggedText out;
     bool firstLine = true;
     for (const TaggedText& line : splitLines(text, false)) {
         if (!firstLine)
-            append(out, "\n");
+            append(out, wrap);
         firstLine = false;
-        int64_t used = 0;
-        for (const TaggedText& word : split(line, "")) {
+        Wrapper wrapper(run, out, static_cast<size_t>(width), breakLong, wrap);
+        size_t begin = 0;
+        for (const size_t end : wrapChunks(line.text)) {
             run.step();
-            const auto length = static_cast<int64_t>(characterCount(word));
-            if (used > 0 && used + 1 + length > width) {
-                append(out, wrap);
-                used = 0;
-            } else if (used > 0) {
-                append(out, " ");
-                used++;
-            }
-            append(out, word);
-            used += length;
+            wrapper.add(slice(line, begin, end));
+            begin = end;
         }
+        wrapper.endRow();
+    }
+    return run.text(std::move(out));
+}
+
+/// One of the items: the same in every run, so that a prompt can be made again.
+Value filterRandom(Run& run, const Value& in, Args&) {
+    const std::vector<Value> items = iterate(run, in);
+    return items.empty() ? Value() : items[items.size() / 2];
+}
+
+/// 1234567 -> "1.2 MB".
+Value filterFilesizeformat(Run& run, const Value& in, Args& args) {
+    args.only("filesizeformat", {"value", "binary"});
+    Args none;
+    const double bytes = findFilter("float")(run, in, none).number();
+    const bool binary = flagArgument(args, 0, "binary", false);
+    const double base = binary ? 1024 : 1000;
+    if (bytes == 1)
+        return run.text("1 Byte");
+    if (bytes < base)
+        return run.text(std::to_string(static_cast<int64_t>(std::max(bytes, -9e18))) + " Bytes");
+    char number[400];
+    constexpr std::string_view letters = "kMGTPEZY", binaryLetters = "KMGTPEZY";
+    double unit = base;
+    size_t i = 0;
+    for (; i + 1 < letters.size() && bytes >= unit * base; i++)
+        unit *= base;
+    const char* end =
+        std::to_chars(number, number + sizeof number, base * bytes / (unit * base), std::chars_format::fixed, 1).ptr;
+    std::string out(static_cast<const char*>(number), end);
+    out += ' ';
+    out += (binary ? binaryLetters : letters)[i];
+    out += binary ? "iB" : "B";
+    return run.text(out);
+}
+
+/// A dict as attributes of a tag.
+Value filterXmlattr(Run& run, const Value& in, Args& args) {
+    args.only("xmlattr", {"autospace"});
+    if (!in.isDict())
+        throw Failure(std::string("a ") + in.typeName() + " has no attributes for a tag");
+    TaggedText out;
+    for (const auto& [key, value] : static_cast<const Dict*>(in.object())->entries) {
+        if (value.isNone() || value.isUndefined())
+            continue;
+        const TaggedText name = toText(run, key);
+        if (name.text.find_first_of(" \t\n\f\r/>=") != std::string::npos)
+            throw Failure("the name of an attribute holds a blank, '/', '>' or '='");
+        append(out, out.text.empty() ? "" : " ");
+        append(out, escapeHtml(name));
+        append(out, "=\"");
+        append(out, escapeHtml(toText(run, value)));
+        append(out, "\"");
+    }
+    if (flagArgument(args, 0, "autospace", true) && !out.text.empty()) {
+        TaggedText spaced = trusted(" ");
+        append(spaced, out);
+        out = std::move(spaced);
     }
     return run.text(std::move(out));
 }
@@ -260,24 +524,6 @@ Value filterAbs(Run&, const Value& in, Args&) {
     if (in.whole() == INT64_MIN)
         throw Failure("a number is too large");
     return std::abs(in.whole());
-}
-
-bool parseWhole(std::string_view text, int base, int64_t& out) {
-    std::string s(strip(trusted(text), Side::Both).text);
-    std::erase(s, '_');
-    const bool negative = s.starts_with('-');
-    if (negative || s.starts_with('+'))
-        s.erase(0, 1);
-    for (const auto& [prefix, b] : {std::pair("0x", 16), std::pair("0o", 8), std::pair("0b", 2)})
-        if (base == b && s.size() > 2 && s[0] == '0' && (s[1] | 0x20) == prefix[1])
-            s.erase(0, 2);
-    if (s.empty() || s[0] == '-' || s[0] == '+')
-        return false;
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), out, base);
-    if (error != std::errc() || end != s.data() + s.size())
-        return false;
-    out = negative ? -out : out;
-    return true;
 }
 
 bool parseReal(std::string_view text, double& out) {
@@ -590,13 +836,18 @@ Value filterGroupby(Run& run, const Value& in, Args& args) {
                equal(run, lowered(run, keyOf(items[i]), caseSensitive), lowered(run, key, caseSensitive));
              i++)
             group.push_back(items[i]);
-        out.push_back(run.tuple({key, run.list(std::move(group))}));
+        const Value row = run.tuple({key, run.list(std::move(group))});
+        static constexpr std::string_view names[] = {"grouper", "list"};
+        static_cast<List*>(row.object())->names = names;
+        out.push_back(row);
     }
     return run.list(std::move(out));
 }
 
 Value filterMap(Run& run, const Value& in, Args& args) {
     std::vector<Value> out;
+    if (!truthy(in))
+        return run.list(std::move(out));
     const Value* attribute = args.positional.empty() ? args.get(9, "attribute") : nullptr;
     if (attribute) {
         const Value* fallback = args.get(9, "default");
@@ -626,6 +877,8 @@ Value filterMap(Run& run, const Value& in, Args& args) {
 template <bool keep, bool byAttribute>
 Value filterSelect(Run& run, const Value& in, Args& args) {
     const size_t first = byAttribute ? 1 : 0;
+    if (!truthy(in))
+        return run.list({});
     if (byAttribute && args.positional.empty())
         throw Failure("selectattr needs an attribute");
     Test test = nullptr;
@@ -650,11 +903,13 @@ Value filterSelect(Run& run, const Value& in, Args& args) {
 
 Value filterAttr(Run& run, const Value& in, Args& args) {
     const TaggedText name = textArgument(run, args, 0, "name", "");
+    if (in.isDict() && !findMethod(in, name.text)) // unlike the dot, it does not look for items
+        return {};
     return attributeOf(run, in, name.text, nullptr);
 }
 
-Value filterSafe(Run&, const Value& in, Args&) {
-    return in;
+Value filterSafe(Run& run, const Value& in, Args&) {
+    return in.isMarkup() ? in : run.text(toText(run, in), true);
 }
 
 Value filterPprint(Run& run, const Value& in, Args&) {
@@ -666,16 +921,14 @@ Value filterPprint(Run& run, const Value& in, Args&) {
 Value filterTojson(Run& run, const Value& in, Args& args) {
     args.only("tojson", {"ensure_ascii", "indent", "separators", "sort_keys"});
     JsonStyle style;
-    // Jinja's own tojson takes the indent first: a number there is one.
-    const bool indentFirst = !args.positional.empty() && args.positional[0].isInt();
-    const Value* indent = indentFirst ? &args.positional[0] : args.get(1, "indent");
-    style.ensureAscii = !indentFirst && flagArgument(args, 0, "ensure_ascii", false);
+    const Value* indent = args.get(1, "indent");
+    style.ensureAscii = flagArgument(args, 0, "ensure_ascii", false);
     style.sortKeys = flagArgument(args, 3, "sort_keys", false);
     style.pretty = indent && !indent->isNone() && !indent->isUndefined();
     if (style.pretty && indent->isString()) {
         style.indent = indent->text();
     } else if (style.pretty) {
-        const int64_t n = indentFirst ? indent->whole() : wholeArgument(args, 1, "indent", 0);
+        const int64_t n = wholeArgument(args, 1, "indent", 0);
         if (n > kWidest)
             throw Failure("'indent' is too large");
         style.indent = trusted(std::string(std::max<int64_t>(n, 0), ' '));
@@ -713,11 +966,12 @@ constexpr FilterRow kFilters[] = {
     {"d", filterDefault},
     {"default", filterDefault},
     {"dictsort", filterDictsort},
-    {"e", filterEscape},
-    {"escape", filterEscape},
+    {"e", filterEscape<false>},
+    {"escape", filterEscape<false>},
+    {"filesizeformat", filterFilesizeformat},
     {"first", filterFirst},
     {"float", filterFloat},
-    {"forceescape", filterEscape},
+    {"forceescape", filterEscape<true>},
     {"format", filterFormat},
     {"from_json", filterFromJson},
     {"fromjson", filterFromJson},
@@ -734,6 +988,7 @@ constexpr FilterRow kFilters[] = {
     {"max", filterExtreme<1>},
     {"min", filterExtreme<-1>},
     {"pprint", filterPprint},
+    {"random", filterRandom},
     {"reject", filterSelect<false, false>},
     {"rejectattr", filterSelect<false, true>},
     {"replace", filterReplace},
@@ -747,7 +1002,7 @@ constexpr FilterRow kFilters[] = {
     {"string", filterString},
     {"striptags", filterStriptags},
     {"sum", filterSum},
-    {"title", filterCase<Case::Title>},
+    {"title", filterTitle},
     {"tojson", filterTojson},
     {"trim", filterTrim},
     {"truncate", filterTruncate},
@@ -756,6 +1011,7 @@ constexpr FilterRow kFilters[] = {
     {"urlencode", filterUrlencode},
     {"wordcount", filterWordcount},
     {"wordwrap", filterWordwrap},
+    {"xmlattr", filterXmlattr},
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "engine/jinja/builtins.h"
 #include "engine/jinja/template.h"
+#include "engine/thought_marks.h"
 
 #include <algorithm>
 #include <array>
@@ -19,17 +20,6 @@ using TemplateValue = jinja::Value;
 /// For files without a template: lines of "role: content", which every model can go on with.
 constexpr std::string_view kPlainTemplate = "{%- for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor -%}"
                                             "{%- if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
-
-/// What opens and closes a thought in published models. The first pair whose closing text the template knows counts.
-constexpr std::pair<std::string_view, std::string_view> kThoughtMarks[] = {
-    {"<think>", "</think>"},
-    {"[THINK]", "[/THINK]"},
-    {"<|START_THINKING|>", "<|END_THINKING|>"},
-    {"<seed:think>", "</seed:think>"},
-    {"<thinking>", "</thinking>"},
-    {"<|inner_prefix|>", "<|inner_suffix|>"},
-    {"<|begin_of_thought|>", "<|end_of_thought|>"},
-};
 
 constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer"};
 
@@ -50,11 +40,10 @@ TemplateValue tagged(Run& run, std::string_view text, bool untrusted) {
 struct ChatTemplate::Impl {
     Impl(std::string s, std::string bos, std::string eos)
         : source(std::move(s)), program(source), bosText(std::move(bos)), eosText(std::move(eos)) {
-        for (const auto& [open, close] : kThoughtMarks)
-            if (thoughtClose.empty() && source.find(close) != std::string::npos) {
-                thoughtOpen = open;
-                thoughtClose = close;
-            }
+        if (const ThoughtMarks* marks = findThoughtMarks(source, nullptr)) {
+            thoughtOpen = std::string(marks->open) + std::string(marks->header);
+            thoughtClose = marks->close;
+        }
     }
 
     std::string source;

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,32 +59,37 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Tells thoughts from the answer by token id where the model has such tokens; tags that are ordinary text count only
-/// at the beginning of the reply. One for each reply; engine thread. The tokenizer must outlive it.
+/// Tells thoughts from the answer by token id where the model has such tokens; marks that are ordinary text count only
+/// at the beginning of the reply. Marks, and the line breaks around thoughts, are shown to nobody. One for each reply;
+/// engine thread. The tokenizer and the template must outlive it.
 class ThoughtSplitter {
 public:
-    /// `prompt`: the rendered prompt; one that ends inside an opening tag starts the reply inside a thought.
-    ThoughtSplitter(const Tokenizer&, const ChatTemplate&, std::string_view prompt);
-    /// True while the token belongs to a thought; `isMark` is set for the tags themselves, which are shown to nobody.
-    /// Where tags are ordinary text, it is also set for tokens that may be part of one.
-    bool push(TokenId, bool& isMark);
-    /// After push(): text of earlier tokens that was kept back as a possible tag and is none. It stands before the
-    /// pushed token's own text, and belongs where push() said. Mostly empty.
-    std::string released();
-    /// At the end of the reply: what is still kept back as a possible tag. It belongs where the last push() said.
-    std::string finish();
+    /// `promptText` and `prompt`: the rendered prompt; one that ends inside a thought starts the reply inside it.
+    ThoughtSplitter(const Tokenizer&, const ChatTemplate&, std::string_view promptText,
+                    std::span<const TokenId> prompt = {});
+    ~ThoughtSplitter();
+
+    /// What a token adds to both streams, in bytes; what may turn out to be a mark comes later.
+    struct Parts {
+        std::string thoughts, answer; // where both are filled, the thoughts come first
+
+        void clear() {
+            thoughts.clear();
+            answer.clear();
+        }
+    };
+
+    /// Appends to `out`.
+    void push(TokenId, Parts& out);
+    /// At the end of the reply: what was still kept back.
+    void finish(Parts& out);
+    /// Whether the present place of the reply is a thought.
+    bool inside() const;
+
+    class Stream; // one of the forms
 
 private:
-    bool pushText(TokenId, bool& isMark);
-    size_t tagStart(std::string_view tag) const;
-
-    const Tokenizer* tokenizer_;
-    std::string openText_, closeText_; // empty: the model has no thoughts
-    TokenId open_ = -1, close_ = -1;   // -1: the tag is ordinary text
-    bool inside_ = false;
-    bool begun_ = false; // the reply is past the place where a thought may open by text
-    std::string held_;   // text that may turn out to be a tag
-    std::string released_;
+    std::unique_ptr<Stream> stream_;
 };
 
 } // namespace hearth::engine

@@ -31,7 +31,8 @@ Reply::Reply(SequenceId id, ModelId model, GenerationRequest request, std::share
       text_(std::move(text)), tokens_(std::move(request_.prompt)), sampler_(request_.sampling) {
     summary_.promptTokens = static_cast<int>(std::min<size_t>(tokens_.size(), INT32_MAX));
     refusal_ = refusalOf(tokens_, text_->contextTokens, nVocab);
-    splitter_ = std::make_unique<ThoughtSplitter>(*text_->tokenizer, *text_->chatTemplate, request_.promptText);
+    splitter_ =
+        std::make_unique<ThoughtSplitter>(*text_->tokenizer, *text_->chatTemplate, request_.promptText, tokens_);
 }
 
 void Reply::prefilled(int done, int computed) {
@@ -47,6 +48,15 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
+/// A token that ends a thought and begins the answer is told in two parts; only the first has its id.
+void Reply::emitParts(TokenId id, std::string thoughts, std::string answer) {
+    const bool thought = !thoughts.empty() || (answer.empty() && splitter_->inside());
+    const bool both = !thoughts.empty() && !answer.empty();
+    emit(id, thought ? std::move(thoughts) : std::move(answer), thought);
+    if (both)
+        emit(-1, std::move(answer), false);
+}
+
 std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (!begun()) {
         firstToken = Clock::now();
@@ -59,12 +69,9 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (request_.stopAtEnd && std::binary_search(stops.begin(), stops.end(), id))
         return StopReason::EndOfTurn;
     tokens_.push_back(id);
-    bool isMark = false;
-    thought_ = splitter_->push(id, isMark);
-    bytes_ = splitter_->released(); // text that looked like the beginning of a tag and was none
-    if (!isMark)
-        text_->tokenizer->appendBytes(id, bytes_);
-    emit(id, utf8_.push(bytes_), thought_);
+    parts_.clear();
+    splitter_->push(id, parts_);
+    emitParts(id, thoughtUtf8_.push(parts_.thoughts), utf8_.push(parts_.answer));
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
         return StopReason::MaxTokens;
     if (tokens_.size() > static_cast<size_t>(text_->contextTokens))
@@ -73,10 +80,13 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
 }
 
 void Reply::finish(StopReason stop, const std::string& error) {
-    std::string rest = utf8_.push(splitter_->finish());
-    rest += utf8_.finish();
-    if (!rest.empty())
-        emit(-1, std::move(rest), thought_);
+    parts_.clear();
+    splitter_->finish(parts_);
+    std::string thoughts = thoughtUtf8_.push(parts_.thoughts), answer = utf8_.push(parts_.answer);
+    thoughts += thoughtUtf8_.finish();
+    answer += utf8_.finish();
+    if (!thoughts.empty() || !answer.empty())
+        emitParts(-1, std::move(thoughts), std::move(answer));
     summary_.stop = stop;
     summary_.error = error;
     summary_.generatedTokens = generated();

@@ -52,6 +52,7 @@ public:
 
 private:
     void emit(TokenId, std::string text, bool thought);
+    void emitParts(TokenId, std::string thoughts, std::string answer);
 
     SequenceId id_;
     ModelId model_;
@@ -59,12 +60,11 @@ private:
     std::shared_ptr<const ModelText> text_;
     std::vector<TokenId> tokens_;
     Sampler sampler_;
-    Utf8Stream utf8_;
+    Utf8Stream thoughtUtf8_, utf8_;
     std::unique_ptr<ThoughtSplitter> splitter_;
     GenerationSummary summary_;
     std::string refusal_;
-    std::string bytes_; // of one token, reused
-    bool thought_ = false;
+    ThoughtSplitter::Parts parts_; // of one token, reused
 };
 
 } // namespace hearth::engine

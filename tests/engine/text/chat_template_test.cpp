@@ -231,19 +231,12 @@ TEST(ChatTemplate, ManyThreadsShareOne) {
 /// Runs a reply through a splitter: thoughts, answer.
 std::pair<std::string, std::string> split(const Tokenizer& tokenizer, const ChatTemplate& chatTemplate,
                                           std::string_view prompt, const std::vector<TokenId>& reply) {
-    ThoughtSplitter splitter(tokenizer, chatTemplate, prompt);
-    std::string thoughts, answer;
-    bool thought = false;
-    for (const TokenId id : reply) {
-        bool isMark = false;
-        thought = splitter.push(id, isMark);
-        std::string& out = thought ? thoughts : answer;
-        out += splitter.released();
-        if (!isMark)
-            tokenizer.appendBytes(id, out);
-    }
-    (thought ? thoughts : answer) += splitter.finish();
-    return {thoughts, answer};
+    ThoughtSplitter splitter(tokenizer, chatTemplate, prompt, tokenizer.encodeSpecial(prompt));
+    ThoughtSplitter::Parts parts;
+    for (const TokenId id : reply)
+        splitter.push(id, parts);
+    splitter.finish(parts);
+    return {parts.thoughts, parts.answer};
 }
 
 using Parts = std::pair<std::string, std::string>;

@@ -1,5 +1,6 @@
 #include "engine/chat_template.h"
 
+#include "engine/chat_template_families.h"
 #include "engine/error.h"
 #include "engine/jinja/builtins.h"
 #include "engine/jinja/template.h"
@@ -16,10 +17,6 @@ namespace {
 
 using jinja::Run;
 using TemplateValue = jinja::Value;
-
-/// For files without a template: lines of "role: content", which every model can go on with.
-constexpr std::string_view kPlainTemplate = "{%- for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor -%}"
-                                            "{%- if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
 
 constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer"};
 
@@ -157,8 +154,13 @@ std::string ChatTemplate::renderJson(const nlohmann::ordered_json& context, std:
 std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m) {
     std::string source = m.text("tokenizer.chat_template", "");
     if (source.empty())
-        source = kPlainTemplate;
+        return ofFamily(m);
     return fromSource(std::move(source), specialText(m, "tokenizer.ggml.bos_token_id"),
+                      specialText(m, "tokenizer.ggml.eos_token_id"));
+}
+
+std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m) {
+    return fromSource(std::string(chatFamilyOf(m).source), specialText(m, "tokenizer.ggml.bos_token_id"),
                       specialText(m, "tokenizer.ggml.eos_token_id"));
 }
 
@@ -173,6 +175,14 @@ ChatTemplate::~ChatTemplate() = default;
 
 const std::string& ChatTemplate::source() const {
     return impl_->source;
+}
+
+const std::string& ChatTemplate::bosText() const {
+    return impl_->bosText;
+}
+
+const std::string& ChatTemplate::eosText() const {
+    return impl_->eosText;
 }
 
 const std::string& ChatTemplate::thoughtOpen() const {

@@ -34,9 +34,11 @@ struct TemplateInput {
 /// thread.
 class ChatTemplate {
 public:
-    /// From `tokenizer.chat_template`; without one, a plain form ("role: content" lines). Throws Error with line and
-    /// column when it does not parse.
+    /// From `tokenizer.chat_template`; without one, that of the family. Throws Error with line and column when it does
+    /// not parse.
     static std::unique_ptr<ChatTemplate> fromMetadata(const Metadata&);
+    /// The family's own (see chat_template_families.h), whatever the file brings.
+    static std::unique_ptr<ChatTemplate> ofFamily(const Metadata&);
     static std::unique_ptr<ChatTemplate> fromSource(std::string source, std::string bosText, std::string eosText);
     ~ChatTemplate();
 
@@ -48,6 +50,8 @@ public:
     std::string renderJson(const nlohmann::ordered_json& context, std::optional<std::tm> now) const;
 
     const std::string& source() const;
+    const std::string& bosText() const;
+    const std::string& eosText() const;
 
     /// The texts that open and close a thought ("<think>", "</think>"), empty where the template knows none.
     const std::string& thoughtOpen() const;

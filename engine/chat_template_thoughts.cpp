@@ -177,6 +177,7 @@ private:
             wrapped_ = marks_.answerOpen.empty() && !marks_.answerClose.empty();
         state_ = state;
         fresh_ = true;
+        headed_ = marks_.header.empty();
         held_.clear();
     }
 
@@ -258,7 +259,7 @@ private:
 
     /// Line breaks and the header. False: perhaps there is more of them.
     bool skipThoughtsBeginning() {
-        if (!marks_.header.empty())
+        if (!headed_)
             switch (fit(held_, marks_.header)) {
             case Fit::Begins:
                 return false;
@@ -269,7 +270,8 @@ private:
                 break;
             }
         held_.erase(0, std::min(held_.find_first_not_of("\r\n"), held_.size()));
-        fresh_ = held_.empty() && marks_.header.empty();
+        headed_ = true;
+        fresh_ = held_.empty();
         return !held_.empty();
     }
 
@@ -326,7 +328,10 @@ private:
             return true;
         // An answer that goes on inside its thought: the last mark of the prompt is the opening one.
         size_t at = prompt.size();
-        while (at > 0 && !isMark(tokenizer_, prompt[at - 1]))
+        const auto isOwn = [&](TokenId id) {
+            return byToken_ && (id == ids_[Open].back() || id == ids_[Close].back());
+        };
+        while (at > 0 && !isMark(tokenizer_, prompt[at - 1]) && !isOwn(prompt[at - 1]))
             at--;
         if (byToken_) {
             // A mark of several tokens may end in ordinary ones; those end in a mark.
@@ -347,6 +352,7 @@ private:
     bool byToken_ = false;                         // the marks of thoughts are tokens: only these count, anywhere
     State state_ = State::Begin;
     bool fresh_ = true;            // nothing of this state has been shown
+    bool headed_ = false;          // the header has come, or there is none
     bool wrapped_ = false;         // the answer was opened by a mark, so another closes it
     std::vector<TokenId> pending_; // may become a mark
     std::string held_;             // text that is not decided yet

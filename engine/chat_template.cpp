@@ -41,23 +41,54 @@ struct ChatTemplate::Impl {
             thoughtOpen = std::string(marks->open) + std::string(marks->header);
             thoughtClose = marks->close;
         }
+        wantsParts = losesPlainText();
     }
 
     std::string source;
     jinja::Template program;
     std::string bosText, eosText;
     std::string thoughtOpen, thoughtClose;
+    bool wantsParts = false; // a message's content as a list: [{"type": "text", "text": ...}]
 
+    bool losesPlainText();
     TaggedText render(const TemplateInput&) const;
     void fill(Run&, const TemplateInput&) const;
     TemplateValue messageValue(Run&, const ChatMessage&) const;
+    TemplateValue contentValue(Run&, const std::string&) const;
 };
+
+/// Templates of models that see pictures may know contents as lists only, and drop plain text without a word.
+bool ChatTemplate::Impl::losesPlainText() {
+    if (source.find("type") == std::string::npos || source.find("text") == std::string::npos)
+        return false;
+    const std::string word = "hearth-probe";
+    const auto shows = [&](bool parts) {
+        wantsParts = parts;
+        try {
+            TemplateInput input;
+            input.messages.push_back({.role = "user", .content = word, .thoughts = {}});
+            return render(input).text.find(word) != std::string::npos;
+        } catch (const Error&) {
+            return false;
+        }
+    };
+    return !shows(false) && shows(true);
+}
+
+TemplateValue ChatTemplate::Impl::contentValue(Run& run, const std::string& content) const {
+    if (!wantsParts)
+        return tagged(run, content, true);
+    auto* part = run.make<jinja::Dict>();
+    part->set(run, run.text("type"), run.text("text"));
+    part->set(run, run.text("text"), tagged(run, content, true));
+    return run.list({TemplateValue(part)});
+}
 
 TemplateValue ChatTemplate::Impl::messageValue(Run& run, const ChatMessage& m) const {
     auto* dict = run.make<jinja::Dict>();
     const bool known = std::find(std::begin(kRoles), std::end(kRoles), m.role) != std::end(kRoles);
     dict->set(run, run.text("role"), tagged(run, m.role, !known));
-    dict->set(run, run.text("content"), tagged(run, m.content, true));
+    dict->set(run, run.text("content"), contentValue(run, m.content));
     if (!m.thoughts.empty()) {
         const bool thinking =
             source.find("reasoning_content") == std::string::npos && source.find("thinking") != std::string::npos;

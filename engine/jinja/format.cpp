@@ -10,7 +10,7 @@ namespace hearth::engine::jinja {
 
 namespace {
 
-constexpr int kWidest = 10'000; // of a field: more is a mistake or an attack
+constexpr int kWidestField = 10'000; // of a field: more is a mistake or an attack
 
 /// One field of a pattern: %-08.3f or {:<8.3f}.
 struct Field {
@@ -126,7 +126,7 @@ bool takeNumber(std::string_view text, size_t& at, int& out) {
         at++;
     if (at == begin)
         return false;
-    if (std::from_chars(text.data() + begin, text.data() + at, out).ec != std::errc() || out > kWidest)
+    if (std::from_chars(text.data() + begin, text.data() + at, out).ec != std::errc() || out > kWidestField)
         throw Failure("a field of a pattern is too wide");
     return true;
 }
@@ -215,7 +215,7 @@ Field percentFlags(std::string_view p, size_t& at, PercentArguments& arguments) 
         if (at < p.size() && p[at] == '*') {
             at++;
             const int64_t n = wholeOf(arguments.next());
-            if (n < -kWidest || n > kWidest)
+            if (n < -kWidestField || n > kWidestField)
                 throw Failure("a field of a pattern is too wide");
             out = static_cast<int>(n);
             return true;

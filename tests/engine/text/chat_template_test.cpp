@@ -210,6 +210,18 @@ TEST(ChatTemplate, KnowsThoughtMarks) {
     EXPECT_EQ(make(kChatMl)->thoughtOpen(), "");
 }
 
+// Some templates know contents as lists only.
+TEST(ChatTemplate, ContentsAsLists) {
+    const auto parts = make("{% for m in messages %}<{{ m.role }}>{% for p in m.content %}{% if p.type == 'text' %}"
+                            "{{ p.text }}{% endif %}{% endfor %}{% endfor %}");
+    const TaggedText t = parts->render(conversation({{.role = "user", .content = "hi"}}));
+    EXPECT_EQ(t.text, "<user>hi");
+    EXPECT_EQ(untrustedPart(t), "......hi");
+    const auto either = make("{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}"
+                             "{% for p in m.content %}[{{ p.type }}{{ p.text }}]{% endfor %}{% endif %}{% endfor %}");
+    EXPECT_EQ(either->render(conversation({{.role = "user", .content = "hi"}})).text, "hi");
+}
+
 TEST(ChatTemplate, ManyThreadsShareOne) {
     const auto t = make(kChatMl);
     const auto input = conversation({{.role = "user", .content = "hi"}, {.role = "assistant", .content = "yo"}});

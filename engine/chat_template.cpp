@@ -66,6 +66,7 @@ bool ChatTemplate::Impl::losesPlainText() {
         wantsParts = parts;
         try {
             TemplateInput input;
+            input.mostSeconds = 0.1;
             input.messages.push_back({.role = "user", .content = word, .thoughts = {}});
             return render(input).text.find(word) != std::string::npos;
         } catch (const Error&) {
@@ -117,7 +118,8 @@ void ChatTemplate::Impl::fill(Run& run, const TemplateInput& input) const {
 }
 
 TaggedText ChatTemplate::Impl::render(const TemplateInput& input) const {
-    return program.render(input.now, [&](Run& run) { fill(run, input); });
+    return program.render(
+        input.now, [&](Run& run) { fill(run, input); }, input.mostSeconds);
 }
 
 namespace {

@@ -28,6 +28,7 @@ struct TemplateInput {
     bool continueLast = false;        // the last message is an unfinished answer: its end mark is cut off
     nlohmann::ordered_json variables; // further template variables (tools, enable_thinking, ...); an object or null
     std::optional<std::tm> now;       // for strftime_now; absent: the clock
+    double mostSeconds = 1.0;         // that rendering may take
 };
 
 /// A model's chat template: a program from a stranger, run with limits on depth, steps, time and output. Immutable, any

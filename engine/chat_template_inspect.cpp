@@ -19,8 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kMostLiterals = 400; // of a template that are tried as words of a message
-constexpr auto kTimeForLiterals = std::chrono::milliseconds(150);
+constexpr size_t kMostLiterals = 400;                  // of a template that are tried as words of a message
+constexpr auto kTime = std::chrono::milliseconds(400); // for all; one rendering may come on top
+constexpr double kSecondsForOne = 0.1;
 constexpr size_t kLongestLiteral = 200; // bytes
 constexpr std::string_view kSystem = "hearthsystemword", kUser = "hearthuserword", kAnswer = "hearthanswerword",
                            kLast = "hearthlastword";
@@ -39,6 +40,7 @@ TemplateInput conversation(std::vector<ChatMessage> messages) {
     TemplateInput input;
     input.messages = std::move(messages);
     input.now = std::tm{.tm_mday = 1, .tm_year = 120};
+    input.mostSeconds = kSecondsForOne;
     return input;
 }
 
@@ -166,11 +168,10 @@ private:
             return;
         noteUrl(plain->text);
         const std::string usual = skeleton(*plain);
-        const Clock::time_point begin = Clock::now();
         for (const std::string& word : words())
             for (const std::string& content : {word, word + ' ' + std::string(kLast), std::string(kLast) + ' ' + word,
                                                std::string(kUser) + ' ' + word + ' ' + std::string(kLast)}) {
-                if (Clock::now() - begin > kTimeForLiterals)
+                if (Clock::now() - begin_ > kTime)
                     return;
                 const auto text = rendered(template_, conversation({said("user", content)}));
                 if (text && skeleton(*text) == usual)
@@ -203,6 +204,7 @@ private:
 
     const ChatTemplate& template_;
     const Metadata& metadata_;
+    const Clock::time_point begin_ = Clock::now();
     std::vector<std::string> notes_;
     std::set<std::string> urls_;
 };

@@ -247,7 +247,7 @@ TEST(TemplateNotes, HostileTemplatesEndInTime) {
                                                          "{% endfor %}{% endfor %}")}) {
         const auto begin = std::chrono::steady_clock::now();
         inspectTemplate(fileWith({}, source));
-        EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1900));
     }
 }
 

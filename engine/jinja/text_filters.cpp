@@ -142,6 +142,7 @@ TaggedText mapBytes(Run& run, const TaggedText& text, const Replacement& replace
         one.clear();
         replacement(text.text[i], one);
         append(out, one, untrustedAt(text, i));
+        run.checkText(out);
     }
     run.steps(text.text.size() / 8);
     return out;
@@ -152,6 +153,10 @@ Value filterEscape(Run& run, const Value& in, Args&) {
     if (in.isMarkup() && !again)
         return in;
     const TaggedText text = toText(run, in);
+    const auto special = std::count_if(text.text.begin(), text.text.end(), [](char c) {
+        return std::string_view("&<>'\"").find(c) != std::string_view::npos;
+    });
+    run.checkSize(text.text.size() + 4 * static_cast<size_t>(special));
     run.work(4 * text.text.size());
     return run.text(escapeHtml(text), true);
 }
@@ -225,18 +230,19 @@ TaggedText unescaped(const TaggedText& t) {
     for (size_t i = 0; i < t.text.size(); i++) {
         if (t.text[i] != '&')
             continue;
-        const size_t end = t.text.find(';', i);
-        if (end == std::string::npos || end - i > 12)
+        const std::string_view entity = std::string_view(t.text).substr(i + 1, 12);
+        const size_t length = entity.find(';');
+        if (length == entity.npos)
             continue;
-        const char32_t c = meant(std::string_view(t.text).substr(i + 1, end - i - 1));
+        const char32_t c = meant(entity.substr(0, length));
         if (c == 0)
             continue;
         std::string character;
         appendUtf8(character, c);
         append(out, t, plain, i);
         append(out, character, untrustedAt(t, i));
-        plain = end + 1;
-        i = end;
+        i += length + 1;
+        plain = i + 1;
     }
     append(out, t, plain, t.text.size());
     return out;
@@ -365,6 +371,8 @@ Value filterWordwrap(Run& run, const Value& in, Args& args) {
     const int64_t width = widthArgument(args, 0, "width", 79);
     if (width < 1)
         throw Failure("wordwrap needs a width of at least 1");
+    if (in.isString() && in.text().text.size() > 1 << 20)
+        throw Failure("a text of more than 1 MiB is not wrapped");
     const bool breakLong = flagArgument(args, 1, "break_long_words", true);
     const TaggedText wrap = textArgument(run, args, 2, "wrapstring", "\n"), text = toText(run, in);
     TaggedText out;

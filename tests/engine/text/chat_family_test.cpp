@@ -74,8 +74,9 @@ TEST(ChatFamilies, EachIsFoundAndSaysEverything) {
             })) << family.name;
         }
         for (const std::string_view mark : family.marks)
-            if (mark != "[SYSTEM_PROMPT]" && family.source.find(mark) != std::string_view::npos)
+            if (mark != "[SYSTEM_PROMPT]" && family.source.find(mark) != std::string_view::npos) {
                 EXPECT_NE(t.text.find(mark), std::string::npos) << family.name << " " << mark;
+            }
     }
 }
 

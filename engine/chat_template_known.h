@@ -81,6 +81,7 @@ constexpr PublishedTemplate kPublishedTemplates[] = {
     {0x4F30F44F66D5231B, "unsloth-Apriel-1.5"},
     {0x31EA8370FDE8DB56, "unsloth-mistral-Devstral-Small-2507"},
     {0x883DF36B6F77660A, "upstage-Solar-Open-100B"},
+    {0x07193EF762F1C148, "SmolLM2-Instruct"},
 };
 
 } // namespace hearth::engine

@@ -1,8 +1,10 @@
 #include "engine/chat_template.h"
 
+#include "engine/chat_template_families.h"
 #include "engine/error.h"
 #include "engine/jinja/builtins.h"
 #include "engine/jinja/template.h"
+#include "engine/thought_marks.h"
 
 #include <algorithm>
 #include <array>
@@ -15,21 +17,6 @@ namespace {
 
 using jinja::Run;
 using TemplateValue = jinja::Value;
-
-/// For files without a template: lines of "role: content", which every model can go on with.
-constexpr std::string_view kPlainTemplate = "{%- for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor -%}"
-                                            "{%- if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
-
-/// What opens and closes a thought in published models. The first pair whose closing text the template knows counts.
-constexpr std::pair<std::string_view, std::string_view> kThoughtMarks[] = {
-    {"<think>", "</think>"},
-    {"[THINK]", "[/THINK]"},
-    {"<|START_THINKING|>", "<|END_THINKING|>"},
-    {"<seed:think>", "</seed:think>"},
-    {"<thinking>", "</thinking>"},
-    {"<|inner_prefix|>", "<|inner_suffix|>"},
-    {"<|begin_of_thought|>", "<|end_of_thought|>"},
-};
 
 constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer"};
 
@@ -50,28 +37,59 @@ TemplateValue tagged(Run& run, std::string_view text, bool untrusted) {
 struct ChatTemplate::Impl {
     Impl(std::string s, std::string bos, std::string eos)
         : source(std::move(s)), program(source), bosText(std::move(bos)), eosText(std::move(eos)) {
-        for (const auto& [open, close] : kThoughtMarks)
-            if (thoughtClose.empty() && source.find(close) != std::string::npos) {
-                thoughtOpen = open;
-                thoughtClose = close;
-            }
+        if (const ThoughtMarks* marks = findThoughtMarks(source, nullptr)) {
+            thoughtOpen = std::string(marks->open) + std::string(marks->header);
+            thoughtClose = marks->close;
+        }
+        wantsParts = losesPlainText();
     }
 
     std::string source;
     jinja::Template program;
     std::string bosText, eosText;
     std::string thoughtOpen, thoughtClose;
+    bool wantsParts = false; // a message's content as a list: [{"type": "text", "text": ...}]
 
+    bool losesPlainText();
     TaggedText render(const TemplateInput&) const;
     void fill(Run&, const TemplateInput&) const;
     TemplateValue messageValue(Run&, const ChatMessage&) const;
+    TemplateValue contentValue(Run&, const std::string&) const;
 };
+
+/// Templates of models that see pictures may know contents as lists only, and drop plain text without a word.
+bool ChatTemplate::Impl::losesPlainText() {
+    if (source.find("type") == std::string::npos || source.find("text") == std::string::npos)
+        return false;
+    const std::string word = "hearth-probe";
+    const auto shows = [&](bool parts) {
+        wantsParts = parts;
+        try {
+            TemplateInput input;
+            input.mostSeconds = 0.1;
+            input.messages.push_back({.role = "user", .content = word, .thoughts = {}});
+            return render(input).text.find(word) != std::string::npos;
+        } catch (const Error&) {
+            return false;
+        }
+    };
+    return !shows(false) && shows(true);
+}
+
+TemplateValue ChatTemplate::Impl::contentValue(Run& run, const std::string& content) const {
+    if (!wantsParts)
+        return tagged(run, content, true);
+    auto* part = run.make<jinja::Dict>();
+    part->set(run, run.text("type"), run.text("text"));
+    part->set(run, run.text("text"), tagged(run, content, true));
+    return run.list({TemplateValue(part)});
+}
 
 TemplateValue ChatTemplate::Impl::messageValue(Run& run, const ChatMessage& m) const {
     auto* dict = run.make<jinja::Dict>();
     const bool known = std::find(std::begin(kRoles), std::end(kRoles), m.role) != std::end(kRoles);
     dict->set(run, run.text("role"), tagged(run, m.role, !known));
-    dict->set(run, run.text("content"), tagged(run, m.content, true));
+    dict->set(run, run.text("content"), contentValue(run, m.content));
     if (!m.thoughts.empty()) {
         const bool thinking =
             source.find("reasoning_content") == std::string::npos && source.find("thinking") != std::string::npos;
@@ -100,7 +118,8 @@ void ChatTemplate::Impl::fill(Run& run, const TemplateInput& input) const {
 }
 
 TaggedText ChatTemplate::Impl::render(const TemplateInput& input) const {
-    return program.render(input.now, [&](Run& run) { fill(run, input); });
+    return program.render(
+        input.now, [&](Run& run) { fill(run, input); }, input.mostSeconds);
 }
 
 namespace {
@@ -168,8 +187,13 @@ std::string ChatTemplate::renderJson(const nlohmann::ordered_json& context, std:
 std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m) {
     std::string source = m.text("tokenizer.chat_template", "");
     if (source.empty())
-        source = kPlainTemplate;
+        return ofFamily(m);
     return fromSource(std::move(source), specialText(m, "tokenizer.ggml.bos_token_id"),
+                      specialText(m, "tokenizer.ggml.eos_token_id"));
+}
+
+std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m) {
+    return fromSource(std::string(chatFamilyOf(m).source), specialText(m, "tokenizer.ggml.bos_token_id"),
                       specialText(m, "tokenizer.ggml.eos_token_id"));
 }
 
@@ -184,6 +208,14 @@ ChatTemplate::~ChatTemplate() = default;
 
 const std::string& ChatTemplate::source() const {
     return impl_->source;
+}
+
+const std::string& ChatTemplate::bosText() const {
+    return impl_->bosText;
+}
+
+const std::string& ChatTemplate::eosText() const {
+    return impl_->eosText;
 }
 
 const std::string& ChatTemplate::thoughtOpen() const {

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,15 +28,18 @@ struct TemplateInput {
     bool continueLast = false;        // the last message is an unfinished answer: its end mark is cut off
     nlohmann::ordered_json variables; // further template variables (tools, enable_thinking, ...); an object or null
     std::optional<std::tm> now;       // for strftime_now; absent: the clock
+    double mostSeconds = 1.0;         // that rendering may take
 };
 
 /// A model's chat template: a program from a stranger, run with limits on depth, steps, time and output. Immutable, any
 /// thread.
 class ChatTemplate {
 public:
-    /// From `tokenizer.chat_template`; without one, a plain form ("role: content" lines). Throws Error with line and
-    /// column when it does not parse.
+    /// From `tokenizer.chat_template`; without one, that of the family. Throws Error with line and column when it does
+    /// not parse.
     static std::unique_ptr<ChatTemplate> fromMetadata(const Metadata&);
+    /// The family's own (see chat_template_families.h), whatever the file brings.
+    static std::unique_ptr<ChatTemplate> ofFamily(const Metadata&);
     static std::unique_ptr<ChatTemplate> fromSource(std::string source, std::string bosText, std::string eosText);
     ~ChatTemplate();
 
@@ -47,6 +51,8 @@ public:
     std::string renderJson(const nlohmann::ordered_json& context, std::optional<std::tm> now) const;
 
     const std::string& source() const;
+    const std::string& bosText() const;
+    const std::string& eosText() const;
 
     /// The texts that open and close a thought ("<think>", "</think>"), empty where the template knows none.
     const std::string& thoughtOpen() const;
@@ -58,41 +64,43 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Tells thoughts from the answer by token id where the model has such tokens; tags that are ordinary text count only
-/// at the beginning of the reply. One for each reply; engine thread. The tokenizer must outlive it.
+/// Tells thoughts from the answer by token id where the model has such tokens; marks that are ordinary text count only
+/// at the beginning of the reply. Marks, and the line breaks around thoughts, are shown to nobody. One for each reply;
+/// engine thread. The tokenizer and the template must outlive it.
 class ThoughtSplitter {
 public:
-    /// `prompt`: the rendered prompt; one that ends inside an opening tag starts the reply inside a thought.
-    ThoughtSplitter(const Tokenizer&, const ChatTemplate&, std::string_view prompt);
-    /// True while the token belongs to a thought; `isMark` is set for the tags themselves, which are shown to nobody.
-    /// Where tags are ordinary text, it is also set for tokens that may be part of one.
-    bool push(TokenId, bool& isMark);
-    /// After push(): text of earlier tokens that was kept back as a possible tag and is none. It stands before the
-    /// pushed token's own text, and belongs where push() said. Mostly empty.
-    std::string released();
-    /// What comes next belongs to a thought.
-    bool inside() const { return inside_; }
+    /// `promptText` and `prompt`: the rendered prompt; one that ends inside a thought starts the reply inside it.
+    ThoughtSplitter(const Tokenizer&, const ChatTemplate&, std::string_view promptText,
+                    std::span<const TokenId> prompt = {});
+    ~ThoughtSplitter();
 
-    // The tags where both are tokens; -1: they are not
+    /// What a token adds to both streams, in bytes; what may turn out to be a mark comes later.
+    struct Parts {
+        std::string thoughts, answer; // where both are filled, the thoughts come first
 
-    TokenId openToken() const { return close_ >= 0 ? open_ : -1; }
+        void clear() {
+            thoughts.clear();
+            answer.clear();
+        }
+    };
 
-    TokenId closeToken() const { return open_ >= 0 ? close_ : -1; }
+    /// Appends to `out`.
+    void push(TokenId, Parts& out);
+    /// At the end of the reply: what was still kept back.
+    void finish(Parts& out);
+    /// Whether the present place of the reply is a thought.
+    bool inside() const;
+    /// Whether what comes next is text of the answer: no thought, no header of a message.
+    bool inAnswer() const;
+    /// Tokens that are marks wherever they come, so that no answer has them in its text.
+    std::vector<TokenId> marks() const;
+    /// The token that may open a thought before the answer; -1: none, or no more.
+    TokenId opening() const;
 
-    /// At the end of the reply: what is still kept back as a possible tag. It belongs where the last push() said.
-    std::string finish();
+    class Stream; // one of the forms
 
 private:
-    bool pushText(TokenId, bool& isMark);
-    size_t tagStart(std::string_view tag) const;
-
-    const Tokenizer* tokenizer_;
-    std::string openText_, closeText_; // empty: the model has no thoughts
-    TokenId open_ = -1, close_ = -1;   // -1: the tag is ordinary text
-    bool inside_ = false;
-    bool begun_ = false; // the reply is past the place where a thought may open by text
-    std::string held_;   // text that may turn out to be a tag
-    std::string released_;
+    std::unique_ptr<Stream> stream_;
 };
 
 } // namespace hearth::engine

@@ -54,7 +54,8 @@ struct ModelInfo {
     std::string isa;
     uint64_t bytesPerToken = 0; // of weights, read for each generated token
     double loadSeconds = 0;
-    std::string notice; // what a person should know of this file, a sentence; mostly empty
+    std::string notice;                     // what a person should know of this file, a sentence; mostly empty
+    std::vector<std::string> templateNotes; // the same of its chat template (see inspectTemplate)
 };
 
 /// The parts of a model that are text. Immutable, shared with any thread: the composer counts tokens with it.

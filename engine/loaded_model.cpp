@@ -1,5 +1,6 @@
 #include "engine/loaded_model.h"
 
+#include "engine/chat_template_families.h"
 #include "engine/error.h"
 
 #include <algorithm>
@@ -39,15 +40,15 @@ SamplerSettings recommendedSampling(const Metadata& metadata) {
     return s.validated();
 }
 
-/// A template that cannot be read must not keep its model from running: messages then go in the plain form.
+/// A template that cannot be read must not keep its model from running: messages then go in the family's form.
 std::unique_ptr<const ChatTemplate> readTemplate(const Metadata& metadata, std::string& notice) {
     try {
         return ChatTemplate::fromMetadata(metadata);
     } catch (const Error& error) {
-        notice = std::string("The chat template of this file cannot be used, so messages are given to the model in a "
-                             "plain form: ") +
+        notice = std::string("The chat template of this file cannot be used, so messages are given to the model in "
+                             "the usual form of its family: ") +
                  error.what();
-        return ChatTemplate::fromMetadata(Metadata{});
+        return ChatTemplate::ofFamily(metadata);
     }
 }
 
@@ -85,6 +86,7 @@ ModelInfo infoFrom(const Checkpoint& checkpoint, const std::string& path) {
     info.quant = mainType(checkpoint);
     info.parameters = parameterCount(checkpoint);
     info.fileBytes = checkpoint.fileBytes();
+    info.templateNotes = inspectTemplate(metadata);
     return info;
 }
 

@@ -32,15 +32,15 @@ Reply::Reply(SequenceId id, ModelId model, GenerationRequest request, std::share
       text_(std::move(text)), tokens_(std::move(request_.prompt)), sampler_(request_.sampling) {
     summary_.promptTokens = static_cast<int>(std::min<size_t>(tokens_.size(), INT32_MAX));
     refusal_ = refusalOf(tokens_, text_->contextTokens, nVocab);
-    splitter_ = std::make_unique<ThoughtSplitter>(*text_->tokenizer, *text_->chatTemplate, request_.promptText);
+    splitter_ =
+        std::make_unique<ThoughtSplitter>(*text_->tokenizer, *text_->chatTemplate, request_.promptText, tokens_);
     if (!request_.grammar || !refusal_.empty())
         return;
     grammar_ = std::make_unique<GrammarMatcher>(request_.grammar, text_->trie.of(*text_->tokenizer));
-    // The tags are shown to nobody, so they are no part of an answer; one thought may come before it.
-    grammar_->exclude(splitter_->openToken());
-    grammar_->exclude(splitter_->closeToken());
-    if (!splitter_->inside())
-        grammar_->setExtra(splitter_->openToken());
+    // The marks are shown to nobody, so they are no part of an answer; one thought may come before it.
+    for (const TokenId mark : splitter_->marks())
+        grammar_->exclude(mark);
+    grammar_->setExtra(splitter_->opening());
 }
 
 void Reply::prefilled(int done, int computed) {
@@ -56,10 +56,10 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
-/// The next token; -1: the grammar allows none. Thoughts are free, but the reply cannot end inside one: then the answer
-/// would be missing.
+/// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then the
+/// answer would be missing.
 TokenId Reply::draw(std::span<float> logits) {
-    if (!grammar_ || !splitter_->inside())
+    if (!grammar_ || splitter_->inAnswer())
         return sampler_.sample(logits, tokens_, tokens_.size(), grammar_.get());
     for (const TokenId stop : text_->tokenizer->stopIds())
         if (stop >= 0 && static_cast<size_t>(stop) < logits.size())
@@ -69,10 +69,19 @@ TokenId Reply::draw(std::span<float> logits) {
 
 /// The grammar goes on with a token of the answer.
 void Reply::follow(TokenId id) {
-    if (splitter_->inside())
+    if (!splitter_->inAnswer())
         return;
     grammar_->accept(id);
     grammar_->setExtra(-1);
+}
+
+/// A token that ends a thought and begins the answer is told in two parts; only the first has its id.
+void Reply::emitParts(TokenId id, std::string thoughts, std::string answer) {
+    const bool thought = !thoughts.empty() || (answer.empty() && splitter_->inside());
+    const bool both = !thoughts.empty() && !answer.empty();
+    emit(id, thought ? std::move(thoughts) : std::move(answer), thought);
+    if (both)
+        emit(-1, std::move(answer), false);
 }
 
 std::optional<StopReason> Reply::accept(std::span<float> logits) {
@@ -94,13 +103,10 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (grammar_)
         follow(id);
     tokens_.push_back(id);
-    bool isMark = false;
-    thought_ = splitter_->push(id, isMark);
-    bytes_ = splitter_->released(); // text that looked like the beginning of a tag and was none
-    if (!isMark)
-        text_->tokenizer->appendBytes(id, bytes_);
-    emit(id, utf8_.push(bytes_), thought_);
-    if (grammar_ && !splitter_->inside() && grammar_->isComplete())
+    parts_.clear();
+    splitter_->push(id, parts_);
+    emitParts(id, thoughtUtf8_.push(parts_.thoughts), utf8_.push(parts_.answer));
+    if (grammar_ && splitter_->inAnswer() && grammar_->isComplete())
         return StopReason::EndOfTurn;
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
         return StopReason::MaxTokens;
@@ -110,10 +116,13 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
 }
 
 void Reply::finish(StopReason stop, const std::string& error) {
-    std::string rest = utf8_.push(splitter_->finish());
-    rest += utf8_.finish();
-    if (!rest.empty())
-        emit(-1, std::move(rest), thought_);
+    parts_.clear();
+    splitter_->finish(parts_);
+    std::string thoughts = thoughtUtf8_.push(parts_.thoughts), answer = utf8_.push(parts_.answer);
+    thoughts += thoughtUtf8_.finish();
+    answer += utf8_.finish();
+    if (!thoughts.empty() || !answer.empty())
+        emitParts(-1, std::move(thoughts), std::move(answer));
     summary_.stop = stop;
     summary_.error = stop == StopReason::Error && error.empty() ? failure_ : error;
     summary_.generatedTokens = generated();

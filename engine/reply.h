@@ -53,6 +53,7 @@ public:
 
 private:
     void emit(TokenId, std::string text, bool thought);
+    void emitParts(TokenId, std::string thoughts, std::string answer);
     TokenId draw(std::span<float> logits);
     void follow(TokenId);
 
@@ -62,12 +63,11 @@ private:
     std::shared_ptr<const ModelText> text_;
     std::vector<TokenId> tokens_;
     Sampler sampler_;
-    Utf8Stream utf8_;
+    Utf8Stream thoughtUtf8_, utf8_;
     std::unique_ptr<ThoughtSplitter> splitter_;
     GenerationSummary summary_;
     std::string refusal_;
-    std::string bytes_; // of one token, reused
-    bool thought_ = false;
+    ThoughtSplitter::Parts parts_;            // of one token, reused
     std::unique_ptr<GrammarMatcher> grammar_; // null: the answer is free
     std::string failure_;                     // why accept() gave StopReason::Error, a sentence
 };

@@ -29,6 +29,7 @@ nlohmann::ordered_json inspectionJson(const engine::Inspection& i, bool tensors)
         {"bytesByType", std::move(types)},
         {"problem", i.problem},
         {"notice", i.info.notice},
+        {"templateNotes", i.info.templateNotes},
         {"contextTokens", i.info.contextTokens},
         {"weightBytes", i.weightBytes},
         {"kvBytes", i.kvBytes},
@@ -90,6 +91,8 @@ void printInspection(const engine::Inspection& i, bool tensors) {
     }
     if (!i.info.notice.empty())
         printRow("notice", i.info.notice);
+    for (const std::string& note : i.info.templateNotes)
+        printRow("template", note);
     if (tensors)
         for (const auto& t : i.tensors)
             printRow(t.name, t.type + "  " + t.shape + "  " + readableBytes(t.bytes) + "  " + t.device);

@@ -182,13 +182,14 @@ Value SliceNode::compute(Run& run) const {
     const std::vector<size_t> starts = characterStarts(text.text);
     const SliceRange range = sliceRange(from, to, by, static_cast<int64_t>(starts.size()) - 1);
     if (range.step == 1)
-        return run.text(range.begin < range.end ? slice(text, starts[range.begin], starts[range.end]) : TaggedText());
+        return run.text(range.begin < range.end ? slice(text, starts[range.begin], starts[range.end]) : TaggedText(),
+                        v.isMarkup());
     TaggedText out;
     forEachIndex(range, [&](size_t i) {
         run.step();
         append(out, text, starts[i], starts[i + 1]);
     });
-    return run.text(std::move(out));
+    return run.text(std::move(out), v.isMarkup());
 }
 
 // --- attributes and items
@@ -264,6 +265,12 @@ Value attributeOf(Run& run, const Value& object, std::string_view name, const st
             return v ? *v : missing;
         }
     }
+    if (object.is(Object::Kind::Tuple)) {
+        const auto& tuple = static_cast<const List&>(*object.object());
+        for (size_t i = 0; i < tuple.names.size(); i++)
+            if (tuple.names[i] == name)
+                return tuple.items[i];
+    }
     if (findMethod(object, name))
         return method(run, object, name);
     if (object.isDict())
@@ -276,7 +283,7 @@ Value itemOf(Run& run, const Value& object, const Value& key) {
     if (object.isUndefined())
         failUndefined(object);
     if (object.isDict() || object.is(Object::Kind::Namespace)) {
-        if (key.isSequence() && !key.is(Object::Kind::Tuple))
+        if (key.object() && !key.is(Object::Kind::Tuple))
             return {};
         if (const Value* v = static_cast<const Dict*>(object.object())->find(run, key))
             return *v;
@@ -336,7 +343,7 @@ Value CallNode::compute(Run& run) const {
         if (!object.isUndefined())
             if (const Method m = findMethod(object, attribute->name)) {
                 Args args = arguments.values(run);
-                return m(run, object, args);
+                return callMethod(run, object, m, args);
             }
         const Value function = attributeOf(run, object, attribute->name, &attribute->name);
         Args args = arguments.values(run);
@@ -394,7 +401,7 @@ Value repeated(Run& run, const Value& v, int64_t times) {
         TaggedText out;
         for (int64_t i = 0; i < times && !text.text.empty(); i++)
             append(out, text);
-        return run.text(std::move(out));
+        return run.text(std::move(out), v.isMarkup());
     }
     const auto& items = static_cast<const List*>(v.object())->items;
     if (!items.empty() && static_cast<uint64_t>(times) > run.limits().heapBytes / sizeof(Value) / items.size())
@@ -407,6 +414,11 @@ Value repeated(Run& run, const Value& v, int64_t times) {
 }
 
 Value add(Run& run, const Value& a, const Value& b) {
+    if (a.isString() && b.isString() && a.isMarkup() != b.isMarkup()) {
+        Args none;
+        const Filter escape = findFilter("escape");
+        return add(run, escape(run, a, none), escape(run, b, none));
+    }
     if (a.isString() && b.isString()) {
         run.checkSize(a.text().text.size() + b.text().text.size());
         run.work(a.text().text.size() + b.text().text.size());
@@ -414,7 +426,7 @@ Value add(Run& run, const Value& a, const Value& b) {
         out.text.reserve(a.text().text.size() + b.text().text.size());
         append(out, a.text());
         append(out, b.text());
-        return run.text(std::move(out));
+        return run.text(std::move(out), a.isMarkup());
     }
     if (a.isSequence() && b.isSequence() && a.object()->kind == b.object()->kind) {
         std::vector<Value> out = static_cast<const List*>(a.object())->items;
@@ -477,6 +489,16 @@ Value wholeArithmetic(BinaryOperator op, int64_t a, int64_t b) {
     return out;
 }
 
+/// As Python does it: through the remainder, which is exact.
+double realFloorDivide(double a, double b) {
+    const double m = std::fmod(a, b);
+    double quotient = (a - m) / b;
+    if (m != 0 && (m < 0) != (b < 0))
+        quotient -= 1;
+    const double whole = std::floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+
 Value realArithmetic(BinaryOperator op, double a, double b) {
     const bool divides =
         op == BinaryOperator::Divide || op == BinaryOperator::FloorDivide || op == BinaryOperator::Modulo;
@@ -492,7 +514,7 @@ Value realArithmetic(BinaryOperator op, double a, double b) {
     case BinaryOperator::Divide:
         return a / b;
     case BinaryOperator::FloorDivide:
-        return std::floor(a / b);
+        return realFloorDivide(a, b);
     case BinaryOperator::Modulo: {
         const double m = std::fmod(a, b);
         return m != 0 && (m < 0) != (b < 0) ? m + b : m;
@@ -517,6 +539,10 @@ Value binary(Run& run, BinaryOperator op, const Value& a, const Value& b) {
             return repeated(run, a, b.whole());
         if ((b.isString() || b.isSequence()) && a.isWhole())
             return repeated(run, b, a.whole());
+    }
+    if (op == BinaryOperator::Modulo && a.isMarkup()) {
+        const Value out = formatPercent(run, a.text(), escapedTexts(run, b));
+        return run.text(out.text(), true);
     }
     if (op == BinaryOperator::Modulo && a.isString())
         return formatPercent(run, a.text(), b);

@@ -31,235 +31,20 @@ TaggedText textArgument(Run&, const Args& args, size_t index, std::string_view n
     return v->text();
 }
 
-namespace {
-
-constexpr int64_t kWidest = 1 << 16; // of indentation, padding and the like
+std::optional<std::string> charsArgument(const Args& args) {
+    const Value* v = args.get(0, "chars");
+    if (!v || v->isNone())
+        return std::nullopt;
+    if (!v->isString())
+        throw Failure(std::string("what to strip must be a text, not a ") + v->typeName());
+    return v->text().text;
+}
 
 int64_t widthArgument(const Args& args, size_t index, std::string_view name, int64_t fallback) {
     const int64_t n = wholeArgument(args, index, name, fallback);
     if (n > kWidest)
         throw Failure("'" + std::string(name) + "' is too large");
     return n;
-}
-
-// --- texts
-
-Value filterString(Run& run, const Value& in, Args&) {
-    return in.isString() ? in : run.text(toText(run, in));
-}
-
-template <Case how>
-Value filterCase(Run& run, const Value& in, Args&) {
-    const TaggedText text = toText(run, in);
-    run.steps(text.text.size() / 8);
-    return run.text(mapCase(text, how));
-}
-
-Value filterTrim(Run& run, const Value& in, Args& args) {
-    return run.text(strip(toText(run, in), Side::Both, textArgument(run, args, 0, "chars", "").text));
-}
-
-Value filterReplace(Run& run, const Value& in, Args& args) {
-    args.only("replace", {"old", "new", "count"});
-    const Value *from = args.get(0, "old"), *to = args.get(1, "new");
-    if (!from || !to)
-        throw Failure("replace needs what to replace and with what");
-    const TaggedText text = toText(run, in), old = toText(run, *from), fresh = toText(run, *to);
-    const size_t most = text.text.size() / std::max<size_t>(old.text.size(), 1) + 1;
-    run.checkSize(text.text.size());
-    if (fresh.text.size() > old.text.size()) {
-        size_t hits = 0;
-        for (size_t at = old.text.empty() ? std::string::npos : text.text.find(old.text); at != std::string::npos;
-             at = text.text.find(old.text, at + old.text.size()))
-            hits++;
-        run.checkSize(text.text.size() + (old.text.empty() ? most : hits) * fresh.text.size());
-    }
-    run.work(4 * text.text.size());
-    return run.text(replace(text, old, fresh, wholeArgument(args, 2, "count", -1)));
-}
-
-Value filterReverse(Run& run, const Value& in, Args&) {
-    if (in.isString())
-        return run.text(reversed(in.text()));
-    std::vector<Value> items = iterate(run, in);
-    std::reverse(items.begin(), items.end());
-    return run.list(std::move(items));
-}
-
-Value filterIndent(Run& run, const Value& in, Args& args) {
-    args.only("indent", {"width", "first", "blank"});
-    const Value* width = args.get(0, "width");
-    const TaggedText unit = width && width->isString()
-                                ? width->text()
-                                : trusted(std::string(std::max<int64_t>(widthArgument(args, 0, "width", 4), 0), ' '));
-    const bool first = flagArgument(args, 1, "first", false), blank = flagArgument(args, 2, "blank", false);
-    const TaggedText text = toText(run, in);
-    const std::vector<TaggedText> lines = split(text, "\n");
-    TaggedText out;
-    for (size_t i = 0; i < lines.size(); i++) {
-        run.step();
-        if (i > 0)
-            append(out, "\n");
-        if (i == 0 ? first : blank || !lines[i].text.empty())
-            append(out, unit);
-        append(out, lines[i]);
-        run.checkText(out);
-    }
-    return run.text(std::move(out));
-}
-
-Value filterCenter(Run& run, const Value& in, Args& args) {
-    const int64_t width = widthArgument(args, 0, "width", 80);
-    const TaggedText text = toText(run, in);
-    const int64_t missing = width - static_cast<int64_t>(characterCount(text));
-    if (missing <= 0)
-        return run.text(text);
-    const int64_t left = missing / 2 + (missing & width & 1); // as Python rounds it
-    TaggedText out = trusted(std::string(left, ' '));
-    append(out, text);
-    append(out, std::string(missing - left, ' '));
-    return run.text(std::move(out));
-}
-
-Value filterTruncate(Run& run, const Value& in, Args& args) {
-    args.only("truncate", {"length", "killwords", "end", "leeway"});
-    const TaggedText text = toText(run, in), end = textArgument(run, args, 2, "end", "...");
-    const int64_t length = wholeArgument(args, 0, "length", 255), leeway = wholeArgument(args, 3, "leeway", 5);
-    const std::vector<size_t> starts = characterStarts(text.text);
-    const auto n = static_cast<int64_t>(starts.size()) - 1;
-    const auto endLength = static_cast<int64_t>(characterCount(end));
-    if (length < endLength || leeway < 0)
-        throw Failure("truncate needs a length of at least its end mark");
-    if (n <= length || n - length <= leeway)
-        return run.text(text);
-    TaggedText out = slice(text, 0, starts[length - endLength]);
-    if (!flagArgument(args, 1, "killwords", false))
-        if (const size_t blank = out.text.rfind(' '); blank != std::string::npos)
-            out = slice(out, 0, blank);
-    append(out, end);
-    return run.text(std::move(out));
-}
-
-Value filterWordcount(Run& run, const Value& in, Args&) {
-    return static_cast<int64_t>(split(toText(run, in), "").size());
-}
-
-/// Each character through a table of replacements; what comes out keeps the character's provenance.
-template <class Replacement>
-Value mapBytes(Run& run, const TaggedText& text, const Replacement& replacement) {
-    TaggedText out;
-    std::string one;
-    for (size_t i = 0; i < text.text.size(); i++) {
-        one.clear();
-        replacement(text.text[i], one);
-        append(out, one, untrustedAt(text, i));
-    }
-    run.steps(text.text.size() / 8);
-    return run.text(std::move(out));
-}
-
-Value filterEscape(Run& run, const Value& in, Args&) {
-    return mapBytes(run, toText(run, in), [](char c, std::string& out) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '\'')
-            out += "&#39;";
-        else if (c == '"')
-            out += "&#34;";
-        else
-            out += c;
-    });
-}
-
-Value filterUrlencode(Run& run, const Value& in, Args&) {
-    return mapBytes(run, toText(run, in), [](char c, std::string& out) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((charClass(byte) & (kLetter | kNumber) && byte < 0x80) ||
-            std::string_view("_.-~/").find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            constexpr char hex[] = "0123456789ABCDEF";
-            out += '%';
-            out += hex[byte >> 4];
-            out += hex[byte & 15];
-        }
-    });
-}
-
-Value filterStriptags(Run& run, const Value& in, Args&) {
-    const TaggedText text = toText(run, in);
-    TaggedText out;
-    for (size_t at = 0; at < text.text.size();) {
-        const size_t open = std::min(text.text.find('<', at), text.text.size());
-        append(out, text, at, open);
-        const size_t close = text.text.find('>', open);
-        if (open == text.text.size() || close == std::string::npos) {
-            append(out, text, open, text.text.size());
-            break;
-        }
-        at = close + 1;
-    }
-    TaggedText joined;
-    for (const TaggedText& word : split(out, "")) {
-        if (!joined.text.empty())
-            append(joined, " ");
-        append(joined, word);
-    }
-    return run.text(std::move(joined));
-}
-
-Value filterWordwrap(Run& run, const Value& in, Args& args) {
-    args.only("wordwrap", {"width", "break_long_words", "wrapstring"});
-    const int64_t width = widthArgument(args, 0, "width", 79);
-    const TaggedText wrap = textArgument(run, args, 2, "wrapstring", "\n"), text = toText(run, in);
-    TaggedText out;
-    bool firstLine = true;
-    for (const TaggedText& line : splitLines(text, false)) {
-        if (!firstLine)
-            append(out, "\n");
-        firstLine = false;
-        int64_t used = 0;
-        for (const TaggedText& word : split(line, "")) {
-            run.step();
-            const auto length = static_cast<int64_t>(characterCount(word));
-            if (used > 0 && used + 1 + length > width) {
-                append(out, wrap);
-                used = 0;
-            } else if (used > 0) {
-                append(out, " ");
-                used++;
-            }
-            append(out, word);
-            used += length;
-        }
-    }
-    return run.text(std::move(out));
-}
-
-Value filterFormat(Run& run, const Value& in, Args& args) {
-    const TaggedText pattern = toText(run, in);
-    if (args.named.empty())
-        return formatPercent(run, pattern, run.tuple(args.positional));
-    auto* named = run.make<Dict>();
-    for (const auto& [name, value] : args.named)
-        named->set(run, run.text(name), value);
-    return formatPercent(run, pattern, named);
-}
-
-// --- numbers
-
-Value filterAbs(Run&, const Value& in, Args&) {
-    if (!in.isNumber())
-        throw Failure(std::string("a ") + in.typeName() + " has no absolute value");
-    if (in.isFloat())
-        return std::abs(in.number());
-    if (in.whole() == INT64_MIN)
-        throw Failure("a number is too large");
-    return std::abs(in.whole());
 }
 
 bool parseWhole(std::string_view text, int base, int64_t& out) {
@@ -278,6 +63,20 @@ bool parseWhole(std::string_view text, int base, int64_t& out) {
         return false;
     out = negative ? -out : out;
     return true;
+}
+
+namespace {
+
+// --- numbers
+
+Value filterAbs(Run&, const Value& in, Args&) {
+    if (!in.isNumber())
+        throw Failure(std::string("a ") + in.typeName() + " has no absolute value");
+    if (in.isFloat())
+        return std::abs(in.number());
+    if (in.whole() == INT64_MIN)
+        throw Failure("a number is too large");
+    return std::abs(in.whole());
 }
 
 bool parseReal(std::string_view text, double& out) {
@@ -407,6 +206,12 @@ Value filterFirst(Run& run, const Value& in, Args&) {
 Value filterLast(Run& run, const Value& in, Args&) {
     const std::vector<Value> items = iterate(run, in);
     return items.empty() ? Value() : items.back();
+}
+
+/// One of the items: the same in every run, so that a prompt can be made again.
+Value filterRandom(Run& run, const Value& in, Args&) {
+    const std::vector<Value> items = iterate(run, in);
+    return items.empty() ? Value() : items[items.size() / 2];
 }
 
 Value filterJoin(Run& run, const Value& in, Args& args) {
@@ -590,13 +395,18 @@ Value filterGroupby(Run& run, const Value& in, Args& args) {
                equal(run, lowered(run, keyOf(items[i]), caseSensitive), lowered(run, key, caseSensitive));
              i++)
             group.push_back(items[i]);
-        out.push_back(run.tuple({key, run.list(std::move(group))}));
+        const Value row = run.tuple({key, run.list(std::move(group))});
+        static constexpr std::string_view names[] = {"grouper", "list"};
+        static_cast<List*>(row.object())->names = names;
+        out.push_back(row);
     }
     return run.list(std::move(out));
 }
 
 Value filterMap(Run& run, const Value& in, Args& args) {
     std::vector<Value> out;
+    if (!truthy(in))
+        return run.list(std::move(out));
     const Value* attribute = args.positional.empty() ? args.get(9, "attribute") : nullptr;
     if (attribute) {
         const Value* fallback = args.get(9, "default");
@@ -626,6 +436,8 @@ Value filterMap(Run& run, const Value& in, Args& args) {
 template <bool keep, bool byAttribute>
 Value filterSelect(Run& run, const Value& in, Args& args) {
     const size_t first = byAttribute ? 1 : 0;
+    if (!truthy(in))
+        return run.list({});
     if (byAttribute && args.positional.empty())
         throw Failure("selectattr needs an attribute");
     Test test = nullptr;
@@ -650,11 +462,13 @@ Value filterSelect(Run& run, const Value& in, Args& args) {
 
 Value filterAttr(Run& run, const Value& in, Args& args) {
     const TaggedText name = textArgument(run, args, 0, "name", "");
+    if (in.isDict() && !findMethod(in, name.text)) // unlike the dot, it does not look for items
+        return {};
     return attributeOf(run, in, name.text, nullptr);
 }
 
-Value filterSafe(Run&, const Value& in, Args&) {
-    return in;
+Value filterSafe(Run& run, const Value& in, Args&) {
+    return in.isMarkup() ? in : run.text(toText(run, in), true);
 }
 
 Value filterPprint(Run& run, const Value& in, Args&) {
@@ -666,16 +480,14 @@ Value filterPprint(Run& run, const Value& in, Args&) {
 Value filterTojson(Run& run, const Value& in, Args& args) {
     args.only("tojson", {"ensure_ascii", "indent", "separators", "sort_keys"});
     JsonStyle style;
-    // Jinja's own tojson takes the indent first: a number there is one.
-    const bool indentFirst = !args.positional.empty() && args.positional[0].isInt();
-    const Value* indent = indentFirst ? &args.positional[0] : args.get(1, "indent");
-    style.ensureAscii = !indentFirst && flagArgument(args, 0, "ensure_ascii", false);
+    const Value* indent = args.get(1, "indent");
+    style.ensureAscii = flagArgument(args, 0, "ensure_ascii", false);
     style.sortKeys = flagArgument(args, 3, "sort_keys", false);
     style.pretty = indent && !indent->isNone() && !indent->isUndefined();
     if (style.pretty && indent->isString()) {
         style.indent = indent->text();
     } else if (style.pretty) {
-        const int64_t n = indentFirst ? indent->whole() : wholeArgument(args, 1, "indent", 0);
+        const int64_t n = wholeArgument(args, 1, "indent", 0);
         if (n > kWidest)
             throw Failure("'indent' is too large");
         style.indent = trusted(std::string(std::max<int64_t>(n, 0), ' '));
@@ -698,64 +510,41 @@ Value filterFromJson(Run& run, const Value& in, Args&) {
     return parseJson(run, toText(run, in));
 }
 
-struct FilterRow {
-    std::string_view name;
-    Filter filter;
-};
-
 constexpr FilterRow kFilters[] = {
     {"abs", filterAbs},
     {"attr", filterAttr},
     {"batch", filterBatch},
-    {"capitalize", filterCase<Case::Capitalize>},
-    {"center", filterCenter},
     {"count", filterLength},
     {"d", filterDefault},
     {"default", filterDefault},
     {"dictsort", filterDictsort},
-    {"e", filterEscape},
-    {"escape", filterEscape},
     {"first", filterFirst},
     {"float", filterFloat},
-    {"forceescape", filterEscape},
-    {"format", filterFormat},
     {"from_json", filterFromJson},
     {"fromjson", filterFromJson},
     {"groupby", filterGroupby},
-    {"indent", filterIndent},
     {"int", filterInt},
     {"items", filterItems},
     {"join", filterJoin},
     {"last", filterLast},
     {"length", filterLength},
     {"list", filterList},
-    {"lower", filterCase<Case::Lower>},
     {"map", filterMap},
     {"max", filterExtreme<1>},
     {"min", filterExtreme<-1>},
     {"pprint", filterPprint},
+    {"random", filterRandom},
     {"reject", filterSelect<false, false>},
     {"rejectattr", filterSelect<false, true>},
-    {"replace", filterReplace},
-    {"reverse", filterReverse},
     {"round", filterRound},
     {"safe", filterSafe},
     {"select", filterSelect<true, false>},
     {"selectattr", filterSelect<true, true>},
     {"slice", filterSlice},
     {"sort", filterSort},
-    {"string", filterString},
-    {"striptags", filterStriptags},
     {"sum", filterSum},
-    {"title", filterCase<Case::Title>},
     {"tojson", filterTojson},
-    {"trim", filterTrim},
-    {"truncate", filterTruncate},
     {"unique", filterUnique},
-    {"upper", filterCase<Case::Upper>},
-    {"urlencode", filterUrlencode},
-    {"wordcount", filterWordcount},
-    {"wordwrap", filterWordwrap},
 };
 
 } // namespace
@@ -764,7 +553,7 @@ Filter findFilter(std::string_view name) {
     for (const FilterRow& row : kFilters)
         if (row.name == name)
             return row.filter;
-    return nullptr;
+    return findTextFilter(name);
 }
 
 } // namespace hearth::engine::jinja

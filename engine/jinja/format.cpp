@@ -1,5 +1,6 @@
 #include "engine/jinja/builtins.h"
 #include "engine/jinja/nodes.h"
+#include "engine/unicode.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +10,7 @@ namespace hearth::engine::jinja {
 
 namespace {
 
-constexpr int kWidest = 10'000; // of a field: more is a mistake or an attack
+constexpr int kWidestField = 10'000; // of a field: more is a mistake or an attack
 
 /// One field of a pattern: %-08.3f or {:<8.3f}.
 struct Field {
@@ -67,6 +68,14 @@ std::string wholeText(int64_t value, const Field& f) {
     return withSign(negative, f, std::move(digits));
 }
 
+/// %d of a number that no int64 holds: its digits are written out.
+std::string hugeText(double value, const Field& f) {
+    char digits[400];
+    const char* end =
+        std::to_chars(digits, digits + sizeof digits, std::abs(std::trunc(value)), std::chars_format::fixed, 0).ptr;
+    return withSign(value < 0, f, std::string(static_cast<const char*>(digits), end));
+}
+
 /// As printf prints %e, %f and %g, whatever the locale.
 std::string printedReal(double value, char type, int precision) {
     const char lower = static_cast<char>(type | 0x20);
@@ -88,7 +97,7 @@ std::string realText(double value, const Field& f) {
     if (!std::isfinite(value)) {
         digits = std::isnan(value) ? "nan" : "inf";
     } else {
-        digits = printedReal(shown, percent ? 'f' : f.type, f.precision < 0 ? 6 : f.precision);
+        digits = printedReal(shown, percent ? 'f' : f.type == 'n' ? 'g' : f.type, f.precision < 0 ? 6 : f.precision);
     }
     if (f.grouped)
         digits = grouped(std::move(digits));
@@ -117,7 +126,7 @@ bool takeNumber(std::string_view text, size_t& at, int& out) {
         at++;
     if (at == begin)
         return false;
-    if (std::from_chars(text.data() + begin, text.data() + at, out).ec != std::errc() || out > kWidest)
+    if (std::from_chars(text.data() + begin, text.data() + at, out).ec != std::errc() || out > kWidestField)
         throw Failure("a field of a pattern is too wide");
     return true;
 }
@@ -127,6 +136,27 @@ TaggedText precisionCut(const TaggedText& t, int precision) {
         return t;
     const std::vector<size_t> starts = characterStarts(t.text);
     return slice(t, 0, starts[std::min<size_t>(precision, starts.size() - 1)]);
+}
+
+/// Python's ascii(): what is beyond ASCII becomes an escape.
+TaggedText asciiOnly(const TaggedText& t) {
+    TaggedText out;
+    for (size_t i = 0; i < t.text.size();) {
+        const CodePoint c = decodeUtf8(std::string_view(t.text).substr(i));
+        char escape[16];
+        if (c.value < 0x80) {
+            append(out, t, i, i + c.length);
+        } else {
+            std::snprintf(escape, sizeof escape,
+                          c.value < 0x100     ? "\\x%02x"
+                          : c.value < 0x10000 ? "\\u%04x"
+                                              : "\\U%08x",
+                          static_cast<unsigned>(c.value));
+            append(out, escape, untrustedAt(t, i));
+        }
+        i += c.length;
+    }
+    return out;
 }
 
 /// The arguments of a % pattern: a tuple, a dict or one value.
@@ -157,7 +187,7 @@ public:
     void finish() const {
         const bool tuple = value_.is(Object::Kind::Tuple);
         const size_t given = tuple ? static_cast<const List*>(value_.object())->items.size() : 1;
-        if (used_ < given && !named_ && !value_.isDict() && (tuple || !value_.isSequence()))
+        if (used_ < given && !named_ && !value_.isDict() && !value_.isUndefined() && (tuple || !value_.isSequence()))
             throw Failure("a pattern was given more values than it has places");
     }
 
@@ -185,7 +215,7 @@ Field percentFlags(std::string_view p, size_t& at, PercentArguments& arguments) 
         if (at < p.size() && p[at] == '*') {
             at++;
             const int64_t n = wholeOf(arguments.next());
-            if (n < -kWidest || n > kWidest)
+            if (n < -kWidestField || n > kWidestField)
                 throw Failure("a field of a pattern is too wide");
             out = static_cast<int>(n);
             return true;
@@ -220,6 +250,7 @@ void appendPercentField(Run& run, TaggedText& out, Field f, const Value& v) {
     case 'r':
     case 'a':
         appendRepr(run, body, v);
+        body = f.type == 'a' ? asciiOnly(body) : body;
         body = precisionCut(body, f.precision);
         break;
     case 'c':
@@ -231,7 +262,9 @@ void appendPercentField(Run& run, TaggedText& out, Field f, const Value& v) {
     case 'x':
     case 'X':
     case 'o':
-        body = trusted(wholeText(wholeOf(v), f));
+        body = trusted(v.isFloat() && std::isfinite(v.number()) && std::abs(v.number()) >= 9.2e18
+                           ? hugeText(v.number(), f)
+                           : wholeText(wholeOf(v), f));
         break;
     case 'e':
     case 'E':
@@ -341,12 +374,14 @@ void appendBraceField(Run& run, TaggedText& out, const Value& v, std::string_vie
         return;
     }
     Field f = braceField(spec);
-    const bool whole = v.isInt() || (v.isBool() && f.type && f.type != 's');
-    if (whole && (!f.type || std::string_view("dxXob").find(f.type) != std::string_view::npos)) {
+    if (v.isWhole() && (!f.type || std::string_view("dxXobn").find(f.type) != std::string_view::npos)) {
         f.type = f.type ? f.type : 'd';
         appendPadded(out, trusted(wholeText(v.whole(), f)), f, '>');
-    } else if (v.isNumber() && !v.isBool() && std::string_view("eEfFgG%").find(f.type) != std::string_view::npos &&
-               f.type) {
+    } else if (v.isWhole() && f.type == 'c') {
+        std::string character;
+        appendUtf8(character, static_cast<char32_t>(std::clamp<int64_t>(v.whole(), 0, 0x10FFFF)));
+        appendPadded(out, trusted(character), f, '<');
+    } else if (v.isNumber() && std::string_view("eEfFgGn%").find(f.type) != std::string_view::npos && f.type) {
         appendPadded(out, trusted(realText(v.number(), f)), f, '>');
     } else if (v.isFloat() && !f.type) {
         if (f.precision >= 0)
@@ -397,6 +432,32 @@ Value fieldValue(Run& run, std::string_view name, Args& args, size_t& automatic)
     return out;
 }
 
+/// The brace that closes the one at `open`; a field's specification may hold fields of its own. npos: none.
+size_t closingBrace(std::string_view p, size_t open) {
+    int depth = 0;
+    for (size_t i = open; i < p.size(); i++) {
+        depth += p[i] == '{' ? 1 : p[i] == '}' ? -1 : 0;
+        if (depth == 0)
+            return i;
+    }
+    return p.npos;
+}
+
+/// "{:>{width}}": the fields inside a specification, one level deep.
+std::string filledSpec(Run& run, std::string_view spec, Args& args, size_t& automatic) {
+    std::string out;
+    for (size_t at = 0; at < spec.size();) {
+        const size_t open = std::min(spec.find('{', at), spec.size());
+        out += spec.substr(at, open - at);
+        const size_t close = spec.find('}', open);
+        if (open == spec.size() || close == spec.npos)
+            break;
+        out += toText(run, fieldValue(run, spec.substr(open + 1, close - open - 1), args, automatic)).text;
+        at = close + 1;
+    }
+    return out;
+}
+
 } // namespace
 
 Value formatBraces(Run& run, const TaggedText& pattern, Args& args) {
@@ -415,12 +476,12 @@ Value formatBraces(Run& run, const TaggedText& pattern, Args& args) {
             at = hit + 2;
             continue;
         }
-        const size_t close = p[hit] == '{' ? p.find('}', hit) : p.npos;
+        const size_t close = p[hit] == '{' ? closingBrace(p, hit) : p.npos;
         if (close == p.npos)
             throw Failure("a brace in a pattern stands alone");
         std::string_view field = p.substr(hit + 1, close - hit - 1);
         at = close + 1;
-        std::string_view spec;
+        std::string spec;
         if (const size_t colon = field.find(':'); colon != field.npos) {
             spec = field.substr(colon + 1);
             field = field.substr(0, colon);
@@ -434,12 +495,14 @@ Value formatBraces(Run& run, const TaggedText& pattern, Args& args) {
         if (conversion == 'r' || conversion == 'a') {
             TaggedText shown;
             appendRepr(run, shown, v);
-            v = run.text(std::move(shown));
+            v = run.text(conversion == 'a' ? asciiOnly(shown) : std::move(shown));
         } else if (conversion == 's') {
             v = run.text(toText(run, v));
         } else if (conversion) {
             throw Failure("a pattern has an unknown conversion");
         }
+        if (spec.find('{') != spec.npos)
+            spec = filledSpec(run, spec, args, automatic);
         appendBraceField(run, out, v, spec);
     }
     return run.text(std::move(out));

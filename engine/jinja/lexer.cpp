@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace hearth::engine::jinja {
 
@@ -292,7 +293,11 @@ Token Lexer::lexNumber() {
     const char* end = digits.data() + digits.size();
     const auto result = real ? std::from_chars(digits.data(), end, token.number)
                              : std::from_chars(digits.data(), end, token.integer, base);
-    if (result.ec != std::errc() || result.ptr != end || digits.empty())
+    if (real && result.ec == std::errc::result_out_of_range) // too large, or too small to be other than 0
+        token.number = digits.find("e-") != digits.npos || digits.find("E-") != digits.npos
+                           ? 0.0
+                           : std::numeric_limits<double>::infinity();
+    else if (result.ec != std::errc() || result.ptr != end || digits.empty())
         throw SyntaxError("a number is too large", begin);
     token.kind = real ? Token::Kind::Float : Token::Kind::Integer;
     return token;

@@ -5,6 +5,8 @@
 #include <unicode/uchar.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace hearth::engine::jinja {
 
@@ -12,13 +14,9 @@ namespace {
 
 // --- texts
 
-std::string charsArgument(Run& run, const Args& args) {
-    return textArgument(run, args, 0, "chars", "").text;
-}
-
 template <Side side>
 Value textStrip(Run& run, const Value& self, Args& args) {
-    return run.text(strip(self.text(), side, charsArgument(run, args)));
+    return run.text(strip(self.text(), side, charsArgument(args)));
 }
 
 template <Case how>
@@ -109,6 +107,23 @@ Value textReplace(Run& run, const Value& self, Args& args) {
     return filter(run, self, args);
 }
 
+/// The part of a text that `start` and `end` (arguments 1 and 2, in characters) leave; absent when it begins behind its
+/// end.
+std::optional<std::string_view> givenRange(const std::string& text, const Args& args) {
+    if (!args.get(1, "start") && !args.get(2, "end"))
+        return text;
+    const std::vector<size_t> starts = characterStarts(text);
+    const auto n = static_cast<int64_t>(starts.size()) - 1;
+    const auto bound = [&](size_t index, std::string_view name, int64_t fallback) {
+        const int64_t i = wholeArgument(args, index, name, fallback);
+        return i < 0 ? std::max<int64_t>(std::max<int64_t>(i, -n) + n, 0) : i;
+    };
+    const int64_t begin = bound(1, "start", 0), end = std::min(bound(2, "end", n), n);
+    if (begin > end)
+        return std::nullopt;
+    return std::string_view(text).substr(starts[begin], starts[end] - starts[begin]);
+}
+
 /// startswith and endswith: one text or a tuple of them.
 template <bool atStart>
 Value textStarts(Run& run, const Value& self, Args& args) {
@@ -116,11 +131,12 @@ Value textStarts(Run& run, const Value& self, Args& args) {
         throw Failure("startswith and endswith need a text");
     const Value& what = args.positional[0];
     const std::vector<Value> all = what.isSequence() ? iterate(run, what) : std::vector<Value>{what};
+    const std::optional<std::string_view> range = givenRange(self.text().text, args);
     for (const Value& v : all) {
         if (!v.isString())
             throw Failure(std::string("startswith and endswith need a text, not a ") + v.typeName());
         const std::string& part = v.text().text;
-        if (atStart ? self.text().text.starts_with(part) : self.text().text.ends_with(part))
+        if (range && (atStart ? range->starts_with(part) : range->ends_with(part)))
             return true;
     }
     return false;
@@ -131,33 +147,27 @@ Value textFind(Run& run, const Value& self, Args& args) {
     const std::string part = textArgument(run, args, 0, "sub", "").text;
     const std::string& text = self.text().text;
     run.work(text.size());
-    const std::vector<size_t> starts = characterStarts(text);
-    const auto n = static_cast<int64_t>(starts.size()) - 1;
-    const auto bound = [&](size_t index, std::string_view name, int64_t fallback) {
-        const int64_t i = wholeArgument(args, index, name, fallback);
-        return std::clamp<int64_t>(i < 0 ? std::max<int64_t>(i, -n) + n : i, 0, n);
-    };
-    const size_t begin = starts[bound(1, "start", 0)], end = starts[bound(2, "end", n)];
-    const std::string_view range = std::string_view(text).substr(0, std::max(begin, end));
-    size_t hit = fromRight ? range.rfind(part) : range.find(part, begin);
-    if (hit != std::string::npos && hit < begin)
-        hit = std::string::npos;
+    const std::optional<std::string_view> range = givenRange(text, args);
+    const size_t hit = !range ? std::string::npos : fromRight ? range->rfind(part) : range->find(part);
     if (hit == std::string::npos) {
         if (mustExist)
             throw Failure("the text looked for is not there");
         return int64_t(-1);
     }
-    return static_cast<int64_t>(std::lower_bound(starts.begin(), starts.end(), hit) - starts.begin());
+    const auto before = static_cast<size_t>(range->data() - text.data()) + hit;
+    return static_cast<int64_t>(countCodePoints(std::string_view(text).substr(0, before)));
 }
 
 Value textCount(Run& run, const Value& self, Args& args) {
     const std::string part = textArgument(run, args, 0, "sub", "").text;
-    const std::string& text = self.text().text;
-    run.work(text.size());
+    run.work(self.text().text.size());
+    const std::optional<std::string_view> text = givenRange(self.text().text, args);
+    if (!text)
+        return int64_t(0);
     if (part.empty())
-        return static_cast<int64_t>(characterCount(self.text())) + 1;
+        return static_cast<int64_t>(countCodePoints(*text)) + 1;
     int64_t n = 0;
-    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
+    for (size_t at = text->find(part); at != text->npos; at = text->find(part, at + part.size()))
         n++;
     return n;
 }
@@ -179,14 +189,56 @@ Value everyCharacter(Run& run, const Value& self, const Holds& holds) {
     return !text.empty();
 }
 
+Value textIsDecimal(Run& run, const Value& self, Args&) {
+    return everyCharacter(run, self, [](char32_t c) { return u_isdigit(static_cast<UChar32>(c)) != 0; });
+}
+
 Value textIsDigit(Run& run, const Value& self, Args&) {
     return everyCharacter(run, self, [](char32_t c) {
-        return u_isdigit(static_cast<UChar32>(c)) || (c >= 0xB2 && c <= 0xB3) || c == 0xB9;
+        const int type = u_getIntPropertyValue(static_cast<UChar32>(c), UCHAR_NUMERIC_TYPE);
+        return type == U_NT_DECIMAL || type == U_NT_DIGIT;
     });
 }
 
+bool isNumeric(char32_t c) {
+    return u_getIntPropertyValue(static_cast<UChar32>(c), UCHAR_NUMERIC_TYPE) != U_NT_NONE;
+}
+
 Value textIsNumeric(Run& run, const Value& self, Args&) {
-    return everyCharacter(run, self, [](char32_t c) { return (charClass(c) & kNumber) != 0; });
+    return everyCharacter(run, self, isNumeric);
+}
+
+Value textIsAscii(Run&, const Value& self, Args&) {
+    const std::string& text = self.text().text;
+    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+Value textIsPrintable(Run& run, const Value& self, Args&) {
+    return self.text().text.empty() || everyCharacter(run, self, isPrintable).boolean();
+}
+
+Value textIsIdentifier(Run& run, const Value& self, Args&) {
+    bool first = true;
+    return everyCharacter(run, self, [&](char32_t c) {
+        const auto u = static_cast<UChar32>(c);
+        const bool start = std::exchange(first, false);
+        return c == '_' || u_hasBinaryProperty(u, start ? UCHAR_XID_START : UCHAR_XID_CONTINUE);
+    });
+}
+
+/// Upper case only at the beginning of words, and some.
+Value textIsTitle(Run& run, const Value& self, Args&) {
+    bool cased = false, any = false;
+    const Value all = everyCharacter(run, self, [&](char32_t c) {
+        const auto u = static_cast<UChar32>(c);
+        const bool upper = u_isUUppercase(u) || u_istitle(u);
+        const bool lower = u_isULowercase(u);
+        const bool fits = upper ? !cased : !lower || cased;
+        any = any || upper || lower;
+        cased = upper || lower;
+        return fits;
+    });
+    return all.boolean() && any;
 }
 
 Value textIsAlpha(Run& run, const Value& self, Args&) {
@@ -194,7 +246,7 @@ Value textIsAlpha(Run& run, const Value& self, Args&) {
 }
 
 Value textIsAlnum(Run& run, const Value& self, Args&) {
-    return everyCharacter(run, self, [](char32_t c) { return (charClass(c) & (kLetter | kNumber)) != 0; });
+    return everyCharacter(run, self, [](char32_t c) { return (charClass(c) & kLetter) != 0 || isNumeric(c); });
 }
 
 Value textIsSpace(Run& run, const Value& self, Args&) {
@@ -205,6 +257,29 @@ template <Case how, Case opposite>
 Value textIsCase(Run&, const Value& self, Args&) {
     return mapCase(self.text(), how).text == self.text().text &&
            mapCase(self.text(), opposite).text != self.text().text;
+}
+
+Value textExpandtabs(Run& run, const Value& self, Args& args) {
+    const int64_t size = wholeArgument(args, 0, "tabsize", 8);
+    if (size > 1 << 10)
+        throw Failure("'tabsize' is too large");
+    const TaggedText& text = self.text();
+    TaggedText out;
+    int64_t column = 0;
+    for (size_t i = 0; i < text.text.size();) {
+        const CodePoint c = decodeUtf8(std::string_view(text.text).substr(i));
+        if (c.value != '\t') {
+            append(out, text, i, i + c.length);
+            column = c.value == '\n' || c.value == '\r' ? 0 : column + 1;
+        } else if (size > 0) {
+            const int64_t blanks = size - column % size;
+            append(out, std::string(static_cast<size_t>(blanks), ' '));
+            column += blanks;
+        }
+        run.checkText(out);
+        i += c.length;
+    }
+    return run.text(std::move(out));
 }
 
 enum class Pad { Left, Right, Center, Zeros };
@@ -406,20 +481,25 @@ struct MethodRow {
 
 constexpr MethodRow kTextMethods[] = {
     {"capitalize", textCase<Case::Capitalize>},
-    {"casefold", textCase<Case::Lower>},
+    {"casefold", textCase<Case::Fold>},
     {"center", textPad<Pad::Center>},
     {"count", textCount},
     {"endswith", textStarts<false>},
+    {"expandtabs", textExpandtabs},
     {"find", textFind<false, false>},
     {"format", textFormat},
     {"index", textFind<false, true>},
     {"isalnum", textIsAlnum},
     {"isalpha", textIsAlpha},
-    {"isdecimal", textIsDigit},
+    {"isascii", textIsAscii},
+    {"isdecimal", textIsDecimal},
     {"isdigit", textIsDigit},
+    {"isidentifier", textIsIdentifier},
     {"islower", textIsCase<Case::Lower, Case::Upper>},
     {"isnumeric", textIsNumeric},
+    {"isprintable", textIsPrintable},
     {"isspace", textIsSpace},
+    {"istitle", textIsTitle},
     {"isupper", textIsCase<Case::Upper, Case::Lower>},
     {"join", textJoin},
     {"ljust", textPad<Pad::Left>},
@@ -469,7 +549,7 @@ Method search(const MethodRow (&rows)[n], std::string_view name) {
 struct BoundMethod final : Function {
     BoundMethod(Value s, Method m) : self(std::move(s)), method(m) {}
 
-    Value call(Run& run, Args& args) override { return method(run, self, args); }
+    Value call(Run& run, Args& args) override { return callMethod(run, self, method, args); }
 
     const Value self;
     const Method method;
@@ -485,6 +565,46 @@ Method findMethod(const Value& self, std::string_view name) {
     if (self.is(Object::Kind::List))
         return search(kListMethods, name);
     return self.is(Object::Kind::Tuple) ? search(kTupleMethods, name) : nullptr;
+}
+
+Value escapedTexts(Run& run, const Value& v) {
+    static const Filter escape = findFilter("escape");
+    Args none;
+    if (v.isString())
+        return escape(run, v, none);
+    if (v.isSequence()) {
+        std::vector<Value> out;
+        for (const Value& item : itemsOf(v))
+            out.push_back(item.isString() ? escape(run, item, none) : item);
+        return v.is(Object::Kind::Tuple) ? run.tuple(std::move(out)) : run.list(std::move(out));
+    }
+    if (v.isDict()) {
+        auto* out = run.make<Dict>();
+        for (const auto& [key, item] : dictOf(v).entries)
+            out->set(run, key, item.isString() ? escape(run, item, none) : item);
+        return out;
+    }
+    return v;
+}
+
+Value callMethod(Run& run, const Value& self, Method m, Args& args) {
+    if (!self.isMarkup())
+        return m(run, self, args);
+    if (m == textJoin || m == textFormat)
+        for (Value& v : args.positional)
+            v = escapedTexts(run, v);
+    for (auto& [name, v] : args.named)
+        v = m == textFormat ? escapedTexts(run, v) : v;
+    if (m == textReplace && args.positional.size() > 1)
+        args.positional[1] = escapedTexts(run, args.positional[1]);
+    const Value out = m(run, self, args);
+    if (out.isString())
+        return run.text(out.text(), true);
+    if (out.isSequence())
+        for (Value& item : itemsOf(out))
+            if (item.isString())
+                item = run.text(item.text(), true);
+    return out;
 }
 
 Value method(Run& run, const Value& self, std::string_view name) {

@@ -211,9 +211,10 @@ struct WithNode : Statement {
     Flow run(Run&) const override;
 };
 
-struct ScopeNode : Statement { // generation, block, autoescape
+struct ScopeNode : Statement {                     // generation, block, autoescape
+    enum class Scoping : uint8_t { Own, TopOnly }; // sees what is around it, or only the template's own level
     Block body;
-    bool ownScope = false;
+    Scoping scoping{};
     Flow run(Run&) const override;
 };
 

@@ -368,9 +368,11 @@ private:
         return out;
     }
 
-    const Statement* scopeStatement(std::string_view end, bool ownScope) {
+    using Scoping = ScopeNode::Scoping;
+
+    const Statement* scopeStatement(std::string_view end, Scoping scoping) {
         auto* out = node<ScopeNode>();
-        out->ownScope = ownScope;
+        out->scoping = scoping;
         expectBlockEnd();
         out->body = statements({end});
         advance();
@@ -382,21 +384,21 @@ private:
 
     const Statement* generationStatement() {
         advance();
-        return scopeStatement("endgeneration", false);
+        return scopeStatement("endgeneration", Scoping::Own);
     }
 
     const Statement* blockStatement() {
         advance();
         takeName();
-        skipName("scoped");
+        const bool scoped = skipName("scoped");
         skipName("required");
-        return scopeStatement("endblock", true);
+        return scopeStatement("endblock", scoped ? Scoping::Own : Scoping::TopOnly);
     }
 
     const Statement* autoescapeStatement() {
         advance();
         expression();
-        return scopeStatement("endautoescape", true);
+        return scopeStatement("endautoescape", Scoping::Own);
     }
 
     const Statement* jump(Flow flow) {

@@ -1,8 +1,5 @@
 #include "engine/jinja/builtins.h"
-#include "engine/jinja/run.h"
-#include "engine/unicode.h"
-
-#include <cmath>
+#include "engine/jinja/nodes.h"
 
 namespace hearth::engine::jinja {
 
@@ -67,28 +64,25 @@ bool isSequence(Run&, const Value& v, Args&) {
 }
 
 bool isCallable(Run&, const Value& v, Args&) {
-    return v.is(Object::Kind::Function);
+    return v.is(Object::Kind::Function) || v.isUndefined(); // Python's Undefined has a call, which fails
 }
 
-int64_t wholeOf(const Value& v, const char* test) {
-    if (!v.isWhole())
-        throw Failure(std::string("the test '") + test + "' needs a whole number");
-    return v.whole();
+double remainder(Run& run, const Value& v, const Value& by, const char* test) {
+    if (!v.isNumber() || !by.isNumber())
+        throw Failure(std::string("the test '") + test + "' needs a number");
+    return binary(run, BinaryOperator::Modulo, v, by).number();
 }
 
-bool isOdd(Run&, const Value& v, Args&) {
-    return wholeOf(v, "odd") % 2 != 0;
+bool isOdd(Run& run, const Value& v, Args&) {
+    return remainder(run, v, int64_t(2), "odd") == 1;
 }
 
-bool isEven(Run&, const Value& v, Args&) {
-    return wholeOf(v, "even") % 2 == 0;
+bool isEven(Run& run, const Value& v, Args&) {
+    return remainder(run, v, int64_t(2), "even") == 0;
 }
 
-bool isDivisible(Run&, const Value& v, Args& args) {
-    const int64_t by = wholeOf(other(args, "divisibleby"), "divisibleby");
-    if (by == 0)
-        throw Failure("a division by zero");
-    return by == -1 || wholeOf(v, "divisibleby") % by == 0;
+bool isDivisible(Run& run, const Value& v, Args& args) {
+    return remainder(run, v, other(args, "divisibleby"), "divisibleby") == 0;
 }
 
 template <bool upper>
@@ -133,8 +127,8 @@ bool isSame(Run& run, const Value& v, Args& args) {
     return v.isBool() == o.isBool() && v.isFloat() == o.isFloat() && equal(run, v, o);
 }
 
-bool isEscaped(Run&, const Value&, Args&) {
-    return false;
+bool isEscaped(Run&, const Value& v, Args&) {
+    return v.isMarkup();
 }
 
 bool isFilter(Run&, const Value& v, Args&) {

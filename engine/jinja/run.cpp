@@ -43,9 +43,9 @@ void Run::checkSize(size_t bytes) const {
         throw Failure("a text grows beyond " + std::to_string(limits_.outputBytes >> 20) + " MiB");
 }
 
-Value Run::text(TaggedText t) {
+Value Run::text(TaggedText t, bool markup) {
     checkText(t);
-    return std::make_shared<const Str>(std::move(t), &heap_);
+    return std::make_shared<const Str>(std::move(t), &heap_, markup);
 }
 
 Value Run::text(std::string_view s) {

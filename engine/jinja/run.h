@@ -66,7 +66,7 @@ public:
 
     void checkText(const TaggedText& growing) const { checkSize(growing.text.size()); }
 
-    Value text(TaggedText);
+    Value text(TaggedText, bool markup = false);
     Value text(std::string_view trusted);
     Value list(std::vector<Value>);
     Value tuple(std::vector<Value>);

@@ -167,9 +167,7 @@ Flow WithNode::run(Run& run) const {
 }
 
 Flow ScopeNode::run(Run& run) const {
-    if (!ownScope)
-        return runBlock(body, run);
-    Run::Inner inner(run);
+    Run::Inner inner(run, scoping == Scoping::Own ? run.scope() : nullptr);
     return runBlock(body, run);
 }
 

@@ -37,11 +37,13 @@ Template::Template(std::string_view source, const Limits& limits) : limits_(limi
 
 Template::~Template() = default;
 
-TaggedText Template::render(std::optional<std::tm> now, const std::function<void(Run&)>& fill) const {
+TaggedText Template::render(std::optional<std::tm> now, const std::function<void(Run&)>& fill, double seconds) const {
     std::string what;
     int line = 0;
     try {
-        Run run(*program_, limits_, now);
+        Limits limits = limits_;
+        limits.seconds = std::min(limits.seconds, seconds);
+        Run run(*program_, limits, now);
         try {
             fill(run);
             runBlock(program_->body(), run);

@@ -16,8 +16,8 @@ public:
     explicit Template(std::string_view source, const Limits& limits = {});
     ~Template();
 
-    /// `fill` sets the variables of this run (Run::setGlobal).
-    TaggedText render(std::optional<std::tm> now, const std::function<void(Run&)>& fill) const;
+    /// `fill` sets the variables of this run (Run::setGlobal). It ends within `seconds`, where the limits give more.
+    TaggedText render(std::optional<std::tm> now, const std::function<void(Run&)>& fill, double seconds = 1.0) const;
 
 private:
     const Limits limits_;

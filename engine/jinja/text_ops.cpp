@@ -3,6 +3,8 @@
 #include "engine/unicode.h"
 
 #include <unicode/locid.h>
+#include <unicode/ucasemap.h>
+#include <unicode/uchar.h>
 #include <unicode/unistr.h>
 
 #include <algorithm>
@@ -29,6 +31,24 @@ auto rangeFrom(const TaggedText& t, size_t byte) {
 
 bool isBlank(char32_t c) {
     return (charClass(c) & kSpace) || (c >= 0x1C && c <= 0x1F);
+}
+
+bool isPrintable(char32_t c) {
+    if (c == ' ')
+        return true;
+    switch (u_charType(static_cast<UChar32>(c))) {
+    case U_UNASSIGNED:
+    case U_CONTROL_CHAR:
+    case U_FORMAT_CHAR:
+    case U_SURROGATE:
+    case U_PRIVATE_USE_CHAR:
+    case U_SPACE_SEPARATOR:
+    case U_LINE_SEPARATOR:
+    case U_PARAGRAPH_SEPARATOR:
+        return false;
+    default:
+        return true;
+    }
 }
 
 void append(TaggedText& out, std::string_view trusted) {
@@ -82,16 +102,16 @@ std::vector<size_t> characterStarts(std::string_view text) {
     return starts;
 }
 
-TaggedText strip(const TaggedText& t, Side side, std::string_view chars) {
+TaggedText strip(const TaggedText& t, Side side, std::optional<std::string_view> chars) {
     const std::string_view text = t.text;
     std::vector<char32_t> set;
-    for (size_t i = 0; i < chars.size();) {
-        const CodePoint c = decodeUtf8(chars.substr(i));
+    for (size_t i = 0; chars && i < chars->size();) {
+        const CodePoint c = decodeUtf8(chars->substr(i));
         set.push_back(c.value);
         i += c.length;
     }
     const auto drop = [&](const CodePoint& c) {
-        return set.empty() ? c.valid && isBlank(c.value) : std::find(set.begin(), set.end(), c.value) != set.end();
+        return chars ? std::find(set.begin(), set.end(), c.value) != set.end() : c.valid && isBlank(c.value);
     };
     size_t begin = 0, end = text.size();
     while (side != Side::Right && begin < end) {
@@ -171,14 +191,14 @@ std::vector<TaggedText> splitFromRight(const TaggedText& t, std::string_view sep
         if (static_cast<int64_t>(words.size()) <= most + 1)
             return words;
         // The rest on the left is the text up to the end of the word before the cut.
-        TaggedText rest = strip(t, Side::Right);
+        TaggedText rest = strip(t, Side::Right); // blanks at the left stay with it, as in Python
         for (int64_t i = 0; i < most; i++) {
             const size_t length = words.back().text.size();
             out.push_back(std::move(words.back()));
             words.pop_back();
             rest = strip(slice(rest, 0, rest.text.size() - length), Side::Right);
         }
-        out.push_back(strip(rest, Side::Left));
+        out.push_back(std::move(rest));
         std::reverse(out.begin(), out.end());
         return out;
     }
@@ -194,18 +214,28 @@ std::vector<TaggedText> splitFromRight(const TaggedText& t, std::string_view sep
     return out;
 }
 
+namespace {
+
+/// Python's str.splitlines ends lines at more than line feeds.
+bool endsLine(char32_t c) {
+    return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+} // namespace
+
 std::vector<TaggedText> splitLines(const TaggedText& t, bool keepEnds) {
     std::vector<TaggedText> out;
-    const std::string& s = t.text;
+    const std::string_view s = t.text;
     size_t begin = 0;
     for (size_t i = 0; i < s.size();) {
-        if (s[i] != '\n' && s[i] != '\r') {
-            i++;
-            continue;
+        const CodePoint c = decodeUtf8(s.substr(i));
+        size_t after = i + c.length;
+        if (c.valid && endsLine(c.value)) {
+            after += s.substr(i, 2) == "\r\n";
+            out.push_back(slice(t, begin, keepEnds ? after : i));
+            begin = after;
         }
-        const size_t after = i + (s[i] == '\r' && i + 1 < s.size() && s[i + 1] == '\n' ? 2 : 1);
-        out.push_back(slice(t, begin, keepEnds ? after : i));
-        begin = i = after;
+        i = after;
     }
     if (begin < s.size())
         out.push_back(slice(t, begin, s.size()));
@@ -241,7 +271,7 @@ TaggedText replace(const TaggedText& t, const TaggedText& from, const TaggedText
 
 namespace {
 
-enum class Mapping { Keep, Upper, Lower };
+enum class Mapping { Keep, Upper, Lower, Title, Fold };
 
 std::string mapped(std::string_view s, Mapping m) {
     if (m == Mapping::Keep)
@@ -249,9 +279,9 @@ std::string mapped(std::string_view s, Mapping m) {
     if (std::all_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
         std::string out(s);
         for (char& c : out) {
-            if (m == Mapping::Upper && c >= 'a' && c <= 'z')
+            if ((m == Mapping::Upper || m == Mapping::Title) && c >= 'a' && c <= 'z')
                 c -= 32;
-            else if (m == Mapping::Lower && c >= 'A' && c <= 'Z')
+            else if ((m == Mapping::Lower || m == Mapping::Fold) && c >= 'A' && c <= 'Z')
                 c += 32;
         }
         return out;
@@ -259,6 +289,10 @@ std::string mapped(std::string_view s, Mapping m) {
     auto u = icu::UnicodeString::fromUTF8(icu::StringPiece(s.data(), static_cast<int32_t>(s.size())));
     if (m == Mapping::Upper)
         u.toUpper(icu::Locale::getRoot());
+    else if (m == Mapping::Title) // one character
+        u.toTitle(nullptr, icu::Locale::getRoot(), U_TITLECASE_WHOLE_STRING | U_TITLECASE_NO_BREAK_ADJUSTMENT);
+    else if (m == Mapping::Fold)
+        u.foldCase();
     else
         u.toLower(icu::Locale::getRoot());
     std::string out;
@@ -278,11 +312,13 @@ Mapping mappingOf(Case how, bool begun, char32_t c) {
                : (bits & kLowerLike) && !(bits & kUpperLike) ? Mapping::Upper
                                                              : Mapping::Lower;
     }
+    case Case::Fold:
+        return Mapping::Fold;
     case Case::Title:
     case Case::Capitalize:
         break;
     }
-    return begun ? Mapping::Lower : Mapping::Upper;
+    return begun ? Mapping::Lower : Mapping::Title;
 }
 
 } // namespace
@@ -290,7 +326,7 @@ Mapping mappingOf(Case how, bool begun, char32_t c) {
 TaggedText mapCase(const TaggedText& t, Case how) {
     TaggedText out;
     const std::string_view text = t.text;
-    bool begun = false; // inside a word (Title), behind the first character (Capitalize)
+    bool begun = false; // behind a letter that has cases (Title), behind the first character (Capitalize)
     size_t runBegin = 0;
     Mapping runMapping = Mapping::Keep;
     bool runUntrusted = false;
@@ -303,15 +339,55 @@ TaggedText mapCase(const TaggedText& t, Case how) {
         const CodePoint c = decodeUtf8(text.substr(i));
         const Mapping m = c.valid ? mappingOf(how, begun, c.value) : Mapping::Keep;
         const bool untrusted = untrustedAt(t, i);
-        if (i == runBegin || m != runMapping || untrusted != runUntrusted) {
+        if (i == runBegin || m != runMapping || m == Mapping::Title || untrusted != runUntrusted) {
             flush(i);
             runMapping = m;
             runUntrusted = untrusted;
         }
-        begun = how == Case::Capitalize || (c.valid && (charClass(c.value) & kLetter));
+        begun = how == Case::Capitalize || (c.valid && u_hasBinaryProperty(static_cast<UChar32>(c.value), UCHAR_CASED));
         i += c.length;
     }
     flush(text.size());
+    return out;
+}
+
+TaggedText titleWords(const TaggedText& t) {
+    TaggedText out;
+    const std::string_view text = t.text;
+    size_t begin = 0; // of the word
+    const auto flush = [&](size_t end) {
+        if (end == begin)
+            return;
+        const size_t first = begin + decodeUtf8(text.substr(begin)).length;
+        append(out, mapCase(slice(t, begin, first), Case::Upper));
+        append(out, mapCase(slice(t, first, end), Case::Lower));
+    };
+    for (size_t i = 0; i < text.size();) {
+        const CodePoint c = decodeUtf8(text.substr(i));
+        if (c.valid && (isBlank(c.value) || std::u32string_view(U"-({[<").find(c.value) != std::u32string_view::npos)) {
+            flush(i);
+            append(out, t, i, i + c.length);
+            begin = i + c.length;
+        }
+        i += c.length;
+    }
+    flush(text.size());
+    return out;
+}
+
+TaggedText escapeHtml(const TaggedText& t) {
+    constexpr std::pair<char, std::string_view> escapes[] = {
+        {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
+    TaggedText out;
+    size_t plain = 0;
+    for (size_t i = 0; i < t.text.size(); i++)
+        for (const auto& [c, escape] : escapes)
+            if (t.text[i] == c) {
+                append(out, t, plain, i);
+                append(out, escape, untrustedAt(t, i));
+                plain = i + 1;
+            }
+    append(out, t, plain, t.text.size());
     return out;
 }
 

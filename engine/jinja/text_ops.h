@@ -2,6 +2,7 @@
 
 #include "engine/tokenizer.h"
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -24,18 +25,22 @@ size_t characterCount(const TaggedText&);
 std::vector<size_t> characterStarts(std::string_view);
 
 enum class Side { Both, Left, Right };
-/// Python's strip: `chars` empty means blanks.
-TaggedText strip(const TaggedText&, Side, std::string_view chars = {});
+/// Python's strip; without `chars`, blanks.
+TaggedText strip(const TaggedText&, Side, std::optional<std::string_view> chars = {});
 /// Python's split. An empty separator means runs of blanks. most < 0: no limit.
 std::vector<TaggedText> split(const TaggedText&, std::string_view separator, int64_t most = -1);
 std::vector<TaggedText> splitFromRight(const TaggedText&, std::string_view separator, int64_t most);
 std::vector<TaggedText> splitLines(const TaggedText&, bool keepEnds);
 TaggedText replace(const TaggedText&, const TaggedText& from, const TaggedText& to, int64_t most = -1);
 
-enum class Case { Upper, Lower, Title, Capitalize, Swap };
+enum class Case { Upper, Lower, Title, Capitalize, Swap, Fold };
 TaggedText mapCase(const TaggedText&, Case);
 TaggedText reversed(const TaggedText&);
+/// The filter `title`: words begin behind blanks, hyphens and opening brackets only.
+TaggedText titleWords(const TaggedText&);
+TaggedText escapeHtml(const TaggedText&);
 
-bool isBlank(char32_t); // Python's str.isspace
+bool isBlank(char32_t);     // Python's str.isspace
+bool isPrintable(char32_t); // Python's str.isprintable
 
 } // namespace hearth::engine::jinja

@@ -1,6 +1,7 @@
 #include "engine/jinja/builtins.h"
 
-#include <array>
+#include <string>
+#include <utility>
 
 namespace hearth::engine::jinja {
 
@@ -43,9 +44,22 @@ std::string_view compound(char c) {
     }
 }
 
-std::string field(char c, bool unpadded, const std::tm& t) {
+/// The year and week that ISO 8601 counts a day to: weeks begin on Monday, the first holds the year's first Thursday.
+std::pair<int, int> isoWeek(const std::tm& t) {
+    const auto leap = [](int year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; };
+    int year = t.tm_year + 1900;
+    int thursday = t.tm_yday - (t.tm_wday + 6) % 7 + 3; // of this week, as a day of the year
+    if (thursday < 0)
+        thursday += leap(--year) ? 366 : 365;
+    else if (thursday >= (leap(year) ? 366 : 365))
+        thursday -= leap(year++) ? 366 : 365;
+    return {year, thursday / 7 + 1};
+}
+
+/// `flag`: '-' no padding, '_' blanks, '0' zeros, '^' upper case, '#' the other case; 0: none.
+std::string field(char c, char flag, const std::tm& t) {
     const auto number = [&](int value, int width, char fill = '0') {
-        return padded(value, unpadded ? 1 : width, fill);
+        return padded(value, flag == '-' ? 1 : width, flag == '_' ? ' ' : flag == '0' ? '0' : fill);
     };
     switch (c) {
     case 'a':
@@ -65,12 +79,20 @@ std::string field(char c, bool unpadded, const std::tm& t) {
         return number(t.tm_mday, 2, ' ');
     case 'f':
         return "000000";
+    case 'g':
+        return number(isoWeek(t).first % 100, 2);
+    case 'G':
+        return std::to_string(isoWeek(t).first);
     case 'H':
         return number(t.tm_hour, 2);
     case 'I':
         return number(t.tm_hour % 12 == 0 ? 12 : t.tm_hour % 12, 2);
     case 'j':
         return number(t.tm_yday + 1, 3);
+    case 'k':
+        return number(t.tm_hour, 2, ' ');
+    case 'l':
+        return number(t.tm_hour % 12 == 0 ? 12 : t.tm_hour % 12, 2, ' ');
     case 'm':
         return number(t.tm_mon + 1, 2);
     case 'M':
@@ -79,6 +101,12 @@ std::string field(char c, bool unpadded, const std::tm& t) {
         return "\n";
     case 'p':
         return t.tm_hour < 12 ? "AM" : "PM";
+    case 'P':
+        return t.tm_hour < 12 ? "am" : "pm";
+    case 's': {
+        std::tm copy = t;
+        return std::to_string(timegm(&copy));
+    }
     case 'S':
         return number(t.tm_sec, 2);
     case 't':
@@ -87,6 +115,8 @@ std::string field(char c, bool unpadded, const std::tm& t) {
         return std::to_string(t.tm_wday == 0 ? 7 : t.tm_wday);
     case 'U':
         return number((t.tm_yday + 7 - t.tm_wday) / 7, 2);
+    case 'V':
+        return number(isoWeek(t).second, 2);
     case 'w':
         return std::to_string(t.tm_wday);
     case 'W':
@@ -101,7 +131,7 @@ std::string field(char c, bool unpadded, const std::tm& t) {
     case '%':
         return "%";
     default:
-        return std::string("%") + (unpadded ? "-" : "") + c;
+        return std::string("%") + (flag ? std::string(1, flag) : "") + c;
     }
 }
 
@@ -116,10 +146,18 @@ std::string formatTime(std::string_view pattern, const std::tm& t) {
             out += pattern[i];
             continue;
         }
-        const bool unpadded = pattern[i + 1] == '-' && i + 2 < pattern.size();
-        i += unpadded ? 2 : 1;
+        const bool flagged = std::string_view("-_0^#").find(pattern[i + 1]) != std::string_view::npos;
+        const char flag = flagged && i + 2 < pattern.size() ? pattern[i + 1] : '\0';
+        i += flag ? 2 : 1;
         const std::string_view other = compound(pattern[i]);
-        out += other.empty() ? field(pattern[i], unpadded, t) : formatTime(other, t);
+        std::string part = other.empty() ? field(pattern[i], flag, t) : formatTime(other, t);
+        const bool lower = flag == '#' && pattern[i] == 'p'; // the only field in capitals
+        for (char& c : part)
+            if (lower && c >= 'A' && c <= 'Z')
+                c = static_cast<char>(c + 32);
+            else if (!lower && (flag == '^' || flag == '#') && c >= 'a' && c <= 'z')
+                c = static_cast<char>(c - 32);
+        out += part;
     }
     return out;
 }

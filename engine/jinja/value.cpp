@@ -4,8 +4,6 @@
 #include "engine/tokenizer/text_table.h"
 #include "engine/unicode.h"
 
-#include <unicode/uchar.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -30,7 +28,7 @@ void Heap::take(size_t bytes) {
     used_ += bytes;
 }
 
-Str::Str(TaggedText text, Heap* heap) : tagged(std::move(text)), heap_(heap) {
+Str::Str(TaggedText text, Heap* heap, bool isMarkup) : tagged(std::move(text)), markup(isMarkup), heap_(heap) {
     if (!heap_)
         return;
     charged_ = sizeof(Str) + tagged.text.capacity() + tagged.untrusted.capacity() * sizeof(TaggedText::Range);
@@ -270,9 +268,9 @@ void appendStringRepr(TaggedText& out, const TaggedText& t) {
             std::snprintf(escape, sizeof escape, "\\%c", v == '\n' ? 'n' : v == '\r' ? 'r' : 't');
         else if (v == '\\' || v == static_cast<unsigned char>(quote))
             std::snprintf(escape, sizeof escape, "\\%c", static_cast<char>(v));
-        else if (v < 0x20 || v == 0x7F || (v >= 0x80 && v < 0x100 && !u_isprint(static_cast<UChar32>(v))))
+        else if (v < 0x20 || v == 0x7F || (v >= 0x80 && v < 0x100 && !isPrintable(v)))
             std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(v));
-        else if (v >= 0x100 && (!u_isprint(static_cast<UChar32>(v)) || (charClass(v) & kSpace)))
+        else if (v >= 0x100 && !isPrintable(v))
             std::snprintf(escape, sizeof escape, v < 0x10000 ? "\\u%04x" : "\\U%08x", static_cast<unsigned>(v));
         if (escape[0])
             append(out, escape, untrusted);
@@ -291,6 +289,20 @@ void appendItems(Run& run, TaggedText& out, const std::vector<Value>& items, int
     }
 }
 
+void appendEntries(Run& run, TaggedText& out, const Dict& dict, int depth) {
+    append(out, "{");
+    bool first = true;
+    for (const auto& [k, v] : dict.entries) {
+        if (!first)
+            append(out, ", ");
+        first = false;
+        appendRepr(run, out, k, depth + 1);
+        append(out, ": ");
+        appendRepr(run, out, v, depth + 1);
+    }
+    append(out, "}");
+}
+
 void appendObject(Run& run, TaggedText& out, const Object& o, int depth) {
     switch (o.kind) {
     case Object::Kind::List:
@@ -305,22 +317,13 @@ void appendObject(Run& run, TaggedText& out, const Object& o, int depth) {
         append(out, items.size() == 1 ? ",)" : ")");
         break;
     }
-    case Object::Kind::Dict: {
-        append(out, "{");
-        bool first = true;
-        for (const auto& [k, v] : static_cast<const Dict&>(o).entries) {
-            if (!first)
-                append(out, ", ");
-            first = false;
-            appendRepr(run, out, k, depth + 1);
-            append(out, ": ");
-            appendRepr(run, out, v, depth + 1);
-        }
-        append(out, "}");
+    case Object::Kind::Dict:
+        appendEntries(run, out, static_cast<const Dict&>(o), depth);
         break;
-    }
     case Object::Kind::Namespace:
-        append(out, "<Namespace>");
+        append(out, "<Namespace ");
+        appendEntries(run, out, static_cast<const Dict&>(o), depth);
+        append(out, ">");
         break;
     case Object::Kind::Loop:
         append(out, "<LoopContext>");
@@ -339,7 +342,9 @@ void appendRepr(Run& run, TaggedText& out, const Value& v, int depth) {
     run.checkText(out);
     if (v.isString()) {
         run.work(v.text().text.size());
+        append(out, v.isMarkup() ? "Markup(" : "");
         appendStringRepr(out, v.text());
+        append(out, v.isMarkup() ? ")" : "");
     } else if (const Object* o = v.object()) {
         appendObject(run, out, *o, depth);
     } else if (v.isUndefined()) {

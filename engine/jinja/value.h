@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,11 +33,12 @@ private:
 /// An immutable text with its provenance.
 class Str {
 public:
-    Str(TaggedText text, Heap* heap);
+    Str(TaggedText text, Heap* heap, bool markup = false);
     ~Str();
     Str(const Str&) = delete;
 
     const TaggedText tagged;
+    const bool markup; // Python's Markup: what is added to it is escaped first
 
 private:
     Heap* heap_; // null: a literal, which belongs to the template
@@ -108,6 +110,8 @@ public:
 
     const TaggedText& text() const { return std::get<StrPtr>(v_)->tagged; } // isString()
 
+    bool isMarkup() const { return isString() && std::get<StrPtr>(v_)->markup; }
+
     int64_t whole() const { return isBool() ? std::get<bool>(v_) : std::get<int64_t>(v_); }
 
     double number() const { return isFloat() ? std::get<double>(v_) : static_cast<double>(whole()); }
@@ -126,6 +130,7 @@ struct List : Object {
     explicit List(std::vector<Value> v, bool tuple) : Object(tuple ? Kind::Tuple : Kind::List), items(std::move(v)) {}
 
     std::vector<Value> items;
+    std::span<const std::string_view> names; // of the places of a tuple that has them
 };
 
 /// Insertion ordered. Used for dicts and namespaces.

@@ -1,5 +1,4 @@
 #include "engine/chat_template.h"
-#include "engine/reply.h"
 
 #include "engine/error.h"
 #include "tests/engine/text/vocabulary_files.h"
@@ -211,6 +210,18 @@ TEST(ChatTemplate, KnowsThoughtMarks) {
     EXPECT_EQ(make(kChatMl)->thoughtOpen(), "");
 }
 
+// Some templates know contents as lists only.
+TEST(ChatTemplate, ContentsAsLists) {
+    const auto parts = make("{% for m in messages %}<{{ m.role }}>{% for p in m.content %}{% if p.type == 'text' %}"
+                            "{{ p.text }}{% endif %}{% endfor %}{% endfor %}");
+    const TaggedText t = parts->render(conversation({{.role = "user", .content = "hi"}}));
+    EXPECT_EQ(t.text, "<user>hi");
+    EXPECT_EQ(untrustedPart(t), "......hi");
+    const auto either = make("{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}"
+                             "{% for p in m.content %}[{{ p.type }}{{ p.text }}]{% endfor %}{% endif %}{% endfor %}");
+    EXPECT_EQ(either->render(conversation({{.role = "user", .content = "hi"}})).text, "hi");
+}
+
 TEST(ChatTemplate, ManyThreadsShareOne) {
     const auto t = make(kChatMl);
     const auto input = conversation({{.role = "user", .content = "hi"}, {.role = "assistant", .content = "yo"}});
@@ -224,104 +235,6 @@ TEST(ChatTemplate, ManyThreadsShareOne) {
         });
     threads.clear();
     EXPECT_EQ(wrong, 0);
-}
-
-// --- ThoughtSplitter
-
-/// Runs a reply through a splitter: thoughts, answer.
-std::pair<std::string, std::string> split(const Tokenizer& tokenizer, const ChatTemplate& chatTemplate,
-                                          std::string_view prompt, const std::vector<TokenId>& reply) {
-    ThoughtSplitter splitter(tokenizer, chatTemplate, prompt);
-    std::string thoughts, answer;
-    bool thought = false;
-    for (const TokenId id : reply) {
-        bool isMark = false;
-        thought = splitter.push(id, isMark);
-        std::string& out = thought ? thoughts : answer;
-        out += splitter.released();
-        if (!isMark)
-            tokenizer.appendBytes(id, out);
-    }
-    (thought ? thoughts : answer) += splitter.finish();
-    return {thoughts, answer};
-}
-
-using Parts = std::pair<std::string, std::string>;
-
-TEST(ThoughtSplitter, ByTokenId) {
-    nlohmann::json m = tinyVocabularies()["gpt2"]["metadata"];
-    for (const char* text : {"<think>", "</think>"}) {
-        m["tokenizer.ggml.tokens"].push_back(text);
-        m["tokenizer.ggml.token_type"].push_back(4);
-    }
-    const auto tokenizer = Tokenizer::fromMetadata(metadataFromJson(m));
-    const auto t = make("{{ '<think></think>' }}");
-    const auto ids = [&](std::string_view text) { return tokenizer->encodeSpecial(text); };
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("<think>hm</think>yes")), Parts("hm", "yes"));
-    EXPECT_EQ(split(*tokenizer, *t, "assistant\n<think>\n", ids("hm</think>yes")), Parts("hm", "yes"));
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("no thoughts")), Parts("", "no thoughts"));
-    // A closing tag spelled in ordinary tokens is text, inside and outside.
-    const std::string spelled = "</think>";
-    auto reply = ids("<think>a ");
-    const TaggedText text{spelled, {{0, spelled.size()}}};
-    const auto plain = tokenizer->encode(text);
-    reply.insert(reply.end(), plain.begin(), plain.end());
-    const auto rest = ids(" b</think>c");
-    reply.insert(reply.end(), rest.begin(), rest.end());
-    EXPECT_EQ(split(*tokenizer, *t, "", reply), Parts("a </think> b", "c"));
-    EXPECT_EQ(split(*tokenizer, *t, "", plain), Parts("", "</think>"));
-}
-
-TEST(ThoughtSplitter, TagsThatAreOrdinaryText) {
-    const auto tokenizer = Tokenizer::fromMetadata(metadataFromJson(tinyVocabularies()["gpt2"]["metadata"]));
-    const auto t = make("{{ '<think></think>' }}");
-    const auto ids = [&](std::string_view text) { return tokenizer->encode(text); };
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("<think>hm</think>yes")), Parts("hm", "yes"));
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("\n<think>a < b </thin c</think>yes")), Parts("a < b </thin c", "yes"));
-    EXPECT_EQ(split(*tokenizer, *t, "<think>\n", ids("hm</think>yes")), Parts("hm", "yes"));
-    // Not at the beginning: text.
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("use <think>x</think>")), Parts("", "use <think>x</think>"));
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("<thing>")), Parts("", "<thing>"));
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("  plain")), Parts("", "  plain"));
-    // The reply ends in the middle of what may become a tag.
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("<thi")), Parts("", "<thi"));
-    EXPECT_EQ(split(*tokenizer, *t, "<think>\n", ids("a </th")), Parts("a </th", ""));
-    // After the answer has begun, tags are text.
-    EXPECT_EQ(split(*tokenizer, *t, "", ids("<think>a</think>b<think>c")), Parts("a", "b<think>c"));
-}
-
-/// Logits whose greedy choice is `id`.
-std::vector<float> choosing(TokenId id, int nVocab) {
-    std::vector<float> logits(static_cast<size_t>(nVocab), 0.0f);
-    logits[static_cast<size_t>(id)] = 1.0f;
-    return logits;
-}
-
-TEST(Reply, LosesNoTextThatLooksLikeATag) {
-    const auto makeText = [] {
-        auto text = std::make_shared<ModelText>();
-        text->tokenizer = Tokenizer::fromMetadata(metadataFromJson(tinyVocabularies()["gpt2"]["metadata"]));
-        text->chatTemplate = make("{{ '<think></think>' }}");
-        text->contextTokens = 1000;
-        return text;
-    };
-    for (const std::string said : {"<thing> is a word", "  indented", "<thi", "<think>a < b</think>c", "plain"}) {
-        const auto text = makeText();
-        GenerationRequest request;
-        request.prompt = {1};
-        request.sampling.temperature = 0;
-        std::string thoughts, answer;
-        request.onToken = [&](const TokenOut& t) { (t.thought ? thoughts : answer) += t.text; };
-        Reply reply(1, 1, std::move(request), text, text->tokenizer->size());
-        for (const TokenId id : text->tokenizer->encode(said)) {
-            std::vector<float> logits = choosing(id, text->tokenizer->size());
-            ASSERT_FALSE(reply.accept(logits));
-        }
-        reply.finish(StopReason::EndOfTurn);
-        const bool thinks = said.starts_with("<think>");
-        EXPECT_EQ(thoughts, thinks ? "a < b" : "");
-        EXPECT_EQ(answer, thinks ? "c" : said);
-    }
 }
 
 } // namespace

@@ -113,6 +113,16 @@ TEST(JinjaHostile, BombsOfText) {
 }
 
 TEST(JinjaHostile, FiltersWithAbsurdNumbers) {
+    mustFail("{{ 'x'.expandtabs(10**9) }}", "large");
+    mustFail("{{ 'x' | wordwrap(0) }}", "at least 1");
+    mustFail("{{ ('x' * 10**7) | wordwrap(1) }}", "1 MiB");
+    mustFail("{{ ('&' * 10**7) | e }}", "MiB");
+    mustFail("{{ ('<' * 10**7) | safe + '<' + ('&' * 10**7) }}", "MiB");
+    mustFail("{{ '{:>{w}}'.format('a', w=10**9) }}", "wide");
+    mustFail("{{ '{:>{w'.format('a', w=1) }}", "");
+    EXPECT_EQ(outcome("{{ ('&' * 10**5) | striptags | length }}").text, "100000");
+    EXPECT_EQ(outcome("{{ 1e308 | filesizeformat | length > 0 }}").text, "True");
+    EXPECT_EQ(outcome("{{ 1e400 }} {{ -1e400 }} {{ 1e-400 }}").text, "inf -inf 0.0");
     mustFail("{{ 'a' | indent(10**9) }}", "large");
     mustFail("{{ [1] | batch(0) }}", "batch");
     mustFail("{{ [1] | batch(10**9, 'x') }}", "");

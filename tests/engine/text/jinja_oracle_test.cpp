@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
 
 namespace hearth::engine {
 namespace {
@@ -28,8 +29,10 @@ std::tm referenceNow() { // Friday, 2025-07-04 09:05:03, as in the reference
     return t;
 }
 
-void checkCases(const std::string& name, const std::string& source, const nlohmann::ordered_json& cases) {
+/// How many of the cases agree.
+int checkCases(const std::string& name, const std::string& source, const nlohmann::ordered_json& cases) {
     const auto chatTemplate = ChatTemplate::fromSource(source, "", "");
+    int agree = 0;
     for (const auto& c : cases) {
         std::string got, error;
         try {
@@ -41,27 +44,34 @@ void checkCases(const std::string& name, const std::string& source, const nlohma
         if (c.contains("expected")) {
             EXPECT_EQ(error, "") << where;
             EXPECT_EQ(got, c["expected"].get<std::string>()) << where;
+            agree += error.empty() && got == c["expected"].get<std::string>();
         } else if (c["error"]["type"] == "TemplateError") {
             // The template raised it itself: ours must fail with the same words.
-            EXPECT_NE(error.find(c["error"]["message"].get<std::string>()), std::string::npos)
-                << where << ": " << error;
+            const bool fails = error.find(c["error"]["message"].get<std::string>()) != std::string::npos;
+            EXPECT_TRUE(fails) << where << ": " << error;
+            agree += fails;
+        } else {
+            agree++; // a mistake that Python finds: a more lenient answer is right, too
         }
     }
+    return agree;
 }
 
 TEST(JinjaOracles, PublishedTemplates) {
     const auto folder = sharedFolder() / "data/chat_templates";
     if (!std::filesystem::exists(folder))
         GTEST_SKIP() << "no published templates in " << folder;
-    int templates = 0;
+    int templates = 0, count = 0, agree = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         if (entry.path().extension() != ".jinja")
             continue;
         const std::string name = entry.path().stem().string();
         const auto cases = nlohmann::ordered_json::parse(readFile(folder / (name + ".cases.json")));
-        checkCases(name, readFile(entry.path()), cases["cases"]);
+        agree += checkCases(name, readFile(entry.path()), cases["cases"]);
+        count += static_cast<int>(cases["cases"].size());
         templates++;
     }
+    std::cout << templates << " templates, " << agree << " of " << count << " cases agree\n";
     EXPECT_GE(templates, 1);
 }
 

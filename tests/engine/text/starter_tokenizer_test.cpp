@@ -1,6 +1,7 @@
 // The starter model's own tokenizer, against the reference ids.
 
 #include "engine/chat_template.h"
+#include "engine/chat_template_families.h"
 #include "engine/checkpoint.h"
 #include "tests/engine/text/vocabulary_files.h"
 
@@ -36,6 +37,10 @@ protected:
     std::unique_ptr<Checkpoint> checkpoint_;
     std::unique_ptr<Tokenizer> tokenizer_;
 };
+
+TEST_F(StarterTokenizer, HasNothingToTellOfItsTemplate) {
+    EXPECT_EQ(inspectTemplate(checkpoint_->metadata()), std::vector<std::string>());
+}
 
 TEST_F(StarterTokenizer, GivesTheReferenceIdsOfPrompts) {
     const auto file = sharedFolder() / "data/starter/cases.json";

@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 #include "engine/gguf.h"
+#include "engine/hf/folder.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +13,8 @@
 namespace hearth::engine {
 
 namespace {
+
+constexpr uint64_t kDerivedAlignment = 64;
 
 struct TypeName {
     uint32_t ggmlId;
@@ -112,6 +115,8 @@ void checkSplit(const Metadata& metadata, const std::string& path, int number, i
 std::string TensorEntry::typeName() const {
     if (type)
         return std::string(type->name);
+    if (!foreignType.empty())
+        return printable(foreignType);
     for (const TypeName& foreign : kForeignTypes)
         if (foreign.ggmlId == ggmlId)
             return std::string(foreign.name);
@@ -136,9 +141,13 @@ void setFromText(Metadata& metadata, const std::string& key, const std::string& 
                         *now));
 }
 
-void Checkpoint::add(GgufPart part, int file) {
-    for (TensorEntry& tensor : part.tensors) {
-        tensor.file = file;
+void Checkpoint::addFile(std::unique_ptr<MappedFile> file) {
+    memories_.push_back(file->bytes());
+    files_.push_back(std::move(file));
+}
+
+void Checkpoint::add(std::vector<TensorEntry> tensors) {
+    for (TensorEntry& tensor : tensors) {
         if (!byName_.emplace(tensor.name, tensors_.size()).second)
             throw Error("The tensor " + printable(tensor.name) + " is in two parts of the model.");
         tensors_.push_back(std::move(tensor));
@@ -154,11 +163,34 @@ Checkpoint Checkpoint::fromPart(GgufPart part) {
     Checkpoint checkpoint;
     checkpoint.format_ = "GGUF v" + std::to_string(part.version);
     checkpoint.metadata_ = std::move(part.metadata);
-    checkpoint.add(std::move(part), 0);
+    checkpoint.add(std::move(part.tensors));
     return checkpoint;
 }
 
 Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides) {
+    const std::string folder = hfFolderOf(path);
+    Checkpoint checkpoint = folder.empty() ? openGguf(path) : openFolder(folder);
+    checkpoint.apply(overrides);
+    return checkpoint;
+}
+
+Checkpoint Checkpoint::openFolder(const std::string& path) {
+    HfFolder folder = readHfFolder(path);
+    Checkpoint checkpoint;
+    for (auto& file : folder.files)
+        checkpoint.addFile(std::move(file));
+    checkpoint.isFolder_ = true;
+    checkpoint.metadata_ = std::move(folder.metadata);
+    checkpoint.tokenizerPath_ = std::move(folder.tokenizerPath);
+    const size_t n = checkpoint.files_.size();
+    checkpoint.format_ = "safetensors, " + std::to_string(n) + (n == 1 ? " file" : " files");
+    checkpoint.add(std::move(folder.tensors));
+    if (checkpoint.changed())
+        throw Error("The files of " + printable(path, 400) + " changed while they were read.");
+    return checkpoint;
+}
+
+Checkpoint Checkpoint::openGguf(const std::string& path) {
     const auto parse = [](const MappedFile& file) {
         GgufPart part = parseGguf(file.bytes(), file.path());
         if (file.truncated())
@@ -180,19 +212,20 @@ Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<s
     if (nParts > 1)
         checkSplit(part.metadata, first, 1, nParts);
     Checkpoint checkpoint = fromPart(std::move(part));
-    checkpoint.files_.push_back(std::move(file));
+    checkpoint.addFile(std::move(file));
     for (int number = 2; number <= nParts; ++number) {
         auto next = std::make_unique<MappedFile>(splitPath(split, number));
         GgufPart nextPart = parse(*next);
         checkSplit(nextPart.metadata, next->path(), number, nParts);
-        checkpoint.add(std::move(nextPart), number - 1);
-        checkpoint.files_.push_back(std::move(next));
+        for (TensorEntry& tensor : nextPart.tensors)
+            tensor.file = number - 1;
+        checkpoint.add(std::move(nextPart.tensors));
+        checkpoint.addFile(std::move(next));
     }
     const int64_t nTensors = checkpoint.metadata_.integer("split.tensors.count", -1);
     if (nParts > 1 && nTensors >= 0 && nTensors != static_cast<int64_t>(checkpoint.tensors_.size()))
         throw Error("The parts of " + printable(first, 400) + " hold " + std::to_string(checkpoint.tensors_.size()) +
                     " tensors together, but should hold " + std::to_string(nTensors) + ".");
-    checkpoint.apply(overrides);
     return checkpoint;
 }
 
@@ -202,9 +235,64 @@ const TensorEntry* Checkpoint::find(std::string_view name) const {
 }
 
 std::span<const std::byte> Checkpoint::bytes(const TensorEntry& tensor) const {
-    if (static_cast<size_t>(tensor.file) >= files_.size())
+    const auto memory = static_cast<size_t>(tensor.file);
+    if (memory >= memories_.size() || tensor.derivation || !tensor.parts.empty())
         return {};
-    return files_[static_cast<size_t>(tensor.file)]->bytes().subspan(tensor.offset, tensor.bytes);
+    return memories_[memory].subspan(tensor.offset, tensor.bytes);
+}
+
+void Checkpoint::read(const TensorEntry& tensor, std::span<std::byte> out) const {
+    if (tensor.derivation) {
+        (*tensor.derivation)(Memories(memories_).first(files_.size()), out);
+        return;
+    }
+    const auto copy = [&](BytePlace place, size_t at, size_t n) {
+        const auto from = memories_[static_cast<size_t>(place.file)].subspan(place.offset, n);
+        std::copy(from.begin(), from.end(), out.begin() + static_cast<ptrdiff_t>(at));
+    };
+    if (tensor.parts.empty())
+        copy({tensor.file, tensor.offset}, 0, tensor.bytes);
+    const size_t each = tensor.parts.empty() ? 0 : tensor.bytes / tensor.parts.size();
+    for (size_t i = 0; i < tensor.parts.size(); ++i)
+        copy(tensor.parts[i], i * each, each);
+}
+
+uint64_t Checkpoint::derivedBytes() const {
+    uint64_t sum = 0;
+    for (const TensorEntry& tensor : tensors_)
+        if (tensor.derivation || !tensor.parts.empty())
+            sum += (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+    return sum;
+}
+
+bool Checkpoint::derive(const std::function<bool(double)>& progress) {
+    const uint64_t total = derivedBytes();
+    if (total == 0)
+        return true;
+    // Operator new aligns to 16 bytes, which suffices; lines of the cache are kept apart by the offsets.
+    auto bytes = std::make_unique_for_overwrite<std::byte[]>(total);
+    std::vector<uint64_t> offsets;
+    uint64_t used = 0;
+    for (const TensorEntry& tensor : tensors_) {
+        if (!tensor.derivation && tensor.parts.empty())
+            continue;
+        if (progress && !progress(static_cast<double>(used) / static_cast<double>(total)))
+            return false;
+        read(tensor, {bytes.get() + used, tensor.bytes});
+        offsets.push_back(used);
+        used += (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+    }
+    auto offset = offsets.begin();
+    for (TensorEntry& tensor : tensors_)
+        if (tensor.derivation || !tensor.parts.empty()) {
+            tensor.file = static_cast<int>(memories_.size());
+            tensor.offset = *offset++;
+            tensor.derivation.reset();
+            tensor.parts.clear();
+        }
+    memories_.emplace_back(bytes.get(), total);
+    owned_.push_back(std::move(bytes));
+    return true;
 }
 
 uint64_t Checkpoint::fileBytes() const {

@@ -188,8 +188,8 @@ ModelConfig readModelConfig(const Checkpoint& checkpoint) {
 ModelWeights bindWeights(const Checkpoint& checkpoint, const ModelConfig& config, kernels::Backend& backend,
                          std::vector<kernels::MemoryId>& memories) {
     std::vector<kernels::MemoryId> files;
-    for (const auto& file : checkpoint.files()) {
-        files.push_back(backend.adopt(file->bytes().data(), file->bytes().size()));
+    for (const std::span<const std::byte> memory : checkpoint.memories()) {
+        files.push_back(backend.adopt(memory.data(), memory.size()));
         memories.push_back(files.back());
     }
     ModelWeights weights;
@@ -290,6 +290,13 @@ std::vector<int> FamilyKeys::perLayer(std::string_view key, int nLayers, int low
         out.push_back(static_cast<int>(values[i]));
     }
     return out;
+}
+
+kernels::RopeOrder ropeOrderOf(const Metadata& metadata, kernels::RopeOrder ofGguf) {
+    const std::string order = metadata.text("hearth.rope_order", "");
+    return order == "neox"          ? kernels::RopeOrder::Neox
+           : order == "interleaved" ? kernels::RopeOrder::Interleaved
+                                    : ofGguf;
 }
 
 std::vector<float> llama3RopeFactors(int dims, float theta, float factor, float lowFrequencyFactor,

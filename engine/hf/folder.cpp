@@ -156,6 +156,20 @@ void readPooling(const json& pooling, Metadata& out) {
             out.set(out.text("general.architecture", "") + ".pooling_type", number);
 }
 
+/// "Qwen3-8B" from ".../Qwen3-8B/", or from ".../models--Qwen--Qwen3-8B/snapshots/9c925d64", as download caches have
+/// it.
+std::string nameOf(const fs::path& folder) {
+    std::error_code error;
+    fs::path path = fs::absolute(folder, error).lexically_normal();
+    if (!path.has_filename())
+        path = path.parent_path();
+    if (path.parent_path().filename() != "snapshots")
+        return path.filename().string();
+    const std::string name = path.parent_path().parent_path().filename().string();
+    const size_t owner = name.rfind("--");
+    return owner == name.npos ? name : name.substr(owner + 2);
+}
+
 } // namespace
 
 std::string hfFolderOf(const std::string& path) {
@@ -216,6 +230,7 @@ HfFolder readHfFolder(const std::string& path) {
     checkIndex(index, stored);
     HfFolder out = hfFolderFrom(texts, stored);
     out.files = std::move(files);
+    out.metadata.set("general.name", nameOf(folder));
     if (fs::exists(folder / "tokenizer.json", error))
         out.tokenizerPath = (folder / "tokenizer.json").string();
     return out;

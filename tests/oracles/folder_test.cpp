@@ -3,10 +3,12 @@
 
 #include "engine/checkpoint.h"
 #include "engine/error.h"
+#include "engine/model.h"
 #include "tests/oracles/oracle.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -18,21 +20,25 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Folders that hold both forms of a model: those of the reference data, and of HEARTH_ORACLES where that is set.
+/// Where folders of oracles lie: the reference data, and HEARTH_ORACLES where that is set.
+std::vector<std::string> oracleRoots() {
+    const char* shared = std::getenv("HEARTH_SHARED");
+    std::vector<std::string> roots = {HEARTH_TEST_DATA "/oracles",
+                                      std::string(shared ? shared : HEARTH_SOURCE_DIR "/../shared") + "/data/oracles"};
+    if (const char* more = std::getenv("HEARTH_ORACLES"))
+        roots.emplace_back(more);
+    std::erase_if(roots, [](const std::string& root) { return !fs::is_directory(root); });
+    return roots;
+}
+
+/// Folders that hold both forms of a model.
 std::vector<std::string> pairs() {
     std::set<std::string> found;
-    std::vector<std::string> roots = {HEARTH_TEST_DATA "/oracles"};
-    const char* shared = std::getenv("HEARTH_SHARED");
-    roots.push_back(std::string(shared ? shared : HEARTH_SOURCE_DIR "/../shared") + "/data/oracles");
-    if (const char* more = std::getenv("HEARTH_ORACLES"))
-        roots.push_back(more);
-    for (const std::string& root : roots) {
-        std::error_code error;
-        for (const auto& entry : fs::directory_iterator(root, error))
+    for (const std::string& root : oracleRoots())
+        for (const auto& entry : fs::directory_iterator(root))
             if (fs::exists(entry.path() / "hf/config.json") &&
                 (fs::exists(entry.path() / "model.gguf.xz") || fs::exists(entry.path() / "model.gguf")))
                 found.insert(entry.path().string());
-    }
     return {found.begin(), found.end()};
 }
 
@@ -171,6 +177,82 @@ TEST(Folders, HoldWhatTheirGgufHolds) {
     }
     RecordProperty("compared", compared);
     std::printf("%d folders compared\n", compared);
+}
+
+// ---- logits
+
+/// A folder of an oracle: "hf", or another form of it, which may have a reference of its own.
+struct FolderCase {
+    std::string folder;    // ".../deepseek_v3/hf_fp8"
+    std::string reference; // its path up to the ending: ".../deepseek_v3/hf_fp8" or ".../deepseek_v3/"
+    nlohmann::json expected;
+};
+
+std::vector<FolderCase> folderCases() {
+    std::vector<FolderCase> cases;
+    for (const std::string& root : oracleRoots())
+        for (const auto& oracle : fs::directory_iterator(root)) {
+            if (!oracle.is_directory())
+                continue;
+            for (const auto& form : fs::directory_iterator(oracle.path())) {
+                const std::string path = form.path().string();
+                if (!form.path().filename().string().starts_with("hf") || !fs::exists(form.path() / "config.json"))
+                    continue;
+                const bool own = fs::exists(path + ".json");
+                const std::string reference = own ? path + "_" : oracle.path().string() + "/";
+                cases.push_back({path, reference, readJson(own ? path + ".json" : reference + "expected.json")});
+            }
+        }
+    return cases;
+}
+
+/// Greedy ids and logits of a folder in exact numerics, the prompt in one piece and cut.
+void expectReference(Engine& engine, ModelId model, const FolderCase& c) {
+    const double atol = c.expected["tolerance"]["atol"], rtol = c.expected["tolerance"]["rtol"];
+    const auto nVocab = static_cast<size_t>(engine.info(model).nVocab);
+    for (const auto& [prompt, file] : {std::pair{"long", "logits.npy"}, std::pair{"short", "logits_short.npy"}}) {
+        const nlohmann::json& want = c.expected["prompts"][prompt];
+        const auto ids = want["ids"].get<std::vector<TokenId>>();
+        const std::vector<float> last = readNpy(c.reference + file);
+        for (const Engine::EvalOptions& pieces :
+             std::initializer_list<Engine::EvalOptions>{{}, {.chunk = 1}, {.chunk = 7, .restoreAt = 3}}) {
+            const std::vector<float> logits = engine.eval(model, ids, pieces);
+            ASSERT_EQ(logits.size(), ids.size() * nVocab);
+            for (size_t i = 0; i < ids.size(); ++i)
+                EXPECT_EQ(argmax(&logits[i * nVocab], nVocab), want["argmax"][i].get<int>()) << "position " << i;
+            EXPECT_LE(
+                distance(logits.data() + logits.size() - last.size(), last.data(), last.size(), atol, rtol).excess, 0);
+        }
+        if (want.contains("greedy")) {
+            const auto tokens = want["greedy"].get<std::vector<TokenId>>();
+            EXPECT_EQ(greedy(engine, model, ids, static_cast<int>(tokens.size())), tokens);
+        }
+    }
+}
+
+TEST(Folders, GiveTheReferenceLogits) {
+    int run = 0;
+    for (const FolderCase& c : folderCases()) {
+        SCOPED_TRACE(c.folder);
+        if (c.expected.value("kind", "decoder") == "encoder")
+            continue;
+        const auto engine = std::make_unique<Engine>(EngineOptions{.threads = 2});
+        try {
+            const std::string family = Checkpoint::open(c.folder).metadata().text("general.architecture", "");
+            const auto known = architectures();
+            if (std::none_of(known.begin(), known.end(), [&](const Architecture& a) { return a.name == family; })) {
+                std::printf("%s: the family %s is not there\n", c.folder.c_str(), family.c_str());
+                continue;
+            }
+            const ModelId model = engine->load({.path = c.folder, .numerics = Numerics::Exact});
+            expectReference(*engine, model, c);
+            ++run;
+        } catch (const Error& error) {
+            ADD_FAILURE() << error.what();
+        }
+    }
+    EXPECT_GE(run, 1);
+    std::printf("%d folders run\n", run);
 }
 
 } // namespace

@@ -292,13 +292,6 @@ std::vector<int> FamilyKeys::perLayer(std::string_view key, int nLayers, int low
     return out;
 }
 
-kernels::RopeOrder ropeOrderOf(const Metadata& metadata, kernels::RopeOrder ofGguf) {
-    const std::string order = metadata.text("hearth.rope_order", "");
-    return order == "neox"          ? kernels::RopeOrder::Neox
-           : order == "interleaved" ? kernels::RopeOrder::Interleaved
-                                    : ofGguf;
-}
-
 std::vector<float> llama3RopeFactors(int dims, float theta, float factor, float lowFrequencyFactor,
                                      float highFrequencyFactor, int originalContext) {
     std::vector<float> factors;

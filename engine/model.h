@@ -137,9 +137,6 @@ private:
     std::string family_;
 };
 
-/// What rope turns: `ofGguf` is the family's order in GGUF files; the key hearth.rope_order says where it is another.
-kernels::RopeOrder ropeOrderOf(const Metadata&, kernels::RopeOrder ofGguf);
-
 /// Llama 3's scaling (transformers: rope_type "llama3"): long waves are stretched by `factor`, short ones stay, between
 /// them a ramp. (dims / 2) divisors of the frequencies.
 std::vector<float> llama3RopeFactors(int dims, float theta, float factor, float lowFrequencyFactor,

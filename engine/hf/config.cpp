@@ -273,17 +273,19 @@ std::string scalingKind(const json& rope) {
 void writeYarn(const HfConfig& config, const json& rope, Writer& out) {
     out.set("rope.scaling.yarn_beta_fast", valueOr(rope, "beta_fast", 32));
     out.set("rope.scaling.yarn_beta_slow", valueOr(rope, "beta_slow", 1));
-    // The log multiplier is that of DeepSeek's softmax scale; others only turn the vectors longer.
-    const double all = valueOr(rope, "mscale_all_dim", 0), one = valueOr(rope, "mscale", 0);
-    if (all != 0)
-        out.set("rope.scaling.yarn_log_multiplier", 0.1 * all);
+    // What sine and cosine are multiplied by; the usual is 0.1 ln(factor) + 1. DeepSeek has the log multiplier in the
+    // scale of its scores instead.
     const double factor = valueOr(rope, "factor", 1);
-    const auto lengthened = [&](double scale) { return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1; };
-    // What cosines and sines are multiplied by, where it is not the usual 0.1 ln(factor) + 1.
-    if (rope.contains("attention_factor") && !rope["attention_factor"].is_null())
-        out.set("rope.scaling.attention_factor", valueOr(rope, "attention_factor", 1));
-    else if (one != 0 && all != 0)
-        out.set("rope.scaling.attention_factor", lengthened(one) / lengthened(all));
+    const auto magnitude = [&](double scale) { return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1; };
+    const double one = valueOr(rope, "mscale", 0), all = valueOr(rope, "mscale_all_dim", 0);
+    const double usual = one != 0 && all != 0 ? magnitude(one) / magnitude(all) : magnitude(1);
+    const double wanted = valueOr(rope, "attention_factor", usual);
+    const bool inScores = all != 0 && config.family().gguf == "deepseek2";
+    if (inScores)
+        out.set("rope.scaling.yarn_log_multiplier", 0.1 * all);
+    const double attention = wanted / (inScores ? 1 : magnitude(1));
+    if (std::abs(attention - 1) > 1e-9)
+        out.set("rope.scaling.attn_factor", attention);
     if (const auto it = rope.find("truncate"); it != rope.end() && it->is_boolean())
         out.set("rope.scaling.yarn_truncate", it->get<bool>());
     else if (config.family().gguf == "gpt-oss")
@@ -343,9 +345,21 @@ void writeWindow(const HfConfig& config, Writer& out) {
     const bool any = std::find(types.begin(), types.end(), "sliding_attention") != types.end();
     if (window <= 0 || !config.boolean("use_sliding_window", true) || (!types.empty() && !any))
         return;
-    out.set("attention.sliding_window", window);
-    if (any)
-        out.set("attention.sliding_window_pattern", layersOf(config, "sliding_attention"));
+    // Families whose windows alternate have a pattern beside the window, others may have one window a layer.
+    constexpr std::string_view kAlternating[] = {"gemma2", "gemma3", "gpt-oss", "olmo2", "exaone4", "cohere2"};
+    if (std::find(std::begin(kAlternating), std::end(kAlternating), config.family().gguf) != std::end(kAlternating)) {
+        out.set("attention.sliding_window", window);
+        if (any)
+            out.set("attention.sliding_window_pattern", layersOf(config, "sliding_attention"));
+        return;
+    }
+    const std::vector<bool> layers = layersOf(config, "sliding_attention");
+    if (!any || std::find(layers.begin(), layers.end(), false) == layers.end())
+        return out.set("attention.sliding_window", window);
+    std::vector<int64_t> windows;
+    for (const bool has : layers)
+        windows.push_back(has ? window : 0);
+    out.set("attention.sliding_window", windows);
 }
 
 void writeGate(const HfConfig& config, Writer& out) {
@@ -437,7 +451,8 @@ void finishSmolLm3(const HfConfig& config, Writer& out) {
         else
             rope.push_back(interval <= 0 || (i + 1) % interval != 0);
     }
-    out.set("rope.layers", rope);
+    out.set("attention.no_rope_interval", interval);
+    out.set("attention.rope_layers", rope); // which, where they follow no interval
 }
 
 void finishGpt2(const HfConfig& config, Writer& out) {
@@ -505,9 +520,9 @@ Metadata metadataOf(const HfConfig& config) {
             row.finish(config, out);
     // Where a folder's rows lie in another order than a GGUF's.
     if (config.family().permuted)
-        metadata.set("hearth.rope_order", std::string("neox"));
+        out.set("rope.halves", true);
     if (config.family().tiledHeads)
-        metadata.set("hearth.ssm_head_order", std::string("grouped"));
+        out.set("ssm.value_heads_tiled", false);
     return metadata;
 }
 

@@ -36,8 +36,9 @@ ModelConfig llamaConfig(const Checkpoint& checkpoint) {
     c.vHeadDim = keys.optional("attention.value_length", 1, 1024, c.headDim);
     c.attentionScale = 1.0f / std::sqrt(static_cast<float>(c.headDim));
 
-    // A GGUF's converter permuted the rows of q and k, so that rope turns neighbours; in a folder they lie as trained.
-    c.ropeOrder = ropeOrderOf(checkpoint.metadata(), kernels::RopeOrder::Interleaved);
+    // A GGUF's converter permuted the rows of q and k, so that rope turns neighbours; a folder has them as trained.
+    c.ropeOrder = checkpoint.metadata().boolean("llama.rope.halves", false) ? kernels::RopeOrder::Neox
+                                                                            : kernels::RopeOrder::Interleaved;
     c.ropeDims = keys.optional("rope.dimension_count", 0, 1024, c.headDim);
     c.ropeTheta = keys.number("rope.freq_base", 1, 1e12, 10000.0);
     readRopeScaling(checkpoint, keys, c);

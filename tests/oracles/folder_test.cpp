@@ -135,7 +135,7 @@ void expectSameMetadata(const Metadata& want, const Metadata& got) {
 void expectSameTensors(const Checkpoint& want, const Checkpoint& got) {
     const Metadata& m = got.metadata();
     const std::string family = m.text("general.architecture", "") + ".";
-    const bool neox = m.text("hearth.rope_order", "") == "neox";
+    const bool neox = m.boolean(family + "rope.halves", false);
     for (const TensorEntry& tensor : want.tensors()) {
         SCOPED_TRACE(tensor.name);
         const TensorEntry* own = got.find(tensor.name);
@@ -149,7 +149,7 @@ void expectSameTensors(const Checkpoint& want, const Checkpoint& got) {
         if (neox && (q || tensor.name.find(".attn_k.") != std::string::npos))
             numbers = permuted(numbers, own->nDims == 1 ? 1 : own->cols(),
                                m.integers(family + (q ? "attention.head_count" : "attention.head_count_kv"))[0]);
-        if (m.text("hearth.ssm_head_order", "") == "grouped")
+        if (!m.boolean(family + "ssm.value_heads_tiled", true))
             tileHeads(numbers, *own, m, family);
         EXPECT_EQ(distance(numbers.data(), numbersOf(want, tensor).data(), numbers.size()).max, 0);
     }

@@ -22,11 +22,8 @@ struct TypeName {
 };
 
 /// Types of files that exist and that this engine has no row for: named so that the error can say what is in the file.
-constexpr TypeName kForeignTypes[] = {
-    {9, "Q8_1"},   {10, "Q2_K"},   {11, "Q3_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
-    {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},
-    {26, "I32"},   {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"},
-};
+constexpr TypeName kForeignTypes[] = {{9, "Q8_1"}, {15, "Q8_K"}, {24, "I8"}, {25, "I16"},
+                                      {26, "I32"}, {27, "I64"},  {28, "F64"}};
 
 /// The whole text as a number of type T, or false.
 template <typename T>
@@ -98,6 +95,14 @@ Value guessedValue(const std::string& text) {
     if (text == "true" || text == "false")
         return text == "true";
     return text;
+}
+
+uint64_t alignedSize(const TensorEntry& tensor) {
+    return (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+}
+
+bool isToDerive(const TensorEntry& tensor, Checkpoint::Parts parts) {
+    return tensor.derivation || (parts == Checkpoint::Parts::Gather && !tensor.parts.empty());
 }
 
 /// Part `number` of a split checkpoint, checked to be what its name says.
@@ -179,12 +184,12 @@ Checkpoint Checkpoint::openFolder(const std::string& path) {
     Checkpoint checkpoint;
     for (auto& file : folder.files)
         checkpoint.addFile(std::move(file));
-    checkpoint.isFolder_ = true;
+    checkpoint.folder_ = path;
     checkpoint.metadata_ = std::move(folder.metadata);
-    checkpoint.tokenizerPath_ = std::move(folder.tokenizerPath);
     const size_t n = checkpoint.files_.size();
     checkpoint.format_ = "safetensors, " + std::to_string(n) + (n == 1 ? " file" : " files");
     checkpoint.add(std::move(folder.tensors));
+    checkpoint.deriveIf([](const TensorEntry& t) { return t.derivation && !t.derivation->readsFiles; }, {});
     if (checkpoint.changed())
         throw Error("The files of " + printable(path, 400) + " changed while they were read.");
     return checkpoint;
@@ -243,7 +248,7 @@ std::span<const std::byte> Checkpoint::bytes(const TensorEntry& tensor) const {
 
 void Checkpoint::read(const TensorEntry& tensor, std::span<std::byte> out) const {
     if (tensor.derivation) {
-        (*tensor.derivation)(Memories(memories_).first(files_.size()), out);
+        tensor.derivation->compute(Memories(memories_).first(files_.size()), out);
         return;
     }
     const auto copy = [&](BytePlace place, size_t at, size_t n) {
@@ -257,39 +262,45 @@ void Checkpoint::read(const TensorEntry& tensor, std::span<std::byte> out) const
         copy(tensor.parts[i], i * each, each);
 }
 
-uint64_t Checkpoint::derivedBytes() const {
+uint64_t Checkpoint::derivedBytes(Parts parts) const {
     uint64_t sum = 0;
     for (const TensorEntry& tensor : tensors_)
-        if (tensor.derivation || !tensor.parts.empty())
-            sum += (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+        if (isToDerive(tensor, parts))
+            sum += alignedSize(tensor);
     return sum;
 }
 
-bool Checkpoint::derive(const std::function<bool(double)>& progress) {
-    const uint64_t total = derivedBytes();
+bool Checkpoint::derive(const std::function<bool(double)>& progress, Parts parts) {
+    return deriveIf([parts](const TensorEntry& tensor) { return isToDerive(tensor, parts); }, progress);
+}
+
+bool Checkpoint::deriveIf(const std::function<bool(const TensorEntry&)>& which,
+                          const std::function<bool(double)>& progress) {
+    std::vector<TensorEntry*> chosen;
+    uint64_t total = 0, used = 0;
+    for (TensorEntry& tensor : tensors_)
+        if (which(tensor)) {
+            chosen.push_back(&tensor);
+            total += alignedSize(tensor);
+        }
     if (total == 0)
         return true;
     // Operator new aligns to 16 bytes, which suffices; lines of the cache are kept apart by the offsets.
     auto bytes = std::make_unique_for_overwrite<std::byte[]>(total);
-    std::vector<uint64_t> offsets;
-    uint64_t used = 0;
-    for (const TensorEntry& tensor : tensors_) {
-        if (!tensor.derivation && tensor.parts.empty())
-            continue;
+    for (const TensorEntry* tensor : chosen) {
         if (progress && !progress(static_cast<double>(used) / static_cast<double>(total)))
             return false;
-        read(tensor, {bytes.get() + used, tensor.bytes});
-        offsets.push_back(used);
-        used += (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+        read(*tensor, {bytes.get() + used, tensor->bytes});
+        used += alignedSize(*tensor);
     }
-    auto offset = offsets.begin();
-    for (TensorEntry& tensor : tensors_)
-        if (tensor.derivation || !tensor.parts.empty()) {
-            tensor.file = static_cast<int>(memories_.size());
-            tensor.offset = *offset++;
-            tensor.derivation.reset();
-            tensor.parts.clear();
-        }
+    uint64_t offset = 0;
+    for (TensorEntry* tensor : chosen) {
+        tensor->file = static_cast<int>(memories_.size());
+        tensor->offset = offset;
+        tensor->derivation.reset();
+        tensor->parts.clear();
+        offset += alignedSize(*tensor);
+    }
     memories_.emplace_back(bytes.get(), total);
     owned_.push_back(std::move(bytes));
     return true;
@@ -312,9 +323,7 @@ bool Checkpoint::prefault(const std::function<bool(double)>& progress) const {
     double total = 0, done = 0;
     for (const TensorEntry& tensor : tensors_)
         total += static_cast<double>(tensor.bytes);
-    // Tensor by tensor: what else a file holds (or pretends to hold, when it is sparse) is never touched.
-    for (const TensorEntry& tensor : tensors_) {
-        const std::span<const std::byte> data = bytes(tensor);
+    const auto touch = [&](std::span<const std::byte> data) {
         for (size_t begin = 0; begin < data.size(); begin += kStep) {
             const size_t end = std::min(data.size(), begin + kStep);
             for (size_t i = begin; i < end; i += kPage)
@@ -323,6 +332,16 @@ bool Checkpoint::prefault(const std::function<bool(double)>& progress) const {
             if (progress && !progress(done / total))
                 return false;
         }
+        return true;
+    };
+    // Tensor by tensor: what else a file holds (or pretends to hold, when it is sparse) is never touched.
+    for (const TensorEntry& tensor : tensors_) {
+        if (!touch(bytes(tensor)))
+            return false;
+        for (const BytePlace& place : tensor.parts)
+            if (!touch(memories_[static_cast<size_t>(place.file)].subspan(place.offset,
+                                                                          tensor.bytes / tensor.parts.size())))
+                return false;
     }
     return true;
 }

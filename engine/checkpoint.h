@@ -23,8 +23,13 @@ struct BytePlace {
 };
 
 using Memories = std::span<const std::span<const std::byte>>;
-/// Computes the bytes of a tensor that no file holds as it is needed. `files` are the checkpoint's first memories.
-using Derivation = std::function<void(Memories files, std::span<std::byte> out)>;
+
+/// How a tensor that no file holds as it is needed is made.
+struct Derivation {
+    /// `files` are the checkpoint's first memories.
+    std::function<void(Memories files, std::span<std::byte> out)> compute;
+    bool readsFiles = true; // false: made when the checkpoint is opened
+};
 
 /// One named tensor of a checkpoint: where its bytes lie, checked against the file.
 struct TensorEntry {
@@ -79,12 +84,15 @@ public:
     /// What tensors lie in: the mapped files first, then memory of the checkpoint's own.
     Memories memories() const { return memories_; }
 
-    /// Bytes that derive() will take.
-    uint64_t derivedBytes() const;
+    enum class Parts : uint8_t { Keep, Gather };
 
-    /// Computes what no file holds as it is needed, and puts the parts of a tensor one behind the other, in memory of
-    /// its own. `progress` (0 to 1) returns false to stop: then false, and nothing is changed.
-    bool derive(const std::function<bool(double)>& progress = {});
+    /// Bytes that derive() will take.
+    uint64_t derivedBytes(Parts = Parts::Gather) const;
+
+    /// Computes what no file holds as it is needed, and puts the parts of a tensor one behind the other where `Gather`
+    /// asks for it, in memory of its own. `progress` (0 to 1) returns false to stop: then false, and nothing is
+    /// changed.
+    bool derive(const std::function<bool(double)>& progress = {}, Parts = Parts::Gather);
 
     const std::vector<std::unique_ptr<MappedFile>>& files() const { return files_; }
 
@@ -92,10 +100,8 @@ public:
 
     std::string_view format() const { return format_; } // "GGUF v3", "safetensors, 4 files"
 
-    bool isFolder() const { return isFolder_; }
-
-    /// Of a folder: its tokenizer.json, where there is one. Empty otherwise.
-    const std::string& tokenizerPath() const { return tokenizerPath_; }
+    /// Of a Hugging Face folder: its path. Empty: a GGUF.
+    const std::string& folder() const { return folder_; }
 
     /// A file was cut short since it was mapped: what was computed from it is worthless.
     bool changed() const;
@@ -108,6 +114,7 @@ private:
     static Checkpoint openGguf(const std::string& path);
     void addFile(std::unique_ptr<MappedFile>);
     void add(std::vector<TensorEntry>);
+    bool deriveIf(const std::function<bool(const TensorEntry&)>& which, const std::function<bool(double)>& progress);
     void apply(std::span<const std::pair<std::string, std::string>> overrides);
 
     Metadata metadata_;
@@ -117,8 +124,7 @@ private:
     std::vector<std::unique_ptr<std::byte[]>> owned_;
     std::vector<std::span<const std::byte>> memories_;
     std::string format_;
-    bool isFolder_ = false;
-    std::string tokenizerPath_;
+    std::string folder_;
 };
 
 /// Sets a metadata value from text, as `--set key=value` does: in the type that the key has already, else as the text

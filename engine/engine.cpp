@@ -29,6 +29,11 @@ std::string changedWhileInUse(const LoadedModel& model) {
            " changed while it was in use. Load the model again when the file is whole.";
 }
 
+void requireGenerator(LoadedModel& m) {
+    if (m.encoder())
+        throw Error("The model " + m.info().name + " gives vectors for texts and writes none itself.");
+}
+
 } // namespace
 
 /// Schedule, run, finish: the scheduler decides, the model's runner computes, the replies take the results.
@@ -51,6 +56,7 @@ struct Engine::Impl {
     void endRefused();
     void endCancelled();
     Schedule schedule();
+    void crossBorders();
     void admit(LoadedModel&, Reply&);
     void runPrefill(LoadedModel&, Reply&, int tokens);
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
@@ -114,6 +120,17 @@ void Engine::Impl::endCancelled() {
 
 // ---- run
 
+/// A reply that became longer than its rope's first set of factors serves computes its keys again with the second.
+void Engine::Impl::crossBorders() {
+    for (const auto& reply : replies) {
+        if (reply->kv < 0)
+            continue;
+        LoadedModel& m = model(reply->model());
+        if (m.cache().space(reply->kv) != m.space(reply->tokens().size()))
+            m.cache().release(std::exchange(reply->kv, -1));
+    }
+}
+
 /// Opens the sequence and takes over what the cache has of its prompt. The last token is computed always: its logits
 /// are wanted.
 void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
@@ -122,7 +139,7 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     if (!reply.started)
         reply.begin = Reply::Clock::now();
     reply.started = true;
-    reply.kv = m.cache().open();
+    reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
     reply.prefilled(reused, 0);
 }
@@ -261,6 +278,7 @@ void Engine::Impl::failAll(ModelId id, const std::string& error) {
 bool Engine::Impl::step() {
     endRefused();
     endCancelled();
+    crossBorders();
     const Schedule now = schedule();
     if (now.empty())
         return !replies.empty();
@@ -328,7 +346,8 @@ std::shared_ptr<const ModelText> Engine::text(ModelId id) const {
 }
 
 SequenceId Engine::start(ModelId id, GenerationRequest request) {
-    const LoadedModel& model = impl_->model(id);
+    LoadedModel& model = impl_->model(id);
+    requireGenerator(model);
     impl_->replies.push_back(
         std::make_unique<Reply>(++impl_->lastSequence, id, std::move(request), model.text(), model.config().nVocab));
     return impl_->lastSequence;
@@ -362,7 +381,7 @@ public:
     using OnLogits = std::function<void(int, std::span<const float>)>;
 
     Evaluation(LoadedModel& model, std::span<const TokenId> tokens) : m_(model), tokens_(tokens) {
-        kv_ = m_.cache().open();
+        kv_ = m_.cache().open(m_.space(tokens.size()));
     }
 
     ~Evaluation() { drop(); }
@@ -423,6 +442,7 @@ void checkTokens(std::span<const TokenId> tokens, const LoadedModel& m) {
 void Engine::eval(ModelId id, std::span<const TokenId> tokens, const EvalOptions& options,
                   const Evaluation::OnLogits& onLogits) {
     LoadedModel& m = impl_->model(id);
+    requireGenerator(m);
     checkTokens(tokens, m);
     const int n = static_cast<int>(tokens.size());
     const int first = options.last > 0 ? std::max(0, n - options.last) : 0;
@@ -453,6 +473,30 @@ std::vector<float> Engine::eval(ModelId id, std::span<const TokenId> tokens, con
     eval(id, tokens, options,
          [&](int, std::span<const float> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
     return all;
+}
+
+std::vector<float> Engine::embed(ModelId id, std::span<const TokenId> tokens, Pooling pooling) {
+    LoadedModel& m = impl_->model(id);
+    if (!m.encoder())
+        throw Error("The model " + m.info().name + " writes text and gives no vectors for texts.");
+    checkTokens(tokens, m);
+    try {
+        const std::vector<float> vectors = m.encoder()->run(tokens);
+        if (m.checkpoint().changed())
+            throw Error(changedWhileInUse(m));
+        return pool(vectors, m.config().dModel, pooling);
+    } catch (const kernels::BackendError& error) {
+        throw Error(error.what());
+    } catch (const std::bad_alloc&) {
+        throw Error("There is not enough memory for a text of " + std::to_string(tokens.size()) + " tokens.");
+    }
+}
+
+Pooling Engine::pooling(ModelId id) const {
+    const Metadata& metadata = impl_->model(id).checkpoint().metadata();
+    const std::string key = metadata.text("general.architecture", "") + ".pooling_type";
+    constexpr int64_t kCls = 2; // 1: mean
+    return metadata.integer(key, 1) == kCls ? Pooling::Cls : Pooling::Mean;
 }
 
 double Engine::readBandwidth(ModelId id) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "engine/chat_template.h"
+#include "engine/encoder.h"
 #include "engine/error.h"
+#include "engine/numerics.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
@@ -17,7 +19,6 @@
 
 namespace hearth::engine {
 
-enum class Numerics : uint8_t { Exact, Fast }; // f32 activations and cache; or what is shipped
 enum class KvType : uint8_t { F32, F16, BF16 };
 
 struct EngineOptions {
@@ -44,6 +45,8 @@ struct ModelInfo {
     int contextTokens = 0; // available in this load
     int trainedContextTokens = 0;
     int nVocab = 0;
+    bool embeds = false;   // an encoder: it gives vectors, not text
+    int embeddingSize = 0; // numbers of such a vector
     uint64_t kvBytesPerToken = 0;
     std::string backend; // "CPU"
     std::string isa;
@@ -186,6 +189,12 @@ public:
     /// The same, position by position, without holding them all: for `perplexity` and long inputs.
     void eval(ModelId, std::span<const TokenId>, const EvalOptions&,
               const std::function<void(int position, std::span<const float> logits)>&);
+
+    /// The vectors that an encoder gives for a text's tokens: (tokens, embeddingSize), or one of embeddingSize where
+    /// `pooling` joins them. Not normalized. Throws Error, also for models that are no encoders.
+    std::vector<float> embed(ModelId, std::span<const TokenId>, Pooling);
+    /// How the model's makers join the vectors of a text.
+    Pooling pooling(ModelId) const;
 
     /// Bytes a second at which weights are read, all threads, measured now (about 0.1 s) over the model's own tensors.
     double readBandwidth(ModelId);

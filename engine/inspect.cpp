@@ -19,6 +19,8 @@ void addPlacement(Inspection& out, const Checkpoint& checkpoint, const LoadOptio
     out.info.nVocab = config.nVocab;
     out.info.kvBytesPerToken = input.kvBytesPerToken;
     for (size_t i = 0; i < placement.tensors.size(); ++i) {
+        if (i == out.tensors.size()) // made of others when the model is loaded
+            out.tensors.push_back({.name = placement.tensors[i].name, .bytes = placement.tensors[i].bytes});
         out.info.bytesPerToken += placement.tensors[i].bytesPerToken;
         out.tensors[i].device = input.devices[static_cast<size_t>(placement.tensors[i].device)].name;
     }

@@ -98,11 +98,15 @@ KvCache::KvCache(Options options) : options_(std::move(options)) {
     pools_.resize(options_.layout.groups.size());
     for (Pool& pool : pools_)
         pool.capacity = std::max(1, options_.pages);
-    Node root;
-    root.key = options_.key;
-    root.parent = 0;
-    root.pages.assign(pools_.size(), -1);
-    nodes_.push_back(std::move(root));
+    for (uint64_t space = 0; space < kSpaces; ++space) {
+        Node root;
+        root.key = options_.key;
+        if (space > 0)
+            root.key.mix(space);
+        root.parent = static_cast<int>(space);
+        root.pages.assign(pools_.size(), -1);
+        nodes_.push_back(std::move(root));
+    }
 }
 
 // ---- pages
@@ -153,7 +157,7 @@ bool KvCache::evict(int g) {
 /// A window's page or a snapshot can go without the node: the prefix is then usable from elsewhere only.
 bool KvCache::evictOnePage(int g) {
     int oldest = -1;
-    for (int i = 1; i < static_cast<int>(nodes_.size()); ++i) {
+    for (int i = kSpaces; i < static_cast<int>(nodes_.size()); ++i) {
         const Node& node = nodes_[static_cast<size_t>(i)];
         const int page = node.parent < 0 ? -1 : node.pages[static_cast<size_t>(g)];
         if (page < 0 || i == pinned_ || pools_[static_cast<size_t>(g)].references[static_cast<size_t>(page)] > 1)
@@ -169,7 +173,7 @@ bool KvCache::evictOnePage(int g) {
 
 bool KvCache::evictLeaf() {
     int oldest = -1;
-    for (int i = 1; i < static_cast<int>(nodes_.size()); ++i) {
+    for (int i = kSpaces; i < static_cast<int>(nodes_.size()); ++i) {
         const Node& node = nodes_[static_cast<size_t>(i)];
         if (node.parent < 0 || !node.children.empty() || node.users > 0 || i == pinned_)
             continue;
@@ -290,10 +294,10 @@ bool KvCache::usable(const Match& match) const {
     return true;
 }
 
-KvCache::Match KvCache::find(std::span<const TokenId> prompt, int limit) const {
+KvCache::Match KvCache::find(std::span<const TokenId> prompt, int limit, int space) const {
     prompt = prompt.first(std::min(prompt.size(), static_cast<size_t>(std::max(0, limit))));
     std::vector<int> path;
-    for (int node = 0; prompt.size() >= (path.size() + 1) * kPageTokens;) {
+    for (int node = space; prompt.size() >= (path.size() + 1) * kPageTokens;) {
         const auto tokens = prompt.subspan(path.size() * kPageTokens, kPageTokens);
         node = childWith(node, pageKey(nodes_[static_cast<size_t>(node)].key, tokens), tokens);
         if (node < 0)
@@ -305,7 +309,7 @@ KvCache::Match KvCache::find(std::span<const TokenId> prompt, int limit) const {
         Match best{.path = path};
         bool found = usable(best);
         const auto rest = prompt.subspan(path.size() * kPageTokens);
-        for (const int c : nodes_[static_cast<size_t>(path.empty() ? 0 : path.back())].children) {
+        for (const int c : nodes_[static_cast<size_t>(path.empty() ? space : path.back())].children) {
             const Node& child = nodes_[static_cast<size_t>(c)];
             const int n = commonPrefix(rest, std::span(child.tokens).first(static_cast<size_t>(child.count)));
             const Match candidate{.path = path, .partial = c, .partialTokens = n};
@@ -328,7 +332,7 @@ void KvCache::stand(Sequence& s, int node, int indexed) {
     s.indexed = indexed;
 }
 
-KvSequence KvCache::open() {
+KvSequence KvCache::open(int space) {
     size_t index = 0;
     while (index < sequences_.size() && sequences_[index].live)
         ++index;
@@ -338,14 +342,15 @@ KvSequence KvCache::open() {
     s.live = true;
     s.tokens.clear();
     s.tables.assign(pools_.size(), {});
-    s.node = 0;
+    s.space = space;
+    s.node = space;
     s.indexed = 0;
-    ++nodes_[0].users;
+    ++nodes_[static_cast<size_t>(space)].users;
     return static_cast<KvSequence>(index);
 }
 
-int KvCache::match(std::span<const TokenId> prompt, int limit) const {
-    return find(prompt, limit).tokens();
+int KvCache::match(std::span<const TokenId> prompt, int limit, int space) const {
+    return find(prompt, limit, space).tokens();
 }
 
 /// The whole pages of a match, shared.
@@ -408,11 +413,11 @@ bool KvCache::copyStates(Sequence& s, int node) {
 
 int KvCache::reuse(KvSequence sequence, std::span<const TokenId> prompt, int limit) {
     Sequence& s = at(sequence);
-    const Match match = find(prompt, limit);
+    const Match match = find(prompt, limit, s.space);
     if (match.tokens() == 0)
         return 0;
     sharePath(s, match);
-    const int end = match.path.empty() ? 0 : match.path.back();
+    const int end = match.path.empty() ? s.space : match.path.back();
     stand(s, end, static_cast<int>(match.path.size()));
     int length = match.tokens();
     bool states = true;
@@ -438,7 +443,7 @@ void KvCache::forgetAll(Sequence& s) {
         s.tables[static_cast<size_t>(g)].clear();
     }
     s.tokens.clear();
-    stand(s, 0, 0);
+    stand(s, s.space, 0);
 }
 
 /// A last page that others hold too is copied before the sequence writes behind it.
@@ -550,12 +555,12 @@ bool KvCache::truncate(KvSequence sequence, int n) {
     }
     s.tokens.resize(static_cast<size_t>(std::max(0, n)));
     const int indexed = std::min(s.indexed, std::max(0, n) / kPageTokens);
-    stand(s, indexed == 0 ? 0 : chain[static_cast<size_t>(indexed - 1)], indexed);
+    stand(s, indexed == 0 ? s.space : chain[static_cast<size_t>(indexed - 1)], indexed);
     return true;
 }
 
 KvSequence KvCache::fork(KvSequence sequence) {
-    const KvSequence copy = open();
+    const KvSequence copy = open(at(sequence).space);
     Sequence& s = at(copy);
     const Sequence& original = at(sequence);
     s.tokens = original.tokens;
@@ -583,7 +588,7 @@ void KvCache::snapshot(KvSequence sequence) {
     Sequence& s = at(sequence);
     const int started = static_cast<int>(s.tokens.size() % kPageTokens);
     const int node = started > 0 ? indexPage(s, s.indexed, started) : s.node;
-    if (node == 0)
+    if (node < kSpaces)
         return;
     pinned_ = node;
     for (int g = 0; g < nGroups(); ++g) {
@@ -614,7 +619,7 @@ void KvCache::trim() {
 
 void KvCache::end(Sequence& s) {
     forgetAll(s);
-    --nodes_[0].users;
+    --nodes_[static_cast<size_t>(s.space)].users;
     s = Sequence{};
     trim();
 }
@@ -636,6 +641,10 @@ void KvCache::clear() {
 
 int KvCache::length(KvSequence s) const {
     return static_cast<int>(at(s).tokens.size());
+}
+
+int KvCache::space(KvSequence s) const {
+    return at(s).space;
 }
 
 std::span<const TokenId> KvCache::tokens(KvSequence s) const {
@@ -660,7 +669,7 @@ int KvCache::heldPages(int g) const {
 }
 
 int KvCache::prefixes() const {
-    return static_cast<int>(nodes_.size() - freeNodes_.size()) - 1;
+    return static_cast<int>(nodes_.size() - freeNodes_.size()) - kSpaces;
 }
 
 // ---- sequences as bytes
@@ -729,8 +738,8 @@ private:
     std::span<const std::byte> rest_;
 };
 
-// Layout, little-endian: magic, key (16), groups, tokens; for each group: kind, window, page bytes, pages; the token
-// ids; for each group and page: one byte "present" and, if so, the page; a 128-bit checksum of all that.
+// Layout, little-endian: magic, key (16), groups, tokens, space; for each group: kind, window, page bytes, pages; the
+// token ids; for each group and page: one byte "present" and, if so, the page; a 128-bit checksum of all that.
 std::vector<std::byte> KvCache::save(KvSequence sequence, const ReadPage& readPage) const {
     const Sequence& s = at(sequence);
     Writer out;
@@ -739,6 +748,7 @@ std::vector<std::byte> KvCache::save(KvSequence sequence, const ReadPage& readPa
     out.number(options_.key.b);
     out.number(static_cast<uint32_t>(nGroups()));
     out.number(static_cast<uint32_t>(s.tokens.size()));
+    out.number(static_cast<uint32_t>(s.space));
     for (int g = 0; g < nGroups(); ++g) {
         out.number(static_cast<uint32_t>(group(g).kind.tag));
         out.number(static_cast<uint32_t>(group(g).kind.window));
@@ -761,8 +771,8 @@ std::vector<std::byte> KvCache::save(KvSequence sequence, const ReadPage& readPa
     return std::move(out.out);
 }
 
-/// Reads and checks the header up to the tokens; returns their number.
-uint32_t KvCache::checkHeader(StateReader& in) const {
+/// Reads and checks the header up to the tokens.
+KvCache::StoredHeader KvCache::checkHeader(StateReader& in) const {
     Hash128 key;
     if (in.number<uint32_t>() != kMagic)
         throw Error("This is not the stored state of a conversation.");
@@ -772,7 +782,8 @@ uint32_t KvCache::checkHeader(StateReader& in) const {
         throw Error("The stored state belongs to another model or to other settings.");
     const auto groups = in.number<uint32_t>();
     const auto nTokens = in.number<uint32_t>();
-    if (groups != pools_.size() || nTokens > static_cast<uint64_t>(options_.pages) * kPageTokens)
+    const auto space = in.number<uint32_t>();
+    if (space >= kSpaces || groups != pools_.size() || nTokens > static_cast<uint64_t>(options_.pages) * kPageTokens)
         throw Error("The stored state does not fit this model's cache.");
     for (int g = 0; g < nGroups(); ++g) {
         const bool same = in.number<uint32_t>() == static_cast<uint32_t>(group(g).kind.tag) &&
@@ -782,7 +793,7 @@ uint32_t KvCache::checkHeader(StateReader& in) const {
         if (!same || pages != static_cast<uint32_t>(tablePages(g, static_cast<int>(nTokens))))
             throw Error("The stored state does not fit this model's layers.");
     }
-    return nTokens;
+    return {.tokens = static_cast<int>(nTokens), .space = static_cast<int>(space)};
 }
 
 int KvCache::tablePages(int g, int tokens) const {
@@ -792,7 +803,7 @@ int KvCache::tablePages(int g, int tokens) const {
 KvSequence KvCache::load(std::span<const std::byte> bytes, const WritePage& writePage) {
     StateReader in(bytes);
     in.verify();
-    const auto nTokens = static_cast<int>(checkHeader(in));
+    const auto [nTokens, space] = checkHeader(in);
     std::vector<TokenId> tokens(static_cast<size_t>(nTokens));
     for (TokenId& token : tokens)
         token = in.number<TokenId>();
@@ -807,15 +818,19 @@ KvSequence KvCache::load(std::span<const std::byte> bytes, const WritePage& writ
         }
     if (!in.empty())
         throw Error("The stored state has bytes left over.");
-    const KvSequence sequence = open();
+    const KvSequence sequence = open(space);
     if (!prepare(sequence, nTokens)) {
         drop(sequence);
         throw Error("There is no room left for the stored state of a conversation.");
     }
     for (int g = 0; g < nGroups(); ++g)
-        for (size_t page = 0; page < payload[static_cast<size_t>(g)].size(); ++page)
+        for (size_t page = 0; page < payload[static_cast<size_t>(g)].size(); ++page) {
+            int32_t& held = at(sequence).tables[static_cast<size_t>(g)][page];
             if (const auto& data = payload[static_cast<size_t>(g)][page]; !data.empty())
-                writePage(g, table(sequence, g)[page], data);
+                writePage(g, held, data);
+            else // passed by a window: nobody may find the empty page in the index
+                give(g, std::exchange(held, -1));
+        }
     commit(sequence, tokens);
     return sequence;
 }

@@ -78,6 +78,8 @@ using KvSequence = int; // handle of a live sequence
 /// empty.
 class KvCache {
 public:
+    static constexpr int kSpaces = 2;
+
     struct Options {
         KvLayout layout;
         Hash128 key;    // everything that the bytes depend on: model, KV type, numerics, rope settings, overrides
@@ -88,11 +90,13 @@ public:
 
     explicit KvCache(Options);
 
-    KvSequence open();
+    /// In one of kSpaces spaces that share pages but no prefix: a rope whose factors change with the length makes other
+    /// keys of the same tokens.
+    KvSequence open(int space = 0);
     /// Takes over the longest stored prefix of `prompt`, at most `limit` tokens, into an empty sequence. Token-exact.
     int reuse(KvSequence, std::span<const TokenId> prompt, int limit);
     /// How many tokens reuse() would give. Changes nothing.
-    int match(std::span<const TokenId> prompt, int limit) const;
+    int match(std::span<const TokenId> prompt, int limit, int space = 0) const;
     /// Makes room to write the next n tokens: allocates pages, copies a shared last page. False when the pool is
     /// exhausted; then nothing changed.
     bool prepare(KvSequence, int n);
@@ -113,6 +117,7 @@ public:
     void clear();
 
     int length(KvSequence) const; // tokens written
+    int space(KvSequence) const;  // as open() had it
     std::span<const TokenId> tokens(KvSequence) const;
     /// Pages by position / kPageTokens; -1 where a window has passed (State: one slot).
     std::span<const int32_t> table(KvSequence, int group) const;
@@ -139,7 +144,7 @@ private:
         int capacity = 0;
     };
 
-    /// One indexed page: a node of a tree of prefixes. Node 0 is the root, the empty prefix.
+    /// One indexed page: a node of a tree of prefixes. The first kSpaces nodes are roots, the empty prefixes.
     struct Node {
         Hash128 key;
         int parent = -1; // -1: a free node
@@ -153,6 +158,7 @@ private:
 
     struct Sequence {
         bool live = false;
+        int space = 0;
         std::vector<TokenId> tokens;
         std::vector<std::vector<int32_t>> tables; // (groups)(pages)
         int node = 0;                             // covers the full pages up to here
@@ -190,7 +196,7 @@ private:
     bool evictLeaf();
     void removeNode(int node);
 
-    Match find(std::span<const TokenId> prompt, int limit) const;
+    Match find(std::span<const TokenId> prompt, int limit, int space) const;
     bool usable(const Match&) const;
     int firstNeededPage(int group, int position) const;
     int insert(int parent, std::span<const TokenId> tokens);
@@ -208,8 +214,12 @@ private:
     void end(Sequence&);
     void trim();
 
+    struct StoredHeader {
+        int tokens = 0, space = 0;
+    };
+
     class StateReader;
-    uint32_t checkHeader(StateReader&) const;
+    StoredHeader checkHeader(StateReader&) const;
     int tablePages(int group, int tokens) const;
 
     Options options_;

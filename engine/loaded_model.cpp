@@ -12,7 +12,7 @@ namespace hearth::engine {
 namespace {
 
 // Raised when the same file and settings begin to give other numbers: stored states then no longer fit.
-constexpr uint64_t kNumericsVersion = 1;
+constexpr uint64_t kNumericsVersion = 2;
 
 /// The sampling that the file recommends (general.sampling.*), over the program's defaults.
 SamplerSettings recommendedSampling(const Metadata& metadata) {
@@ -92,9 +92,9 @@ private:
 /// A folder whose tokenizer cannot be read still runs on token ids.
 std::unique_ptr<const Tokenizer> readTokenizer(const Checkpoint& checkpoint, std::string& notice) {
     try {
-        return Tokenizer::fromMetadata(checkpoint.metadata());
+        return Tokenizer::fromCheckpoint(checkpoint);
     } catch (const Error& error) {
-        if (!checkpoint.isFolder())
+        if (checkpoint.folder().empty())
             throw;
         addNotice(notice, std::string("This model takes and gives numbers of tokens only, no text: ") + error.what());
         return std::make_unique<NoTokenizer>(checkpoint.metadata(), error.what());
@@ -144,6 +144,7 @@ LoadedModel::LoadedModel(kernels::Backend& backend, const LoadOptions& options)
       config_(readModelConfig(checkpoint_)) {}
 
 LoadedModel::~LoadedModel() {
+    encoder_.reset();
     runner_.reset();
     cache_.reset();
     memory_.reset();
@@ -167,12 +168,16 @@ std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const 
     if (!goOn(0.05))
         return nullptr;
     model->text_ = readText(model->checkpoint_, input.contextTokens, model->info_.notice);
-    const double derived = model->checkpoint_.derivedBytes() > 0 ? 0.4 : 0; // part of the time
-    if (!goOn(0.1) || !model->checkpoint_.derive([&](double done) { return goOn(0.1 + derived * done); }) ||
+    constexpr auto kParts = Checkpoint::Parts::Keep;                              // each expert is read where it lies
+    const double derived = model->checkpoint_.derivedBytes(kParts) > 0 ? 0.4 : 0; // part of the time
+    if (!goOn(0.1) || !model->checkpoint_.derive([&](double done) { return goOn(0.1 + derived * done); }, kParts) ||
         !model->checkpoint_.prefault([&](double done) { return goOn(0.1 + derived + (0.85 - derived) * done); }))
         return nullptr;
-    model->weights_ = bindWeights(model->checkpoint_, model->config_, backend, model->memories_);
-    model->buildCache(options, placement);
+    model->weights_ = bindWeights(model->checkpoint_, model->config_, options.numerics, backend, model->memories_);
+    if (model->config_.causal)
+        model->buildCache(options, placement);
+    else
+        model->encoder_ = std::make_unique<Encoder>(backend, model->config_, model->weights_, options.numerics);
     if (model->checkpoint_.changed())
         throw Error("The file " + printable(options.path, 400) + " changed while it was loaded.");
     if (!goOn(1))
@@ -185,6 +190,8 @@ void LoadedModel::describe(const LoadOptions& options, const PlacementInput& inp
     info_ = infoFrom(checkpoint_, options.path);
     info_.contextTokens = input.contextTokens;
     info_.trainedContextTokens = config_.trainedContext;
+    info_.embeds = !config_.causal;
+    info_.embeddingSize = config_.causal ? 0 : config_.dModel;
     info_.nVocab = config_.nVocab;
     info_.kvBytesPerToken = input.kvBytesPerToken;
     info_.backend = backend_.name();
@@ -227,16 +234,25 @@ Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) 
         const std::span<const std::byte> bytes = checkpoint_.bytes(tensor);
         key.mix(std::string_view(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 64)));
     }
-    key.mix(asBits(config_.ropeTheta));
-    key.mix(static_cast<uint64_t>(config_.ropeDims));
-    key.mix(asBits(config_.ropeAttentionFactor));
-    for (const float factor : config_.ropeFactors)
-        key.mix(asBits(factor));
+    for (const RopeConfig& rope : config_.ropes) {
+        key.mix(asBits(rope.theta));
+        key.mix(static_cast<uint64_t>(rope.dims));
+        key.mix(asBits(rope.attentionFactor));
+        for (const float factor : rope.factors)
+            key.mix(asBits(factor));
+    }
     for (const auto& [name, value] : options.overrides) {
         key.mix(name);
         key.mix(value);
     }
     return key;
+}
+
+int LoadedModel::space(size_t tokens) const {
+    const auto beyond = [&](const RopeConfig& rope) {
+        return rope.border > 0 && tokens > static_cast<size_t>(rope.border);
+    };
+    return std::any_of(config_.ropes.begin(), config_.ropes.end(), beyond) ? 1 : 0;
 }
 
 bool LoadedModel::prepare(KvSequence sequence, int n) {

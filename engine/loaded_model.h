@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/checkpoint.h"
+#include "engine/encoder.h"
 #include "engine/engine.h"
 #include "engine/kv_cache.h"
 #include "engine/kv_memory.h"
@@ -34,11 +35,18 @@ public:
 
     const Checkpoint& checkpoint() const { return checkpoint_; }
 
+    /// Null: this model generates text. Otherwise it embeds, and has neither cache nor runner.
+    Encoder* encoder() { return encoder_.get(); }
+
     KvCache& cache() { return *cache_; }
 
     StepRunner& runner() { return *runner_; }
 
     ChunkPace& pace() { return pace_; }
+
+    /// Which space of the cache a sequence of so many tokens belongs to: beyond the border of a rope whose factors
+    /// change there, its keys are others.
+    int space(size_t tokens) const;
 
     /// Gives the pages that the next n tokens of the sequence need their memory. False: no page is left.
     /// Throws std::bad_alloc.
@@ -61,6 +69,7 @@ private:
     std::unique_ptr<KvMemory> memory_;
     std::unique_ptr<KvCache> cache_;
     std::unique_ptr<StepRunner> runner_;
+    std::unique_ptr<Encoder> encoder_;
     ChunkPace pace_;
     ModelInfo info_;
     std::shared_ptr<const ModelText> text_;

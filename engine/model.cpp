@@ -1,12 +1,11 @@
 #include "engine/model.h"
 
 #include "engine/error.h"
+#include "engine/models/family.h"
+#include "engine/weights.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <map>
-#include <numbers>
 
 namespace hearth::engine {
 
@@ -14,135 +13,195 @@ namespace {
 
 /// To add a family: models/<family>.cpp and a row here.
 constexpr Architecture kArchitectures[] = {
+    {"bert", bertConfig},
+    {"cohere2", cohere2Config},
+    {"command-r", cohereConfig},
+    {"deepseek2", deepseekConfig},
+    {"dots1", dotsConfig},
+    {"ernie4_5", ernieConfig},
+    {"ernie4_5-moe", ernieConfig},
+    {"exaone4", exaone4Config},
+    {"gemma", gemmaConfig},
+    {"gemma2", gemma2Config},
+    {"gemma3", gemma3Config},
+    {"glm4", glm4Config},
+    {"glm4moe", glm4MoeConfig},
+    {"gpt-oss", gptOssConfig},
+    {"gpt2", gpt2Config},
+    {"gptneox", gptNeoxConfig},
+    {"granite", graniteConfig},
+    {"granitemoe", graniteConfig},
+    {"hunyuan-dense", hunyuanConfig},
+    {"internlm2", llamaConfig},
+    {"lfm2", lfm2Config},
+    {"lfm2moe", lfm2Config},
     {"llama", llamaConfig},
+    {"minicpm", minicpmConfig},
+    {"minimax-m2", minimaxConfig},
+    {"modern-bert", modernBertConfig},
+    {"nomic-bert", nomicBertConfig},
+    {"olmo2", olmo2Config},
+    {"olmoe", olmoeConfig},
+    {"phi2", phi2Config},
+    {"phi3", phi3Config},
+    {"qwen2", qwen2Config},
+    {"qwen2moe", qwen2Config},
+    {"qwen3", qwen3Config},
+    {"qwen35", qwen3NextConfig},
+    {"qwen35moe", qwen3NextConfig},
+    {"qwen3moe", qwen3Config},
+    {"qwen3next", qwen3NextConfig},
+    {"seed_oss", seedOssConfig},
+    {"smollm3", smollm3Config},
+    {"stablelm", stablelmConfig},
+    {"starcoder2", starcoder2Config},
 };
 
-/// A tensor of the model and where its view goes.
-struct Binding {
-    TensorSpec spec;
-    kernels::Tensor* slot;
-};
-
-/// The one list of what a model consists of: checks, placement and binding all walk it.
-std::vector<Binding> bindings(const ModelConfig& c, ModelWeights& w) {
-    std::vector<Binding> list;
-    std::string prefix;
-    const auto matrix = [&](const char* name, int64_t rows, int64_t cols, kernels::Tensor& weight,
-                            kernels::Tensor& bias) {
-        list.push_back({{prefix + name + ".weight", rows, cols}, &weight});
-        list.push_back({{.name = prefix + name + ".bias", .cols = rows, .required = false, .vector = true}, &bias});
-    };
-    const auto norm = [&](const char* name, int64_t cols, kernels::Tensor& weight, kernels::Tensor* bias) {
-        list.push_back({{.name = prefix + name + ".weight", .cols = cols, .vector = true}, &weight});
-        if (bias)
-            list.push_back({{.name = prefix + name + ".bias", .cols = cols, .required = false, .vector = true}, bias});
-    };
-
-    const int64_t d = c.dModel;
-    list.push_back({{"token_embd.weight", c.nVocab, d}, &w.embedding});
-    norm("output_norm", d, w.outputNorm, &w.outputNormBias);
-    list.push_back({{.name = "output.weight", .rows = c.nVocab, .cols = d, .required = false}, &w.head});
-    list.push_back({{.name = "output.bias", .cols = c.nVocab, .required = false, .vector = true}, &w.headBias});
-    w.layers.resize(c.layers.size());
-    for (size_t i = 0; i < c.layers.size(); ++i) {
-        const LayerConfig& layer = c.layers[i];
-        LayerWeights& l = w.layers[i];
-        const int64_t qCols = int64_t{layer.nHeads} * c.headDim;
-        const int64_t kCols = int64_t{layer.nKvHeads} * c.headDim;
-        prefix = "blk." + std::to_string(i) + ".";
-        if (c.preNorm) {
-            norm("attn_norm", d, l.attnNorm, &l.attnNormBias);
-            norm("ffn_norm", d, l.ffnNorm, &l.ffnNormBias);
-        }
-        if (c.postNorm) {
-            norm("post_attention_norm", d, l.attnPostNorm, nullptr);
-            norm("post_ffw_norm", d, l.ffnPostNorm, nullptr);
-        }
-        matrix("attn_q", qCols, d, l.q, l.qBias);
-        matrix("attn_k", kCols, d, l.k, l.kBias);
-        matrix("attn_v", int64_t{layer.nKvHeads} * c.vHeadDim, d, l.v, l.vBias);
-        matrix("attn_output", d, int64_t{layer.nHeads} * c.vHeadDim, l.o, l.oBias);
-        if (c.qkNorm != QkNorm::None) {
-            norm("attn_q_norm", c.qkNorm == QkNorm::Head ? c.headDim : qCols, l.qNorm, nullptr);
-            norm("attn_k_norm", c.qkNorm == QkNorm::Head ? c.headDim : kCols, l.kNorm, nullptr);
-        }
-        if (c.sinks)
-            list.push_back({{.name = prefix + "attn_sinks.weight", .cols = layer.nHeads, .vector = true}, &l.sinks});
-        if (c.gated)
-            matrix("ffn_gate", layer.ffnDim, d, l.gate, l.gateBias);
-        matrix("ffn_up", layer.ffnDim, d, l.up, l.upBias);
-        matrix("ffn_down", d, layer.ffnDim, l.down, l.downBias);
-    }
-    return list;
+[[noreturn]] void senseless(const std::string& what) {
+    throw Error(what + ", which makes no sense.");
 }
 
-bool isFloat(kernels::Type type) {
-    return type == kernels::Type::F32 || type == kernels::Type::F16 || type == kernels::Type::BF16;
+/// An attention layer's heads.
+void checkHeads(const LayerConfig& layer, const std::string& where) {
+    if (layer.nHeads < 1 || layer.nKvHeads < 1 || layer.nHeads % layer.nKvHeads != 0)
+        throw Error(where + " has " + std::to_string(layer.nHeads) + " heads, which " + std::to_string(layer.nKvHeads) +
+                    " key-value heads cannot share evenly.");
 }
 
-/// Says what does not fit about a tensor of the file; empty: it fits.
-std::string misfit(const TensorEntry& tensor, const TensorSpec& spec) {
-    if (tensor.cols() != spec.cols || tensor.rows() != spec.rows)
-        return "is " + tensor.shapeText() + ", but " + std::to_string(spec.cols) +
-               (spec.vector ? "" : " x " + std::to_string(spec.rows)) + " is needed";
-    if (!tensor.type)
-        return "is stored as " + tensor.typeName() + ", which this version cannot read";
-    if (spec.vector && !isFloat(tensor.type->type))
-        return "is stored as " + tensor.typeName() + ", but floating-point numbers are needed";
-    return {};
+void checkLayer(const ModelConfig& c, size_t i) {
+    const LayerConfig& layer = c.layers[i];
+    const std::string where = "Layer " + std::to_string(i);
+    if (layer.mixer == Mixer::Attention)
+        checkHeads(layer, where);
+    if (layer.mixer == Mixer::Latent && layer.nHeads < 1)
+        senseless(where + " has no heads");
+    if (!layer.experts && layer.ffnDim < 1)
+        senseless(where + " has a feed-forward block without width");
 }
 
-void checkTensors(const Checkpoint& checkpoint, const ModelConfig& config) {
-    for (const TensorSpec& spec : tensorSpecs(config)) {
-        const TensorEntry* tensor = checkpoint.find(spec.name);
-        if (!tensor && spec.required)
-            throw Error("The tensor " + spec.name + " is missing.");
-        if (tensor)
-            if (const std::string what = misfit(*tensor, spec); !what.empty())
-                throw Error("The tensor " + spec.name + " " + what + ".");
-    }
-}
-
-void checkConfig(const ModelConfig& c) {
-    for (size_t i = 0; i < c.layers.size(); ++i) {
-        const LayerConfig& layer = c.layers[i];
-        const std::string where = "Layer " + std::to_string(i);
-        if (layer.nKvHeads > layer.nHeads || layer.nHeads % layer.nKvHeads != 0)
-            throw Error(where + " has " + std::to_string(layer.nHeads) + " heads, which " +
-                        std::to_string(layer.nKvHeads) + " key-value heads cannot share evenly.");
-    }
+void checkConfig(ModelConfig& c) {
     if (c.headDim < 1 || c.headDim > 1024 || c.vHeadDim < 1 || c.vHeadDim > 1024)
-        throw Error("Its heads have " + std::to_string(c.headDim) + " numbers, which makes no sense.");
-    if (c.ropeDims % 2 != 0 || c.ropeDims > c.headDim)
-        throw Error("Its rope turns " + std::to_string(c.ropeDims) + " numbers of heads that have " +
-                    std::to_string(c.headDim) + ".");
-    if (!c.ropeFactors.empty() && c.ropeFactors.size() != static_cast<size_t>(c.ropeDims / 2))
-        throw Error("The tensor rope_freqs.weight has " + std::to_string(c.ropeFactors.size()) + " factors, but " +
-                    std::to_string(c.ropeDims / 2) + " are needed.");
+        senseless("Its heads have " + std::to_string(c.headDim) + " numbers");
+    for (LayerConfig& layer : c.layers)
+        if (layer.rope >= static_cast<int>(c.ropes.size()))
+            layer.rope = -1; // nothing turns
+    for (size_t i = 0; i < c.layers.size(); ++i)
+        checkLayer(c, i);
+    const int turned = c.latent.kvRank > 0 ? c.latent.ropeDim : c.headDim;
+    for (const RopeConfig& rope : c.ropes) {
+        if (rope.dims < 2 || rope.dims % 2 != 0 || rope.dims > turned)
+            throw Error("Its rope turns " + std::to_string(rope.dims) + " numbers of heads that have " +
+                        std::to_string(turned) + ".");
+        if (rope.factors.size() % static_cast<size_t>(rope.dims / 2) != 0)
+            throw Error("The factors of its rope are " + std::to_string(rope.factors.size()) + ", but " +
+                        std::to_string(rope.dims / 2) + " are needed.");
+    }
 }
 
-/// Numbers of a small float tensor.
-std::vector<float> readFloats(const Checkpoint& checkpoint, const TensorEntry& tensor) {
-    std::vector<float> values(static_cast<size_t>(tensor.cols() * tensor.rows()));
-    const std::span<const std::byte> bytes = checkpoint.bytes(tensor);
-    if (bytes.size() == tensor.bytes && !bytes.empty())
-        tensor.type->decode(bytes.data(), values.data(), static_cast<int64_t>(values.size()));
-    else
-        std::fill(values.begin(), values.end(), 1.0f); // a header without its file
-    return values;
+/// Brings float tensors to the form that operations want.
+class Binder {
+public:
+    Binder(const Checkpoint& checkpoint, kernels::Backend& backend, std::vector<kernels::MemoryId>& memories)
+        : checkpoint_(checkpoint), backend_(backend), memories_(memories) {
+        for (const std::span<const std::byte> memory : checkpoint.memories()) {
+            files_.push_back(backend.adopt(memory.data(), memory.size()));
+            memories_.push_back(files_.back());
+        }
+    }
+
+    void bind(const Binding& binding) const {
+        const TensorEntry* tensor = checkpoint_.find(binding.spec.name);
+        if (!tensor)
+            return;
+        const bool vector = binding.kind == Binding::Kind::Vector;
+        if (!tensor->parts.empty()) {
+            *binding.slot = inPart(*tensor, binding);
+            return;
+        }
+        const int64_t rows = vector ? 1 : tensor->rows(), cols = vector ? binding.spec.cols : tensor->cols();
+        kernels::Tensor all = {.memory = files_[static_cast<size_t>(tensor->file)],
+                               .type = tensor->type->type,
+                               .offset = tensor->offset,
+                               .rows = rows,
+                               .cols = cols,
+                               .stride = kernels::rowBytes(tensor->type->type, cols)};
+        if (binding.kind != Binding::Kind::Matrix && all.type != kernels::Type::F32)
+            all = upload(floats(*tensor), rows, cols);
+        *binding.slot = part(all, binding, vector);
+    }
+
+    kernels::Tensor upload(const std::vector<float>& values, int64_t rows, int64_t cols) const {
+        return upload(std::as_bytes(std::span(values)), kernels::Type::F32, rows, cols);
+    }
+
+    kernels::Tensor upload(std::span<const std::byte> bytes, kernels::Type type, int64_t rows, int64_t cols) const {
+        const kernels::MemoryId memory = backend_.allocate(bytes.size());
+        memories_.push_back(memory);
+        backend_.write(memory, 0, bytes);
+        return {.memory = memory, .type = type, .rows = rows, .cols = cols, .stride = kernels::rowBytes(type, cols)};
+    }
+
+    std::vector<float> floats(const TensorEntry& tensor) const {
+        std::vector<float> values(static_cast<size_t>(tensor.cols() * tensor.rows()));
+        tensor.type->decode(checkpoint_.bytes(tensor).data(), values.data(), static_cast<int64_t>(values.size()));
+        return values;
+    }
+
+private:
+    /// Rows of a tensor whose parts, the matrices of experts or heads, lie each in its own place.
+    kernels::Tensor inPart(const TensorEntry& tensor, const Binding& binding) const {
+        const int64_t rows = tensor.rows() / static_cast<int64_t>(tensor.parts.size());
+        const int64_t index = binding.first / rows, first = binding.first % rows;
+        if (binding.kind != Binding::Kind::Matrix || binding.count < 0 || first + binding.count > rows)
+            throw Error("The tensor " + tensor.name + " consists of " + std::to_string(tensor.parts.size()) +
+                        " parts of " + std::to_string(rows) + " rows, which its use does not fit.");
+        const BytePlace place = tensor.parts[static_cast<size_t>(index)];
+        const uint64_t stride = kernels::rowBytes(tensor.type->type, tensor.cols());
+        return {.memory = files_[static_cast<size_t>(place.file)],
+                .type = tensor.type->type,
+                .offset = place.offset + static_cast<uint64_t>(first) * stride,
+                .rows = binding.count,
+                .cols = tensor.cols(),
+                .stride = stride};
+    }
+
+    static kernels::Tensor part(kernels::Tensor all, const Binding& binding, bool vector) {
+        if (binding.count < 0)
+            return all;
+        all.offset += static_cast<uint64_t>(binding.first) * (vector ? sizeof(float) : all.stride);
+        (vector ? all.cols : all.rows) = binding.count;
+        return all;
+    }
+
+    const Checkpoint& checkpoint_;
+    kernels::Backend& backend_;
+    std::vector<kernels::MemoryId>& memories_;
+    std::vector<kernels::MemoryId> files_;
+};
+
+kernels::Type derivedType(Numerics numerics) {
+    return numerics == Numerics::Exact ? kernels::Type::F32 : kernels::Type::F16;
 }
 
-kernels::Tensor uploadFloats(kernels::Backend& backend, const std::vector<float>& values,
-                             std::vector<kernels::MemoryId>& memories) {
-    const uint64_t bytes = values.size() * sizeof(float);
-    const kernels::MemoryId memory = backend.allocate(bytes);
-    memories.push_back(memory);
-    backend.write(memory, 0, std::as_bytes(std::span(values)));
-    return {.memory = memory,
-            .type = kernels::Type::F32,
-            .rows = 1,
-            .cols = static_cast<int64_t>(values.size()),
-            .stride = bytes};
+/// k_b of every head, (kvRank, nopeDim), from the joint tensor, whose heads are [nope | v] of rows of kvRank.
+void deriveKeys(const Checkpoint& checkpoint, const ModelConfig& c, Numerics numerics, const Binder& binder,
+                size_t layer, LayerWeights& weights) {
+    const TensorEntry* joint = checkpoint.find("blk." + std::to_string(layer) + ".attn_kv_b.weight");
+    const auto nope = static_cast<size_t>(c.latent.nopeDim), rank = static_cast<size_t>(c.latent.kvRank);
+    const kernels::QuantType& to = kernels::quantType(derivedType(numerics));
+    const uint64_t rowBytes = kernels::rowBytes(joint->type->type, joint->cols());
+    std::vector<float> rows(nope * rank), turned(nope * rank);
+    std::vector<std::byte> bytes(turned.size() * static_cast<size_t>(to.bytes));
+    for (size_t h = 0; h < weights.kB.size(); ++h) {
+        const size_t first = h * (nope + static_cast<size_t>(c.latent.vDim));
+        joint->type->decode(checkpoint.bytes(*joint).data() + first * rowBytes, rows.data(),
+                            static_cast<int64_t>(rows.size()));
+        for (size_t i = 0; i < nope; ++i)
+            for (size_t j = 0; j < rank; ++j)
+                turned[j * nope + i] = rows[i * rank + j];
+        to.encode(turned.data(), bytes.data(), static_cast<int64_t>(turned.size()));
+        weights.kB[h] = binder.upload(bytes, to.type, c.latent.kvRank, c.latent.nopeDim);
+    }
 }
 
 } // namespace
@@ -154,8 +213,9 @@ std::span<const Architecture> architectures() {
 std::vector<TensorSpec> tensorSpecs(const ModelConfig& config) {
     ModelWeights unused;
     std::vector<TensorSpec> specs;
-    for (Binding& binding : bindings(config, unused))
-        specs.push_back(std::move(binding.spec));
+    for (const Binding& binding : bindings(config, unused))
+        if (specs.empty() || specs.back().name != binding.spec.name)
+            specs.push_back(binding.spec);
     return specs;
 }
 
@@ -175,7 +235,7 @@ ModelConfig readModelConfig(const Checkpoint& checkpoint) {
             throw Error("The tensor token_embd.weight is missing.");
         if (embedding->rows() > (1 << 24))
             throw Error("The tensor token_embd.weight is " + embedding->shapeText() + ".");
-        ModelConfig config = row->config(checkpoint);
+        ModelConfig config = row->config(FamilyFile(checkpoint, family));
         config.nVocab = static_cast<int>(embedding->rows());
         checkConfig(config);
         checkTensors(checkpoint, config);
@@ -185,32 +245,33 @@ ModelConfig readModelConfig(const Checkpoint& checkpoint) {
     }
 }
 
-ModelWeights bindWeights(const Checkpoint& checkpoint, const ModelConfig& config, kernels::Backend& backend,
-                         std::vector<kernels::MemoryId>& memories) {
-    std::vector<kernels::MemoryId> files;
-    for (const std::span<const std::byte> memory : checkpoint.memories()) {
-        files.push_back(backend.adopt(memory.data(), memory.size()));
-        memories.push_back(files.back());
-    }
+uint64_t derivedBytes(const ModelConfig& c, Numerics numerics) {
+    if (c.latent.kvRank == 0 || !c.latent.joint)
+        return 0;
+    uint64_t numbers = 0;
+    for (const LayerConfig& layer : c.layers)
+        numbers += static_cast<uint64_t>(layer.nHeads) * static_cast<uint64_t>(c.latent.nopeDim) *
+                   static_cast<uint64_t>(c.latent.kvRank);
+    return numbers * static_cast<uint64_t>(kernels::quantType(derivedType(numerics)).bytes);
+}
+
+ModelWeights bindWeights(const Checkpoint& checkpoint, const ModelConfig& config, Numerics numerics,
+                         kernels::Backend& backend, std::vector<kernels::MemoryId>& memories) {
+    const Binder binder(checkpoint, backend, memories);
     ModelWeights weights;
-    for (const Binding& binding : bindings(config, weights)) {
-        const TensorEntry* tensor = checkpoint.find(binding.spec.name);
-        if (!tensor)
-            continue;
-        if (binding.spec.vector && tensor->type->type != kernels::Type::F32)
-            *binding.slot = uploadFloats(backend, readFloats(checkpoint, *tensor), memories);
-        else
-            *binding.slot = {.memory = files[static_cast<size_t>(tensor->file)],
-                             .type = tensor->type->type,
-                             .offset = tensor->offset,
-                             .rows = tensor->rows(),
-                             .cols = tensor->cols(),
-                             .stride = kernels::rowBytes(tensor->type->type, tensor->cols())};
-    }
+    for (const Binding& binding : bindings(config, weights))
+        binder.bind(binding);
     if (!weights.head.present())
         weights.head = weights.embedding;
-    if (!config.ropeFactors.empty())
-        weights.ropeFactors = uploadFloats(backend, config.ropeFactors, memories);
+    if (config.latent.joint)
+        for (size_t i = 0; i < weights.layers.size(); ++i)
+            deriveKeys(checkpoint, config, numerics, binder, i, weights.layers[i]);
+    for (const RopeConfig& rope : config.ropes) {
+        const auto cols = static_cast<int64_t>(rope.dims / 2);
+        weights.ropeFactors.push_back(
+            rope.factors.empty() ? kernels::Tensor{}
+                                 : binder.upload(rope.factors, static_cast<int64_t>(rope.factors.size()) / cols, cols));
+    }
     return weights;
 }
 
@@ -249,94 +310,6 @@ std::string describe(const Checkpoint& checkpoint) {
     if (!name.empty())
         out += " named \"" + name + "\"";
     return out;
-}
-
-// ---- helpers of the families
-
-int FamilyKeys::required(std::string_view key, int low, int high) const {
-    return static_cast<int>(metadata_.requireInteger(name(key), low, high));
-}
-
-int FamilyKeys::optional(std::string_view key, int low, int high, int fallback) const {
-    return metadata_.contains(name(key)) ? required(key, low, high) : fallback;
-}
-
-float FamilyKeys::number(std::string_view key, double low, double high, double fallback) const {
-    if (!metadata_.contains(name(key)))
-        return static_cast<float>(fallback);
-    const double value = metadata_.requireNumber(name(key));
-    if (value < low || value > high)
-        throw Error("The metadata key " + name(key) + " is " + std::to_string(value) + ", which makes no sense.");
-    return static_cast<float>(value);
-}
-
-std::vector<int> FamilyKeys::perLayer(std::string_view key, int nLayers, int low, int high, int fallback) const {
-    const auto n = static_cast<size_t>(nLayers);
-    if (!metadata_.contains(name(key)) && fallback >= 0)
-        return std::vector<int>(n, fallback);
-    const Value* value = metadata_.find(name(key));
-    if (!value || !std::holds_alternative<std::vector<int64_t>>(*value))
-        return std::vector<int>(n, required(key, low, high));
-    const auto& values = std::get<std::vector<int64_t>>(*value);
-    if (values.size() < n)
-        throw Error("The metadata key " + name(key) + " has " + std::to_string(values.size()) + " values for " +
-                    std::to_string(nLayers) + " layers.");
-    std::vector<int> out;
-    for (size_t i = 0; i < n; ++i) {
-        if (values[i] < low || values[i] > high)
-            throw Error("The metadata key " + name(key) + " has the value " + std::to_string(values[i]) +
-                        " for layer " + std::to_string(i) + ", but only " + std::to_string(low) + " to " +
-                        std::to_string(high) + " make sense.");
-        out.push_back(static_cast<int>(values[i]));
-    }
-    return out;
-}
-
-std::vector<float> llama3RopeFactors(int dims, float theta, float factor, float lowFrequencyFactor,
-                                     float highFrequencyFactor, int originalContext) {
-    std::vector<float> factors;
-    const double longest = static_cast<double>(originalContext) / lowFrequencyFactor;
-    const double shortest = static_cast<double>(originalContext) / highFrequencyFactor;
-    for (int i = 0; i < dims / 2; ++i) {
-        const double frequency = std::pow(static_cast<double>(theta), -2.0 * i / dims);
-        const double wave = 2 * std::numbers::pi / frequency; // tokens a turn
-        if (wave < shortest)
-            factors.push_back(1.0f);
-        else if (wave > longest)
-            factors.push_back(factor);
-        else {
-            const double smooth =
-                (originalContext / wave - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
-            factors.push_back(static_cast<float>(1.0 / ((1.0 - smooth) / factor + smooth)));
-        }
-    }
-    return factors;
-}
-
-void readRopeScaling(const Checkpoint& checkpoint, const FamilyKeys& keys, ModelConfig& c) {
-    const Metadata& metadata = checkpoint.metadata();
-    const std::string type = metadata.text(keys.name("rope.scaling.type"), "");
-    // Files before the key "type" have only a linear factor, under an older name.
-    const float factor = keys.number("rope.scaling.factor", 0, 1e6, keys.number("rope.scale_linear", 0, 1e6, 1.0));
-    if (const TensorEntry* tensor = checkpoint.find("rope_freqs.weight")) {
-        const std::string what = misfit(*tensor, {.name = tensor->name, .cols = c.ropeDims / 2, .vector = true});
-        if (!what.empty())
-            throw Error("The tensor rope_freqs.weight " + what + ".");
-        c.ropeFactors = readFloats(checkpoint, *tensor);
-    } else if (type == "llama3") {
-        c.ropeFactors = llama3RopeFactors(c.ropeDims, c.ropeTheta, factor,
-                                          keys.number("rope.scaling.low_freq_factor", 1e-6, 1e6, 1),
-                                          keys.number("rope.scaling.high_freq_factor", 1e-6, 1e6, 4),
-                                          keys.optional("rope.scaling.original_context_length", 1, 1 << 27, 8192));
-    } else if (type == "linear" || type.empty()) {
-        if (factor != 1.0f && factor > 0)
-            c.ropeFactors.assign(static_cast<size_t>(c.ropeDims / 2), factor);
-    } else if (type != "none") {
-        throw Error("Its rope scaling is of the kind " + printable(type) + ", which this version does not know.");
-    }
-    for (const float f : c.ropeFactors)
-        if (!std::isfinite(f) || f == 0)
-            throw Error("The factors of its rope scaling are not all finite numbers.");
 }
 
 } // namespace hearth::engine

@@ -75,19 +75,26 @@ Placement planPlacement(const PlacementInput& in) {
 
 int contextFor(const ModelConfig& config, int asked) {
     constexpr int kDefault = 8192, kMost = 1 << 24;
-    if (asked > 0)
-        return std::min(asked, kMost);
-    return std::clamp(config.trainedContext, 1, kDefault);
+    const int most = config.mostContext > 0 ? config.mostContext : kMost;
+    return std::min(asked > 0 ? std::min(asked, kMost) : std::clamp(config.trainedContext, 1, kDefault), most);
+}
+
+KvLayer kvLayer(const ModelConfig& c, const LayerConfig& layer) {
+    if (const uint64_t bytes = stateBytes(c, layer); bytes > 0)
+        return {.kind = {.tag = KvKind::Tag::State, .stateBytes = bytes}};
+    if (layer.mixer == Mixer::Latent)
+        return {.kind = {.tag = KvKind::Tag::Latent}, .heads = 1, .kDim = c.latent.kvRank + c.latent.ropeDim};
+    KvKind kind;
+    if (layer.window > 0)
+        kind = {.tag = KvKind::Tag::Window, .window = layer.window};
+    return {.kind = kind, .heads = layer.nKvHeads, .kDim = c.headDim, .vDim = c.vHeadDim};
 }
 
 std::vector<KvLayer> kvLayers(const ModelConfig& config) {
     std::vector<KvLayer> layers;
-    for (const LayerConfig& layer : config.layers) {
-        KvKind kind;
-        if (layer.window > 0)
-            kind = {.tag = KvKind::Tag::Window, .window = layer.window};
-        layers.push_back({.kind = kind, .heads = layer.nKvHeads, .kDim = config.headDim, .vDim = config.vHeadDim});
-    }
+    for (const LayerConfig& layer : config.layers)
+        if (config.causal)
+            layers.push_back(kvLayer(config, layer));
     return layers;
 }
 
@@ -97,21 +104,41 @@ kernels::Type kvTypeFor(const LoadOptions& options) {
     return options.kv == KvType::BF16 ? kernels::Type::BF16 : kernels::Type::F16;
 }
 
+namespace {
+
+/// "blk.3.ffn_gate.7.weight"
+bool isExpertOfItsOwn(const std::string& name) {
+    const size_t at = name.find(".ffn_");
+    return at != std::string::npos && std::count(name.begin() + static_cast<std::ptrdiff_t>(at), name.end(), '.') == 3;
+}
+
+/// What of a tensor is read for each generated token: a row of a table, the chosen experts, all of the others.
+uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, const TensorEntry& tensor) {
+    const bool tied = !checkpoint.find("output.weight");
+    if ((tensor.name == "token_embd.weight" && !tied) || tensor.name == "position_embd.weight")
+        return tensor.bytes / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
+    const bool experts = tensor.name.find("_exps.") != std::string::npos || isExpertOfItsOwn(tensor.name);
+    if (!experts || config.experts.count == 0)
+        return tensor.bytes;
+    return tensor.bytes / static_cast<uint64_t>(config.experts.count) * static_cast<uint64_t>(config.experts.used);
+}
+
+} // namespace
+
 PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
     PlacementInput in;
-    const bool tied = !checkpoint.find("output.weight");
-    for (const TensorEntry& tensor : checkpoint.tensors()) {
-        const bool lookedUp = tensor.name == "token_embd.weight" && !tied;
-        const auto rows = static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
-        in.tensors.push_back({.name = tensor.name,
-                              .bytes = tensor.bytes,
-                              .bytesPerToken = lookedUp ? tensor.bytes / rows : tensor.bytes});
-    }
+    for (const TensorEntry& tensor : checkpoint.tensors())
+        in.tensors.push_back(
+            {.name = tensor.name, .bytes = tensor.bytes, .bytesPerToken = bytesPerToken(checkpoint, config, tensor)});
+    if (const uint64_t derived = derivedBytes(config, options.numerics); derived > 0)
+        in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived});
     in.contextTokens = contextFor(config, options.contextTokens);
     const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
     in.kvBytesPerToken = layout.bytesPerToken();
     for (const KvGroup& group : layout.groups)
-        if (group.kind.tag == KvKind::Tag::Window) {
+        if (group.kind.tag == KvKind::Tag::State) {
+            in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, group.pageBytes);
+        } else if (group.kind.tag == KvKind::Tag::Window) {
             const auto tokens = std::min<int64_t>(in.contextTokens, int64_t{group.kind.window} + kPageTokens);
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));

@@ -29,7 +29,7 @@ struct PlacementInput {
     std::vector<PlacedTensor> tensors;
     int contextTokens = 0;
     uint64_t kvBytesPerToken = 0;
-    uint64_t kvWindowBytes = 0; // of layers that look back over a window only; does not grow with the context
+    uint64_t kvWindowBytes = 0; // of windows and recurrent states: does not grow with the context
     uint64_t scratchBytes = 0;
     std::vector<DeviceMemory> devices;
 };
@@ -55,7 +55,8 @@ PlacementInput placementInput(const Checkpoint&, const ModelConfig&, const LoadO
 /// The context of a load: as asked for, else the model's own, at most 8192.
 int contextFor(const ModelConfig&, int asked);
 
-/// What each layer keeps of the past.
+/// What a layer keeps of the past, and all layers. Encoders keep nothing.
+KvLayer kvLayer(const ModelConfig&, const LayerConfig&);
 std::vector<KvLayer> kvLayers(const ModelConfig&);
 kernels::Type kvTypeFor(const LoadOptions&);
 

@@ -1,5 +1,7 @@
 #include "engine/step.h"
 
+#include "engine/placement.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -27,7 +29,8 @@ public:
                 .positions = add(1, rows),
                 .sequences = add(1, rows),
                 .outputRows = add(1, rows),
-                .outputCount = add(1, 1)};
+                .outputCount = add(1, 1),
+                .ropeSets = add(1, rows)};
     }
 
     uint64_t bytes() const { return bytes_; }
@@ -37,14 +40,14 @@ private:
 };
 
 void place(kernels::Batch& batch, kernels::MemoryId memory) {
-    for (Tensor* tensor :
-         {&batch.rowCount, &batch.ids, &batch.positions, &batch.sequences, &batch.outputRows, &batch.outputCount})
+    for (Tensor* tensor : {&batch.rowCount, &batch.ids, &batch.positions, &batch.sequences, &batch.outputRows,
+                           &batch.outputCount, &batch.ropeSets})
         tensor->memory = memory;
 }
 
 /// The same views for a plan of fewer rows.
 kernels::Batch narrowed(kernels::Batch batch, int rows) {
-    for (Tensor* tensor : {&batch.ids, &batch.positions, &batch.sequences, &batch.outputRows})
+    for (Tensor* tensor : {&batch.ids, &batch.positions, &batch.sequences, &batch.outputRows, &batch.ropeSets})
         tensor->cols = rows;
     return batch;
 }
@@ -102,22 +105,37 @@ kernels::MemoryId StepRunner::arena(int rows, int logitRows) {
     return memory;
 }
 
+LayerMemory StepRunner::layerMemory(size_t index, std::span<const Tensor> pageTables) const {
+    const ModelConfig& c = o_.config;
+    const LayerConfig& layer = c.layers[index];
+    const KvLayout& layout = o_.cache.layout();
+    const KvPlace& at = layout.places[index];
+    const uint64_t pageBytes = layout.groups[static_cast<size_t>(at.group)].pageBytes;
+    const kernels::MemoryId memory = o_.memory.memory(at.group);
+    Tensor table = pageTables[static_cast<size_t>(at.group)];
+    if (stateBytes(c, layer) > 0)
+        return {.kv = {},
+                .state = {.memory = memory, .pageBytes = pageBytes, .offset = at.kOffset, .pageTable = table}};
+    const KvLayer kv = kvLayer(c, layer);
+    const bool latent = layer.mixer == Mixer::Latent;
+    return {.kv = {.memory = memory,
+                   .type = layout.type,
+                   .pageBytes = pageBytes,
+                   .kOffset = at.kOffset,
+                   .vOffset = at.vOffset,
+                   .pageTokens = kPageTokens,
+                   .heads = kv.heads,
+                   .kDim = kv.kDim,
+                   .vDim = latent ? c.latent.kvRank : kv.vDim,
+                   .latent = latent,
+                   .pageTable = table},
+            .state = {}};
+}
+
 ForwardParts StepRunner::parts(const ForwardBuffers& buffers, std::span<const Tensor> pageTables) const {
     ForwardParts p{.config = o_.config, .weights = o_.weights, .numerics = o_.numerics, .buffers = buffers};
-    const KvLayout& layout = o_.cache.layout();
-    for (size_t i = 0; i < o_.config.layers.size(); ++i) {
-        const KvPlace& at = layout.places[i];
-        p.kv.push_back({.memory = o_.memory.memory(at.group),
-                        .type = layout.type,
-                        .pageBytes = layout.groups[static_cast<size_t>(at.group)].pageBytes,
-                        .kOffset = at.kOffset,
-                        .vOffset = at.vOffset,
-                        .pageTokens = kPageTokens,
-                        .heads = o_.config.layers[i].nKvHeads,
-                        .kDim = o_.config.headDim,
-                        .vDim = o_.config.vHeadDim,
-                        .pageTable = pageTables[static_cast<size_t>(at.group)]});
-    }
+    for (size_t i = 0; i < o_.config.layers.size(); ++i)
+        p.memory.push_back(layerMemory(i, pageTables));
     return p;
 }
 
@@ -126,10 +144,8 @@ StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRow
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
     const ForwardParts p = parts(forward.buffers, pageTables_);
     addEmbedding(list, p);
-    for (int layer = 0; layer < static_cast<int>(o_.config.layers.size()); ++layer) {
-        addAttention(list, p, layer);
-        addFeedForward(list, p, layer);
-    }
+    for (int layer = 0; layer < static_cast<int>(o_.config.layers.size()); ++layer)
+        addLayer(list, p, layer);
     if (path == kernels::Path::Decode)
         addHead(list, p, forward.buffers.x);
     else
@@ -182,6 +198,7 @@ void StepRunner::writeBatch(const kernels::Batch& batch, std::span<const StepRow
     write(batch.rowCount, 1, [&](size_t) { return static_cast<int32_t>(rows.size()); });
     write(batch.ids, rows.size(), [&](size_t i) { return rows[i].id; });
     write(batch.positions, rows.size(), [&](size_t i) { return rows[i].position; });
+    write(batch.ropeSets, rows.size(), [&](size_t i) { return o_.cache.space(rows[i].sequence); });
     write(batch.outputCount, 1, [&](size_t) { return static_cast<int32_t>(wanted.size()); });
     write(batch.outputRows, wanted.size(), [&](size_t i) { return wanted[i]; });
     // A row of the page table for each run of rows of one sequence.

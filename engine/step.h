@@ -2,7 +2,7 @@
 
 #include "engine/kv_cache.h"
 #include "engine/kv_memory.h"
-#include "engine/layers.h"
+#include "engine/layers/forward.h"
 #include "engine/model.h"
 #include "kernels/backend.h"
 
@@ -73,6 +73,7 @@ private:
     Forward& headForward();
     Forward build(kernels::Path, int rows, int logitRows, kernels::MemoryId arena);
     void refresh();
+    LayerMemory layerMemory(size_t layer, std::span<const kernels::Tensor> pageTables) const;
     ForwardParts parts(const ForwardBuffers&, std::span<const kernels::Tensor> pageTables) const;
     void writeBatch(const kernels::Batch&, std::span<const StepRow>, std::span<const int> wanted);
     void writePageTables(std::span<const StepRow>);

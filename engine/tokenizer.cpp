@@ -1,5 +1,6 @@
 #include "engine/tokenizer.h"
 
+#include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/tokenizer/vocabulary_tokenizer.h"
 #include "engine/unicode.h"
@@ -16,8 +17,8 @@ struct TokenizerKind {
 };
 
 constexpr TokenizerKind kTokenizerKinds[] = {
-    {"gpt2", makeByteBpe},
-    {"llama", makeSentencePieceBpe},
+    {"gpt2", makeByteBpe}, {"gemma4", makeByteBpe}, {"llama", makeSentencePieceBpe},
+    {"t5", makeUnigram},   {"bert", makeWordPiece},
 };
 
 /// Sorted, without overlaps, inside the text: whoever made the ranges.
@@ -48,6 +49,10 @@ std::unique_ptr<Tokenizer> Tokenizer::fromMetadata(const Metadata& m) {
                 printable(model) + "\".");
 }
 
+std::unique_ptr<Tokenizer> Tokenizer::fromCheckpoint(const Checkpoint& checkpoint) {
+    return checkpoint.folder().empty() ? fromMetadata(checkpoint.metadata()) : fromFolder(checkpoint.folder());
+}
+
 std::vector<TokenId> Tokenizer::encode(std::string_view text) const {
     const TaggedText::Range all{0, text.size()};
     std::vector<TokenId> ids;
@@ -73,7 +78,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool showControl) co
     for (const TokenId id : ids) {
         const size_t before = out.size();
         appendBytes(id, out, showControl);
-        if (begun || kind(id) == TokenKind::Control)
+        if (begun || (kind(id) == TokenKind::Control && !(showControl && shownControlsBegin())))
             continue;
         begun = true;
         if (leadingBlanks() > 0 && out.size() > before && out[before] == ' ')

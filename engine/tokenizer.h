@@ -11,6 +11,8 @@
 
 namespace hearth::engine {
 
+class Checkpoint;
+
 using TokenId = int32_t;
 
 /// A text with its provenance: bytes in `untrusted` ranges came from a user, a document or a tool, and can never form
@@ -31,6 +33,11 @@ class Tokenizer {
 public:
     /// From a checkpoint's `tokenizer.ggml.*` keys. Throws Error that names the key.
     static std::unique_ptr<Tokenizer> fromMetadata(const Metadata&);
+    /// From a `tokenizer.json`, or a Hugging Face folder that holds one (or a `tokenizer.model`). What lies beside it
+    /// is read too: tokenizer_config.json, generation_config.json. Throws Error that names the file and the place.
+    static std::unique_ptr<Tokenizer> fromFolder(const std::string& folderOrFile);
+    /// Of either form of a model.
+    static std::unique_ptr<Tokenizer> fromCheckpoint(const Checkpoint&);
     virtual ~Tokenizer() = default;
 
     /// Plain text: no control token is formed, nothing is added. User-defined tokens (runs of blanks, HTML tags) are
@@ -74,6 +81,9 @@ protected:
 
     /// How many blanks at the start of a decoded text were put there by encode(): 0 or 1.
     virtual int leadingBlanks() const { return 0; }
+
+    /// A control token that is shown begins the text: the blank behind it is one of the text's own.
+    virtual bool shownControlsBegin() const { return false; }
 
     TokenId bos_ = -1, eos_ = -1;
     bool addBos_ = false, addEos_ = false;

@@ -7,7 +7,37 @@ namespace hearth::kernels {
 
 /// Element types of tensors. The storage formats of weights are rows of `kQuantTypes` (quant_types.h); `I32` is for
 /// ids, positions and tables; `A8` is the engine's own form of activations for integer products.
-enum class Type : uint8_t { F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, I32, A8, Count };
+enum class Type : uint8_t {
+    F32,
+    F16,
+    BF16,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    IQ1_S,
+    IQ1_M,
+    IQ2_XXS,
+    IQ2_XS,
+    IQ2_S,
+    IQ3_XXS,
+    IQ3_S,
+    IQ4_NL,
+    IQ4_XS,
+    TQ1_0,
+    TQ2_0,
+    MXFP4,
+    NVFP4,
+    I32,
+    A8,
+    Count
+};
 
 /// A memory of one backend: a mapped file, the activations of a plan, a KV cache. Given out by `Backend`.
 using MemoryId = uint32_t;

@@ -38,10 +38,19 @@ constexpr Option kEval[] = {
     kContext,
 };
 constexpr Option kGenerate[] = {kModel, kTokens, {"-n", "N", "how many tokens (16)"}, kContext, kJson};
+constexpr Option kEmbed[] = {
+    kModel,
+    {"--tokens", "IDS", "token ids with commas, or @FILE, instead of texts from standard input"},
+    {"--pooling", "P", "mean, cls, or none: an array for each token (as the model's makers do)"},
+    kContext,
+    kJson,
+};
 constexpr Option kPerplexity[] = {
     kModel, {"--text", "F", "a file of UTF-8 text", true}, {"--context", "N", "tokens of a window (1024)"}, kJson};
-constexpr Option kTokenize[] = {kModel, kSet, {"--special", "", "text may name control tokens"}};
-constexpr Option kDetokenize[] = {kModel, kSet};
+constexpr Option kTokenizerOf = {"--model", "M", "the tokenizer of this model"};
+constexpr Option kTokenizer = {"--tokenizer", "FILE", "a tokenizer.json, or a folder with one"};
+constexpr Option kTokenize[] = {kTokenizerOf, kTokenizer, kSet, {"--special", "", "text may name control tokens"}};
+constexpr Option kDetokenize[] = {kTokenizerOf, kTokenizer, kSet};
 constexpr Option kTemplate[] = {
     {"--model", "M", "the template of this model"},
     {"--template", "FILE", "a template of its own"},
@@ -73,11 +82,14 @@ constexpr Command kCommands[] = {
     {"generate", "--model M --tokens IDS", "greedy continuation of token ids",
      "Prints {\"tokens\": [...]}; does not stop at the end of a turn. Numerics are exact unless set.", kGenerate,
      kRunOptions, 0, runGenerate},
+    {"embed", "--model M", "vectors for texts",
+     "Reads a text a line, prints one JSON array of numbers a line, not normalized. Numerics are exact unless set.",
+     kEmbed, kRunOptions, 0, runEmbed},
     {"perplexity", "--model M --text F", "how well a model predicts a text",
      "Windows that do not overlap; all but the first token of each are scored; an incomplete last one is dropped.",
      kPerplexity, kRunOptions, 0, runPerplexity},
     {"tokenize",
-     "--model M",
+     "--model M | --tokenizer FILE",
      "texts to token ids",
      "Reads one JSON string a line, prints one JSON array of ids a line; none are added.",
      kTokenize,
@@ -85,7 +97,7 @@ constexpr Command kCommands[] = {
      0,
      runTokenize},
     {"detokenize",
-     "--model M",
+     "--model M | --tokenizer FILE",
      "token ids to texts",
      "Reads one JSON array of ids a line, prints one JSON string a line.",
      kDetokenize,

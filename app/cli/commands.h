@@ -24,6 +24,7 @@ std::span<const Command> commands();
 int runChat(const Arguments&);
 int runEval(const Arguments&);
 int runGenerate(const Arguments&);
+int runEmbed(const Arguments&);
 int runPerplexity(const Arguments&);
 int runTokenize(const Arguments&);
 int runDetokenize(const Arguments&);

@@ -37,11 +37,17 @@ std::optional<std::tm> nowArgument(const Arguments& a) {
     return t;
 }
 
+std::unique_ptr<engine::Tokenizer> openTokenizer(const Arguments& a) {
+    if (a.has("--model") == a.has("--tokenizer"))
+        throw UsageError("Either --model or --tokenizer is needed.");
+    return a.has("--model") ? engine::Tokenizer::fromCheckpoint(openModel(a))
+                            : engine::Tokenizer::fromFolder(a.text("--tokenizer"));
+}
+
 } // namespace
 
 int runTokenize(const Arguments& a) {
-    const engine::Checkpoint checkpoint = openModel(a);
-    const auto tokenizer = engine::Tokenizer::fromMetadata(checkpoint.metadata());
+    const auto tokenizer = openTokenizer(a);
     forEachLine([&](std::string_view line, size_t number) {
         const auto j = parseLine(line, number, "a string");
         if (!j.is_string())
@@ -53,8 +59,7 @@ int runTokenize(const Arguments& a) {
 }
 
 int runDetokenize(const Arguments& a) {
-    const engine::Checkpoint checkpoint = openModel(a);
-    const auto tokenizer = engine::Tokenizer::fromMetadata(checkpoint.metadata());
+    const auto tokenizer = openTokenizer(a);
     forEachLine([&](std::string_view line, size_t number) {
         const auto j = parseLine(line, number, "an array of ids");
         if (!j.is_array())

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <iostream>
 #include <sstream>
 
 namespace hearth::cli {
@@ -49,7 +51,10 @@ int runGenerate(const Arguments& a) {
     request.sampling.temperature = 0;
     request.maxTokens = count;
     request.stopAtEnd = false;
-    request.onToken = [&](const engine::TokenOut& token) { out.push_back(token.id); };
+    request.onToken = [&](const engine::TokenOut& token) {
+        if (token.id >= 0) // else it is text that was held back
+            out.push_back(token.id);
+    };
     request.onFinish = [&](const engine::GenerationSummary& s) { summary = s; };
     model.engine.start(model.id, std::move(request));
     while (model.engine.step()) {
@@ -57,6 +62,61 @@ int runGenerate(const Arguments& a) {
     if (summary.stop == engine::StopReason::Error)
         throw Error(summary.error);
     printJson({{"tokens", out}});
+    return 0;
+}
+
+namespace {
+
+/// A text's ids with the marks around them that its model expects, cut to what the model can read.
+std::vector<engine::TokenId> encodedForEmbedding(const engine::Tokenizer& tokenizer, std::string_view text, int most) {
+    std::vector<engine::TokenId> ids = tokenizer.encode(text);
+    if (tokenizer.addBos() && tokenizer.bos() >= 0)
+        ids.insert(ids.begin(), tokenizer.bos());
+    const bool marked = tokenizer.addEos() && tokenizer.eos() >= 0;
+    const auto room = static_cast<size_t>(std::max(1, most - (marked ? 1 : 0)));
+    if (ids.size() > room) {
+        std::fprintf(stderr, "A text of %zu tokens was cut to the %zu that the model reads.\n", ids.size(), room);
+        ids.resize(room);
+    }
+    if (marked)
+        ids.push_back(tokenizer.eos());
+    return ids;
+}
+
+nlohmann::ordered_json vectorsAsJson(const std::vector<float>& numbers, size_t width) {
+    if (numbers.size() == width)
+        return numbers;
+    auto rows = nlohmann::ordered_json::array();
+    for (size_t i = 0; i < numbers.size(); i += width)
+        rows.push_back(std::vector<float>(numbers.begin() + static_cast<std::ptrdiff_t>(i),
+                                          numbers.begin() + static_cast<std::ptrdiff_t>(i + width)));
+    return rows;
+}
+
+} // namespace
+
+int runEmbed(const Arguments& a) {
+    const engine::Pooling* asked = a.has("--pooling") ? engine::findPooling(a.text("--pooling")) : nullptr;
+    if (a.has("--pooling") && !asked)
+        throw UsageError("The option --pooling needs none, mean or cls.");
+    LoadedModel model(a, Numerics::Exact);
+    const engine::ModelInfo& info = model.engine.info(model.id);
+    if (!info.embeds)
+        throw Error("The model " + info.name + " writes text and gives no vectors for texts.");
+    const engine::Pooling pooling = asked ? *asked : model.engine.pooling(model.id);
+    const auto print = [&](const std::vector<engine::TokenId>& ids) {
+        nlohmann::ordered_json json =
+            vectorsAsJson(model.engine.embed(model.id, ids, pooling), static_cast<size_t>(info.embeddingSize));
+        if (pooling == engine::Pooling::None && ids.size() == 1)
+            json = nlohmann::ordered_json::array({json});
+        printJson(json);
+    };
+    if (a.has("--tokens")) {
+        print(tokensArgument(a, info.nVocab));
+        return 0;
+    }
+    for (std::string line; std::getline(std::cin, line);)
+        print(encodedForEmbedding(*model.engine.text(model.id)->tokenizer, line, info.contextTokens));
     return 0;
 }
 

@@ -194,6 +194,12 @@ HfFolder hfFolderFrom(const HfTexts& texts, const std::vector<StoredTensor>& sto
     const json tokenizer = readOptional(texts.tokenizerConfig, "tokenizer_config.json");
     readSampling(generation, out.metadata);
     readSpecialTokens(config.values(), generation, out.metadata);
+    for (const char* name : {"bos_token", "eos_token"}) // texts; a template may name them
+        if (const auto it = tokenizer.find(name); it != tokenizer.end()) {
+            const json& token = it->is_object() && it->contains("content") ? (*it)["content"] : *it;
+            if (token.is_string())
+                out.metadata.set(std::string("tokenizer.") + name, token.get<std::string>());
+        }
     if (std::string chatTemplate = chatTemplateOf(texts, tokenizer); !chatTemplate.empty())
         out.metadata.set("tokenizer.chat_template", std::move(chatTemplate));
     if (const auto it = tokenizer.find("add_bos_token"); it != tokenizer.end() && it->is_boolean())
@@ -231,8 +237,6 @@ HfFolder readHfFolder(const std::string& path) {
     HfFolder out = hfFolderFrom(texts, stored);
     out.files = std::move(files);
     out.metadata.set("general.name", nameOf(folder));
-    if (fs::exists(folder / "tokenizer.json", error))
-        out.tokenizerPath = (folder / "tokenizer.json").string();
     return out;
 }
 

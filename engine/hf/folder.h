@@ -17,7 +17,6 @@ struct HfFolder {
     Metadata metadata; // under the names GGUF uses
     std::vector<TensorEntry> tensors;
     std::vector<std::unique_ptr<MappedFile>> files;
-    std::string tokenizerPath; // of tokenizer.json; empty: there is none
 };
 
 /// The texts of a folder; empty: not there.

@@ -59,8 +59,8 @@ float changed(float x, HfValue value) {
 }
 
 template <typename F>
-void setDerivation(TensorEntry& entry, F&& f) {
-    entry.derivation = std::make_shared<const Derivation>(std::forward<F>(f));
+void setDerivation(TensorEntry& entry, F&& compute, bool readsFiles = true) {
+    entry.derivation = std::make_shared<const Derivation>(Derivation{std::forward<F>(compute), readsFiles});
 }
 
 void storeFloat(std::span<std::byte> out, int64_t i, float x) {
@@ -174,8 +174,9 @@ void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value) {
 void placeFloats(TensorEntry& entry, const std::vector<float>& values) {
     setType(entry, f32());
     entry.bytes = values.size() * sizeof(float);
-    setDerivation(entry,
-                  [values](Memories, std::span<std::byte> out) { std::memcpy(out.data(), values.data(), out.size()); });
+    setDerivation(
+        entry, [values](Memories, std::span<std::byte> out) { std::memcpy(out.data(), values.data(), out.size()); },
+        false);
 }
 
 void placeTransposed(TensorEntry& entry, std::vector<HfRows> blocks, int64_t first, int64_t step) {

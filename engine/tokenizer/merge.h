@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <vector>
 
@@ -131,16 +132,19 @@ public:
     /// caller appends them and calls done().
     bool reuse(std::string_view word, std::vector<TokenId>& out) {
         open_ = nullptr;
-        if (entries_.empty() || word.size() > kLongest)
+        if (entries_.empty() || word.size() > kLongest || word.empty())
             return false;
         Entry& e = entries_[slotOf(word) & (entries_.size() - 1)];
-        if (e.word == word && !word.empty()) {
+        if (e.size == word.size() && std::memcmp(e.word, word.data(), word.size()) == 0) {
             for (uint32_t i = 0; i < e.count; i++)
                 out.push_back(out[e.first + i]);
             return true;
         }
         open_ = &e;
-        e = {word, out.size(), 0};
+        e.size = static_cast<uint8_t>(word.size());
+        std::memcpy(e.word, word.data(), word.size());
+        e.first = out.size();
+        e.count = 0;
         return false;
     }
 
@@ -156,9 +160,10 @@ private:
     static uint64_t slotOf(std::string_view word) { return hashBytes(word) >> 20; }
 
     struct Entry {
-        std::string_view word; // lies in the text being encoded
-        size_t first = 0;      // in out
-        uint32_t count = 0;
+        size_t first = 0;    // in out
+        uint32_t count = 0;  // ids
+        uint8_t size = 0;    // bytes; 0: empty
+        char word[kLongest]; // a copy: the text may be a piece that was written for the moment
     };
 
     std::vector<Entry> entries_;

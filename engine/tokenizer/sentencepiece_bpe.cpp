@@ -1,4 +1,5 @@
 #include "engine/error.h"
+#include "engine/tokenizer/normalizer.h"
 #include "engine/tokenizer/vocabulary_tokenizer.h"
 #include "engine/unicode.h"
 
@@ -9,9 +10,6 @@
 namespace hearth::engine {
 
 namespace {
-
-constexpr std::string_view kBlank = "\xE2\x96\x81"; // U+2581, how SentencePiece writes a blank
-constexpr size_t kLongestWord = 1 << 20;            // bytes; a longer one is cut, which bounds the memory of merging
 
 /// Order of merging: the highest score first. A float's bits, turned so that they sort as the numbers do.
 uint32_t orderOf(double score) {
@@ -45,7 +43,16 @@ private:
 class SentencePieceBpe final : public VocabularyTokenizer {
 public:
     explicit SentencePieceBpe(const Metadata& m)
-        : VocabularyTokenizer(m, true), addSpacePrefix_(m.boolean("tokenizer.ggml.add_space_prefix", true)) {
+        : VocabularyTokenizer(m, true), specials_(specialsOf(vocabulary_)),
+          addSpacePrefix_(m.boolean("tokenizer.ggml.add_space_prefix", true)) {
+        // Published models change nothing but blanks; where a file says more, it is done.
+        std::string charsMap;
+        for (const int64_t byte : m.integers("tokenizer.ggml.precompiled_charsmap"))
+            charsMap += static_cast<char>(byte);
+        if (!charsMap.empty())
+            normalizer_.addCharsMap(charsMap, false);
+        if (m.boolean("tokenizer.ggml.remove_extra_whitespaces", false))
+            normalizer_.addBlanks({.removeExtra = true});
         fillOrders(m);
         fillTokens();
     }
@@ -68,14 +75,18 @@ public:
 protected:
     int leadingBlanks() const override { return addSpacePrefix_ ? 1 : 0; }
 
-    void encodeFragment(std::string_view text, bool opens, WordCache& cache, std::vector<TokenId>& out) const override {
-        std::vector<Symbol> symbols;
-        std::string spelled;
-        bool prefix = opens && addSpacePrefix_;
+    const SpecialTokens& specials(bool) const override { return specials_; }
+
+    void encodeFragment(const Fragment& f, EncodeScratch& scratch, std::vector<TokenId>& out) const override {
+        std::vector<Symbol>& symbols = scratch.model.symbols;
+        std::string& spelled = scratch.normalized;
+        std::string normalized;
+        std::string_view text = normalizer_.run(f.text(), f.opens, normalized);
+        bool prefix = f.opens && addSpacePrefix_;
         while (!text.empty()) {
             const std::string_view word = upToWholeCharacter(text.substr(0, wordEnd(text)), kLongestWord);
             text.remove_prefix(word.size());
-            if (!prefix && cache.reuse(word, out))
+            if (!prefix && scratch.cache.reuse(word, out))
                 continue;
             spelled.assign(prefix ? kBlank : std::string_view());
             for (const char c : word) {
@@ -86,7 +97,7 @@ protected:
             }
             encodeSpelled(spelled, symbols, out);
             if (!prefix)
-                cache.done(out);
+                scratch.cache.done(out);
             prefix = false;
         }
     }
@@ -166,6 +177,8 @@ private:
             out.push_back(vocabulary_.unknown());
     }
 
+    const SpecialTokens specials_;
+    Normalizer normalizer_;
     const bool addSpacePrefix_;
     bool wordsAreApart_ = true;
     TextTable tokens_;             // those that merging may give

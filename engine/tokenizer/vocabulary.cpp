@@ -138,22 +138,19 @@ std::vector<TokenId> Vocabulary::endsOfTurn(const Metadata& m) const {
     return ids;
 }
 
-SpecialTokens::SpecialTokens(const Vocabulary& v) {
-    for (TokenId id = 0; id < v.size(); id++) {
-        const TokenKind kind = v.kind(id);
-        const std::string_view text = v.text(id);
-        const bool special = kind == TokenKind::Control || kind == TokenKind::UserDefined || kind == TokenKind::Unknown;
-        if (!special || text.empty() || text.size() > kLongestSpecial)
-            continue;
-        texts_.add(text);
-        ids_.push_back(id);
-        rules_.push_back(kind != TokenKind::UserDefined ? Rule::TrustedOnly
-                         : looksLikeTag(text)           ? Rule::Tag
-                                                        : Rule::Everywhere);
-        std::vector<size_t>& lengths = lengths_[static_cast<unsigned char>(text[0])];
-        if (std::find(lengths.begin(), lengths.end(), text.size()) == lengths.end())
-            lengths.push_back(text.size());
-    }
+void SpecialTokens::add(std::string_view text, TokenId id, TokenKind kind, SpecialRule rule) {
+    if (text.empty() || text.size() > kLongestSpecial)
+        return;
+    const bool user = kind != TokenKind::Control && kind != TokenKind::Unknown;
+    texts_.add(text);
+    entries_.push_back({id, !user ? Who::TrustedOnly : looksLikeTag(text) ? Who::Tag : Who::Everywhere, rule});
+    std::vector<size_t>& lengths = lengths_[static_cast<unsigned char>(text[0])];
+    if (std::find(lengths.begin(), lengths.end(), text.size()) == lengths.end())
+        lengths.push_back(text.size());
+}
+
+void SpecialTokens::finish(bool refusedStay) {
+    refusedStay_ = refusedStay;
     for (auto& lengths : lengths_)
         std::sort(lengths.rbegin(), lengths.rend());
     texts_.index([](TokenId) { return true; });
@@ -163,12 +160,14 @@ SpecialTokens::Match SpecialTokens::at(std::string_view text, size_t at, size_t 
     for (const size_t length : lengths_[static_cast<unsigned char>(text[at])]) {
         if (length > text.size() - at)
             continue;
-        const TokenId entry = texts_.find(text.substr(at, length));
-        if (entry < 0)
+        const TokenId found = texts_.find(text.substr(at, length));
+        if (found < 0)
             continue;
-        const Rule rule = rules_[entry];
-        if (rule == Rule::Everywhere || (rule == Rule::Tag && tagsCount) || length <= trusted)
-            return {ids_[entry], length};
+        const Entry& e = entries_[found];
+        if (e.who == Who::Everywhere || (e.who == Who::Tag && tagsCount) || length <= trusted)
+            return {e.id, length, e.rule};
+        if (refusedStay_ && tagsCount)
+            return {-1, length, {}};
     }
     return {};
 }

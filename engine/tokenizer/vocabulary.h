@@ -44,14 +44,23 @@ TokenId tokenIdOf(const Metadata&, std::string_view key, int vocabularySize);
 /// `<...>`, `[...]` and the like: a text that a template uses as a mark.
 bool looksLikeTag(std::string_view text);
 
-/// Finds the texts of control and user-defined tokens inside a text. Immutable.
+/// How a token that stands in the text as written is found.
+struct SpecialRule {
+    bool takesBlanksBefore = false, takesBlanksBehind = false; // blanks beside it belong to it
+    bool wholeWord = false;                                    // only where no word goes on beside it
+};
+
+/// Finds the texts of control and user-defined tokens inside a text. Immutable after finish().
 class SpecialTokens {
 public:
-    explicit SpecialTokens(const Vocabulary&);
+    void add(std::string_view text, TokenId, TokenKind, SpecialRule = {});
+    /// `refusedStay`: where the longest token may not be formed, a shorter one inside it is not looked for either.
+    void finish(bool refusedStay);
 
     struct Match {
         TokenId id = -1;
-        size_t length = 0;
+        size_t length = 0; // without an id: so many bytes are text
+        SpecialRule rule;
     };
 
     /// The longest token at text[at] whose kind is allowed: tags only within the first `trusted` bytes from there,
@@ -60,13 +69,21 @@ public:
 
     bool mayBegin(char byte) const { return !lengths_[static_cast<unsigned char>(byte)].empty(); }
 
+    bool empty() const { return entries_.empty(); }
+
 private:
-    enum class Rule : uint8_t { TrustedOnly, Tag, Everywhere };
+    enum class Who : uint8_t { TrustedOnly, Tag, Everywhere };
+
+    struct Entry {
+        TokenId id;
+        Who who;
+        SpecialRule rule;
+    };
 
     TextTable texts_;
-    std::vector<TokenId> ids_;                     // [texts]
-    std::vector<Rule> rules_;                      // [texts]
+    std::vector<Entry> entries_;                   // [texts]
     std::array<std::vector<size_t>, 256> lengths_; // by first byte: the lengths there are, longest first
+    bool refusedStay_ = false;
 };
 
 } // namespace hearth::engine

@@ -6,8 +6,7 @@
 
 namespace hearth::engine {
 
-VocabularyTokenizer::VocabularyTokenizer(const Metadata& m, bool addBosByDefault)
-    : vocabulary_(m), specials_(vocabulary_) {
+VocabularyTokenizer::VocabularyTokenizer(const Metadata& m, bool addBosByDefault) : vocabulary_(m) {
     bos_ = tokenIdOf(m, "tokenizer.ggml.bos_token_id", size());
     eos_ = tokenIdOf(m, "tokenizer.ggml.eos_token_id", size());
     addBos_ = bos_ >= 0 && m.boolean("tokenizer.ggml.add_bos_token", addBosByDefault);
@@ -15,36 +14,24 @@ VocabularyTokenizer::VocabularyTokenizer(const Metadata& m, bool addBosByDefault
     stopIds_ = vocabulary_.endsOfTurn(m);
 }
 
+SpecialTokens VocabularyTokenizer::specialsOf(const Vocabulary& v) {
+    SpecialTokens out;
+    for (TokenId id = 0; id < v.size(); id++)
+        if (const TokenKind k = v.kind(id);
+            k == TokenKind::Control || k == TokenKind::UserDefined || k == TokenKind::Unknown)
+            out.add(v.text(id), id, k);
+    out.finish(false);
+    return out;
+}
+
 void VocabularyTokenizer::encodeInto(std::string_view text, std::span<const TaggedText::Range> untrusted,
                                      Untrusted tags, std::vector<TokenId>& out) const {
     out.reserve(out.size() + text.size() / 4);
-    WordCache cache(text.size());
-    size_t fragment = 0; // where the ordinary text before `at` begins
-    bool opens = true;   // nothing but control tokens so far, or just behind one
-    size_t range = 0;
-    for (size_t at = 0; at < text.size();) {
-        if (!specials_.mayBegin(text[at])) {
-            at++;
-            continue;
-        }
-        while (range < untrusted.size() && untrusted[range].end <= at)
-            range++;
-        const bool inside = range < untrusted.size() && untrusted[range].begin <= at;
-        const size_t trustedEnd = inside ? at : range < untrusted.size() ? untrusted[range].begin : text.size();
-        const SpecialTokens::Match match = specials_.at(text, at, trustedEnd - at, tags == Untrusted::TagsCount);
-        if (match.id < 0) {
-            at++;
-            continue;
-        }
-        if (fragment < at)
-            encodeFragment(text.substr(fragment, at - fragment), opens, cache, out);
-        out.push_back(match.id);
-        at += match.length;
-        fragment = at;
-        opens = vocabulary_.kind(match.id) != TokenKind::UserDefined;
-    }
-    if (fragment < text.size())
-        encodeFragment(text.substr(fragment), opens, cache, out);
+    EncodeScratch scratch(text.size());
+    const Fragment all{.whole = text, .end = text.size(), .untrusted = untrusted, .tags = tags};
+    cut(
+        all, specials(!untrusted.empty()), [&](const Fragment& f) { encodeFragment(f, scratch, out); },
+        [&](TokenId id) { out.push_back(id); });
 }
 
 int byteOfToken(std::string_view t) {
@@ -66,6 +53,55 @@ std::string_view upToWholeCharacter(std::string_view text, size_t most) {
     while (cut > most - std::min<size_t>(most, 3) && isUtf8Continuation(text[cut]))
         cut--;
     return text.substr(0, cut > 0 ? cut : most);
+}
+
+namespace {
+
+/// The character that ends at `at`, which is not 0.
+CodePoint characterBefore(std::string_view text, size_t at) {
+    size_t start = at - 1;
+    while (start > 0 && at - start < 4 && isUtf8Continuation(text[start]))
+        start--;
+    const CodePoint c = decodeUtf8(text.substr(start, at - start));
+    return start + c.length == at ? c : CodePoint{};
+}
+
+bool isWord(const CodePoint& c) {
+    return c.valid && (c.value == '_' || (charClass(c.value) & (kLetter | kMark | kNumber)));
+}
+
+bool isBlank(const CodePoint& c) {
+    return c.valid && (charClass(c.value) & kSpace);
+}
+
+} // namespace
+
+bool wordGoesOnBefore(std::string_view text, size_t at) {
+    return at > 0 && isWord(characterBefore(text, at));
+}
+
+bool wordGoesOnBehind(std::string_view text, size_t at) {
+    return at < text.size() && isWord(decodeUtf8(text.substr(at)));
+}
+
+size_t blanksBefore(std::string_view text, size_t least, size_t at) {
+    while (at > least) {
+        const CodePoint c = characterBefore(text, at);
+        if (!isBlank(c))
+            break;
+        at -= c.length;
+    }
+    return at;
+}
+
+size_t blanksBehind(std::string_view text, size_t at, size_t most) {
+    while (at < most) {
+        const CodePoint c = decodeUtf8(text.substr(at, most - at));
+        if (!isBlank(c))
+            break;
+        at += c.length;
+    }
+    return at;
 }
 
 } // namespace hearth::engine

@@ -18,6 +18,8 @@ std::byte* KvPages::key(std::byte* page, int head, int token) const {
 }
 
 std::byte* KvPages::value(std::byte* page, int head, int token) const {
+    if (latent)
+        return key(page, head, token);
     return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(vDim) * elementBytes;
 }
 
@@ -36,9 +38,17 @@ struct Range {
     int64_t begin, end;
 };
 
-/// Positions that a row looks at.
-Range visible(const StepView& step, const AttentionSpec& a, int64_t r) {
-    const int64_t position = std::clamp<int64_t>(step.positions.index(r), 0, a.kv.capacity() - 1);
+int64_t positionOf(const StepView& step, const AttentionSpec& a, int64_t r) {
+    return std::clamp<int64_t>(step.positions.index(r), 0, a.kv.capacity() - 1);
+}
+
+/// Positions that a row looks at; `last` is that of its sequence's last row, for those that look both ways.
+Range visible(const StepView& step, const AttentionSpec& a, int64_t r, int64_t last = 0) {
+    const int64_t position = positionOf(step, a, r);
+    if (!a.causal) {
+        const int64_t reach = a.window > 0 ? a.window / 2 : a.kv.capacity();
+        return {std::max<int64_t>(0, position - reach), std::min(last, position + reach) + 1};
+    }
     return {a.window > 0 ? std::max<int64_t>(0, position - a.window + 1) : 0, position + 1};
 }
 
@@ -73,11 +83,12 @@ private:
     float* sums_;
 };
 
-/// Tiles are (row, KV head, split). Splits without a visible key are left out.
+/// Tiles are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
 class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
         : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), splits_(splitsOf(a.kv)),
+          group_(a.heads / a.kv.heads), slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile),
           attend_(kernels().attend[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -88,29 +99,32 @@ public:
             most = std::max(most, (range.end - 1) / splits_.tokens - range.begin / splits_.tokens + 1);
         }
         spread_ = most;
-        return rows * a_.kv.heads * most;
+        return rows * a_.kv.heads * slices_ * most;
     }
 
     void run(int64_t tile, std::byte* scratch) const override {
-        const int64_t r = tile / (a_.kv.heads * spread_);
-        const int kvHead = int(tile / spread_ % a_.kv.heads);
+        const int64_t r = tile / (a_.kv.heads * slices_ * spread_);
+        const int slice = int(tile / spread_ % slices_), kvHead = int(tile / (slices_ * spread_) % a_.kv.heads);
         const Range all = visible(step_, a_, r);
         const int64_t split = all.begin / splits_.tokens + tile % spread_;
         const Range range{std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)};
         if (range.begin < range.end)
-            runSplit(r, kvHead, split, range, scratch);
+            runSplit(r, kvHead, slice, split, range, scratch);
     }
 
 private:
     static constexpr int kRun = 256; // tokens that one call sees at most, cut at its multiples inside a page
 
-    void runSplit(int64_t r, int kvHead, int64_t split, Range range, std::byte* scratch) const {
+    static constexpr int kHeadsPerTile = 16; // of a latent cache's one KV head there are 128
+
+    void runSplit(int64_t r, int kvHead, int slice, int64_t split, Range range, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
-        const int group = a_.heads / kv.heads, head = kvHead * group;
+        const int head = kvHead * group_ + slice * kHeadsPerTile;
+        const int heads = std::min(kHeadsPerTile, group_ - slice * kHeadsPerTile);
         SoftmaxState* state = partials_.state(r, split, head);
         float* sums = partials_.sums(r, split, head);
-        std::fill_n(state, group, SoftmaxState{kMinusInfinity, 0.0f});
-        std::fill_n(sums, int64_t(group) * kv.vDim, 0.0f);
+        std::fill_n(state, heads, SoftmaxState{kMinusInfinity, 0.0f});
+        std::fill_n(sums, int64_t(heads) * kv.vDim, 0.0f);
         for (int64_t at = range.begin; at < range.end;) {
             const int64_t pageIndex = at / kv.pageTokens;
             const int token = int(at - pageIndex * kv.pageTokens);
@@ -120,9 +134,10 @@ private:
             attend_({.q = a_.q.f32(r) + int64_t(head) * kv.kDim,
                      .k = kv.key(page, kvHead, token),
                      .v = kv.value(page, kvHead, token),
-                     .heads = group,
+                     .heads = heads,
                      .kDim = kv.kDim,
                      .vDim = kv.vDim,
+                     .vStride = kv.valueStride(),
                      .tokens = tokens,
                      .scale = a_.scale,
                      .softCap = a_.softCap,
@@ -137,6 +152,7 @@ private:
     Partials partials_;
     int64_t capacity_;
     Splits splits_;
+    int group_, slices_;
     mutable int64_t spread_ = 1; // splits a row of this run has at most; set before the run by worker 0
     void (*attend_)(const Attend&);
 };
@@ -241,7 +257,13 @@ public:
             int64_t next = r + 1;
             while (next < end && step_.sequences.index(next) == step_.sequences.index(r))
                 ++next;
-            runRows({.row = r, .rows = int(next - r), .head = head, .heads = heads, .kvHead = kvHead}, scratch);
+            runRows({.row = r,
+                     .rows = int(next - r),
+                     .head = head,
+                     .heads = heads,
+                     .kvHead = kvHead,
+                     .last = lastPosition(next - 1, rows)},
+                    scratch);
             r = next;
         }
     }
@@ -250,16 +272,24 @@ private:
     struct Part {
         int64_t row;
         int rows, head, heads, kvHead;
+        int64_t last; // position of the sequence's last row in this batch
 
         int queries() const { return rows * heads; }
     };
+
+    int64_t lastPosition(int64_t r, int64_t rows) const {
+        if (!a_.causal)
+            while (r + 1 < rows && step_.sequences.index(r + 1) == step_.sequences.index(r))
+                ++r;
+        return positionOf(step_, a_, r);
+    }
 
     void runRows(const Part& p, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
         const PromptScratch at(kv, scratch);
         Range all{std::numeric_limits<int64_t>::max(), 0};
         for (int i = 0; i < p.rows; ++i) {
-            const Range range = visible(step_, a_, p.row + i);
+            const Range range = visible(step_, a_, p.row + i, p.last);
             all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
             std::copy_n(a_.q.f32(p.row + i) + int64_t(p.head) * kv.kDim, int64_t(p.heads) * kv.kDim,
                         at.q + int64_t(i) * p.heads * kv.kDim);
@@ -295,7 +325,7 @@ private:
                                .first = true});
         }
         for (int i = 0; i < p.rows; ++i) {
-            const Range range = visible(step_, a_, p.row + i);
+            const Range range = visible(step_, a_, p.row + i, p.last);
             const int begin = int(std::clamp<int64_t>(range.begin - first, 0, width));
             std::fill_n(at.begin + i * p.heads, p.heads, begin);
             std::fill_n(at.end + i * p.heads, p.heads, int(std::clamp<int64_t>(range.end - first, begin, width)));
@@ -322,7 +352,7 @@ private:
                         o[q * kPanelOutputs + i] *= at.correction[q];
             const int64_t column = slice * kPanelOutputs;
             unpackValues_({.weights = values + uint64_t(column) * kv.elementBytes,
-                           .stride = uint64_t(kv.vDim) * kv.elementBytes,
+                           .stride = uint64_t(kv.valueStride()) * kv.elementBytes,
                            .outputs = int(std::min<int64_t>(kPanelOutputs, kv.vDim - column)),
                            .cols = width,
                            .panel = at.values});

@@ -5,242 +5,10 @@
 
 #include "kernels/cpu/float_kernels.h"
 
+#include "kernels/cpu/codes_512.h"
+
 namespace hearth::kernels::cpu {
 namespace {
-
-// --- Formats: 256 numbers of a weight row as unsigned codes in their order, with scales and mins -------------------
-
-/// kPairs x 64 codes, and the scales and mins of groups of 32 (8 numbers) or 16 (16 numbers); 0 beyond kPairs.
-struct Codes {
-    __m512i q[4];
-    __m512 scaleMin; // groups of 32: scales 0..7, then mins 0..7
-    __m512 scale16;  // groups of 16
-};
-
-inline __m512i nibbleMask() {
-    return _mm512_set1_epi8(15);
-}
-
-inline __m128i load128(const uint8_t* p) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-}
-
-inline __m256i load256(const uint8_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-inline __m512i load512(const uint8_t* p) {
-    return _mm512_loadu_si512(p);
-}
-
-inline int load16(const uint8_t* p) {
-    uint16_t v;
-    std::memcpy(&v, p, 2);
-    return v;
-}
-
-inline int load32(const uint8_t* p) {
-    int32_t v;
-    std::memcpy(&v, p, 4);
-    return v;
-}
-
-inline __m512 join(__m256 low, __m256 high) {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-}
-
-/// 16-bit fields of 2 * kPairs blocks that lie kBytes apart, as floats.
-template <int kPairs, int kBytes>
-inline __m256 halvesOf(const uint8_t* p) {
-    __m128i h = _mm_setzero_si128();
-    h = _mm_insert_epi16(h, load16(p), 0);
-    h = _mm_insert_epi16(h, load16(p + kBytes), 1);
-    if constexpr (kPairs > 1) {
-        h = _mm_insert_epi16(h, load16(p + 2 * kBytes), 2);
-        h = _mm_insert_epi16(h, load16(p + 3 * kBytes), 3);
-    }
-    if constexpr (kPairs > 2) {
-        h = _mm_insert_epi16(h, load16(p + 4 * kBytes), 4);
-        h = _mm_insert_epi16(h, load16(p + 5 * kBytes), 5);
-    }
-    if constexpr (kPairs > 3) {
-        h = _mm_insert_epi16(h, load16(p + 6 * kBytes), 6);
-        h = _mm_insert_epi16(h, load16(p + 7 * kBytes), 7);
-    }
-    return _mm256_cvtph_ps(h);
-}
-
-/// Pairs of halves (d, m) of 2 * kPairs blocks kBytes apart: the d as floats, then the m.
-template <int kPairs, int kBytes>
-inline __m512 halfPairsOf(const uint8_t* p) {
-    __m128i low = _mm_cvtsi32_si128(load32(p)), high = _mm_setzero_si128();
-    low = _mm_insert_epi32(low, load32(p + kBytes), 1);
-    if constexpr (kPairs > 1) {
-        low = _mm_insert_epi32(low, load32(p + 2 * kBytes), 2);
-        low = _mm_insert_epi32(low, load32(p + 3 * kBytes), 3);
-    }
-    if constexpr (kPairs > 2) {
-        high = _mm_cvtsi32_si128(load32(p + 4 * kBytes));
-        high = _mm_insert_epi32(high, load32(p + 5 * kBytes), 1);
-    }
-    if constexpr (kPairs > 3) {
-        high = _mm_insert_epi32(high, load32(p + 6 * kBytes), 2);
-        high = _mm_insert_epi32(high, load32(p + 7 * kBytes), 3);
-    }
-    const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-    const __m128i d = _mm256_cvtepi32_epi16(pairs), m = _mm256_cvtepi32_epi16(_mm256_srli_epi32(pairs, 16));
-    return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(d), m, 1));
-}
-
-/// The nibbles of two blocks at p and p + kBytes, in order: low of the first, high of the first, low of the second ...
-template <int kBytes>
-inline __m512i nibblesOfPair(const uint8_t* p) {
-    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_broadcastsi128_si256(load128(p))),
-                                            _mm256_broadcastsi128_si256(load128(p + kBytes)), 1);
-    const __m512i shifts = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0);
-    return _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
-}
-
-inline __m512 scalesWithOffset(__m256 scale, float offset) {
-    return join(scale, _mm256_mul_ps(scale, _mm256_set1_ps(offset)));
-}
-
-struct CodesQ4_0 : quant::Q4_0 {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 2);
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -8.0f);
-        return c;
-    }
-};
-
-struct CodesQ4_1 : quant::Q4_1 {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 4);
-        c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
-        return c;
-    }
-};
-
-/// Adds 16 where the fifth bit is set: bits of two blocks, 32 each.
-inline __m512i addFifthBits(__m512i nibbles, const uint8_t* first, const uint8_t* second) {
-    const uint64_t bits = uint64_t(uint32_t(load32(first))) | uint64_t(uint32_t(load32(second))) << 32;
-    return _mm512_mask_add_epi8(nibbles, bits, nibbles, _mm512_set1_epi8(16));
-}
-
-struct CodesQ5_0 : quant::Q5_0 {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < kPairs; ++i) {
-            const uint8_t* p = b + 2 * i * kBytes;
-            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 6), p + 2, p + kBytes + 2);
-        }
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -16.0f);
-        return c;
-    }
-};
-
-struct CodesQ5_1 : quant::Q5_1 {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < kPairs; ++i) {
-            const uint8_t* p = b + 2 * i * kBytes;
-            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 8), p + 4, p + kBytes + 4);
-        }
-        c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
-        return c;
-    }
-};
-
-struct CodesQ8_0 : quant::Q8_0 {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < kPairs; ++i) {
-            const uint8_t* p = b + 2 * i * kBytes + 2;
-            const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(load256(p)), load256(p + kBytes), 1);
-            c.q[i] = _mm512_xor_si512(both, _mm512_set1_epi8(-128));
-        }
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -128.0f);
-        return c;
-    }
-};
-
-/// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h.
-inline __m512 kScaleMins(const uint8_t* b) {
-    const uint32_t s0 = uint32_t(load32(b + 4)), s1 = uint32_t(load32(b + 8)), s2 = uint32_t(load32(b + 12));
-    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
-    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
-    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
-    const __m128i bytes =
-        _mm_set_epi64x(int64_t(uint64_t(minHigh) << 32 | minLow), int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
-    const __m128 d = _mm_xor_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(load32(b))), _mm_set_ps(0, 0, -0.0f, 0));
-    const __m512i lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m512 factors = _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(d));
-    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), factors);
-}
-
-/// Nibbles of 32 bytes: the low ones, then the high ones.
-inline __m512i nibblesOf32(const uint8_t* p) {
-    const __m512i shifts = _mm512_set_epi64(4, 4, 4, 4, 0, 0, 0, 0);
-    return _mm512_and_si512(_mm512_srlv_epi64(_mm512_broadcast_i64x4(load256(p)), shifts), nibbleMask());
-}
-
-struct CodesQ4_K : quant::Q4_K {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = nibblesOf32(b + 16 + 32 * i);
-        c.scaleMin = kScaleMins(b);
-        return c;
-    }
-};
-
-struct CodesQ5_K : quant::Q5_K {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        const __m512i high = _mm512_broadcast_i64x4(load256(b + 16));
-        for (int i = 0; i < 4; ++i) {
-            const __m512i low = nibblesOf32(b + 48 + 32 * i);
-            const int64_t first = 0x0101010101010101 << (2 * i), second = int64_t(0x0202020202020202u << (2 * i));
-            const __m512i bits = _mm512_set_epi64(second, second, second, second, first, first, first, first);
-            c.q[i] = _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(high, bits), low, _mm512_set1_epi8(16));
-        }
-        c.scaleMin = kScaleMins(b);
-        return c;
-    }
-};
-
-struct CodesQ6_K : quant::Q6_K {
-    template <int kPairs>
-    static inline Codes load(const uint8_t* b) {
-        Codes c;
-        const __m512i high = _mm512_set1_epi8(0x30);
-        for (int half = 0; half < 2; ++half) {
-            const __m512i low = load512(b + 64 * half);
-            const __m512i bits = _mm512_broadcast_i64x4(load256(b + 128 + 32 * half));
-            const __m512i up = _mm512_sllv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 4, 4, 4, 4));
-            const __m512i down = _mm512_srlv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0));
-            c.q[2 * half] = _mm512_or_si512(_mm512_and_si512(low, nibbleMask()), _mm512_and_si512(up, high));
-            c.q[2 * half + 1] = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(low, 4), nibbleMask()),
-                                                _mm512_and_si512(down, high));
-        }
-        const __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(b + 192)));
-        c.scale16 = _mm512_mul_ps(scale, splat(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(load16(b + 208))))));
-        return c;
-    }
-};
-
-constexpr float kOffset16 = -32.0f; // of Q6_K, the one format with groups of 16
 
 // --- Generated tokens: dot products of weight rows and A8 rows -----------------------------------------------------
 
@@ -272,7 +40,7 @@ inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
     } else {
         const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
         scales = _mm512_mul_ps(w.scale16, _mm512_permutexvar_ps(twice, _mm512_loadu_ps(x.scale)));
-        dot.mins = _mm512_fmadd_ps(w.scale16, _mm512_loadu_ps(x.sum16), dot.mins);
+        dot.mins = _mm512_fmadd_ps(Format::kMin16 != 0 ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
     }
     for (int i = 0; i < kPairs; ++i) {
         const __m512i product = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.q[i], _mm512_loadu_si512(x.q + 64 * i));
@@ -286,10 +54,13 @@ inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
 template <typename Format>
 inline Vec lanesOf(const Dot& dot) {
     const Vec products = add(dot.even, dot.odd);
-    return Format::kGroup == 32 ? add(products, dot.mins) : fma(dot.mins, splat(kOffset16), products);
+    if constexpr (Format::kGroup == 16)
+        if (Format::kMin16 != 0)
+            return fma(dot.mins, splat(Format::kMin16), products);
+    return add(products, dot.mins);
 }
 
-/// 64, 128 or 192 numbers at the end of a row of a 32-number format, or 256 in the middle.
+/// 64, 128 or 192 numbers at the end of a row of a 32- or 64-number format, or 256 in the middle.
 template <typename Format, int kPairs, int kW, int kR>
 inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
@@ -300,12 +71,13 @@ inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A
     }
 }
 
-/// What is left of a row of a 32-number format after whole chunks: an odd last block is seen with zeros beside it.
+/// What is left of a row of a 32- or 64-number format after whole chunks, in blocks of 32: an odd last block is seen
+/// with zeros beside it.
 template <typename Format, int kW, int kR>
 inline void addTail(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
                     int blocks) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
-    if (blocks % 2 == 1) {
+    if (Format::kBlock == 32 && blocks % 2 == 1) {
         for (int i = 0; i < kW; ++i) {
             uint8_t padded[kChunkBytes + 64] = {};
             std::memcpy(padded, w[i] + chunk * kChunkBytes, size_t(blocks * Format::kBytes));
@@ -347,7 +119,7 @@ void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
     const int64_t chunks = a.k / 256;
     for (int64_t c = 0; c < chunks; ++c)
         addChunk<Format, 4>(dots, w, x, c);
-    if constexpr (Format::kBlock == 32)
+    if constexpr (Format::kBlock < 256)
         if (a.k % 256 != 0)
             addTail<Format>(dots, w, x, chunks, int(a.k % 256) / 32);
     Vec lanes[4] = {zero(), zero(), zero(), zero()};
@@ -390,11 +162,11 @@ struct PanelGroup {
 };
 
 template <typename Format>
-inline Codes loadAny(const uint8_t* b, int blocks) {
-    if (Format::kBlock == 256 || blocks >= 8)
+inline Codes loadAny(const uint8_t* b, int groups) {
+    if (Format::kBlock == 256 || groups >= 8)
         return Format::template load<4>(b);
     uint8_t padded[256 / 32 * 34 + 64] = {};
-    std::memcpy(padded, b, size_t(blocks * Format::kBytes));
+    std::memcpy(padded, b, size_t(groups * 32 / Format::kBlock * Format::kBytes));
     return Format::template load<4>(padded);
 }
 
@@ -402,7 +174,15 @@ inline Codes loadAny(const uint8_t* b, int blocks) {
 struct Rows16 {
     __m512i q[4][16];
     __m512i scales[16];
+    __m512i mins[16]; // of formats with groups of 16 and mins of their own
 };
+
+template <typename Format>
+constexpr bool hasMins16() {
+    if constexpr (Format::kGroup == 16)
+        return Format::kMin16 == 0;
+    return false;
+}
 
 template <typename Format>
 inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows16& rows) {
@@ -411,7 +191,7 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
         if (first + n >= a.outputs) {
             for (int i = 0; i < 4; ++i)
                 rows.q[i][n] = _mm512_setzero_si512();
-            rows.scales[n] = _mm512_setzero_si512();
+            rows.scales[n] = rows.mins[n] = _mm512_setzero_si512();
             continue;
         }
         const auto* row = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(first + n) * a.stride);
@@ -423,6 +203,8 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
         for (int i = 0; i < 4; ++i)
             rows.q[i][n] = codes.q[i];
         rows.scales[n] = _mm512_castps_si512(Format::kGroup == 32 ? codes.scaleMin : codes.scale16);
+        if constexpr (hasMins16<Format>())
+            rows.mins[n] = _mm512_castps_si512(codes.min16);
     }
 }
 
@@ -443,6 +225,8 @@ void unpackCodes(const Unpack& a) {
                         _mm512_storeu_si512(to[2 * i + j / 8].q[j % 8][first], rows.q[i][j]);
             }
             transpose(rows.scales);
+            if constexpr (hasMins16<Format>())
+                transpose(rows.mins);
             for (int j = 0; j < live; ++j) {
                 if constexpr (Format::kGroup == 32) {
                     _mm512_storeu_si512(to[j].scale[0] + first, rows.scales[j]);
@@ -451,7 +235,8 @@ void unpackCodes(const Unpack& a) {
                     for (int h = 0; h < 2; ++h) {
                         const Vec scale = _mm512_castsi512_ps(rows.scales[2 * j + h]);
                         store(to[j].scale[h] + first, scale);
-                        store(to[j].min[h] + first, mul(scale, splat(kOffset16)));
+                        store(to[j].min[h] + first, hasMins16<Format>() ? _mm512_castsi512_ps(rows.mins[2 * j + h])
+                                                                        : mul(scale, splat(Format::kMin16)));
                     }
                 }
             }
@@ -551,14 +336,7 @@ void overrideCodes(CpuKernels& k, Type type) {
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
-    overrideCodes<CodesQ4_0>(k, Type::Q4_0);
-    overrideCodes<CodesQ4_1>(k, Type::Q4_1);
-    overrideCodes<CodesQ5_0>(k, Type::Q5_0);
-    overrideCodes<CodesQ5_1>(k, Type::Q5_1);
-    overrideCodes<CodesQ8_0>(k, Type::Q8_0);
-    overrideCodes<CodesQ4_K>(k, Type::Q4_K);
-    overrideCodes<CodesQ5_K>(k, Type::Q5_K);
-    overrideCodes<CodesQ6_K>(k, Type::Q6_K);
+    forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     return k;
 }
 

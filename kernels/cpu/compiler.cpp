@@ -1,113 +1,24 @@
 #include "kernels/cpu/compiler.h"
 
+#include "kernels/cpu/checker.h"
+#include "kernels/cpu/expert_stages.h"
+#include "kernels/cpu/recurrent_stages.h"
 #include "kernels/quant_types.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int64_t kLargest = std::numeric_limits<int32_t>::max(); // of rows and columns
-
-constexpr const char* kOperationNames[] = {"gather",   "pick rows", "norm",     "product", "rope",
-                                           "store kv", "attention", "activate", "add"};
+constexpr const char* kOperationNames[] = {
+    "gather",   "pick rows", "norm",  "quantize", "product",          "rope",    "store kv",           "attention",
+    "activate", "add",       "route", "dispatch", "experts' product", "combine", "causal convolution", "delta rule"};
 static_assert(std::size(kOperationNames) == std::variant_size_v<Operation>);
 
 bool isFloat(Type t) {
     return t == Type::F32 || t == Type::F16 || t == Type::BF16;
-}
-
-/// Checks the tensors of one operation and resolves them to addresses.
-class Checker {
-public:
-    Checker(const Memories& memories, std::string place) : memories_(memories), place_(std::move(place)) {}
-
-    [[noreturn]] void fail(const std::string& what) const { throw BackendError(place_ + ": " + what + "."); }
-
-    void require(bool ok, const std::string& what) const {
-        if (!ok)
-            fail(what);
-    }
-
-    /// A weight or cache table as it lies in the file, of any alignment.
-    Rows raw(const Tensor& t, const std::string& name, int64_t rows, int64_t cols) const {
-        require(t.present(), name + " is missing");
-        const Memories::Memory* memory = memories_.find(t.memory);
-        require(memory != nullptr, name + " names a memory that does not exist");
-        require(t.rows >= 1 && t.rows <= kLargest && t.cols >= 1 && t.cols <= kLargest,
-                name + " has an impossible shape, " + shape(t));
-        require(t.rows >= rows && (cols < 0 || t.cols == cols),
-                name + " is " + shape(t) + ", but at least " + std::to_string(rows) + " rows of " +
-                    (cols < 0 ? "any" : std::to_string(cols)) + " are needed");
-        const uint64_t row = rowBytes(t.type, t.cols);
-        require(row != 0, name + " has rows of " + std::to_string(t.cols) + " numbers, which do not fill whole blocks");
-        require(t.stride >= row, name + " has rows closer together than they are long");
-        uint64_t end = 0;
-        require(!__builtin_mul_overflow(uint64_t(t.rows - 1), t.stride, &end) &&
-                    !__builtin_add_overflow(end, row, &end) && !__builtin_add_overflow(end, t.offset, &end) &&
-                    end <= memory->bytes,
-                name + " reaches past the end of its memory");
-        return {memory->data + t.offset, t.stride, t.rows, t.cols, t.type};
-    }
-
-    Rows typed(const Tensor& t, const std::string& name, Type type, int64_t rows, int64_t cols) const {
-        const Rows r = raw(t, name, rows, cols);
-        require(t.type == type, name + " has the wrong type");
-        require(reinterpret_cast<uintptr_t>(r.data) % 4 == 0 && r.stride % 4 == 0, name + " is not aligned to 4 bytes");
-        return r;
-    }
-
-    Rows f32(const Tensor& t, const std::string& name, int64_t rows, int64_t cols) const {
-        return typed(t, name, Type::F32, rows, cols);
-    }
-
-    Rows output(const Tensor& t, const std::string& name, Type type, int64_t rows, int64_t cols) const {
-        const Rows r = typed(t, name, type, rows, cols);
-        require(memories_.find(t.memory)->own, name + " lies in memory that is only read");
-        return r;
-    }
-
-    /// One row of constants; null where the tensor is absent.
-    const float* constants(const Tensor& t, const std::string& name, int64_t cols) const {
-        return t.present() ? f32(t, name, 1, cols).f32(0) : nullptr;
-    }
-
-    ActivationRows activations(const Activations& a, const std::string& name, int64_t rows, int64_t cols,
-                               bool written) const {
-        require(a.f32.present() || a.q8.present(), name + " is missing");
-        ActivationRows r;
-        if (a.f32.present())
-            r.f32 = written ? output(a.f32, name, Type::F32, rows, cols) : f32(a.f32, name, rows, cols);
-        if (a.q8.present())
-            r.q8 = written ? output(a.q8, name, Type::A8, rows, cols) : typed(a.q8, name, Type::A8, rows, cols);
-        return r;
-    }
-
-    /// Columns of whichever form is there.
-    static int64_t cols(const Activations& a) { return a.f32.present() ? a.f32.cols : a.q8.cols; }
-
-    const Memories& memories() const { return memories_; }
-
-private:
-    static std::string shape(const Tensor& t) { return std::to_string(t.rows) + " x " + std::to_string(t.cols); }
-
-    const Memories& memories_;
-    std::string place_;
-};
-
-bool overlap(const Rows& a, const Rows& b) {
-    if (!a || !b)
-        return false;
-    const std::byte* aEnd = a.row(a.rows - 1) + rowBytes(a.type, a.cols);
-    const std::byte* bEnd = b.row(b.rows - 1) + rowBytes(b.type, b.cols);
-    return a.data < bEnd && b.data < aEnd;
-}
-
-int64_t rowsOf(const ActivationRows& a) {
-    return a.f32 && a.q8 ? std::min(a.f32.rows, a.q8.rows) : a.f32 ? a.f32.rows : a.q8.rows;
 }
 
 class Compiler {
@@ -142,17 +53,18 @@ private:
     void checkBatch() {
         const Checker c(memories_, "The batch");
         const Batch& b = list_.batch;
-        c.require(list_.rows >= 1 && list_.rows <= (1 << 20), "the row capacity is " + std::to_string(list_.rows));
+        c.require(list_.rows >= 1 && list_.rows <= (1 << 20), "the row capacity is ", int64_t(list_.rows));
         plan_->rowCount = c.typed(b.rowCount, "rowCount", Type::I32, 1, 1);
         const auto optional = [&](const Tensor& t, const char* name, int64_t cols, Rows& to) {
             if (!t.present())
                 return;
             to = c.typed(t, name, Type::I32, 1, -1);
-            c.require(to.cols >= cols, std::string(name) + " has fewer columns than there are rows");
+            c.require(to.cols >= cols, name, " has fewer columns than there are rows");
         };
         optional(b.ids, "ids", list_.rows, plan_->step.ids);
         optional(b.positions, "positions", list_.rows, plan_->step.positions);
         optional(b.sequences, "sequences", list_.rows, plan_->step.sequences);
+        optional(b.ropeSets, "ropeSets", list_.rows, plan_->step.ropeSets);
         optional(b.outputRows, "outputRows", 1, plan_->step.outputRows);
         optional(b.outputCount, "outputCount", 1, plan_->outputCount);
     }
@@ -188,21 +100,24 @@ private:
 
     RopeTableSpec ropeSpec(const Checker& c, const Rope& op) const {
         c.require(op.heads >= 1 && op.headDim >= 2 && op.headDim <= kMaxHeadDim && op.dims >= 2 && op.dims % 2 == 0 &&
-                      op.dims <= op.headDim,
+                      op.first >= 0 && op.first <= op.headDim - op.dims,
                   "its heads or dimensions are impossible");
         c.require(op.theta > 0, "theta is not positive");
-        return {.dims = op.dims,
-                .theta = op.theta,
-                .attentionFactor = op.attentionFactor,
-                .factors = c.constants(op.factors, "factors", op.dims / 2)};
+        RopeTableSpec spec{.dims = op.dims, .theta = op.theta, .attentionFactor = op.attentionFactor};
+        if (op.factors.present()) {
+            const Rows factors = c.f32(op.factors, "factors", 1, op.dims / 2);
+            spec.factors = factors.f32(0), spec.factorStride = factors.stride, spec.sets = factors.rows;
+        }
+        return spec;
     }
 
     void compile(const Checker& c, const Gather& op) {
-        c.require(bool(plan_->step.ids), "the batch has no ids");
-        const Rows out = c.output(op.out, "out", Type::F32, list_.rows, -1);
+        c.require(op.index != RowIndex::Token || bool(plan_->step.ids), "the batch has no ids");
+        c.require(op.index != RowIndex::Position || bool(plan_->step.positions), "the batch has no positions");
+        const Rows out = limited(c.output(op.out, "out", Type::F32, list_.rows, -1));
         const Rows table = c.raw(op.table, "the table", 1, out.cols);
         c.require(size_t(table.type) < size_t(Type::I32), "the table has no weight type");
-        add(makeGather(plan_->step, table, out, op.scale));
+        add(makeGather(plan_->step, op, table, out));
     }
 
     void compile(const Checker& c, const PickRows& op) {
@@ -221,14 +136,29 @@ private:
         Rows x = c.f32(op.x, "x", capacity(op.outputRowsOnly), -1);
         const int64_t group = op.groupCols > 0 ? op.groupCols : x.cols;
         c.require(op.groupCols >= 0 && x.cols % group == 0, "its groups do not fill the row");
-        const float* weight = c.constants(op.weight, "weight", group);
-        const float* bias = c.constants(op.bias, "bias", group);
+        const auto constants = [&](const Tensor& t, const char* name) {
+            const bool each = t.present() && t.cols == x.cols;
+            return NormConstants{c.constants(t, name, each ? x.cols : group), each && group < x.cols ? group : 0};
+        };
+        const NormConstants weight = constants(op.weight, "weight"), bias = constants(op.bias, "bias");
         const ActivationRows out = c.activations(op.out, "out", capacity(op.outputRowsOnly), x.cols, true);
         c.require(group == x.cols || out.f32 || uint64_t(x.cols) * 4 <= kScratchBytes,
                   "a row is too long to be quantized alone");
         c.require(!overlap(x, out.q8), "x and out overlap");
         x.rows = std::min(x.rows, rowsOf(out));
         add(makeNorm(plan_->step, op, x, weight, bias, out));
+    }
+
+    void compile(const Checker& c, const Quantize& op) {
+        const Rows x = limited(c.f32(op.x, "x", list_.rows, -1));
+        const int64_t group = op.groupCols > 0 ? op.groupCols : x.cols;
+        c.require(op.groupCols >= 0 && x.cols % group == 0, "its groups do not fill the row");
+        const int64_t blocks = x.cols / group * blocksOf(group);
+        const Rows out = c.output(op.out, "out", Type::A8, list_.rows, -1);
+        c.require(blocksOf(out.cols) == blocks, "out has ", out.cols, " columns, but ", blocks,
+                  " blocks of 256 are needed");
+        c.require(!overlap(x, out), "x and out overlap");
+        add(makeQuantize(plan_->step, x, group, out));
     }
 
     void compile(const Checker& c, const MatMul& op) {
@@ -238,23 +168,35 @@ private:
         const int64_t rows = capacity(op.outputRowsOnly);
         Product p;
         p.outputsOnly = op.outputRowsOnly;
-        p.x = c.activations(op.x, "x", rows, Checker::cols(op.x), false);
+        p.x = c.activations(op.x, "x", rows, -1, false);
         p.capacity = rowsOf(p.x);
         for (size_t i = 0; i < op.parts.size(); ++i)
-            addPart(c, op.parts[i], "part " + std::to_string(i), rows, Checker::cols(op.x), p);
+            addPart(c, op.parts[i], "part " + std::to_string(i), rows, p);
         add(list_.path == Path::Decode ? makeMatVec(plan_->step, std::move(p), threads_)
                                        : makeGemm(plan_->step, std::move(p)));
     }
 
-    static void addPart(const Checker& c, const MatMul::Part& part, const std::string& name, int64_t rows, int64_t k,
-                        Product& p) {
-        const Rows weight = c.raw(part.weight, name + "'s weight", 1, k);
-        c.require(size_t(weight.type) < size_t(Type::I32), name + "'s weight has no weight type");
-        c.require(p.x.f32 || (p.x.q8 && !isFloat(weight.type)), name + "'s weight needs float activations");
+    static void addPart(const Checker& c, const MatMul::Part& part, const std::string& name, int64_t rows, Product& p) {
+        const Rows weight = c.raw(part.weight, name + "'s weight", 1, -1);
+        c.require(size_t(weight.type) < size_t(Type::I32), name, "'s weight has no weight type");
+        requireInputs(c, p.x, weight, part.group, name);
         const Rows out = c.output(part.out, name + "'s out", Type::F32, rows, weight.rows);
-        c.require(!overlap(out, p.x.f32) && !overlap(out, p.x.q8), name + "'s out overlaps x");
+        c.require(!overlap(out, p.x.f32) && !overlap(out, p.x.q8), name, "'s out overlaps x");
         p.capacity = std::min(p.capacity, out.rows);
-        p.parts.push_back({weight, c.constants(part.bias, name + "'s bias", weight.rows), out, part.accumulate});
+        p.parts.push_back(
+            {weight, c.constants(part.bias, name + "'s bias", weight.rows), out, part.accumulate, part.group});
+    }
+
+    /// The columns of x that a weight reads, in the form in which it reads them.
+    static void requireInputs(const Checker& c, const ActivationRows& x, const Rows& weight, int64_t group,
+                              const std::string& name) {
+        const bool int8 = usesInt8(x, weight.type);
+        c.require(int8 || bool(x.f32), name, "'s weight needs float activations");
+        c.require(group >= 0 && group <= kLargest, name, "'s group is ", group);
+        const int64_t k = weight.cols, columns = int8 ? group * blocksOf(k) * 256 + k : (group + 1) * k;
+        const Rows& from = int8 ? x.q8 : x.f32;
+        c.require(from.cols >= columns, name, " reads ", columns, " columns of x, which has ", from.cols,
+                  ": more are needed");
     }
 
     void compile(const Checker& c, const Rope& op) {
@@ -269,23 +211,28 @@ private:
         return r;
     }
 
-    KvPages pages(const Checker& c, const KvView& kv) const {
+    void requireSequences(const Checker& c) const {
         c.require(bool(plan_->step.positions) && bool(plan_->step.sequences),
                   "the batch has no positions or sequences");
+    }
+
+    KvPages pages(const Checker& c, const KvView& kv) const {
+        requireSequences(c);
         const Memories::Memory* memory = memories_.find(kv.memory);
         c.require(memory != nullptr && memory->own, "the cache is missing or only read");
         c.require(isFloat(kv.type), "the cache has a type that is not supported");
         c.require(kv.pageTokens >= 1 && kv.pageTokens <= kMaxPageTokens && kv.heads >= 1 && kv.heads <= 65536 &&
                       kv.kDim >= 1 && kv.kDim <= kMaxHeadDim && kv.vDim >= 1 && kv.vDim <= kMaxHeadDim,
                   "the cache has an impossible shape");
+        c.require(!kv.latent || kv.vDim <= kv.kDim, "a latent cache's values are longer than its keys");
         const uint64_t element = uint64_t(quantType(kv.type).bytes);
         const uint64_t tokens = uint64_t(kv.pageTokens) * uint64_t(kv.heads) * element; // below 2^47
         uint64_t keysEnd = 0, valuesEnd = 0;
         c.require(!__builtin_add_overflow(kv.kOffset, tokens * uint64_t(kv.kDim), &keysEnd) &&
-                      !__builtin_add_overflow(kv.vOffset, tokens * uint64_t(kv.vDim), &valuesEnd) &&
+                      (kv.latent || !__builtin_add_overflow(kv.vOffset, tokens * uint64_t(kv.vDim), &valuesEnd)) &&
                       std::max(keysEnd, valuesEnd) <= kv.pageBytes && kv.pageBytes <= memory->bytes,
                   "a page of the cache does not hold its keys and values");
-        c.require(kv.pageBytes % 4 == 0 && kv.kOffset % 4 == 0 && kv.vOffset % 4 == 0,
+        c.require(kv.pageBytes % 4 == 0 && kv.kOffset % 4 == 0 && (kv.latent || kv.vOffset % 4 == 0),
                   "the pages of the cache are not aligned to 4 bytes");
         KvPages r{.data = memory->data,
                   .pageBytes = kv.pageBytes,
@@ -298,6 +245,7 @@ private:
                   .vDim = kv.vDim,
                   .type = kv.type,
                   .elementBytes = element,
+                  .latent = kv.latent,
                   .table = c.typed(kv.pageTable, "the page table", Type::I32, 1, -1)};
         c.require(r.table.cols <= kLargest / kv.pageTokens, "the page table is too wide");
         return r;
@@ -306,7 +254,8 @@ private:
     void compile(const Checker& c, const StoreKv& op) {
         const KvPages kv = pages(c, op.kv);
         const Rows k = c.f32(op.k, "k", list_.rows, int64_t(kv.heads) * kv.kDim);
-        const Rows v = c.f32(op.v, "v", list_.rows, int64_t(kv.heads) * kv.vDim);
+        c.require(!kv.latent || !op.v.present(), "a latent cache has no values of its own, but v is there");
+        const Rows v = kv.latent ? Rows{} : c.f32(op.v, "v", list_.rows, int64_t(kv.heads) * kv.vDim);
         add(makeStoreKv(plan_->step, limited(k), limited(v), kv));
     }
 
@@ -320,6 +269,8 @@ private:
         a.scale = op.scale;
         a.softCap = op.softCap;
         a.window = op.window;
+        a.causal = op.causal;
+        c.require(op.causal || list_.path == Path::Prefill, "looking both ways needs the prefill path");
         a.sinks = c.constants(op.sinks, "sinks", op.heads);
         c.require(promptScratchBytes(a) <= kScratchBytes, "its heads are too wide");
         return a;
@@ -339,16 +290,19 @@ private:
         }
         add(makePromptAttention(plan_->step, a, list_.rows));
         if (out.q8)
-            add(makeQuantize(plan_->step, a.out, out.q8));
+            add(makeQuantize(plan_->step, a.out, 0, out.q8));
     }
 
     void compile(const Checker& c, const Activate& op) {
         c.require(size_t(op.kind) < std::size(plan_->step.kernels->activate), "the activation is unknown");
-        const Rows gate = c.f32(op.gate, "gate", list_.rows, -1);
-        const Rows up = op.up.present() ? c.f32(op.up, "up", list_.rows, gate.cols) : Rows{};
-        const ActivationRows out = c.activations(op.out, "out", list_.rows, gate.cols, true);
+        c.require(op.kind != ActivationKind::ClampedSwiglu || op.up.present(), "this activation needs two inputs");
+        const int64_t rows = placesFor(c, op.slots);
+        Rows gate = c.f32(op.gate, "gate", rows, -1);
+        const Rows up = op.up.present() ? c.f32(op.up, "up", rows, gate.cols) : Rows{};
+        const ActivationRows out = c.activations(op.out, "out", rows, gate.cols, true);
         c.require(!overlap(gate, out.q8) && !overlap(up, out.q8), "an input overlaps out");
-        add(makeActivate(plan_->step, list_.path, op.kind, limited(gate), up, out));
+        gate.rows = rows;
+        add(makeActivate(plan_->step, list_.path, op, gate, up, out));
     }
 
     void compile(const Checker& c, const Add& op) {
@@ -357,6 +311,163 @@ private:
         add(makeAdd(plan_->step, a, b, limited(out), op.scale));
     }
 
+    /// Rows of what experts compute.
+    int64_t placesFor(const Checker& c, int slots) const {
+        c.require(slots >= 1 && slots <= kMaxExperts && int64_t(list_.rows) * slots <= kLargest,
+                  "its number of slots is impossible");
+        return int64_t(list_.rows) * slots;
+    }
+
+    RoutingRows routing(const Checker& c, const Routing& op, bool written) const {
+        const auto indices = [&](const Tensor& t, const char* name, int64_t rows, int64_t cols) {
+            return written ? c.output(t, name, Type::I32, rows, cols) : c.typed(t, name, Type::I32, rows, cols);
+        };
+        RoutingRows r;
+        r.experts = indices(op.experts, "the routing's experts", list_.rows, -1);
+        c.require(r.experts.cols <= kMaxExperts, "the routing has too many slots");
+        r.slots = int(r.experts.cols);
+        const int64_t places = placesFor(c, r.slots);
+        r.weights = written ? c.output(op.weights, "the routing's weights", Type::F32, list_.rows, r.slots)
+                            : c.f32(op.weights, "the routing's weights", list_.rows, r.slots);
+        r.order = indices(op.order, "the routing's order", 1, -1);
+        c.require(r.order.cols >= places, "the routing's order is too short");
+        r.places = indices(op.places, "the routing's places", list_.rows, r.slots);
+        r.begins = indices(op.begins, "the routing's begins", 1, -1);
+        r.count = r.begins.cols - 1;
+        c.require(r.count >= r.slots && r.count <= kMaxExperts, "its number of experts is impossible");
+        return r;
+    }
+
+    void compile(const Checker& c, const Route& op) {
+        const RoutingRows out = routing(c, op.out, true);
+        c.require(op.slots == out.slots, "its slots are not the routing's");
+        const Rows logits = c.f32(op.logits, "logits", list_.rows, out.count);
+        c.require(op.groups >= 1 && op.groups <= out.count && out.count % op.groups == 0 && op.topGroups >= 1 &&
+                      op.topGroups <= op.groups && op.slots <= out.count / op.groups * op.topGroups,
+                  "its groups do not hold its slots");
+        c.require(routeScratchBytes(out.count, op.groups) <= kScratchBytes, "there are too many experts");
+        const Rows all[] = {logits, out.experts, out.weights, out.order, out.places, out.begins};
+        for (size_t i = 0; i < std::size(all); ++i)
+            for (size_t j = i + 1; j < std::size(all); ++j)
+                c.require(!overlap(all[i], all[j]), "its tensors overlap");
+        add(makeRoute(plan_->step, op, logits, c.constants(op.choiceBias, "choiceBias", out.count), out, list_.rows));
+        add(makeSortByExpert(plan_->step, out, list_.rows));
+    }
+
+    void compile(const Checker& c, const Dispatch& op) {
+        const RoutingRows r = routing(c, op.routing, false);
+        const ActivationRows out = c.activations(op.out, "out", placesFor(c, r.slots), -1, true);
+        c.require(!out.f32 || op.x.f32.present(), "x has no floats for out");
+        c.require(!out.q8 || op.x.q8.present(), "x has no 8-bit numbers for out");
+        ActivationRows x;
+        if (out.f32)
+            x.f32 = c.f32(op.x.f32, "x", list_.rows, out.f32.cols);
+        if (out.q8)
+            x.q8 = c.typed(op.x.q8, "x", Type::A8, list_.rows, out.q8.cols);
+        for (const Rows& from : {x.f32, x.q8})
+            c.require(!overlap(from, out.f32) && !overlap(from, out.q8), "x and out overlap");
+        add(makeDispatch(plan_->step, x, r, out, placesFor(c, r.slots)));
+    }
+
+    void compile(const Checker& c, const ExpertMatMul& op) {
+        c.require(!op.parts.empty(), "it has no parts");
+        ExpertProduct p;
+        p.routing = routing(c, op.routing, false);
+        p.capacity = placesFor(c, p.routing.slots);
+        p.x = c.activations(op.x, "x", p.capacity, -1, false);
+        for (size_t i = 0; i < op.parts.size(); ++i)
+            addExperts(c, op.parts[i], "part " + std::to_string(i), p);
+        add(list_.path == Path::Decode ? makeExpertMatVec(plan_->step, std::move(p), threads_)
+                                       : makeExpertGemm(plan_->step, std::move(p)));
+    }
+
+    static void addExperts(const Checker& c, const ExpertMatMul::Part& part, const std::string& name,
+                           ExpertProduct& p) {
+        const int64_t count = p.routing.count;
+        c.require(int64_t(part.weights.size()) == count, name, " has ", int64_t(part.weights.size()), " matrices for ",
+                  count, " experts");
+        ExpertPart experts;
+        experts.weights.reserve(part.weights.size());
+        const std::string weightName = name + "'s weight";
+        for (const Tensor& t : part.weights) {
+            const Rows w = c.raw(t, weightName, 1, -1);
+            c.require(size_t(w.type) < size_t(Type::I32), weightName, " has no weight type");
+            experts.weights.push_back(w);
+            const Rows& first = experts.weights.front();
+            c.require(w.type == first.type && w.rows == first.rows && w.cols == first.cols, name,
+                      "'s experts differ in type or shape");
+        }
+        const Rows& weight = experts.weights.front();
+        requireInputs(c, p.x, weight, 0, name);
+        experts.out = c.output(part.out, name + "'s out", Type::F32, p.capacity, weight.rows);
+        c.require(!overlap(experts.out, p.x.f32) && !overlap(experts.out, p.x.q8), name, "'s out overlaps x");
+        if (part.bias.present())
+            experts.bias = c.f32(part.bias, name + "'s bias", count, weight.rows);
+        p.parts.push_back(std::move(experts));
+    }
+
+    void compile(const Checker& c, const Combine& op) {
+        const RoutingRows r = routing(c, op.routing, false);
+        const Rows out = limited(c.output(op.out, "out", Type::F32, list_.rows, -1));
+        Rows y = c.f32(op.y, "y", placesFor(c, r.slots), out.cols);
+        y.rows = placesFor(c, r.slots);
+        c.require(!overlap(y, out), "y and out overlap");
+        const Rows shared = op.shared.present() ? c.f32(op.shared, "shared", list_.rows, out.cols) : Rows{};
+        const Rows gate = op.sharedGate.present() ? c.f32(op.sharedGate, "sharedGate", list_.rows, 1) : Rows{};
+        c.require(!gate || shared, "sharedGate has nothing to scale");
+        c.require(!overlap(gate, out), "sharedGate and out overlap");
+        add(makeCombine(plan_->step, op, y, r, shared, gate, out));
+    }
+
+    StatePages statePages(const Checker& c, const StateView& view, uint64_t bytes) const {
+        requireSequences(c);
+        const Memories::Memory* memory = memories_.find(view.memory);
+        c.require(memory != nullptr && memory->own, "the states are missing or only read");
+        uint64_t end = 0;
+        c.require(!__builtin_add_overflow(view.offset, bytes, &end) && end <= view.pageBytes &&
+                      view.pageBytes <= memory->bytes,
+                  "a page of the states does not hold ", int64_t(bytes), " bytes");
+        c.require(view.offset % 4 == 0 && view.pageBytes % 4 == 0, "the states are not aligned to 4 bytes");
+        return {.data = memory->data + view.offset,
+                .pageBytes = view.pageBytes,
+                .pages = int64_t(memory->bytes / view.pageBytes),
+                .table = c.typed(view.pageTable, "the page table", Type::I32, 1, -1)};
+    }
+
+    void compile(const Checker& c, const CausalConv& op) {
+        const Rows x = limited(c.f32(op.x, "x", list_.rows, -1));
+        const Rows out = limited(c.output(op.out, "out", Type::F32, list_.rows, x.cols));
+        const Rows weight = c.f32(op.weight, "weight", x.cols, -1);
+        c.require(weight.cols >= 2 && weight.cols <= kMostConvInputs, "its kernel has ", weight.cols, " inputs");
+        c.require(!overlap(x, out), "x and out overlap");
+        const StatePages state = statePages(c, op.state, uint64_t(weight.cols - 1) * uint64_t(x.cols) * 4);
+        add(makeCausalConv(plan_->step, op, x, weight, c.constants(op.bias, "bias", x.cols), out, state));
+    }
+
+    void compile(const Checker& c, const DeltaNet& op) {
+        c.require(op.keyHeads >= 1 && op.valueHeads >= 1 && op.valueHeads <= 65536 && op.valueHeads % op.keyHeads == 0,
+                  "its value heads are not a multiple of its key heads");
+        DeltaNetSpec d{.keyHeads = op.keyHeads, .valueHeads = op.valueHeads, .tiled = op.tiled};
+        d.q = c.f32(op.q, "q", list_.rows, -1);
+        d.v = c.f32(op.v, "v", list_.rows, -1);
+        c.require(d.q.cols % op.keyHeads == 0 && d.v.cols % op.valueHeads == 0 &&
+                      d.q.cols / op.keyHeads <= kMaxHeadDim && d.v.cols / op.valueHeads <= kMaxHeadDim,
+                  "its heads do not fill the rows or are too wide");
+        d.kDim = int(d.q.cols / op.keyHeads), d.vDim = int(d.v.cols / op.valueHeads);
+        d.k = c.f32(op.k, "k", list_.rows, d.q.cols);
+        d.alpha = c.f32(op.alpha, "alpha", list_.rows, op.valueHeads);
+        d.beta = c.f32(op.beta, "beta", list_.rows, op.valueHeads);
+        c.require(op.a.present() && op.dtBias.present(), "a or dtBias is missing");
+        d.a = c.constants(op.a, "a", op.valueHeads);
+        d.dtBias = c.constants(op.dtBias, "dtBias", op.valueHeads);
+        d.out = c.output(op.out, "out", Type::F32, list_.rows, d.v.cols);
+        for (const Rows& from : {d.q, d.k, d.v, d.alpha, d.beta})
+            c.require(!overlap(from, d.out), "an input overlaps out");
+        d.state = statePages(c, op.state, uint64_t(op.valueHeads) * uint64_t(d.kDim) * uint64_t(d.vDim) * 4);
+        add(makeDeltaNet(plan_->step, d, list_.rows));
+    }
+
+    static constexpr int kMaxExperts = 16384;
     static constexpr int kMaxHeadDim = 4096, kMaxPageTokens = 1 << 16;
 
     const OperationList& list_;

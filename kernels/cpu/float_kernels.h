@@ -267,7 +267,7 @@ void addWeighted(const Attend& a, int head, int column, int part) {
         for (int v = 0; v < kV; ++v)
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
     for (int t = 0; t < a.tokens; ++t) {
-        const std::byte* values = a.v + (int64_t(t) * a.vDim + column) * kBytesOf<kType>;
+        const std::byte* values = a.v + (int64_t(t) * a.vStride + column) * kBytesOf<kType>;
         Vec row[kV];
         for (int v = 0; v < kV; ++v)
             row[v] = kV > 1 || part == kLanes ? loadAs<kType>(values + v * kLanes * kBytesOf<kType>)
@@ -433,6 +433,28 @@ inline Vec geluTanhOf(Vec x) {
     return mul(mul(splat(0.5f), x), add(splat(1.0f), hyperbolicTangent(mul(splat(0.79788456080286536f), cubic))));
 }
 
+/// erfc by Abramowitz and Stegun 7.1.26 (1.5e-7): x P(t) e^(-z^2) is what a positive x loses and a negative one keeps.
+inline Vec geluErfOf(Vec x) {
+    const Vec size = minimum(splat(100.0f), maximum(x, sub(zero(), x)));
+    const Vec z = mul(size, splat(0.70710678118654752f));
+    const Vec t = div(splat(1.0f), fma(splat(0.3275911f), z, splat(1.0f)));
+    Vec p = splat(1.061405429f);
+    p = fma(p, t, splat(-1.453152027f));
+    p = fma(p, t, splat(1.421413741f));
+    p = fma(p, t, splat(-0.284496736f));
+    p = fma(p, t, splat(0.254829592f));
+    const Vec tail = mul(mul(p, t), exponential(sub(zero(), mul(z, z))));
+    return sub(maximum(zero(), x), mul(mul(splat(0.5f), size), tail));
+}
+
+inline Vec sigmoidOf(Vec x) {
+    return div(splat(1.0f), add(splat(1.0f), exponential(sub(zero(), x))));
+}
+
+inline Vec identityOf(Vec x) {
+    return x;
+}
+
 inline Vec relu2Of(Vec x) {
     const Vec positive = maximum(zero(), x);
     return mul(positive, positive);
@@ -444,6 +466,15 @@ void activateNumbers(const float* gate, const float* up, float* out, int64_t n) 
         const int part = n - i < kLanes ? int(n - i) : kLanes;
         const Vec y = F(loadPart(gate + i, part));
         storePart(out + i, up ? mul(y, loadPart(up + i, part)) : y, part);
+    }
+}
+
+void clampedSwigluNumbers(const float* gate, const float* up, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const int part = n - i < kLanes ? int(n - i) : kLanes;
+        const Vec g = minimum(splat(7.0f), loadPart(gate + i, part));
+        const Vec u = minimum(splat(7.0f), maximum(splat(-7.0f), loadPart(up + i, part)));
+        storePart(out + i, mul(mul(g, sigmoidOf(mul(splat(1.702f), g))), add(u, splat(1.0f))), part);
     }
 }
 
@@ -476,6 +507,46 @@ void ropeHalves(float* x, const float* table, int half) {
     }
 }
 
+/// kV vectors of columns; `part` columns of a single one.
+template <int kV>
+inline void deltaColumns(const DeltaStep& a, int column, int part) {
+    const auto read = [part](const float* p, int v) { return kV > 1 ? load(p + v * kLanes) : loadPart(p, part); };
+    const auto write = [part](float* p, int v, Vec x) {
+        if (kV > 1)
+            store(p + v * kLanes, x);
+        else
+            storePart(p, x, part);
+    };
+    Vec sums[kV], changes[kV];
+    for (int v = 0; v < kV; ++v)
+        sums[v] = zero();
+    const float* state = a.state + column;
+    for (int i = 0; i < a.dk; ++i)
+        for (int v = 0; v < kV; ++v)
+            sums[v] = fma(read(state + i * a.stateStride, v), splat(a.k[i]), sums[v]);
+    for (int v = 0; v < kV; ++v) {
+        changes[v] = mul(splat(a.beta), fma(splat(-a.decay), sums[v], read(a.v + column, v)));
+        sums[v] = zero();
+    }
+    for (int i = 0; i < a.dk; ++i)
+        for (int v = 0; v < kV; ++v) {
+            float* at = a.state + column + i * a.stateStride;
+            const Vec s = fma(splat(a.k[i]), changes[v], mul(read(at, v), splat(a.decay)));
+            write(at, v, s);
+            sums[v] = fma(s, splat(a.q[i]), sums[v]);
+        }
+    for (int v = 0; v < kV; ++v)
+        write(a.out + column, v, sums[v]);
+}
+
+void deltaStepColumns(const DeltaStep& a) {
+    int column = 0;
+    for (; column + 4 * kLanes <= a.columns; column += 4 * kLanes)
+        deltaColumns<4>(a, column, kLanes);
+    for (; column < a.columns; column += kLanes)
+        deltaColumns<1>(a, column, lesser(kLanes, a.columns - column));
+}
+
 template <Type kType>
 void overrideFloatType(CpuKernels& k) {
     constexpr size_t kIndex = size_t(kType);
@@ -501,9 +572,24 @@ inline void overrideFloatKernels(CpuKernels& k) {
     overrideDecodedType<quant::Q5_0>(k, Type::Q5_0);
     overrideDecodedType<quant::Q5_1>(k, Type::Q5_1);
     overrideDecodedType<quant::Q8_0>(k, Type::Q8_0);
+    overrideDecodedType<quant::Q2_K>(k, Type::Q2_K);
+    overrideDecodedType<quant::Q3_K>(k, Type::Q3_K);
     overrideDecodedType<quant::Q4_K>(k, Type::Q4_K);
     overrideDecodedType<quant::Q5_K>(k, Type::Q5_K);
     overrideDecodedType<quant::Q6_K>(k, Type::Q6_K);
+    overrideDecodedType<quant::IQ1_S>(k, Type::IQ1_S);
+    overrideDecodedType<quant::IQ1_M>(k, Type::IQ1_M);
+    overrideDecodedType<quant::IQ2_XXS>(k, Type::IQ2_XXS);
+    overrideDecodedType<quant::IQ2_XS>(k, Type::IQ2_XS);
+    overrideDecodedType<quant::IQ2_S>(k, Type::IQ2_S);
+    overrideDecodedType<quant::IQ3_XXS>(k, Type::IQ3_XXS);
+    overrideDecodedType<quant::IQ3_S>(k, Type::IQ3_S);
+    overrideDecodedType<quant::IQ4_NL>(k, Type::IQ4_NL);
+    overrideDecodedType<quant::IQ4_XS>(k, Type::IQ4_XS);
+    overrideDecodedType<quant::TQ1_0>(k, Type::TQ1_0);
+    overrideDecodedType<quant::TQ2_0>(k, Type::TQ2_0);
+    overrideDecodedType<quant::MXFP4>(k, Type::MXFP4);
+    overrideDecodedType<quant::NVFP4>(k, Type::NVFP4);
     k.gemmF32 = gemmFloats;
     k.softmaxBlock = softmaxKeys;
     k.quantize = quantizeRow;
@@ -511,11 +597,16 @@ inline void overrideFloatKernels(CpuKernels& k) {
     k.sumOfSquares = sumOfSquaredNumbers;
     k.normalize = normalizeNumbers;
     k.activate[size_t(ActivationKind::Silu)] = activateNumbers<siluOf>;
+    k.activate[size_t(ActivationKind::GeluErf)] = activateNumbers<geluErfOf>;
     k.activate[size_t(ActivationKind::GeluTanh)] = activateNumbers<geluTanhOf>;
     k.activate[size_t(ActivationKind::Relu2)] = activateNumbers<relu2Of>;
+    k.activate[size_t(ActivationKind::Sigmoid)] = activateNumbers<sigmoidOf>;
+    k.activate[size_t(ActivationKind::Identity)] = activateNumbers<identityOf>;
+    k.activate[size_t(ActivationKind::ClampedSwiglu)] = clampedSwigluNumbers;
     k.add = addNumbers;
     k.rope[size_t(RopeOrder::Interleaved)] = ropePairs;
     k.rope[size_t(RopeOrder::Neox)] = ropeHalves;
+    k.deltaStep = deltaStepColumns;
 }
 
 } // namespace

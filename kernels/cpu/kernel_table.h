@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/cpu/activation_block.h"
+#include "kernels/kinds.h"
 #include "kernels/tensor.h"
 
 #include <cstddef>
@@ -63,10 +64,11 @@ struct SoftmaxState {
 struct Attend {
     const float* q;     // (heads, kDim)
     const std::byte* k; // (tokens, kDim) of the cache's type
-    const std::byte* v; // (tokens, vDim)
+    const std::byte* v; // (tokens, vDim), rows `vStride` numbers apart
     int heads;
     int kDim;
     int vDim;
+    int vStride;
     int tokens;
     float scale;
     float softCap;       // 0: none
@@ -86,6 +88,21 @@ struct SoftmaxBlock {
     float softCap;
     SoftmaxState* state; // (rows)
     float* correction;   // (rows) factor for what was summed before
+};
+
+/// One token of the gated delta rule for some columns of a head's state S, (dk, columns) with rows `stateStride` floats
+/// apart: S <- decay S;  S <- S + k (beta (v - S^T k))^T;  out = S^T q. Every column has the bits that it has alone.
+struct DeltaStep {
+    float* state;
+    int64_t stateStride;
+    const float* q; // (dk), normalized
+    const float* k; // (dk), normalized
+    const float* v; // (columns)
+    float decay;
+    float beta;
+    float* out; // (columns)
+    int dk;
+    int columns;
 };
 
 /// Heads that `attend` may look at together.
@@ -118,11 +135,12 @@ struct CpuKernels {
     /// out = (x - mean) * inverse * weight + bias; weight and bias may be null.
     void (*normalize)(const float* x, int64_t n, float mean, float inverse, const float* weight, const float* bias,
                       float* out);
-    /// By ActivationKind; up may be null.
-    void (*activate[4])(const float* gate, const float* up, float* out, int64_t n);
+    /// By ActivationKind; up may be null, but not for ClampedSwiglu.
+    void (*activate[size_t(ActivationKind::Count)])(const float* gate, const float* up, float* out, int64_t n);
     void (*add)(const float* a, const float* b, float scale, float* out, int64_t n);
     /// Rotates one head in place: `table` holds `half` cosines, then `half` sines.
     void (*rope[2])(float* x, const float* table, int half);
+    void (*deltaStep)(const DeltaStep&);
 };
 
 CpuKernels referenceKernels();

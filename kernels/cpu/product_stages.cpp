@@ -6,11 +6,11 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kMatVecRows = 16; // rows that one reading of the weights serves
-
-/// Quantized weights meet 8-bit activations where there are any.
-bool usesInt8(const Product& p, const ProductPart& part) {
-    return p.x.q8 && quantType(part.weight.type).block > 1;
+/// The first of the columns that a part reads, in row r.
+const std::byte* inputsOf(const Product& p, const ProductPart& part, bool int8, int64_t r) {
+    const int64_t k = part.weight.cols;
+    return int8 ? p.x.q8.row(r) + part.group * blocksOf(k) * int64_t(sizeof(A8Block))
+                : p.x.f32.row(r) + part.group * k * 4;
 }
 
 int64_t liveRows(const StepView& step, const Product& p) {
@@ -48,8 +48,7 @@ public:
 
 private:
     void runPart(const ProductPart& part, int64_t first, int64_t outputs) const {
-        const bool int8 = usesInt8(p_, part);
-        const Rows& x = int8 ? p_.x.q8 : p_.x.f32;
+        const bool int8 = usesInt8(p_.x, part.weight.type);
         const size_t type = size_t(part.weight.type);
         const auto function = int8 ? kernels().matvecInt8[type] : kernels().matvecF32[type];
         const int64_t rows = liveRows(step_, p_);
@@ -58,8 +57,8 @@ private:
                       .weightStride = part.weight.stride,
                       .outputs = std::min(outputs, part.weight.rows - first),
                       .k = part.weight.cols,
-                      .x = x.row(r),
-                      .xStride = x.stride,
+                      .x = inputsOf(p_, part, int8, r),
+                      .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
                       .rows = int(std::min<int64_t>(kMatVecRows, rows - r)),
                       .out = part.out.f32(r) + first,
                       .outStride = int64_t(part.out.stride / 4),
@@ -76,8 +75,12 @@ private:
 class GemmStage : public PlanStage {
 public:
     GemmStage(const StepView& step, Product product) : PlanStage(step), p_(std::move(product)) {
-        for (const ProductPart& part : p_.parts)
+        int64_t k = 0;
+        for (const ProductPart& part : p_.parts) {
             panels_ += panelsOf(part);
+            k = std::max(k, part.weight.cols);
+        }
+        blockRows_ = panelRows(k);
     }
 
     int64_t tiles() const override { return blocks() * panels_; }
@@ -98,79 +101,101 @@ public:
     }
 
 private:
-    static constexpr int64_t kRows = 512;                                    // of a block at most
-    static constexpr size_t kAccBytes = size_t(kRows) * kPanelOutputs * 4;   // start of scratch
-    static constexpr int64_t kTileProducts = 16 << 20, kSmallestBlock = 128; // aim at about 100 µs
-
     static int64_t panelsOf(const ProductPart& part) { return (part.weight.rows + kPanelOutputs - 1) / kPanelOutputs; }
 
-    int64_t blocks() const {
-        const int64_t k = p_.parts.front().weight.cols;
-        const int64_t size = std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kSmallestBlock, kRows);
-        return (liveRows(step_, p_) + size - 1) / size;
-    }
+    int64_t blocks() const { return (liveRows(step_, p_) + blockRows_ - 1) / blockRows_; }
 
     void runPanel(const ProductPart& part, int64_t n, int64_t first, int64_t end, std::byte* scratch) const {
-        const bool int8 = usesInt8(p_, part);
-        const Rows& x = int8 ? p_.x.q8 : p_.x.f32;
-        const size_t type = size_t(part.weight.type);
-        const QuantType& format = quantType(part.weight.type);
-        const int64_t k = part.weight.cols, step = int8 ? kPanelInputsInt8 : kPanelInputsF32;
-        auto* acc = reinterpret_cast<float*>(scratch);
-        std::byte* panel = scratch + kAccBytes;
-        const int outputs = int(std::min<int64_t>(kPanelOutputs, part.weight.rows - n));
-        for (int64_t at = 0; at < k; at += step) {
-            const int64_t cols = std::min(step, k - at);
-            const auto unpack = int8 ? kernels().unpackInt8[type] : kernels().unpackF32[type];
-            unpack({.weights = part.weight.row(n) + at / format.block * format.bytes,
-                    .stride = part.weight.stride,
-                    .outputs = outputs,
-                    .cols = cols,
-                    .panel = panel});
-            if (at + cols == k)
-                prefetchRows(part, n, first, end);
-            const auto gemm = int8 ? kernels().gemmInt8[type] : kernels().gemmF32;
-            gemm({.panel = panel,
-                  .cols = cols,
-                  .x = x.row(first) + (int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
-                  .xStride = x.stride,
-                  .rows = int(end - first),
-                  .acc = acc,
-                  .accStride = kPanelOutputs,
-                  .first = at == 0});
-        }
-        static constexpr float kNoBias[kPanelOutputs] = {};
-        const auto write = outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>;
-        for (int64_t r = first; r < end; ++r)
-            write(acc + (r - first) * kPanelOutputs, part.bias ? part.bias + n : kNoBias, part.out.f32(r) + n, outputs,
-                  part.accumulate);
-    }
-
-    /// The rows that will be written lie far apart: they come nearer while the last panel is multiplied.
-    static void prefetchRows(const ProductPart& part, int64_t n, int64_t first, int64_t end) {
-        for (int64_t r = first; r < end; ++r)
-            for (int i = 0; i < kPanelOutputs; i += 16)
-                __builtin_prefetch(part.out.f32(r) + n + i, 1, 2);
-    }
-
-    /// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
-    template <int kCount>
-    static void writeRow(const float* __restrict acc, const float* __restrict bias, float* __restrict out, int outputs,
-                         bool accumulate) {
-        const int count = kCount > 0 ? kCount : outputs;
-        if (accumulate)
-            for (int i = 0; i < count; ++i)
-                out[i] += acc[i] + bias[i];
-        else
-            for (int i = 0; i < count; ++i)
-                out[i] = acc[i] + bias[i];
+        const bool int8 = usesInt8(p_.x, part.weight.type);
+        multiplyPanel(kernels(),
+                      {.weight = part.weight,
+                       .output = n,
+                       .int8 = int8,
+                       .x = inputsOf(p_, part, int8, first),
+                       .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
+                       .rows = end - first,
+                       .bias = part.bias,
+                       .out = part.out.row(first),
+                       .outStride = part.out.stride,
+                       .accumulate = part.accumulate},
+                      scratch);
     }
 
     Product p_;
     int64_t panels_ = 0;
+    int64_t blockRows_ = 0; // for the longest rows of all parts
 };
 
+constexpr int64_t kMostPanelRows = 512;
+constexpr size_t kAccBytes = size_t(kMostPanelRows) * kPanelOutputs * 4; // start of scratch
+
+float* outOf(const PanelProduct& p, int64_t r) {
+    return reinterpret_cast<float*>(p.out + uint64_t(r) * p.outStride) + p.output;
+}
+
+/// The rows that will be written lie far apart: they come nearer while the last panel is multiplied.
+void prefetchRows(const PanelProduct& p) {
+    for (int64_t r = 0; r < p.rows; ++r)
+        for (int i = 0; i < kPanelOutputs; i += 16)
+            __builtin_prefetch(outOf(p, r) + i, 1, 2);
+}
+
+/// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
+template <int kCount>
+void writeRow(const float* __restrict acc, const float* __restrict bias, float* __restrict out, int outputs,
+              bool accumulate) {
+    const int count = kCount > 0 ? kCount : outputs;
+    if (accumulate)
+        for (int i = 0; i < count; ++i)
+            out[i] += acc[i] + bias[i];
+    else
+        for (int i = 0; i < count; ++i)
+            out[i] = acc[i] + bias[i];
+}
+
 } // namespace
+
+bool usesInt8(const ActivationRows& x, Type weight) {
+    return x.q8 && quantType(weight).block > 1;
+}
+
+int64_t panelRows(int64_t k) {
+    constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
+    return std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows);
+}
+
+void multiplyPanel(const CpuKernels& kernels, const PanelProduct& p, std::byte* scratch) {
+    const size_t type = size_t(p.weight.type);
+    const QuantType& format = quantType(p.weight.type);
+    const int64_t k = p.weight.cols, step = p.int8 ? kPanelInputsInt8 : kPanelInputsF32;
+    const auto unpack = p.int8 ? kernels.unpackInt8[type] : kernels.unpackF32[type];
+    const auto gemm = p.int8 ? kernels.gemmInt8[type] : kernels.gemmF32;
+    auto* acc = reinterpret_cast<float*>(scratch);
+    std::byte* panel = scratch + kAccBytes;
+    const int outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - p.output));
+    for (int64_t at = 0; at < k; at += step) {
+        const int64_t cols = std::min(step, k - at);
+        unpack({.weights = p.weight.row(p.output) + at / format.block * format.bytes,
+                .stride = p.weight.stride,
+                .outputs = outputs,
+                .cols = cols,
+                .panel = panel});
+        if (at + cols == k)
+            prefetchRows(p);
+        gemm({.panel = panel,
+              .cols = cols,
+              .x = p.x + (p.int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
+              .xStride = p.xStride,
+              .rows = int(p.rows),
+              .acc = acc,
+              .accStride = kPanelOutputs,
+              .first = at == 0});
+    }
+    static constexpr float kNoBias[kPanelOutputs] = {};
+    const auto write = outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>;
+    for (int64_t r = 0; r < p.rows; ++r)
+        write(acc + r * kPanelOutputs, p.bias ? p.bias + p.output : kNoBias, outOf(p, r), outputs, p.accumulate);
+}
 
 StagePtr makeMatVec(const StepView& step, Product product, int threads) {
     return std::make_unique<MatVecStage>(step, std::move(product), threads);

@@ -201,7 +201,7 @@ void attend(const Attend& a) {
             o[i] *= correction;
         for (int t = 0; t < a.tokens; ++t) {
             const float p = std::exp(a.scores[t] - max);
-            const auto* v = reinterpret_cast<const uint8_t*>(a.v) + int64_t(t) * a.vDim * Format::kBytes;
+            const auto* v = reinterpret_cast<const uint8_t*>(a.v) + int64_t(t) * a.vStride * Format::kBytes;
             sum += p;
             for (int i = 0; i < a.vDim; ++i) {
                 float value;
@@ -308,6 +308,22 @@ float relu2(float x) {
     return x > 0 ? x * x : 0.0f;
 }
 
+float sigmoid(float x) {
+    return 1.0f / (1.0f + std::exp(-x));
+}
+
+float identity(float x) {
+    return x;
+}
+
+void clampedSwiglu(const float* gate, const float* up, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        const float g = gate[i] > 7.0f ? 7.0f : gate[i]; // NaN stays
+        const float u = up[i] > 7.0f ? 7.0f : up[i] < -7.0f ? -7.0f : up[i];
+        out[i] = g * sigmoid(1.702f * g) * (u + 1.0f);
+    }
+}
+
 template <float (*F)(float)>
 void activate(const float* gate, const float* up, float* out, int64_t n) {
     for (int64_t i = 0; i < n; ++i)
@@ -333,6 +349,21 @@ void ropeInterleaved(float* x, const float* table, int half) {
 void ropeNeox(float* x, const float* table, int half) {
     for (int i = 0; i < half; ++i)
         rotate(x[i], x[half + i], table[i], table[half + i]);
+}
+
+void deltaStep(const DeltaStep& a) {
+    for (int c = 0; c < a.columns; ++c) {
+        float* s = a.state + c;
+        float seen = 0, out = 0;
+        for (int i = 0; i < a.dk; ++i)
+            seen += s[i * a.stateStride] * a.k[i];
+        const float change = a.beta * (a.v[c] - a.decay * seen);
+        for (int i = 0; i < a.dk; ++i) {
+            s[i * a.stateStride] = s[i * a.stateStride] * a.decay + a.k[i] * change;
+            out += s[i * a.stateStride] * a.q[i];
+        }
+        a.out[c] = out;
+    }
 }
 
 template <typename Format>
@@ -365,9 +396,24 @@ CpuKernels referenceKernels() {
     quantRows<Q5_0>(k, Type::Q5_0);
     quantRows<Q5_1>(k, Type::Q5_1);
     quantRows<Q8_0>(k, Type::Q8_0);
+    quantRows<Q2_K>(k, Type::Q2_K);
+    quantRows<Q3_K>(k, Type::Q3_K);
     quantRows<Q4_K>(k, Type::Q4_K);
     quantRows<Q5_K>(k, Type::Q5_K);
     quantRows<Q6_K>(k, Type::Q6_K);
+    quantRows<IQ1_S>(k, Type::IQ1_S);
+    quantRows<IQ1_M>(k, Type::IQ1_M);
+    quantRows<IQ2_XXS>(k, Type::IQ2_XXS);
+    quantRows<IQ2_XS>(k, Type::IQ2_XS);
+    quantRows<IQ2_S>(k, Type::IQ2_S);
+    quantRows<IQ3_XXS>(k, Type::IQ3_XXS);
+    quantRows<IQ3_S>(k, Type::IQ3_S);
+    quantRows<IQ4_NL>(k, Type::IQ4_NL);
+    quantRows<IQ4_XS>(k, Type::IQ4_XS);
+    quantRows<TQ1_0>(k, Type::TQ1_0);
+    quantRows<TQ2_0>(k, Type::TQ2_0);
+    quantRows<MXFP4>(k, Type::MXFP4);
+    quantRows<NVFP4>(k, Type::NVFP4);
     k.gemmF32 = gemmF32;
     k.softmaxBlock = softmaxBlock;
     k.quantize = quantize;
@@ -378,9 +424,13 @@ CpuKernels referenceKernels() {
     k.activate[size_t(ActivationKind::GeluErf)] = activate<geluErf>;
     k.activate[size_t(ActivationKind::GeluTanh)] = activate<geluTanh>;
     k.activate[size_t(ActivationKind::Relu2)] = activate<relu2>;
+    k.activate[size_t(ActivationKind::Sigmoid)] = activate<sigmoid>;
+    k.activate[size_t(ActivationKind::Identity)] = activate<identity>;
+    k.activate[size_t(ActivationKind::ClampedSwiglu)] = clampedSwiglu;
     k.add = add;
     k.rope[size_t(RopeOrder::Interleaved)] = ropeInterleaved;
     k.rope[size_t(RopeOrder::Neox)] = ropeNeox;
+    k.deltaStep = deltaStep;
     return k;
 }
 

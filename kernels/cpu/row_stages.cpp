@@ -6,12 +6,13 @@
 
 namespace hearth::kernels::cpu {
 
-RowStage::RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly)
+RowStage::RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int slots)
     : PlanStage(step), capacity_(capacity),
-      rowsPerTile_(std::clamp<int64_t>(16384 / std::max<int64_t>(work, 1), 1, 64)), outputsOnly_(outputsOnly) {}
+      rowsPerTile_(std::clamp<int64_t>(16384 / std::max<int64_t>(work, 1), 1, 64)), outputsOnly_(outputsOnly),
+      slots_(slots) {}
 
 int64_t RowStage::liveRows() const {
-    return std::min<int64_t>(capacity_, outputsOnly_ ? step_.live.outputs : step_.live.rows);
+    return std::min<int64_t>(capacity_, outputsOnly_ ? step_.live.outputs : int64_t(step_.live.rows) * slots_);
 }
 
 int64_t RowStage::tiles() const {
@@ -28,23 +29,49 @@ namespace {
 
 class GatherStage : public RowStage {
 public:
-    GatherStage(const StepView& step, Rows table, Rows out, float scale)
-        : RowStage(step, out.rows, out.cols, false), table_(table), out_(out), scale_(scale),
-          decode_(quantType(table.type).decode) {}
+    GatherStage(const StepView& step, const Gather& g, Rows table, Rows out)
+        : RowStage(step, out.rows, out.cols, false), table_(table), out_(out), scale_(g.scale), index_(g.index),
+          accumulate_(g.accumulate), format_(quantType(table.type)) {}
 
 private:
-    void runRow(int64_t r, std::byte*) const override {
-        const int64_t id = std::clamp<int64_t>(step_.ids.index(r), 0, table_.rows - 1);
+    int64_t indexOf(int64_t r) const {
+        switch (index_) {
+        case RowIndex::Token:
+            return step_.ids.index(r);
+        case RowIndex::Position:
+            return step_.positions.index(r);
+        case RowIndex::First:
+            break;
+        }
+        return 0;
+    }
+
+    void runRow(int64_t r, std::byte* scratch) const override {
+        const std::byte* from = table_.row(std::clamp<int64_t>(indexOf(r), 0, table_.rows - 1));
         float* out = out_.f32(r);
-        decode_(table_.row(id), out, out_.cols);
+        if (accumulate_) {
+            addTo(out, from, reinterpret_cast<float*>(scratch));
+            return;
+        }
+        format_.decode(from, out, out_.cols);
         if (scale_ != 1.0f)
             for (int64_t i = 0; i < out_.cols; ++i)
                 out[i] *= scale_;
     }
 
+    void addTo(float* out, const std::byte* from, float* numbers) const {
+        for (int64_t c = 0; c < out_.cols; c += 256) {
+            const int64_t n = std::min<int64_t>(256, out_.cols - c);
+            format_.decode(from + c / format_.block * format_.bytes, numbers, n);
+            kernels().add(out + c, numbers, scale_, out + c, n);
+        }
+    }
+
     Rows table_, out_;
     float scale_;
-    void (*decode_)(const void*, float*, int64_t);
+    RowIndex index_;
+    bool accumulate_;
+    const QuantType& format_;
 };
 
 class PickRowsStage : public RowStage {
@@ -63,7 +90,7 @@ private:
 
 class NormStage : public RowStage {
 public:
-    NormStage(const StepView& step, const Norm& n, Rows x, const float* weight, const float* bias, ActivationRows out)
+    NormStage(const StepView& step, const Norm& n, Rows x, NormConstants weight, NormConstants bias, ActivationRows out)
         : RowStage(step, x.rows, 2 * x.cols, n.outputRowsOnly), kind_(n.kind), eps_(n.eps),
           group_(n.groupCols > 0 ? n.groupCols : x.cols), x_(x), weight_(weight), bias_(bias), out_(out) {}
 
@@ -88,11 +115,14 @@ private:
         float* y = out_.f32 ? out_.f32.f32(r) : reinterpret_cast<float*>(scratch);
         for (int64_t c = 0; c < x_.cols; c += group_) {
             const Statistics s = statistics(x + c);
-            kernels().normalize(x + c, group_, s.mean, s.inverse, weight_, bias_, y + c);
+            kernels().normalize(x + c, group_, s.mean, s.inverse, at(weight_, c), at(bias_, c), y + c);
         }
         if (out_.q8)
             kernels().quantize(y, x_.cols, out_.q8.a8(r));
     }
+
+    /// Constants of the group that begins at column c.
+    const float* at(const NormConstants& n, int64_t c) const { return n.data && n.step > 0 ? n.data + c : n.data; }
 
     /// 256 columns at a time, so that what is quantized is still in the nearest cache.
     void runWhole(const float* x, int64_t r, std::byte* scratch) const {
@@ -100,8 +130,8 @@ private:
         for (int64_t c = 0; c < x_.cols; c += 256) {
             const int64_t n = std::min<int64_t>(256, x_.cols - c);
             float* y = out_.f32 ? out_.f32.f32(r) + c : reinterpret_cast<float*>(scratch);
-            kernels().normalize(x + c, n, s.mean, s.inverse, weight_ ? weight_ + c : nullptr,
-                                bias_ ? bias_ + c : nullptr, y);
+            kernels().normalize(x + c, n, s.mean, s.inverse, weight_.data ? weight_.data + c : nullptr,
+                                bias_.data ? bias_.data + c : nullptr, y);
             if (out_.q8)
                 kernels().quantize(y, n, out_.q8.a8(r) + c / 256);
         }
@@ -111,8 +141,7 @@ private:
     float eps_;
     int64_t group_;
     Rows x_;
-    const float* weight_;
-    const float* bias_;
+    NormConstants weight_, bias_;
     ActivationRows out_;
 };
 
@@ -128,13 +157,21 @@ private:
     void runRow(int64_t r, std::byte*) const override {
         const int half = spec_.dims / 2;
         float* table = table_ + r * spec_.dims;
+        const float* factors = factorsOf(r);
         for (int i = 0; i < half; ++i) {
-            const float frequency =
-                spec_.factors ? frequencies_[size_t(i)] / spec_.factors[i] : frequencies_[size_t(i)];
+            const float frequency = factors ? frequencies_[size_t(i)] / factors[i] : frequencies_[size_t(i)];
             const double angle = double(float(step_.positions.index(r)) * frequency); // f32, as models were trained
             table[i] = float(std::cos(angle)) * spec_.attentionFactor;
             table[half + i] = float(std::sin(angle)) * spec_.attentionFactor;
         }
+    }
+
+    const float* factorsOf(int64_t r) const {
+        if (!spec_.factors)
+            return nullptr;
+        const int64_t set = step_.ropeSets ? std::clamp<int64_t>(step_.ropeSets.index(r), 0, spec_.sets - 1) : 0;
+        return reinterpret_cast<const float*>(reinterpret_cast<const std::byte*>(spec_.factors) +
+                                              uint64_t(set) * spec_.factorStride);
     }
 
     RopeTableSpec spec_;
@@ -146,16 +183,16 @@ class RopeStage : public RowStage {
 public:
     RopeStage(const StepView& step, const Rope& rope, Rows x, const float* table)
         : RowStage(step, x.rows, 2 * x.cols, false), x_(x), heads_(rope.heads), headDim_(rope.headDim),
-          dims_(rope.dims), rotate_(kernels().rope[size_t(rope.order)]), table_(table) {}
+          first_(rope.first), dims_(rope.dims), rotate_(kernels().rope[size_t(rope.order)]), table_(table) {}
 
 private:
     void runRow(int64_t r, std::byte*) const override {
         for (int h = 0; h < heads_; ++h)
-            rotate_(x_.f32(r) + int64_t(h) * headDim_, table_ + r * dims_, dims_ / 2);
+            rotate_(x_.f32(r) + int64_t(h) * headDim_ + first_, table_ + r * dims_, dims_ / 2);
     }
 
     Rows x_;
-    int heads_, headDim_, dims_;
+    int heads_, headDim_, first_, dims_;
     void (*rotate_)(float*, const float*, int);
     const float* table_;
 };
@@ -173,7 +210,8 @@ private:
         const int token = int(position % kv_.pageTokens);
         for (int h = 0; h < kv_.heads; ++h) {
             store_(k_.f32(r) + int64_t(h) * kv_.kDim, kv_.key(page, h, token), kv_.kDim);
-            store_(v_.f32(r) + int64_t(h) * kv_.vDim, kv_.value(page, h, token), kv_.vDim);
+            if (!kv_.latent)
+                store_(v_.f32(r) + int64_t(h) * kv_.vDim, kv_.value(page, h, token), kv_.vDim);
         }
     }
 
@@ -198,30 +236,33 @@ private:
 
 class QuantizeStage : public RowStage {
 public:
-    QuantizeStage(const StepView& step, Rows x, Rows q8) : RowStage(step, x.rows, 2 * x.cols, false), x_(x), q8_(q8) {}
+    QuantizeStage(const StepView& step, Rows x, int64_t group, Rows q8)
+        : RowStage(step, x.rows, 2 * x.cols, false), x_(x), q8_(q8), group_(group > 0 ? group : x.cols) {}
 
 private:
-    void runRow(int64_t r, std::byte*) const override { kernels().quantize(x_.f32(r), x_.cols, q8_.a8(r)); }
+    void runRow(int64_t r, std::byte*) const override {
+        A8Block* out = q8_.a8(r);
+        for (int64_t c = 0; c < x_.cols; c += group_, out += blocksOf(group_))
+            kernels().quantize(x_.f32(r) + c, group_, out);
+    }
 
     Rows x_, q8_;
+    int64_t group_;
 };
 
 /// Tiles are rows x slices of columns: one generated token is work for several threads too.
 class ActivateStage : public PlanStage {
 public:
-    ActivateStage(const StepView& step, Path path, ActivationKind kind, Rows gate, Rows up, ActivationRows out)
-        : PlanStage(step), function_(kernels().activate[size_t(kind)]), gate_(gate), up_(up), out_(out),
-          slices_((gate.cols + kSlice - 1) / kSlice),
+    ActivateStage(const StepView& step, Path path, const Activate& a, Rows gate, Rows up, ActivationRows out)
+        : PlanStage(step), function_(kernels().activate[size_t(a.kind)]), gate_(gate), up_(up), out_(out),
+          slots_(a.slots), slices_((gate.cols + kSlice - 1) / kSlice),
           rowsPerTile_(path == Path::Decode ? 1 : std::clamp<int64_t>(8192 / gate.cols, 1, 16)) {}
 
-    int64_t tiles() const override {
-        const int64_t rows = std::min<int64_t>(step_.live.rows, gate_.rows);
-        return (rows + rowsPerTile_ - 1) / rowsPerTile_ * slices_;
-    }
+    int64_t tiles() const override { return (liveRows() + rowsPerTile_ - 1) / rowsPerTile_ * slices_; }
 
     void run(int64_t tile, std::byte* scratch) const override {
         const int64_t first = tile / slices_ * rowsPerTile_, begin = tile % slices_ * kSlice;
-        const int64_t end = std::min<int64_t>({step_.live.rows, gate_.rows, first + rowsPerTile_});
+        const int64_t end = std::min(liveRows(), first + rowsPerTile_);
         for (int64_t r = first; r < end; ++r)
             for (int64_t c = begin; c < std::min(begin + kSlice, gate_.cols); c += 256)
                 runBlock(r, c, scratch);
@@ -229,6 +270,8 @@ public:
 
 private:
     static constexpr int64_t kSlice = 2048;
+
+    int64_t liveRows() const { return std::min(int64_t(step_.live.rows) * slots_, gate_.rows); }
 
     void runBlock(int64_t r, int64_t c, std::byte* scratch) const {
         const int64_t n = std::min<int64_t>(256, gate_.cols - c);
@@ -241,20 +284,21 @@ private:
     void (*function_)(const float*, const float*, float*, int64_t);
     Rows gate_, up_;
     ActivationRows out_;
+    int slots_;
     int64_t slices_, rowsPerTile_;
 };
 
 } // namespace
 
-StagePtr makeGather(const StepView& step, Rows table, Rows out, float scale) {
-    return std::make_unique<GatherStage>(step, table, out, scale);
+StagePtr makeGather(const StepView& step, const Gather& g, Rows table, Rows out) {
+    return std::make_unique<GatherStage>(step, g, table, out);
 }
 
 StagePtr makePickRows(const StepView& step, Rows x, Rows out) {
     return std::make_unique<PickRowsStage>(step, x, out);
 }
 
-StagePtr makeNorm(const StepView& step, const Norm& n, Rows x, const float* weight, const float* bias,
+StagePtr makeNorm(const StepView& step, const Norm& n, Rows x, NormConstants weight, NormConstants bias,
                   ActivationRows out) {
     return std::make_unique<NormStage>(step, n, x, weight, bias, out);
 }
@@ -271,16 +315,16 @@ StagePtr makeStoreKv(const StepView& step, Rows k, Rows v, const KvPages& kv) {
     return std::make_unique<StoreKvStage>(step, k, v, kv);
 }
 
-StagePtr makeActivate(const StepView& step, Path path, ActivationKind kind, Rows gate, Rows up, ActivationRows out) {
-    return std::make_unique<ActivateStage>(step, path, kind, gate, up, out);
+StagePtr makeActivate(const StepView& step, Path path, const Activate& a, Rows gate, Rows up, ActivationRows out) {
+    return std::make_unique<ActivateStage>(step, path, a, gate, up, out);
 }
 
 StagePtr makeAdd(const StepView& step, Rows a, Rows b, Rows out, float scale) {
     return std::make_unique<AddStage>(step, a, b, out, scale);
 }
 
-StagePtr makeQuantize(const StepView& step, Rows x, Rows q8) {
-    return std::make_unique<QuantizeStage>(step, x, q8);
+StagePtr makeQuantize(const StepView& step, Rows x, int64_t groupCols, Rows q8) {
+    return std::make_unique<QuantizeStage>(step, x, groupCols, q8);
 }
 
 } // namespace hearth::kernels::cpu

@@ -38,7 +38,7 @@ struct Live {
 struct StepView {
     const CpuKernels* kernels = nullptr;
     Live live;
-    Rows ids, positions, sequences, outputRows; // (1, R) I32
+    Rows ids, positions, sequences, outputRows, ropeSets; // (1, R) I32
 };
 
 /// A stage that knows how many tiles it has in this run.
@@ -57,8 +57,8 @@ protected:
 /// A stage over rows that do not depend on each other.
 class RowStage : public PlanStage {
 public:
-    /// `work`: numbers a row touches; about 16,384 make a tile.
-    RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly);
+    /// `work`: numbers a row touches; about 16,384 make a tile. `slots`: rows for each row of the batch.
+    RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int slots = 1);
     int64_t tiles() const override;
     void run(int64_t tile, std::byte* scratch) const override;
 
@@ -71,6 +71,7 @@ private:
     int64_t capacity_;
     int64_t rowsPerTile_;
     bool outputsOnly_;
+    int slots_;
 };
 
 /// Output of a stage: float rows, A8 rows or both.
@@ -80,32 +81,44 @@ struct ActivationRows {
 
 using StagePtr = std::unique_ptr<PlanStage>;
 
-StagePtr makeGather(const StepView&, Rows table, Rows out, float scale);
+StagePtr makeGather(const StepView&, const Gather&, Rows table, Rows out);
 StagePtr makePickRows(const StepView&, Rows x, Rows out);
-StagePtr makeNorm(const StepView&, const Norm&, Rows x, const float* weight, const float* bias, ActivationRows out);
+
+/// Weights or biases of a norm: `step` is 0 where all groups share them, else the columns of a group.
+struct NormConstants {
+    const float* data = nullptr; // may be null
+    int64_t step = 0;
+};
+
+StagePtr makeNorm(const StepView&, const Norm&, Rows x, NormConstants weight, NormConstants bias, ActivationRows out);
 StagePtr makeRope(const StepView&, const Rope&, Rows x, const float* table);
 StagePtr makeStoreKv(const StepView&, Rows k, Rows v, const struct KvPages&);
-StagePtr makeActivate(const StepView&, Path, ActivationKind, Rows gate, Rows up, ActivationRows out);
+StagePtr makeActivate(const StepView&, Path, const Activate&, Rows gate, Rows up, ActivationRows out);
 StagePtr makeAdd(const StepView&, Rows a, Rows b, Rows out, float scale);
-StagePtr makeQuantize(const StepView&, Rows x, Rows q8);
+StagePtr makeQuantize(const StepView&, Rows x, int64_t groupCols, Rows q8);
 
 /// Cosines, then sines, of every row's position for one kind of rotation: computed once a run, read by every layer.
 struct RopeTableSpec {
     int dims = 0;
     float theta = 0;
     float attentionFactor = 1;
-    const float* factors = nullptr; // (dims/2), may be null
+    const float* factors = nullptr; // (sets, dims/2), may be null
+    uint64_t factorStride = 0;      // bytes from one set to the next
+    int64_t sets = 1;
 
     bool operator==(const RopeTableSpec&) const = default;
 };
 
 StagePtr makeRopeTable(const StepView&, const RopeTableSpec&, int64_t capacity, float* table); // (capacity, dims)
 
+inline constexpr int kMatVecRows = 16; // rows that one reading of the weights serves
+
 struct ProductPart {
     Rows weight;
     const float* bias = nullptr;
     Rows out;
     bool accumulate = false;
+    int64_t group = 0; // which k columns of x
 };
 
 struct Product {
@@ -118,6 +131,28 @@ struct Product {
 StagePtr makeMatVec(const StepView&, Product, int threads);
 StagePtr makeGemm(const StepView&, Product);
 
+/// Quantized weights meet 8-bit activations where there are any.
+bool usesInt8(const ActivationRows& x, Type weight);
+/// Rows of prompt tokens that one tile multiplies by a panel of k inputs.
+int64_t panelRows(int64_t k);
+
+/// A block of rows times kPanelOutputs rows of a weight: what products of prompt tokens are made of. Every row's sums
+/// go from the first input to the last, whatever other rows are in the block.
+struct PanelProduct {
+    const Rows& weight;
+    int64_t output; // first of the panel
+    bool int8;
+    const std::byte* x; // (rows, k) A8 or F32, rows `xStride` bytes apart
+    uint64_t xStride;
+    int64_t rows;      // at most panelRows(k)
+    const float* bias; // of all outputs of the weight; may be null
+    std::byte* out;    // the first row's first output (not the panel's), rows `outStride` bytes apart
+    uint64_t outStride;
+    bool accumulate;
+};
+
+void multiplyPanel(const CpuKernels&, const PanelProduct&, std::byte* scratch);
+
 /// One layer's pages, checked: every page number below `pages` lies inside the memory.
 struct KvPages {
     std::byte* data = nullptr;
@@ -126,7 +161,8 @@ struct KvPages {
     int pageTokens = 0, heads = 0, kDim = 0, vDim = 0;
     Type type = Type::F16;
     uint64_t elementBytes = 0;
-    Rows table; // (nSequences, maxPages) I32
+    bool latent = false; // values are the first vDim numbers of the keys
+    Rows table;          // (nSequences, maxPages) I32
 
     int64_t capacity() const { return table.cols * pageTokens; } // positions that a sequence can have
 
@@ -134,6 +170,8 @@ struct KvPages {
     std::byte* page(int32_t sequence, int64_t pageIndex) const;
     std::byte* key(std::byte* page, int head, int token) const;
     std::byte* value(std::byte* page, int head, int token) const;
+
+    int valueStride() const { return latent ? kDim : vDim; } // numbers from one token's values to the next's
 };
 
 struct AttentionSpec {
@@ -144,6 +182,7 @@ struct AttentionSpec {
     float scale = 1;
     float softCap = 0;
     int window = 0;
+    bool causal = true;
     const float* sinks = nullptr; // (heads), may be null
 };
 

@@ -4,6 +4,7 @@
 
 // F32, F16 and BF16: formats without blocks.
 namespace hearth::kernels::quant {
+namespace {
 
 struct F32 {
     static constexpr int kBlock = 1, kBytes = 4;
@@ -29,4 +30,5 @@ struct BF16 {
     static inline void encode(const float* in, uint8_t* out) { storeU16(out, f32ToBf16(*in)); }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 32 numbers in 18 bytes: f16 d; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * (q - 8).
 struct Q4_0 {
@@ -35,4 +36,5 @@ struct Q4_0 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 32 numbers in 20 bytes: f16 d; f16 m; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * q + m.
 struct Q4_1 {
@@ -38,4 +39,5 @@ struct Q4_1 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

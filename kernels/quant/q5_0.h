@@ -3,6 +3,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 32 numbers in 22 bytes: f16 d; 32 fifth bits; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * (q - 16).
 struct Q5_0 {
@@ -46,4 +47,5 @@ struct Q5_0 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -3,6 +3,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 32 numbers in 24 bytes: f16 d; f16 m; 32 fifth bits; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * q + m.
 struct Q5_1 {
@@ -49,4 +50,5 @@ struct Q5_1 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "kernels/quant/fit.h"
 #include "kernels/quant/k_scales.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 256 numbers in 176 bytes: f16 d; f16 dmin; 12 bytes of 6-bit pairs; 32 bytes whose bit g is the fifth bit of group
 /// g; 128 bytes of nibbles as in Q4_K. y = d * scale * q - dmin * min.
@@ -23,6 +25,22 @@ struct Q5_K {
         for (int i = 0; i < 256; ++i)
             y[i] = scale[i / 32] * float(q[i]) + min[i / 32];
     }
+
+    static inline void encode(const float* x, uint8_t* b) {
+        AffineBlock<32> block;
+        encodeAffine(x, 31, 63, block);
+        storeU16(b, block.d);
+        storeU16(b + 2, block.dmin);
+        packKScales(block.scale, block.min, b + 4);
+        for (int i = 0; i < 32; ++i) {
+            int bits = 0;
+            for (int g = 0; g < 8; ++g)
+                bits |= (block.q[32 * g + i] >> 4) << g;
+            b[16 + i] = uint8_t(bits);
+        }
+        packNibblePairs(block.q, b + 48);
+    }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

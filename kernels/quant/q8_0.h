@@ -3,6 +3,7 @@
 #include "kernels/quant/round.h"
 
 namespace hearth::kernels::quant {
+namespace {
 
 /// 32 numbers in 34 bytes: f16 d; 32 signed bytes. y = d * q.
 struct Q8_0 {
@@ -34,4 +35,5 @@ struct Q8_0 {
     }
 };
 
+} // namespace
 } // namespace hearth::kernels::quant

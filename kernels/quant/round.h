@@ -42,4 +42,41 @@ static inline int codeOf(float v, int top) {
     return v > 0 ? (v < float(top) ? int(v) : top) : 0;
 }
 
+/// The value of a table that comes nearest to x when multiplied by d; the first of equals, and for NaN.
+static inline int nearestOf16(const int8_t* table, float d, float x) {
+    int best = 0;
+    float least = __builtin_inff();
+    for (int i = 0; i < 16; ++i) {
+        const float error = __builtin_fabsf(d * float(table[i]) - x);
+        if (error < least) {
+            least = error;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/// 256 codes of two bits in 64 bytes: of each half, number 32j + i is bits 2j of byte i.
+static inline void packTwoBits(const uint8_t* q, uint8_t* b) {
+    for (int i = 0; i < 64; ++i) {
+        const uint8_t* from = q + i / 32 * 128 + i % 32;
+        b[i] = uint8_t(from[0] | from[32] << 2 | from[64] << 4 | from[96] << 6);
+    }
+}
+
+/// 0, 1 or 2 for -d, 0 and d, of 256 numbers whose largest magnitude is d, which is returned.
+static inline float ternaryCodes(const float* x, uint8_t* q) {
+    float d = 0;
+    for (int i = 0; i < 256; ++i) {
+        const float magnitude = x[i] < 0 ? -x[i] : x[i];
+        d = magnitude > d ? magnitude : d;
+    }
+    const float inverse = inverseOrZero(d);
+    for (int i = 0; i < 256; ++i) {
+        const float v = x[i] * inverse; // halves are rounded away from zero
+        q[i] = uint8_t(v < 0 ? 1 - codeOf(0.5f - v, 1) : 1 + codeOf(v + 0.5f, 1));
+    }
+    return d;
+}
+
 } // namespace hearth::kernels::quant

@@ -43,7 +43,7 @@ void readTensors(const HfFolder& folder, size_t fileBytes) {
     for (const TensorEntry& tensor : folder.tensors) {
         std::vector<std::byte> out(tensor.bytes);
         if (tensor.derivation)
-            (*tensor.derivation)(Memories(&memory, 1), out);
+            tensor.derivation->compute(Memories(&memory, 1), out);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/quant_types.h"
+#include "tests/kernels/kernel_data.h"
 
 #include <algorithm>
 #include <chrono>
@@ -58,26 +59,6 @@ Options parse(int argc, char** argv) {
     return o;
 }
 
-/// Blocks of random bytes whose f16 fields are small numbers, so that every product is finite.
-std::vector<std::byte> randomWeights(const QuantType& type, int64_t numbers) {
-    std::vector<std::byte> out(rowBytes(type.type, numbers));
-    std::mt19937_64 random(7);
-    for (std::byte& b : out)
-        b = std::byte(random());
-    const auto tame = [&](size_t at) { out[at + 1] = std::byte(0x20 | (uint8_t(out[at + 1]) & 0x83)); };
-    for (size_t block = 0; block < out.size(); block += size_t(type.bytes)) {
-        if (type.type == Type::F32)
-            out[block + 3] = std::byte(0x3c), out[block + 2] = std::byte(uint8_t(out[block + 2]) & 0x7f);
-        else if (type.type == Type::BF16)
-            out[block + 1] = std::byte(0x3c);
-        else
-            tame(block + (type.type == Type::Q6_K ? 208 : 0));
-        if (type.type == Type::Q4_1 || type.type == Type::Q5_1 || type.type == Type::Q4_K || type.type == Type::Q5_K)
-            tame(block + 2);
-    }
-    return out;
-}
-
 struct Bench {
     Backend& backend;
     Options options;
@@ -89,7 +70,7 @@ struct Bench {
 
     void run(const QuantType& type, Path path, bool exact) {
         const int rows = path == Path::Decode ? 1 : options.rows;
-        const auto bytes = randomWeights(type, options.outputs * options.inputs);
+        const auto bytes = hearth::tests::randomWeights(type.type, options.outputs, options.inputs, 7);
         OperationList list{.path = path, .rows = rows};
         list.batch.rowCount = tensor(Type::I32, 1, 1);
         const int32_t count = rows;
@@ -127,7 +108,7 @@ struct Bench {
             hash = (hash ^ bits) * 1099511628211u;
         }
         const double products = double(options.outputs) * double(options.inputs) * rows;
-        std::printf("%-5s %-6s %-7s %8.2f GB/s %9.1f GFLOPS  %8.1f us  hash %016llx\n", std::string(type.name).c_str(),
+        std::printf("%-7s %-6s %-7s %8.2f GB/s %9.1f GFLOPS  %8.1f us  hash %016llx\n", std::string(type.name).c_str(),
                     exact ? "exact" : "fast", path == Path::Decode ? "decode" : "prefill",
                     double(bytes.size()) / best / 1e9, 2 * products / best / 1e9, best * 1e6,
                     static_cast<unsigned long long>(hash));

@@ -44,25 +44,47 @@ inline std::vector<float> randomFloats(size_t n, uint32_t seed, float deviation 
     return out;
 }
 
-/// Offsets of a block's f16 fields.
-inline std::vector<size_t> halfFields(Type type) {
-    switch (type) {
-    case Type::F16:
-        return {0};
-    case Type::Q4_0:
-    case Type::Q5_0:
-    case Type::Q8_0:
-        return {0};
-    case Type::Q4_1:
-    case Type::Q5_1:
-    case Type::Q4_K:
-    case Type::Q5_K:
-        return {0, 2};
-    case Type::Q6_K:
-        return {208};
-    default:
-        return {};
-    }
+/// Where the scales of a block lie that not every pattern of bits makes a small number.
+struct ScaleFields {
+    Type type;
+    std::vector<size_t> halves; // offsets of f16 fields
+    size_t bytes = 0;           // scales of one byte at the block's begin
+    uint8_t low = 0, high = 0;  // what such a byte may be
+};
+
+inline const ScaleFields& scaleFields(Type type) {
+    static const ScaleFields kFields[] = {
+        {.type = Type::F16, .halves = {0}},
+        {.type = Type::Q4_0, .halves = {0}},
+        {.type = Type::Q5_0, .halves = {0}},
+        {.type = Type::Q8_0, .halves = {0}},
+        {.type = Type::Q4_1, .halves = {0, 2}},
+        {.type = Type::Q5_1, .halves = {0, 2}},
+        {.type = Type::Q2_K, .halves = {80, 82}},
+        {.type = Type::Q3_K, .halves = {108}},
+        {.type = Type::Q4_K, .halves = {0, 2}},
+        {.type = Type::Q5_K, .halves = {0, 2}},
+        {.type = Type::Q6_K, .halves = {208}},
+        {.type = Type::IQ1_S, .halves = {0}},
+        {.type = Type::IQ2_XXS, .halves = {0}},
+        {.type = Type::IQ2_XS, .halves = {0}},
+        {.type = Type::IQ2_S, .halves = {0}},
+        {.type = Type::IQ3_XXS, .halves = {0}},
+        {.type = Type::IQ3_S, .halves = {0}},
+        {.type = Type::IQ4_NL, .halves = {0}},
+        {.type = Type::IQ4_XS, .halves = {0}},
+        {.type = Type::TQ1_0, .halves = {52}},
+        {.type = Type::TQ2_0, .halves = {64}},
+        {.type = Type::MXFP4, .halves = {}, .bytes = 1, .low = 112, .high = 132},
+        {.type = Type::NVFP4, .halves = {}, .bytes = 4, .low = 0, .high = 0x70},
+        {.type = Type::Count, .halves = {}},
+    };
+    return *std::find_if(std::begin(kFields), std::end(kFields) - 1, [&](const auto& f) { return f.type == type; });
+}
+
+/// The upper byte of an f16 of either sign from 2^-7 to 2^-5.
+inline std::byte tamed(std::byte upper) {
+    return std::byte(0x20 | (uint8_t(upper) & 0x87));
 }
 
 /// (rows, cols) of valid weights: all codes and all scale bits occur, scales are small numbers of either sign.
@@ -77,9 +99,18 @@ inline std::vector<std::byte> randomWeights(Type type, int64_t rows, int64_t col
     std::mt19937 random(seed);
     for (std::byte& b : out)
         b = std::byte(random());
-    for (size_t block = 0; block < out.size(); block += size_t(row.bytes))
-        for (const size_t field : halfFields(type))
-            out[block + field + 1] = std::byte(0x20 | (uint8_t(out[block + field + 1]) & 0x87)); // 2^-7 to 2^-6
+    const ScaleFields& fields = scaleFields(type);
+    for (size_t block = 0; block < out.size(); block += size_t(row.bytes)) {
+        for (const size_t field : fields.halves)
+            out[block + field + 1] = tamed(out[block + field + 1]);
+        for (size_t i = 0; i < fields.bytes; ++i)
+            out[block + i] = std::byte(fields.low + uint8_t(out[block + i]) % (fields.high - fields.low + 1));
+        if (type == Type::IQ1_M) { // its f16 lies in the upper nibbles of four words
+            const std::byte upper = tamed((out[block + 53] >> 4) | (out[block + 55] & std::byte(0xf0)));
+            out[block + 53] = (out[block + 53] & std::byte(15)) | (upper << 4);
+            out[block + 55] = (out[block + 55] & std::byte(15)) | (upper & std::byte(0xf0));
+        }
+    }
     return out;
 }
 

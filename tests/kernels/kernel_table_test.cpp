@@ -71,6 +71,8 @@ Matrix randomMatrix(int64_t rows, int64_t cols, uint32_t seed) {
 std::vector<int64_t> inputSizes(Type type) {
     if (quantType(type).block == 256)
         return {256, 512, 2304};
+    if (quantType(type).block == 64)
+        return {64, 128, 192, 256, 320, 448, 576, 2112};
     if (quantType(type).block == 32)
         return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
     return {1, 7, 16, 64, 80, 96, 112, 152, 1030};
@@ -237,36 +239,102 @@ TEST(KernelTable, QuantizingHardNumbers) {
         }
 }
 
-double plainActivation(ActivationKind kind, double x) {
-    switch (kind) {
-    case ActivationKind::Silu:
-        return x / (1 + std::exp(-x));
-    case ActivationKind::GeluErf:
-        return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5)));
-    case ActivationKind::GeluTanh:
-        return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case ActivationKind::Relu2:
-        return x > 0 ? x * x : 0;
-    }
-    return 0;
+double plainSigmoid(double x) {
+    return 1 / (1 + std::exp(-x));
 }
 
+/// By ActivationKind, of what `up` multiplies.
+constexpr double (*kPlainActivations[])(double) = {
+    [](double x) { return x * plainSigmoid(x); },
+    [](double x) { return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5))); },
+    [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); },
+    [](double x) { return x > 0 ? x * x : 0; },
+    plainSigmoid,
+    [](double x) { return x; },
+    [](double x) { return std::min(x, 7.0) * plainSigmoid(1.702 * std::min(x, 7.0)); },
+};
+static_assert(std::size(kPlainActivations) == size_t(ActivationKind::Count));
+
 TEST(KernelTable, Activations) {
-    const ActivationKind kinds[] = {ActivationKind::Silu, ActivationKind::GeluErf, ActivationKind::GeluTanh,
-                                    ActivationKind::Relu2};
     auto gate = randomFloats(77, 1, 4.0f);
     gate[0] = 100.0f, gate[1] = -100.0f, gate[2] = 0.0f, gate[3] = 1e-3f, gate[4] = -1e4f, gate[5] = 1e4f;
-    const auto up = randomFloats(77, 2);
+    const auto up = randomFloats(77, 2, 5.0f);
     for (const Isa& isa : availableIsas())
-        for (const ActivationKind kind : kinds)
+        for (size_t kind = 0; kind < size_t(ActivationKind::Count); ++kind)
             for (const bool gated : {false, true}) {
-                std::vector<float> out(77, 5.0f);
-                isa.kernels.activate[size_t(kind)](gate.data(), gated ? up.data() : nullptr, out.data(), 77);
+                const bool clamped = ActivationKind(kind) == ActivationKind::ClampedSwiglu;
+                if (clamped && !gated)
+                    continue;
+                std::vector<float> out(78, 5.0f);
+                isa.kernels.activate[kind](gate.data(), gated ? up.data() : nullptr, out.data(), 77);
+                EXPECT_EQ(out[77], 5.0f);
                 for (size_t i = 0; i < 77; ++i) {
-                    const double want = plainActivation(kind, double(gate[i])) * (gated ? double(up[i]) : 1);
+                    const double u = double(up[i]), factor = clamped ? std::clamp(u, -7.0, 7.0) + 1 : gated ? u : 1;
+                    const double want = kPlainActivations[kind](double(gate[i])) * factor;
                     ASSERT_NEAR(out[i], want, 2e-6 * (1 + std::fabs(want)))
-                        << isa.name << " " << int(kind) << " " << gate[i];
+                        << isa.name << " " << kind << " " << gate[i];
                 }
+            }
+}
+
+TEST(KernelTable, ActivationsOfNaNAreNaN) {
+    const float nan[] = {NAN}, one[] = {1.0f};
+    for (const Isa& isa : availableIsas())
+        for (size_t kind = 0; kind < size_t(ActivationKind::Count); ++kind) {
+            float out = 0;
+            isa.kernels.activate[kind](nan, one, &out, 1);
+            EXPECT_TRUE(std::isnan(out) || ActivationKind(kind) == ActivationKind::Relu2) << isa.name << " " << kind;
+            isa.kernels.activate[kind](one, nan, &out, 1);
+            EXPECT_TRUE(std::isnan(out)) << isa.name << " " << kind;
+        }
+}
+
+/// One token of some columns of a state; see DeltaStep.
+struct Delta {
+    std::vector<float> state, out;
+};
+
+Delta deltaStep(const Isa& isa, int dk, int stride, int first, int columns) {
+    Delta d{randomFloats(size_t(dk * stride), 1), std::vector<float>(size_t(columns) + 1, 9.0f)};
+    const auto q = randomFloats(size_t(dk), 2), k = randomFloats(size_t(dk), 3, 0.2f), v = randomFloats(200, 4);
+    isa.kernels.deltaStep({.state = d.state.data() + first,
+                           .stateStride = stride,
+                           .q = q.data(),
+                           .k = k.data(),
+                           .v = v.data() + first,
+                           .decay = 0.75f,
+                           .beta = 0.6f,
+                           .out = d.out.data(),
+                           .dk = dk,
+                           .columns = columns});
+    return d;
+}
+
+TEST(KernelTable, DeltaStep) {
+    for (const Isa& isa : availableIsas())
+        for (const int dk : {1, 7, 64})
+            for (const int columns : {1, 7, 16, 33, 64, 100}) {
+                const Delta got = deltaStep(isa, dk, 120, 11, columns);
+                const auto before = randomFloats(size_t(dk * 120), 1), q = randomFloats(size_t(dk), 2);
+                const auto k = randomFloats(size_t(dk), 3, 0.2f), v = randomFloats(200, 4);
+                const auto at = [](int i, int c) { return size_t(i * 120 + 11 + c); };
+                for (int c = 0; c < columns; ++c) {
+                    double seen = 0, out = 0;
+                    for (int i = 0; i < dk; ++i)
+                        seen += 0.75 * double(before[at(i, c)]) * double(k[size_t(i)]);
+                    for (int i = 0; i < dk; ++i) {
+                        const double s = 0.75 * double(before[at(i, c)]) +
+                                         double(k[size_t(i)]) * double(0.6f) * (double(v[size_t(11 + c)]) - seen);
+                        ASSERT_NEAR(got.state[at(i, c)], s, 1e-5) << isa.name << " " << dk << " " << columns;
+                        out += s * double(q[size_t(i)]);
+                    }
+                    ASSERT_NEAR(got.out[size_t(c)], out, 1e-4) << isa.name << " " << dk << " " << columns;
+                    // A column has the bits that it has alone.
+                    ASSERT_EQ(deltaStep(isa, dk, 120, 11 + c, 1).out[0], got.out[size_t(c)]) << isa.name;
+                }
+                EXPECT_EQ(got.out.back(), 9.0f);
+                EXPECT_EQ(got.state[0], before[0]);
+                EXPECT_EQ(got.state[at(0, columns)], before[at(0, columns)]);
             }
 }
 

@@ -1,12 +1,19 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
 namespace hearth::tests {
+
+/// A file of the shared reference data, which need not be there.
+inline std::string sharedPath(const std::string& name) {
+    const char* shared = std::getenv("HEARTH_SHARED");
+    return std::string(shared ? shared : HEARTH_SOURCE_DIR "/../shared") + "/data/" + name;
+}
 
 /// Bytes of a file; empty when it cannot be read.
 inline std::vector<uint8_t> readBytes(const std::string& path) {

@@ -27,8 +27,9 @@ const OracleCase kOracles[] = {
 };
 
 const char* const kQuantModels[] = {
-    "quant_models/Q4_0", "quant_models/Q8_0",       "quant_models/Q4_K_M",   "quant_models/Q5_K_S",
-    "quant_models/Q6_K", "quant_models/gqa-Q4_K_M", "quant_models/gqa-Q8_0",
+    "quant_models/Q4_0",   "quant_models/Q8_0",       "quant_models/Q4_K_M",   "quant_models/Q5_K_S",
+    "quant_models/Q6_K",   "quant_models/gqa-Q4_K_M", "quant_models/gqa-Q8_0", "quant_models/IQ4_XS",
+    "quant_models/Q3_K_M", "quant_models/gqa-IQ4_XS",
 };
 
 /// Ids and what is expected at their positions.
@@ -155,8 +156,10 @@ TEST_F(Oracles, QuantizedModels) {
             const auto engine = engineWith(isa);
             const ModelId model = engine->load(options);
             const Distance d = fastDistance(*engine, model, prompts[0], reference);
-            EXPECT_LE(d.rms, 2 * known["rms_diff"].get<double>());
-            EXPECT_LE(d.max, 2 * known["max_abs_diff_all"].get<double>());
+            // Of the narrow models only llama.cpp's distance with a float cache is known.
+            const bool wide = known.contains("f16_kv");
+            EXPECT_LE(d.rms, 1.25 * (wide ? known["f16_kv"]["40_all"]["rms"] : known["rms_diff"]).get<double>());
+            EXPECT_LE(d.max, 2 * (wide ? known["f16_kv"]["40_all"]["max"] : known["max_abs_diff_all"]).get<double>());
             RecordProperty(std::string(name).substr(13) + "_" + isa, std::to_string(d.rms));
             if (expected.contains("prompt_300")) {
                 const auto ids = expected["prompt_300"]["ids"].get<std::vector<TokenId>>();

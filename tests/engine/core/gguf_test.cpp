@@ -200,7 +200,7 @@ const Case kCases[] = {
     {"tensor of an unknown type", [](W& w) { w.tensor("blk.0.attn_q.weight").type = 200; }, "type 200"},
     {"tensor of type -1", [](W& w) { w.tensor("blk.0.attn_q.weight").type = ~0u; }, "4294967295"},
     {"tensor of a removed type", [](W& w) { w.tensor("blk.0.attn_q.weight").type = 4; }, "type 4"},
-    {"tensor of a type of others", [](W& w) { w.tensor("blk.0.attn_q.weight").type = 20; }, "IQ4_NL"},
+    {"tensor of a type of others", [](W& w) { w.tensor("blk.0.attn_q.weight").type = 15; }, "Q8_K"},
     {"a norm as I64", [](W& w) { w.tensor("blk.0.attn_norm.weight").type = 27; }, "I64"},
     {"a norm quantized",
      [](W& w) {

@@ -1,0 +1,212 @@
+#pragma once
+
+// The smaller fields of the formats' blocks (scales, signs, numbers of points) in 128- and 256-bit vectors, for every
+// file of an x86 instruction set: AVX2 is all it needs. Internal linkage on purpose.
+
+#include "kernels/quant/formats.h"
+
+#include <cstring>
+
+#include <immintrin.h>
+
+namespace hearth::kernels::cpu {
+namespace {
+
+inline __m128i load128(const uint8_t* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+
+inline __m128i load64(const uint8_t* p) {
+    return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
+
+inline __m256i load256(const uint8_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+
+inline int load16(const uint8_t* p) {
+    uint16_t v;
+    std::memcpy(&v, p, 2);
+    return v;
+}
+
+inline int load32(const uint8_t* p) {
+    int32_t v;
+    std::memcpy(&v, p, 4);
+    return v;
+}
+
+inline float halfAt(const uint8_t* p) {
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(load16(p))));
+}
+
+/// 16 nibbles of 8 bytes in order, each a byte: the low one of a byte first.
+inline __m128i nibblesOf8(__m128i bytes) {
+    const __m128i mask = _mm_set1_epi8(15);
+    return _mm_unpacklo_epi8(_mm_and_si128(bytes, mask), _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
+}
+
+/// The 16 scales of Q3_K at their 12 bytes, as signed bytes.
+inline __m128i scalesOfQ3_K(const uint8_t* p) {
+    const __m128i low = load64(p), mask = _mm_set1_epi8(15);
+    const __m128i nibbles = _mm_unpacklo_epi64(_mm_and_si128(low, mask), _mm_and_si128(_mm_srli_epi16(low, 4), mask));
+    const __m128i spread = _mm_srlv_epi32(_mm_set1_epi32(load32(p + 8)), _mm_set_epi32(6, 4, 2, 0));
+    const __m128i high = _mm_slli_epi16(_mm_and_si128(spread, _mm_set1_epi8(3)), 4);
+    return _mm_sub_epi8(_mm_or_si128(nibbles, high), _mm_set1_epi8(32));
+}
+
+/// The eight scales of IQ4_XS.
+inline __m256i scalesOfIQ4_XS(const uint8_t* b) {
+    const __m256i step = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    const __m256i low = _mm256_and_si256(
+        _mm256_srlv_epi32(_mm256_set1_epi32(load32(b + 4)), _mm256_slli_epi32(step, 2)), _mm256_set1_epi32(15));
+    const __m256i high = _mm256_and_si256(
+        _mm256_srlv_epi32(_mm256_set1_epi32(load16(b + 2)), _mm256_slli_epi32(step, 1)), _mm256_set1_epi32(3));
+    return _mm256_sub_epi32(_mm256_or_si256(low, _mm256_slli_epi32(high, 4)), _mm256_set1_epi32(32));
+}
+
+/// 2^(e-128) of eight exponents: MXFP4's scales.
+inline __m256 halfPowers(__m256i e) {
+    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    const __m256i isNormal = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(1));
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(subnormal, normal, isNormal));
+}
+
+/// NVFP4's scales of eight groups, as NVFP4::halfScale gives them.
+inline __m256 halfScales(__m128i bytes) {
+    const __m256i e = _mm256_and_si256(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f));
+    const __m256i isNormal = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(7));
+    const __m256i normal = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(119 << 3)), 20);
+    const __m256 subnormal = _mm256_mul_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(0x1p-10f));
+    const __m256i scale = _mm256_blendv_epi8(_mm256_castps_si256(subnormal), normal, isNormal);
+    return _mm256_castsi256_ps(
+        _mm256_andnot_si256(_mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f)), scale));
+}
+
+/// Bytes of seven signs each get their eighth (quant::evenSigns).
+inline __m256i evenSigns(__m256i sevens) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    const __m256i odd = _mm256_broadcastsi128_si256(
+        _mm_set_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0)); // of a nibble
+    const __m256i low = _mm256_shuffle_epi8(odd, _mm256_and_si256(sevens, mask));
+    const __m256i high = _mm256_shuffle_epi8(odd, _mm256_and_si256(_mm256_srli_epi16(sevens, 4), mask));
+    return _mm256_xor_si256(sevens, _mm256_xor_si256(low, high));
+}
+
+/// The signs of 32 points from eight words of four times seven bits.
+inline __m256i signsOfWords(__m256i words) {
+    const __m256i seven = _mm256_set1_epi32(127);
+    __m256i signs = _mm256_and_si256(words, seven);
+    signs = _mm256_or_si256(signs, _mm256_and_si256(_mm256_slli_epi32(words, 1), _mm256_slli_epi32(seven, 8)));
+    signs = _mm256_or_si256(signs, _mm256_and_si256(_mm256_slli_epi32(words, 2), _mm256_slli_epi32(seven, 16)));
+    signs = _mm256_or_si256(signs, _mm256_and_si256(_mm256_slli_epi32(words, 3), _mm256_slli_epi32(seven, 24)));
+    return evenSigns(signs);
+}
+
+/// d * (0.5 + scale) * factor of eight words whose upper four bits are the scale.
+inline __m256 scalesOfWords(__m256i words, float d, float factor) {
+    const __m256 scale = _mm256_add_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28)), _mm256_set1_ps(0.5f));
+    return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(d), scale), _mm256_set1_ps(factor));
+}
+
+/// The words of IQ2_XXS that hold signs and scales.
+inline __m256i wordsOfIQ2_XXS(const uint8_t* b) {
+    const __m256 first = _mm256_castsi256_ps(load256(b + 2)), second = _mm256_castsi256_ps(load256(b + 34));
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xdd)), 0xd8);
+}
+
+/// The signs of IQ2_XS, the upper seven bits of 32 words.
+inline __m256i signsOfIQ2_XS(const uint8_t* b) {
+    const __m256i first = _mm256_srli_epi16(load256(b + 2), 9), second = _mm256_srli_epi16(load256(b + 34), 9);
+    return evenSigns(_mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8));
+}
+
+/// Numbers of points: they go through memory from the vectors that make them to the loads that use them.
+struct Points {
+    alignas(32) uint16_t at[64];
+
+    void store8(int first, __m128i v) { _mm_store_si128(reinterpret_cast<__m128i*>(at + first), v); }
+
+    void store16(int first, __m256i v) { _mm256_store_si256(reinterpret_cast<__m256i*>(at + first), v); }
+};
+
+/// Each of four words to four 16-bit lanes.
+inline __m256i eachFourTimes(__m128i words) {
+    const __m256i both = _mm256_broadcastsi128_si256(words);
+    return _mm256_shuffle_epi8(
+        both, _mm256_set_epi64x(0x0706070607060706, 0x0504050405040504, 0x0302030203020302, 0x0100010001000100));
+}
+
+inline void pointsOfIQ2_S(const uint8_t* b, Points& points) {
+    const __m256i places = _mm256_set1_epi64x(int64_t{4} << 48 | int64_t{16} << 32 | 64 << 16 | 256);
+    for (int half = 0; half < 2; ++half) {
+        const __m128i bytes = _mm_cvtepu8_epi16(_mm_cvtsi32_si128(load32(b + 66 + 4 * half)));
+        const __m256i high =
+            _mm256_and_si256(_mm256_mullo_epi16(eachFourTimes(bytes), places), _mm256_set1_epi16(0x300));
+        points.store16(16 * half, _mm256_or_si256(high, _mm256_cvtepu8_epi16(load128(b + 2 + 16 * half))));
+    }
+}
+
+inline void pointsOfIQ3_S(const uint8_t* b, Points& points) {
+    const __m128i select = _mm_set1_epi64x(int64_t(0x8040201008040201u)), one = _mm_set1_epi8(1);
+    for (int i = 0; i < 4; ++i) {
+        const __m128i bits =
+            _mm_shuffle_epi8(_mm_cvtsi32_si128(load16(b + 66 + 2 * i)), _mm_set_epi64x(0x0101010101010101, 0));
+        const __m128i ninth = _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(bits, select), select), one);
+        const __m128i low = load128(b + 2 + 16 * i);
+        points.store8(16 * i, _mm_unpacklo_epi8(low, ninth));
+        points.store8(16 * i + 8, _mm_unpackhi_epi8(low, ninth));
+    }
+}
+
+inline void pointsOfIQ1_S(const uint8_t* b, Points& points) {
+    const __m256i places = _mm256_set1_epi64x(int64_t{4} << 32 | 32 << 16 | 256);
+    const __m256i high = _mm256_set1_epi16(0x700), last = _mm256_set1_epi64x(int64_t{0x700} << 48);
+    for (int half = 0; half < 2; ++half) {
+        const __m256i words = eachFourTimes(load64(b + 34 + 8 * half));
+        const __m256i upper = _mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(words, places), high),
+                                              _mm256_and_si256(_mm256_srli_epi16(words, 1), last));
+        points.store16(16 * half, _mm256_or_si256(upper, _mm256_cvtepu8_epi16(load128(b + 2 + 16 * half))));
+    }
+}
+
+/// The nibbles of IQ1_M's points, 16 of them: three bits of the number, and whether the point is moved down.
+inline __m128i nibblesOfIQ1_M(const uint8_t* b, int half) {
+    return nibblesOf8(load64(b + 32 + 8 * half));
+}
+
+inline void pointsOfIQ1_M(const uint8_t* b, Points& points) {
+    for (int half = 0; half < 2; ++half) {
+        const __m128i low = load128(b + 16 * half);
+        const __m128i high = _mm_and_si128(nibblesOfIQ1_M(b, half), _mm_set1_epi8(7));
+        points.store8(16 * half, _mm_unpacklo_epi8(low, high));
+        points.store8(16 * half + 8, _mm_unpackhi_epi8(low, high));
+    }
+}
+
+/// d * (1 + 2 * scale) / 8 of IQ1_S.
+inline __m256 scalesOfIQ1_S(const uint8_t* b) {
+    const __m256i words = _mm256_cvtepu16_epi32(load128(b + 34));
+    const __m256i twice = _mm256_and_si256(_mm256_srli_epi32(words, 11), _mm256_set1_epi32(14));
+    const __m256 odd = _mm256_cvtepi32_ps(_mm256_add_epi32(twice, _mm256_set1_epi32(1)));
+    return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(halfAt(b)), odd), _mm256_set1_ps(0.125f));
+}
+
+/// The same of eight groups of IQ1_M.
+inline __m256 scalesOfIQ1_M(const uint8_t* b, int half) {
+    const __m256i words = _mm256_cvtepu16_epi32(_mm_shuffle_epi8(
+        _mm_cvtsi32_si128(load32(b + 48 + 4 * half)), _mm_set_epi64x(0x0302030203020302, 0x0100010001000100)));
+    const __m256i scale =
+        _mm256_and_si256(_mm256_srlv_epi32(words, _mm256_set_epi32(9, 6, 3, 0, 9, 6, 3, 0)), _mm256_set1_epi32(7));
+    const __m256 odd = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(scale, 1), _mm256_set1_epi32(1)));
+    return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(quant::IQ1_M::unit(b)), odd), _mm256_set1_ps(0.125f));
+}
+
+/// Values of a table of 16, moved up by `offset`, for shuffles.
+inline __m128i movedTable(const int8_t (&table)[16], int offset) {
+    return _mm_add_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)), _mm_set1_epi8(char(offset)));
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -1,0 +1,497 @@
+#pragma once
+
+// Weight rows as codes in 256-bit vectors: 256 numbers in their order, with scales and mins. Included after
+// simd_avx2.h. Internal linkage on purpose.
+
+#include "kernels/cpu/block_fields.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// Up to 256 numbers of a weight row: codes in their order, scales and mins of groups of 32 or 16 numbers.
+struct Codes {
+    __m256i q[8];
+    float scale[16], min[16];
+};
+
+inline __m256i nibblesOf16(const uint8_t* p) {
+    const __m128i both = load128(p);
+    const __m256i pair = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
+    return _mm256_and_si256(pair, _mm256_set1_epi8(15));
+}
+
+/// All bits set in each byte whose bit of 32 is.
+inline __m256i bytesOfBits(int bits) {
+    const __m256i spread = _mm256_shuffle_epi8(
+        _mm256_set1_epi32(bits), _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0));
+    const __m256i select = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(spread, select), select);
+}
+
+/// 16 in each byte whose bit is set.
+inline __m256i fifthBits(const uint8_t* p) {
+    return _mm256_and_si256(bytesOfBits(load32(p)), _mm256_set1_epi8(16));
+}
+
+struct CodesQ4_0 : quant::Q4_0 {
+    static constexpr int kTop = 15; // largest code
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = nibblesOf16(b + 2);
+            c.scale[g] = halfAt(b);
+            c.min[g] = -8.0f * c.scale[g];
+        }
+    }
+};
+
+struct CodesQ4_1 : quant::Q4_1 {
+    static constexpr int kTop = 15;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = nibblesOf16(b + 4);
+            c.scale[g] = halfAt(b);
+            c.min[g] = halfAt(b + 2);
+        }
+    }
+};
+
+struct CodesQ5_0 : quant::Q5_0 {
+    static constexpr int kTop = 31;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = _mm256_or_si256(nibblesOf16(b + 6), fifthBits(b + 2));
+            c.scale[g] = halfAt(b);
+            c.min[g] = -16.0f * c.scale[g];
+        }
+    }
+};
+
+struct CodesQ5_1 : quant::Q5_1 {
+    static constexpr int kTop = 31;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = _mm256_or_si256(nibblesOf16(b + 8), fifthBits(b + 4));
+            c.scale[g] = halfAt(b);
+            c.min[g] = halfAt(b + 2);
+        }
+    }
+};
+
+/// Signed codes stay signed: unsigned ones of 8 bits would overflow AVX2's sums of pairs.
+struct CodesQ8_0 : quant::Q8_0 {
+    static constexpr int kTop = -128;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = load256(b + 2);
+            c.scale[g] = halfAt(b);
+            c.min[g] = 0.0f;
+        }
+    }
+};
+
+/// See k_scales.h; four of the 6-bit numbers in each word.
+inline void loadKScales(const uint8_t* b, Codes& c) {
+    const uint32_t s0 = uint32_t(load32(b + 4)), s1 = uint32_t(load32(b + 8)), s2 = uint32_t(load32(b + 12));
+    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
+    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
+    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
+    const __m128i scales = _mm_cvtsi64_si128(int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
+    const __m128i mins = _mm_cvtsi64_si128(int64_t(uint64_t(minHigh) << 32 | minLow));
+    store(c.scale, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales)), splat(halfAt(b))));
+    store(c.min, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(mins)), splat(-halfAt(b + 2))));
+}
+
+struct CodesQ4_K : quant::Q4_K {
+    static constexpr int kTop = 15;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        const __m256i mask = _mm256_set1_epi8(15);
+        for (int i = 0; i < 4; ++i) {
+            const __m256i both = load256(b + 16 + 32 * i);
+            c.q[2 * i] = _mm256_and_si256(both, mask);
+            c.q[2 * i + 1] = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
+        }
+        loadKScales(b, c);
+    }
+};
+
+struct CodesQ5_K : quant::Q5_K {
+    static constexpr int kTop = 31;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        const __m256i mask = _mm256_set1_epi8(15), sixteen = _mm256_set1_epi8(16);
+        const __m256i high = load256(b + 16);
+        for (int i = 0; i < 4; ++i) {
+            const __m256i both = load256(b + 48 + 32 * i);
+            const __m256i low = _mm256_and_si256(both, mask), up = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
+            const __m128i first = _mm_cvtsi32_si128(2 * i), second = _mm_cvtsi32_si128(2 * i + 1);
+            const __m256i one = _mm256_set1_epi8(1);
+            const __m256i lowBit = _mm256_and_si256(_mm256_srl_epi16(high, first), one);
+            const __m256i upBit = _mm256_and_si256(_mm256_srl_epi16(high, second), one);
+            c.q[2 * i] = _mm256_or_si256(low, _mm256_and_si256(_mm256_slli_epi16(lowBit, 4), sixteen));
+            c.q[2 * i + 1] = _mm256_or_si256(up, _mm256_and_si256(_mm256_slli_epi16(upBit, 4), sixteen));
+        }
+        loadKScales(b, c);
+    }
+};
+
+struct CodesQ6_K : quant::Q6_K {
+    static constexpr int kTop = 63;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        const __m256i mask = _mm256_set1_epi8(15), top = _mm256_set1_epi8(0x30);
+        for (int half = 0; half < 2; ++half) {
+            const __m256i low0 = load256(b + 64 * half), low1 = load256(b + 64 * half + 32);
+            const __m256i bits = load256(b + 128 + 32 * half);
+            __m256i* q = c.q + 4 * half;
+            q[0] = _mm256_or_si256(_mm256_and_si256(low0, mask), _mm256_and_si256(_mm256_slli_epi16(bits, 4), top));
+            q[1] = _mm256_or_si256(_mm256_and_si256(low1, mask), _mm256_and_si256(_mm256_slli_epi16(bits, 2), top));
+            q[2] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low0, 4), mask), _mm256_and_si256(bits, top));
+            q[3] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low1, 4), mask),
+                                   _mm256_and_si256(_mm256_srli_epi16(bits, 2), top));
+        }
+        const Vec d = splat(halfAt(b + 208));
+        for (int i = 0; i < 16; i += 8) {
+            const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b + 192 + i));
+            const Vec scale = mul(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), d);
+            store(c.scale + i, scale);
+            store(c.min + i, mul(scale, splat(-32.0f)));
+        }
+    }
+};
+
+// --- 2 and 3 bits ---------------------------------------------------------------------------------------------------
+
+/// 256 codes of two bits from 64 bytes, as Q2_K has them.
+inline void loadTwoBits(const uint8_t* p, Codes& c) {
+    const __m256i mask = _mm256_set1_epi8(3);
+    for (int half = 0; half < 2; ++half) {
+        const __m256i bytes = load256(p + 32 * half);
+        c.q[4 * half] = _mm256_and_si256(bytes, mask);
+        c.q[4 * half + 1] = _mm256_and_si256(_mm256_srli_epi16(bytes, 2), mask);
+        c.q[4 * half + 2] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+        c.q[4 * half + 3] = _mm256_and_si256(_mm256_srli_epi16(bytes, 6), mask);
+    }
+}
+
+/// d times 16 signed bytes.
+inline void storeScaled(float* to, __m128i bytes, float d) {
+    store(to, mul(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), splat(d)));
+    store(to + 8, mul(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))), splat(d)));
+}
+
+/// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
+inline void offsetMins(Codes& c, int scales, int offset) {
+    for (int i = 0; i < scales; i += 8)
+        store(c.min + i, mul(load(c.scale + i), splat(float(-offset))));
+}
+
+struct CodesQ2_K : quant::Q2_K {
+    static constexpr int kTop = 3;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        loadTwoBits(b + 16, c);
+        const __m128i both = load128(b), mask = _mm_set1_epi8(15);
+        storeScaled(c.scale, _mm_and_si128(both, mask), halfAt(b + 80));
+        storeScaled(c.min, _mm_and_si128(_mm_srli_epi16(both, 4), mask), -halfAt(b + 82));
+    }
+};
+
+struct CodesQ3_K : quant::Q3_K {
+    static constexpr int kTop = 7;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        loadTwoBits(b + 32, c);
+        const __m256i four = _mm256_set1_epi8(4);
+        __m256i bits = load256(b);
+        for (int g = 0; g < 8; ++g, bits = _mm256_srli_epi16(bits, 1))
+            c.q[g] = _mm256_or_si256(c.q[g], _mm256_and_si256(_mm256_slli_epi16(bits, 2), four));
+        storeScaled(c.scale, scalesOfQ3_K(b + 96), halfAt(b + 108));
+        offsetMins(c, 16, kOffset);
+    }
+};
+
+struct CodesTQ2_0 : quant::TQ2_0 {
+    static constexpr int kTop = 3;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        loadTwoBits(b, c);
+        store(c.scale, splat(halfAt(b + 64)));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+struct CodesTQ1_0 : quant::TQ1_0 {
+    static constexpr int kTop = 2;
+
+    /// The ternary digits on top of the bytes: a third and two thirds of 256 are the limits.
+    static inline __m256i digits(__m256i v) {
+        const __m256i one = _mm256_set1_epi8(1);
+        const __m256i some = _mm256_min_epu8(_mm256_subs_epu8(v, _mm256_set1_epi8(85)), one);
+        const __m256i most = _mm256_min_epu8(_mm256_subs_epu8(v, _mm256_set1_epi8(char(170))), one);
+        return _mm256_add_epi8(some, most);
+    }
+
+    /// Three times each byte, modulo 256: the next digit comes to the top.
+    static inline __m256i tripled(__m256i v) { return _mm256_add_epi8(v, _mm256_add_epi8(v, v)); }
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        __m256i first = load256(b);
+        __m256i second = _mm256_inserti128_si256(_mm256_castsi128_si256(load128(b + 32)),
+                                                 _mm_cvtsi32_si128(load32(b + 48)), 1); // the last 4 bytes above
+        __m256i seconds[5];
+        for (int n = 0; n < 5; ++n) {
+            c.q[n] = digits(first);
+            seconds[n] = digits(second);
+            first = tripled(first);
+            second = tripled(second);
+        }
+        c.q[5] = _mm256_permute2x128_si256(seconds[0], seconds[1], 0x20);
+        c.q[6] = _mm256_permute2x128_si256(seconds[2], seconds[3], 0x20);
+        const __m256i end = _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(seconds[0], seconds[1]),
+                                                  _mm256_unpacklo_epi32(seconds[2], seconds[3]));
+        c.q[7] = _mm256_permute2x128_si256(seconds[4], end, 0x30);
+        store(c.scale, splat(halfAt(b + 52)));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+// --- Tables of 16 values ---------------------------------------------------------------------------------------------
+
+inline __m256i lookUp(const int8_t (&table)[16], int offset, __m256i nibbles) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(movedTable(table, offset)), nibbles);
+}
+
+/// As with Q8_0, moved up these codes would be too large for AVX2's sums of pairs.
+struct CodesIQ4_NL : quant::IQ4_NL {
+    static constexpr int kTop = -127;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + 2));
+            c.scale[g] = halfAt(b);
+            c.min[g] = 0.0f;
+        }
+    }
+};
+
+struct CodesIQ4_XS : quant::IQ4_XS {
+    static constexpr int kTop = -127;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + 8 + 16 * g));
+        store(c.scale, mul(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), splat(halfAt(b))));
+        store(c.min, zero());
+    }
+};
+
+struct CodesMXFP4 : quant::MXFP4 {
+    static constexpr int kTop = 24;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        uint64_t exponents = 0;
+        for (int g = 0; g < groups; ++g, b += kBytes) {
+            c.q[g] = lookUp(quant::kFp4Values, kOffset, nibblesOf16(b + 1));
+            exponents |= uint64_t(b[0]) << (8 * g);
+        }
+        store(c.scale, halfPowers(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)))));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+struct CodesNVFP4 : quant::NVFP4 {
+    static constexpr int kTop = 24;
+
+    static inline void load(const uint8_t* b, int groups, Codes& c) {
+        int32_t scales[4] = {};
+        const __m256i shifts = _mm256_set_epi64x(4, 0, 4, 0), mask = _mm256_set1_epi8(15);
+        for (int g = 0; g < groups; ++g) {
+            const uint8_t* block = b + g / 2 * kBytes;
+            const __m256i both =
+                _mm256_permute4x64_epi64(_mm256_castsi128_si256(load128(block + 4 + g % 2 * 16)), 0x50);
+            c.q[g] = lookUp(quant::kFp4Values, kOffset, _mm256_and_si256(_mm256_srlv_epi64(both, shifts), mask));
+            scales[g / 2] = load32(block);
+        }
+        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
+        store(c.scale, halfScales(bytes));
+        store(c.scale + 8, halfScales(_mm_srli_si128(bytes, 8)));
+        offsetMins(c, 16, kOffset);
+    }
+};
+
+// --- Grids -----------------------------------------------------------------------------------------------------------
+
+template <int kPoints, typename Index>
+inline __m256i fourPoints(const quant::Grid<uint64_t, kPoints>& grid, const Index* at) {
+    const auto point = [&](int i) { return int64_t(grid.point[at[i]]); };
+    return _mm256_set_epi64x(point(3), point(2), point(1), point(0));
+}
+
+template <int kPoints, typename Index>
+inline __m256i eightPoints(const quant::Grid<uint32_t, kPoints>& grid, const Index* at) {
+    const auto point = [&](int i) { return int(grid.point[at[i]]); };
+    return _mm256_set_epi32(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
+}
+
+/// kOffset + or - magnitudes, as the bits of `signs` say.
+template <int kOffset>
+inline void applySigns(Codes& c, __m256i signs) {
+    int32_t words[8];
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), signs);
+    for (int g = 0; g < 8; ++g) {
+        const __m256i negative = bytesOfBits(words[g]);
+        const __m256i turned = _mm256_sub_epi8(_mm256_xor_si256(c.q[g], negative), negative);
+        c.q[g] = _mm256_add_epi8(turned, _mm256_set1_epi8(kOffset));
+    }
+}
+
+struct CodesIQ2_XXS : quant::IQ2_XXS {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = fourPoints(quant::kIq2XxsGrid, b + 2 + 8 * g);
+        const __m256i words = wordsOfIQ2_XXS(b);
+        applySigns<kOffset>(c, signsOfWords(words));
+        store(c.scale, scalesOfWords(words, halfAt(b), 0.25f));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+/// d * (0.5 + scale) / 4 of 16 nibbles.
+inline void storeQuarterScales(float* to, const uint8_t* nibbles, float d) {
+    const __m128i bytes = nibblesOf8(load64(nibbles));
+    for (int half = 0; half < 2; ++half) {
+        const Vec scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(half == 0 ? bytes : _mm_srli_si128(bytes, 8)));
+        store(to + 8 * half, mul(mul(splat(d), add(scale, splat(0.5f))), splat(0.25f)));
+    }
+}
+
+struct CodesIQ2_XS : quant::IQ2_XS {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        Points points;
+        for (int half = 0; half < 2; ++half)
+            points.store16(16 * half, _mm256_and_si256(load256(b + 2 + 32 * half), _mm256_set1_epi16(511)));
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = fourPoints(quant::kIq2XsGrid, points.at + 4 * g);
+        applySigns<kOffset>(c, signsOfIQ2_XS(b));
+        storeQuarterScales(c.scale, b + 66, halfAt(b));
+        offsetMins(c, 16, kOffset);
+    }
+};
+
+struct CodesIQ2_S : quant::IQ2_S {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        Points points;
+        pointsOfIQ2_S(b, points);
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = fourPoints(quant::kIq2SGrid, points.at + 4 * g);
+        applySigns<kOffset>(c, load256(b + 34));
+        storeQuarterScales(c.scale, b + 74, halfAt(b));
+        offsetMins(c, 16, kOffset);
+    }
+};
+
+struct CodesIQ3_XXS : quant::IQ3_XXS {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = eightPoints(quant::kIq3XxsGrid, b + 2 + 8 * g);
+        const __m256i words = load256(b + 66);
+        applySigns<kOffset>(c, signsOfWords(words));
+        store(c.scale, scalesOfWords(words, halfAt(b), 0.5f));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+struct CodesIQ3_S : quant::IQ3_S {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        Points points;
+        pointsOfIQ3_S(b, points);
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = eightPoints(quant::kIq3SGrid, points.at + 8 * g);
+        applySigns<kOffset>(c, load256(b + 74));
+        const Vec scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
+        store(c.scale, mul(add(add(scale, scale), splat(1.0f)), splat(halfAt(b))));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+struct CodesIQ1_S : quant::IQ1_S {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        Points points;
+        pointsOfIQ1_S(b, points);
+        for (int g = 0; g < 8; ++g)
+            c.q[g] = _mm256_add_epi8(fourPoints(quant::kIq1Grid, points.at + 4 * g),
+                                     _mm256_set1_epi8(char(b[35 + 2 * g] & 0x80 ? kOffset - 1 : kOffset + 1)));
+        store(c.scale, scalesOfIQ1_S(b));
+        offsetMins(c, 8, kOffset);
+    }
+};
+
+struct CodesIQ1_M : quant::IQ1_M {
+    static constexpr int kTop = 2 * kOffset;
+
+    static inline void load(const uint8_t* b, int, Codes& c) {
+        Points points;
+        pointsOfIQ1_M(b, points);
+        const __m256i up = _mm256_set1_epi8(kOffset + 1);
+        for (int g = 0; g < 8; ++g) {
+            const __m128i nibbles = _mm_cvtsi32_si128(load16(b + 32 + 2 * g)); // of four points
+            const __m256i bits = _mm256_cvtepu8_epi64(nibblesOf8(nibbles));    // 8: down, by 2
+            const __m256i down = _mm256_and_si256(_mm256_srli_epi64(bits, 2), _mm256_set1_epi64x(2));
+            const __m256i each =
+                _mm256_shuffle_epi8(down, _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0));
+            c.q[g] = _mm256_add_epi8(fourPoints(quant::kIq1Grid, points.at + 4 * g), _mm256_sub_epi8(up, each));
+        }
+        store(c.scale, scalesOfIQ1_M(b, 0));
+        store(c.scale + 8, scalesOfIQ1_M(b, 1));
+        offsetMins(c, 16, kOffset);
+    }
+};
+
+/// Every quantized type with its codes: calls f.template operator()<CodesX>(Type::X).
+template <typename F>
+inline void forEachCodes(const F& f) {
+    f.template operator()<CodesQ4_0>(Type::Q4_0);
+    f.template operator()<CodesQ4_1>(Type::Q4_1);
+    f.template operator()<CodesQ5_0>(Type::Q5_0);
+    f.template operator()<CodesQ5_1>(Type::Q5_1);
+    f.template operator()<CodesQ8_0>(Type::Q8_0);
+    f.template operator()<CodesQ2_K>(Type::Q2_K);
+    f.template operator()<CodesQ3_K>(Type::Q3_K);
+    f.template operator()<CodesQ4_K>(Type::Q4_K);
+    f.template operator()<CodesQ5_K>(Type::Q5_K);
+    f.template operator()<CodesQ6_K>(Type::Q6_K);
+    f.template operator()<CodesIQ1_S>(Type::IQ1_S);
+    f.template operator()<CodesIQ1_M>(Type::IQ1_M);
+    f.template operator()<CodesIQ2_XXS>(Type::IQ2_XXS);
+    f.template operator()<CodesIQ2_XS>(Type::IQ2_XS);
+    f.template operator()<CodesIQ2_S>(Type::IQ2_S);
+    f.template operator()<CodesIQ3_XXS>(Type::IQ3_XXS);
+    f.template operator()<CodesIQ3_S>(Type::IQ3_S);
+    f.template operator()<CodesIQ4_NL>(Type::IQ4_NL);
+    f.template operator()<CodesIQ4_XS>(Type::IQ4_XS);
+    f.template operator()<CodesTQ1_0>(Type::TQ1_0);
+    f.template operator()<CodesTQ2_0>(Type::TQ2_0);
+    f.template operator()<CodesMXFP4>(Type::MXFP4);
+    f.template operator()<CodesNVFP4>(Type::NVFP4);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

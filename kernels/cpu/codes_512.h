@@ -1,0 +1,576 @@
+#pragma once
+
+// Weight rows as unsigned codes in 512-bit vectors: 256 numbers in their order, with scales and mins. Included after
+// simd_avx512.h. Internal linkage on purpose.
+
+#include "kernels/cpu/block_fields.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// kPairs x 64 codes, and the scales and mins of groups of 32 (8 numbers) or 16 (16 numbers); 0 beyond kPairs.
+struct Codes {
+    __m512i q[4];
+    __m512 scaleMin; // groups of 32: scales 0..7, then mins 0..7
+    __m512 scale16;  // groups of 16
+    __m512 min16;    // of formats with kMin16 = 0; those of others are kMin16 times their scales
+};
+
+inline __m512i nibbleMask() {
+    return _mm512_set1_epi8(15);
+}
+
+inline __m512i load512(const uint8_t* p) {
+    return _mm512_loadu_si512(p);
+}
+
+inline __m512 join(__m256 low, __m256 high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
+/// 16-bit fields of 2 * kPairs blocks that lie kBytes apart, as floats.
+template <int kPairs, int kBytes>
+inline __m256 halvesOf(const uint8_t* p) {
+    __m128i h = _mm_setzero_si128();
+    h = _mm_insert_epi16(h, load16(p), 0);
+    h = _mm_insert_epi16(h, load16(p + kBytes), 1);
+    if constexpr (kPairs > 1) {
+        h = _mm_insert_epi16(h, load16(p + 2 * kBytes), 2);
+        h = _mm_insert_epi16(h, load16(p + 3 * kBytes), 3);
+    }
+    if constexpr (kPairs > 2) {
+        h = _mm_insert_epi16(h, load16(p + 4 * kBytes), 4);
+        h = _mm_insert_epi16(h, load16(p + 5 * kBytes), 5);
+    }
+    if constexpr (kPairs > 3) {
+        h = _mm_insert_epi16(h, load16(p + 6 * kBytes), 6);
+        h = _mm_insert_epi16(h, load16(p + 7 * kBytes), 7);
+    }
+    return _mm256_cvtph_ps(h);
+}
+
+/// Pairs of halves (d, m) of 2 * kPairs blocks kBytes apart: the d as floats, then the m.
+template <int kPairs, int kBytes>
+inline __m512 halfPairsOf(const uint8_t* p) {
+    __m128i low = _mm_cvtsi32_si128(load32(p)), high = _mm_setzero_si128();
+    low = _mm_insert_epi32(low, load32(p + kBytes), 1);
+    if constexpr (kPairs > 1) {
+        low = _mm_insert_epi32(low, load32(p + 2 * kBytes), 2);
+        low = _mm_insert_epi32(low, load32(p + 3 * kBytes), 3);
+    }
+    if constexpr (kPairs > 2) {
+        high = _mm_cvtsi32_si128(load32(p + 4 * kBytes));
+        high = _mm_insert_epi32(high, load32(p + 5 * kBytes), 1);
+    }
+    if constexpr (kPairs > 3) {
+        high = _mm_insert_epi32(high, load32(p + 6 * kBytes), 2);
+        high = _mm_insert_epi32(high, load32(p + 7 * kBytes), 3);
+    }
+    const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    const __m128i d = _mm256_cvtepi32_epi16(pairs), m = _mm256_cvtepi32_epi16(_mm256_srli_epi32(pairs, 16));
+    return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(d), m, 1));
+}
+
+/// The nibbles of two blocks at p and p + kBytes, in order: low of the first, high of the first, low of the second ...
+template <int kBytes>
+inline __m512i nibblesOfPair(const uint8_t* p) {
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_broadcastsi128_si256(load128(p))),
+                                            _mm256_broadcastsi128_si256(load128(p + kBytes)), 1);
+    const __m512i shifts = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0);
+    return _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
+}
+
+inline __m512 scalesWithOffset(__m256 scale, float offset) {
+    return join(scale, _mm256_mul_ps(scale, _mm256_set1_ps(offset)));
+}
+
+struct CodesQ4_0 : quant::Q4_0 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i)
+            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 2);
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -8.0f);
+        return c;
+    }
+};
+
+struct CodesQ4_1 : quant::Q4_1 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i)
+            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 4);
+        c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
+        return c;
+    }
+};
+
+/// Adds 16 where the fifth bit is set: bits of two blocks, 32 each.
+inline __m512i addFifthBits(__m512i nibbles, const uint8_t* first, const uint8_t* second) {
+    const uint64_t bits = uint64_t(uint32_t(load32(first))) | uint64_t(uint32_t(load32(second))) << 32;
+    return _mm512_mask_add_epi8(nibbles, bits, nibbles, _mm512_set1_epi8(16));
+}
+
+struct CodesQ5_0 : quant::Q5_0 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i) {
+            const uint8_t* p = b + 2 * i * kBytes;
+            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 6), p + 2, p + kBytes + 2);
+        }
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -16.0f);
+        return c;
+    }
+};
+
+struct CodesQ5_1 : quant::Q5_1 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i) {
+            const uint8_t* p = b + 2 * i * kBytes;
+            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 8), p + 4, p + kBytes + 4);
+        }
+        c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
+        return c;
+    }
+};
+
+struct CodesQ8_0 : quant::Q8_0 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i) {
+            const uint8_t* p = b + 2 * i * kBytes + 2;
+            const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(load256(p)), load256(p + kBytes), 1);
+            c.q[i] = _mm512_xor_si512(both, _mm512_set1_epi8(-128));
+        }
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -128.0f);
+        return c;
+    }
+};
+
+/// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h.
+inline __m512 kScaleMins(const uint8_t* b) {
+    const uint32_t s0 = uint32_t(load32(b + 4)), s1 = uint32_t(load32(b + 8)), s2 = uint32_t(load32(b + 12));
+    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
+    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
+    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
+    const __m128i bytes =
+        _mm_set_epi64x(int64_t(uint64_t(minHigh) << 32 | minLow), int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
+    const __m128 d = _mm_xor_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(load32(b))), _mm_set_ps(0, 0, -0.0f, 0));
+    const __m512i lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m512 factors = _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(d));
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), factors);
+}
+
+/// Nibbles of 32 bytes: the low ones, then the high ones.
+inline __m512i nibblesOf32(const uint8_t* p) {
+    const __m512i shifts = _mm512_set_epi64(4, 4, 4, 4, 0, 0, 0, 0);
+    return _mm512_and_si512(_mm512_srlv_epi64(_mm512_broadcast_i64x4(load256(p)), shifts), nibbleMask());
+}
+
+struct CodesQ4_K : quant::Q4_K {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = nibblesOf32(b + 16 + 32 * i);
+        c.scaleMin = kScaleMins(b);
+        return c;
+    }
+};
+
+struct CodesQ5_K : quant::Q5_K {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        const __m512i high = _mm512_broadcast_i64x4(load256(b + 16));
+        for (int i = 0; i < 4; ++i) {
+            const __m512i low = nibblesOf32(b + 48 + 32 * i);
+            const int64_t first = 0x0101010101010101 << (2 * i), second = int64_t(0x0202020202020202u << (2 * i));
+            const __m512i bits = _mm512_set_epi64(second, second, second, second, first, first, first, first);
+            c.q[i] = _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(high, bits), low, _mm512_set1_epi8(16));
+        }
+        c.scaleMin = kScaleMins(b);
+        return c;
+    }
+};
+
+struct CodesQ6_K : quant::Q6_K {
+    static constexpr float kMin16 = -32.0f;
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        const __m512i high = _mm512_set1_epi8(0x30);
+        for (int half = 0; half < 2; ++half) {
+            const __m512i low = load512(b + 64 * half);
+            const __m512i bits = _mm512_broadcast_i64x4(load256(b + 128 + 32 * half));
+            const __m512i up = _mm512_sllv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 4, 4, 4, 4));
+            const __m512i down = _mm512_srlv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0));
+            c.q[2 * half] = _mm512_or_si512(_mm512_and_si512(low, nibbleMask()), _mm512_and_si512(up, high));
+            c.q[2 * half + 1] = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(low, 4), nibbleMask()),
+                                                _mm512_and_si512(down, high));
+        }
+        const __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(b + 192)));
+        c.scale16 = _mm512_mul_ps(scale, splat(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(load16(b + 208))))));
+        return c;
+    }
+};
+
+// --- 2 and 3 bits ---------------------------------------------------------------------------------------------------
+
+/// The 2-bit codes of 32 bytes that are bits 4 * pair and 4 * pair + 2.
+inline __m512i twoBits(__m512i bytes, int pair) {
+    const __m512i shifts = _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0);
+    const __m512i shifted = _mm512_srlv_epi64(bytes, _mm512_add_epi64(shifts, _mm512_set1_epi64(4 * pair)));
+    return _mm512_and_si512(shifted, _mm512_set1_epi8(3));
+}
+
+/// 256 of them from 64 bytes, as Q2_K has them.
+inline void loadTwoBits(const uint8_t* p, Codes& c) {
+    for (int i = 0; i < 4; ++i)
+        c.q[i] = twoBits(_mm512_broadcast_i64x4(load256(p + 32 * (i / 2))), i % 2);
+}
+
+inline __m512 scaled(__m128i bytes, float d) {
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), splat(d));
+}
+
+struct CodesQ2_K : quant::Q2_K {
+    static constexpr float kMin16 = 0;
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        loadTwoBits(b + 16, c);
+        const __m128i both = load128(b), mask = _mm_set1_epi8(15);
+        c.scale16 = scaled(_mm_and_si128(both, mask), halfAt(b + 80));
+        c.min16 = scaled(_mm_and_si128(_mm_srli_epi16(both, 4), mask), -halfAt(b + 82));
+        return c;
+    }
+};
+
+struct CodesQ3_K : quant::Q3_K {
+    static constexpr float kMin16 = -float(kOffset);
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        loadTwoBits(b + 32, c);
+        const __m512i high = _mm512_broadcast_i64x4(load256(b));
+        for (int i = 0; i < 4; ++i) {
+            const int64_t first = 0x0101010101010101 << (2 * i), second = int64_t(0x0202020202020202u << (2 * i));
+            const __m512i bits = _mm512_set_epi64(second, second, second, second, first, first, first, first);
+            c.q[i] = _mm512_mask_add_epi8(c.q[i], _mm512_test_epi8_mask(high, bits), c.q[i], _mm512_set1_epi8(4));
+        }
+        c.scale16 = scaled(scalesOfQ3_K(b + 96), halfAt(b + 108));
+        return c;
+    }
+};
+
+struct CodesTQ2_0 : quant::TQ2_0 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        loadTwoBits(b, c);
+        c.scaleMin = scalesWithOffset(_mm256_set1_ps(halfAt(b + 64)), -float(kOffset));
+        return c;
+    }
+};
+
+inline __m512i join(__m256i low, __m256i high) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+struct CodesTQ1_0 : quant::TQ1_0 {
+    /// Three times each byte, modulo 256: the next ternary digit comes to the top.
+    static inline __m256i tripled(__m256i v) { return _mm256_add_epi8(v, _mm256_add_epi8(v, v)); }
+
+    /// The digits on top: a third and two thirds of 256 are the limits.
+    static inline __m512i digits(__m512i v) {
+        const __m512i one = _mm512_set1_epi8(1);
+        const __m512i some = _mm512_maskz_mov_epi8(_mm512_cmpge_epu8_mask(v, _mm512_set1_epi8(86)), one);
+        return _mm512_mask_add_epi8(some, _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8(char(171))), some, one);
+    }
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        __m256i first[5], second[5]; // bytes 0..31; 32..47 and, above them, the last four
+        first[0] = load256(b);
+        second[0] =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(load128(b + 32)), _mm_cvtsi32_si128(load32(b + 48)), 1);
+        for (int n = 1; n < 5; ++n) {
+            first[n] = tripled(first[n - 1]);
+            second[n] = tripled(second[n - 1]);
+        }
+        const auto lower = [&](int n) { return _mm256_permute2x128_si256(second[n], second[n + 1], 0x20); };
+        const __m256i end = _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(second[0], second[1]),
+                                                  _mm256_unpacklo_epi32(second[2], second[3]));
+        Codes c;
+        c.q[0] = digits(join(first[0], first[1]));
+        c.q[1] = digits(join(first[2], first[3]));
+        c.q[2] = digits(join(first[4], lower(0)));
+        c.q[3] = digits(join(lower(2), _mm256_permute2x128_si256(second[4], end, 0x30)));
+        c.scaleMin = scalesWithOffset(_mm256_set1_ps(halfAt(b + 52)), -float(kOffset));
+        return c;
+    }
+};
+
+// --- Tables of 16 values ---------------------------------------------------------------------------------------------
+
+inline __m512i lookUp(const int8_t (&table)[16], int offset, __m512i nibbles) {
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(movedTable(table, offset)), nibbles);
+}
+
+struct CodesIQ4_NL : quant::IQ4_NL {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < kPairs; ++i)
+            c.q[i] = lookUp(quant::kIq4Values, kOffset, nibblesOfPair<kBytes>(b + 2 * i * kBytes + 2));
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -float(kOffset));
+        return c;
+    }
+};
+
+struct CodesIQ4_XS : quant::IQ4_XS {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = lookUp(quant::kIq4Values, kOffset, nibblesOfPair<16>(b + 8 + 32 * i));
+        const __m256 scale = _mm256_mul_ps(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), _mm256_set1_ps(halfAt(b)));
+        c.scaleMin = scalesWithOffset(scale, -float(kOffset));
+        return c;
+    }
+};
+
+struct CodesMXFP4 : quant::MXFP4 {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        uint64_t exponents = 0;
+        for (int i = 0; i < 2 * kPairs; ++i)
+            exponents |= uint64_t(b[i * kBytes]) << (8 * i);
+        for (int i = 0; i < kPairs; ++i)
+            c.q[i] = lookUp(quant::kFp4Values, kOffset, nibblesOfPair<kBytes>(b + 2 * i * kBytes + 1));
+        const __m256i e = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)));
+        c.scaleMin = scalesWithOffset(halfPowers(e), -float(kOffset));
+        return c;
+    }
+};
+
+struct CodesNVFP4 : quant::NVFP4 {
+    static constexpr float kMin16 = -float(kOffset);
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        __m128i scales = _mm_setzero_si128();
+        scales = _mm_insert_epi32(scales, load32(b), 0);
+        if constexpr (kPairs > 1)
+            scales = _mm_insert_epi32(scales, load32(b + kBytes), 1);
+        if constexpr (kPairs > 2)
+            scales = _mm_insert_epi32(scales, load32(b + 2 * kBytes), 2);
+        if constexpr (kPairs > 3)
+            scales = _mm_insert_epi32(scales, load32(b + 3 * kBytes), 3);
+        const __m512i twice = _mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0),
+                      shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+        for (int i = 0; i < kPairs; ++i) {
+            const __m512i both = _mm512_permutexvar_epi64(twice, _mm512_castsi256_si512(load256(b + i * kBytes + 4)));
+            c.q[i] =
+                lookUp(quant::kFp4Values, kOffset, _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask()));
+        }
+        c.scale16 = join(halfScales(scales), halfScales(_mm_srli_si128(scales, 8)));
+        return c;
+    }
+};
+
+// --- Grids -----------------------------------------------------------------------------------------------------------
+
+/// Eight points of eight numbers.
+template <int kPoints>
+inline __m512i eightPoints(const quant::Grid<uint64_t, kPoints>& grid, const uint16_t* at) {
+    const auto point = [&](int i) { return int64_t(grid.point[at[i]]); };
+    return _mm512_set_epi64(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
+}
+
+/// Sixteen points of four numbers.
+template <int kPoints, typename Index>
+inline __m512i sixteenPoints(const quant::Grid<uint32_t, kPoints>& grid, const Index* at) {
+    const auto point = [&](int i) { return int(grid.point[at[i]]); };
+    return _mm512_set_epi32(point(15), point(14), point(13), point(12), point(11), point(10), point(9), point(8),
+                            point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
+}
+
+/// kOffset + or - magnitudes, as the bits of `signs` say.
+template <int kOffset>
+inline void applySigns(Codes& c, __m256i signs) {
+    const __m512i offset = _mm512_set1_epi8(kOffset);
+    const __m128i low = _mm256_castsi256_si128(signs), high = _mm256_extracti128_si256(signs, 1);
+    const int64_t masks[] = {_mm_cvtsi128_si64(low), _mm_extract_epi64(low, 1), _mm_cvtsi128_si64(high),
+                             _mm_extract_epi64(high, 1)};
+    for (int i = 0; i < 4; ++i)
+        c.q[i] = _mm512_mask_sub_epi8(_mm512_add_epi8(c.q[i], offset), __mmask64(masks[i]), offset, c.q[i]);
+}
+
+struct CodesIQ2_XXS : quant::IQ2_XXS {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < 4; ++i) {
+            const uint8_t *p = b + 2 + 16 * i, *next = p + 8;
+            const uint16_t at[] = {p[0], p[1], p[2], p[3], next[0], next[1], next[2], next[3]};
+            c.q[i] = eightPoints(quant::kIq2XxsGrid, at);
+        }
+        const __m256i words = wordsOfIQ2_XXS(b);
+        applySigns<kOffset>(c, signsOfWords(words));
+        c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.25f), -float(kOffset));
+        return c;
+    }
+};
+
+/// d * (0.5 + scale) / 4 of 16 nibbles.
+inline __m512 quarterScales(const uint8_t* nibbles, float d) {
+    const __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(nibblesOf8(load64(nibbles))));
+    return _mm512_mul_ps(_mm512_mul_ps(splat(d), _mm512_add_ps(scale, splat(0.5f))), splat(0.25f));
+}
+
+struct CodesIQ2_XS : quant::IQ2_XS {
+    static constexpr float kMin16 = -float(kOffset);
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        Points points;
+        for (int half = 0; half < 2; ++half)
+            points.store16(16 * half, _mm256_and_si256(load256(b + 2 + 32 * half), _mm256_set1_epi16(511)));
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = eightPoints(quant::kIq2XsGrid, points.at + 8 * i);
+        applySigns<kOffset>(c, signsOfIQ2_XS(b));
+        c.scale16 = quarterScales(b + 66, halfAt(b));
+        return c;
+    }
+};
+
+struct CodesIQ2_S : quant::IQ2_S {
+    static constexpr float kMin16 = -float(kOffset);
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        Points points;
+        pointsOfIQ2_S(b, points);
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = eightPoints(quant::kIq2SGrid, points.at + 8 * i);
+        applySigns<kOffset>(c, load256(b + 34));
+        c.scale16 = quarterScales(b + 74, halfAt(b));
+        return c;
+    }
+};
+
+struct CodesIQ3_XXS : quant::IQ3_XXS {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = sixteenPoints(quant::kIq3XxsGrid, b + 2 + 16 * i);
+        const __m256i words = load256(b + 66);
+        applySigns<kOffset>(c, signsOfWords(words));
+        c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.5f), -float(kOffset));
+        return c;
+    }
+};
+
+struct CodesIQ3_S : quant::IQ3_S {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        Points points;
+        pointsOfIQ3_S(b, points);
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = sixteenPoints(quant::kIq3SGrid, points.at + 16 * i);
+        applySigns<kOffset>(c, load256(b + 74));
+        const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
+        const __m256 odd = _mm256_add_ps(_mm256_add_ps(scale, scale), _mm256_set1_ps(1.0f));
+        c.scaleMin = scalesWithOffset(_mm256_mul_ps(odd, _mm256_set1_ps(halfAt(b))), -float(kOffset));
+        return c;
+    }
+};
+
+/// What is added to eight times a grid's number: the offset, and an eighth up or down.
+inline __m512i upOrDown(__mmask8 down) {
+    return _mm512_mask_blend_epi64(down, _mm512_set1_epi8(quant::IQ1_S::kOffset + 1),
+                                   _mm512_set1_epi8(quant::IQ1_S::kOffset - 1));
+}
+
+struct CodesIQ1_S : quant::IQ1_S {
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        Points points;
+        pointsOfIQ1_S(b, points);
+        const int down = _mm_movemask_epi8(load128(b + 34)); // odd bits: the groups
+        for (int i = 0; i < 4; ++i) {
+            const int first = down >> (4 * i + 1) & 1, second = down >> (4 * i + 3) & 1;
+            c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
+                                     upOrDown(__mmask8(first * 0x0f | second * 0xf0)));
+        }
+        c.scaleMin = scalesWithOffset(scalesOfIQ1_S(b), -float(kOffset));
+        return c;
+    }
+};
+
+struct CodesIQ1_M : quant::IQ1_M {
+    static constexpr float kMin16 = -float(kOffset);
+
+    template <int kPairs>
+    static inline Codes load(const uint8_t* b) {
+        Codes c;
+        Points points;
+        pointsOfIQ1_M(b, points);
+        for (int half = 0; half < 2; ++half) {
+            const int down = _mm_movemask_epi8(_mm_slli_epi16(nibblesOfIQ1_M(b, half), 4)); // of 16 points
+            for (int i = 2 * half; i < 2 * half + 2; ++i)
+                c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
+                                         upOrDown(__mmask8(down >> (i % 2 * 8))));
+        }
+        c.scale16 = join(scalesOfIQ1_M(b, 0), scalesOfIQ1_M(b, 1));
+        return c;
+    }
+};
+
+/// Every quantized type with its codes: calls f.template operator()<CodesX>(Type::X).
+template <typename F>
+inline void forEachCodes(const F& f) {
+    f.template operator()<CodesQ4_0>(Type::Q4_0);
+    f.template operator()<CodesQ4_1>(Type::Q4_1);
+    f.template operator()<CodesQ5_0>(Type::Q5_0);
+    f.template operator()<CodesQ5_1>(Type::Q5_1);
+    f.template operator()<CodesQ8_0>(Type::Q8_0);
+    f.template operator()<CodesQ2_K>(Type::Q2_K);
+    f.template operator()<CodesQ3_K>(Type::Q3_K);
+    f.template operator()<CodesQ4_K>(Type::Q4_K);
+    f.template operator()<CodesQ5_K>(Type::Q5_K);
+    f.template operator()<CodesQ6_K>(Type::Q6_K);
+    f.template operator()<CodesIQ1_S>(Type::IQ1_S);
+    f.template operator()<CodesIQ1_M>(Type::IQ1_M);
+    f.template operator()<CodesIQ2_XXS>(Type::IQ2_XXS);
+    f.template operator()<CodesIQ2_XS>(Type::IQ2_XS);
+    f.template operator()<CodesIQ2_S>(Type::IQ2_S);
+    f.template operator()<CodesIQ3_XXS>(Type::IQ3_XXS);
+    f.template operator()<CodesIQ3_S>(Type::IQ3_S);
+    f.template operator()<CodesIQ4_NL>(Type::IQ4_NL);
+    f.template operator()<CodesIQ4_XS>(Type::IQ4_XS);
+    f.template operator()<CodesTQ1_0>(Type::TQ1_0);
+    f.template operator()<CodesTQ2_0>(Type::TQ2_0);
+    f.template operator()<CodesMXFP4>(Type::MXFP4);
+    f.template operator()<CodesNVFP4>(Type::NVFP4);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -118,10 +118,10 @@ void checkSplit(const Metadata& metadata, const std::string& path, int number, i
 } // namespace
 
 std::string TensorEntry::typeName() const {
+    if (!foreignType.empty())
+        return printable(foreignType) + (type ? " as " + std::string(type->name) : "");
     if (type)
         return std::string(type->name);
-    if (!foreignType.empty())
-        return printable(foreignType);
     for (const TypeName& foreign : kForeignTypes)
         if (foreign.ggmlId == ggmlId)
             return std::string(foreign.name);
@@ -172,15 +172,16 @@ Checkpoint Checkpoint::fromPart(GgufPart part) {
     return checkpoint;
 }
 
-Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides) {
+Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides,
+                            Form form) {
     const std::string folder = hfFolderOf(path);
-    Checkpoint checkpoint = folder.empty() ? openGguf(path) : openFolder(folder);
+    Checkpoint checkpoint = folder.empty() ? openGguf(path) : openFolder(folder, form);
     checkpoint.apply(overrides);
     return checkpoint;
 }
 
-Checkpoint Checkpoint::openFolder(const std::string& path) {
-    HfFolder folder = readHfFolder(path);
+Checkpoint Checkpoint::openFolder(const std::string& path, Form form) {
+    HfFolder folder = readHfFolder(path, form);
     Checkpoint checkpoint;
     for (auto& file : folder.files)
         checkpoint.addFile(std::move(file));

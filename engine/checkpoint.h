@@ -46,7 +46,7 @@ struct TensorEntry {
     std::vector<BytePlace> parts;
     /// Not null: neither offset nor parts mean anything before Checkpoint::derive.
     std::shared_ptr<const Derivation> derivation;
-    std::string foreignType; // the type of a file that does not number its types, where it cannot be read
+    std::string foreignType; // as a folder names it, where it is read as another type or cannot be read
 
     int64_t cols() const { return dims[0]; }
 
@@ -62,10 +62,14 @@ struct GgufPart;
 /// uses and named tensor views over mapped files. Immutable after construction but for derive(); any thread.
 class Checkpoint {
 public:
+    /// What a folder gives: AsItLies, tensors are views of its files wherever they can be, and keys say in which order
+    /// their rows lie; Converted, all is as a GGUF of the same model has it, its tokenizer too.
+    enum class Form : uint8_t { AsItLies, Converted };
+
     /// A file, a folder, or a file of a folder. Overrides are applied to the metadata before anything else reads it.
     /// Throws Error.
-    static Checkpoint open(const std::string& path,
-                           std::span<const std::pair<std::string, std::string>> overrides = {});
+    static Checkpoint open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides = {},
+                           Form = Form::AsItLies);
     /// Header only, no bytes of tensors behind it.
     static Checkpoint fromPart(GgufPart);
 
@@ -110,7 +114,7 @@ public:
     bool prefault(const std::function<bool(double)>& progress) const;
 
 private:
-    static Checkpoint openFolder(const std::string& path);
+    static Checkpoint openFolder(const std::string& path, Form);
     static Checkpoint openGguf(const std::string& path);
     void addFile(std::unique_ptr<MappedFile>);
     void add(std::vector<TensorEntry>);

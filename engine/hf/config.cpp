@@ -1,6 +1,7 @@
 #include "engine/hf/config.h"
 
 #include "engine/error.h"
+#include "engine/models/family.h"
 
 #include <algorithm>
 #include <cmath>
@@ -215,6 +216,14 @@ public:
 
     void set(std::string_view key, Value value) {
         out_.set(std::string(config_.family().gguf) + "." + std::string(key), std::move(value));
+    }
+
+    void removeAll(std::string_view beginning) {
+        Metadata kept;
+        for (const auto& [key, value] : out_.all())
+            if (!key.starts_with(std::string(config_.family().gguf) + "." + std::string(beginning)))
+                kept.set(key, value);
+        out_ = std::move(kept);
     }
 
     void copy(const HfKey& row) {
@@ -502,7 +511,7 @@ constexpr Finish kFinish[] = {
 
 } // namespace
 
-Metadata metadataOf(const HfConfig& config) {
+Metadata metadataOf(const HfConfig& config, Checkpoint::Form form) {
     Metadata metadata;
     metadata.set("general.architecture", std::string(config.family().gguf));
     Writer out(config, metadata);
@@ -518,7 +527,11 @@ Metadata metadataOf(const HfConfig& config) {
     for (const Finish& row : kFinish)
         if (row.gguf == config.family().gguf)
             row.finish(config, out);
-    // Where a folder's rows lie in another order than a GGUF's.
+    if (form == Checkpoint::Form::Converted) {
+        if (!llama3FactorsOf(config).empty())
+            out.removeAll("rope.scaling.");
+        return metadata;
+    }
     if (config.family().permuted)
         out.set("rope.halves", true);
     if (config.family().tiledHeads)
@@ -535,6 +548,18 @@ std::vector<float> ropeFactorsOf(const HfConfig& config, std::string_view key) {
     for (const json& factor : *it)
         factors.push_back(static_cast<float>(numberOf(key, factor)));
     return factors;
+}
+
+std::vector<float> llama3FactorsOf(const HfConfig& config) {
+    const json rope = ropeOf(config, "full_attention");
+    if (scalingKind(rope) != "llama3")
+        return {};
+    const double theta = valueOr(rope, "rope_theta", config.number("rope_theta", 10000));
+    return llama3RopeFactors(config.headDim(), static_cast<float>(theta),
+                             static_cast<float>(valueOr(rope, "factor", 1)),
+                             static_cast<float>(valueOr(rope, "low_freq_factor", 1)),
+                             static_cast<float>(valueOr(rope, "high_freq_factor", 4)),
+                             static_cast<int>(valueOr(rope, "original_max_position_embeddings", 8192)));
 }
 
 } // namespace hearth::engine

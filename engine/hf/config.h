@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/checkpoint.h"
 #include "engine/hf/families.h"
 #include "engine/metadata.h"
 
@@ -47,10 +48,13 @@ private:
     const HfFamily* family_ = nullptr;
 };
 
-/// What a GGUF's converter would write of it.
-Metadata metadataOf(const HfConfig&);
+/// What a GGUF's converter would write of it, and where a folder's rows lie in another order.
+Metadata metadataOf(const HfConfig&, Checkpoint::Form = Checkpoint::Form::AsItLies);
 
 /// Factors of longrope scaling, one for each pair of dimensions: `key` is "long_factor" or "short_factor".
 std::vector<float> ropeFactorsOf(const HfConfig&, std::string_view key);
+
+/// Those of Llama 3's scaling, which a GGUF has as a tensor; empty: another scaling.
+std::vector<float> llama3FactorsOf(const HfConfig&);
 
 } // namespace hearth::engine

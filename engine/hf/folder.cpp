@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "engine/hf/config.h"
 #include "engine/hf/tensors.h"
+#include "engine/tokenizer/tokenizer_json.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -170,6 +171,22 @@ std::string nameOf(const fs::path& folder) {
     return owner == name.npos ? name : name.substr(owner + 2);
 }
 
+/// The tokenizer's file inside the metadata: under the key that GGUF has for it, or as keys of GGUF's own.
+void convertTokenizer(const fs::path& folder, const HfTexts& texts, Metadata& out) {
+    if (std::string text = readText(folder / "tokenizer.json"); !text.empty()) {
+        out.set("tokenizer.huggingface.json", std::move(text));
+        return;
+    }
+    const std::string model = readText(folder / "tokenizer.model");
+    if (model.empty())
+        return;
+    const TokenizerSettings settings{.config = readOptional(texts.tokenizerConfig, "tokenizer_config.json"),
+                                     .generation = readOptional(texts.generationConfig, "generation_config.json")};
+    const Metadata keys = metadataOfSentencePiece(model, settings, (folder / "tokenizer.model").string());
+    for (const auto& [key, value] : keys.all())
+        out.set(key, value);
+}
+
 } // namespace
 
 std::string hfFolderOf(const std::string& path) {
@@ -184,12 +201,12 @@ std::string hfFolderOf(const std::string& path) {
     return fs::exists(folder / "config.json", error) ? (folder.empty() ? "." : folder.string()) : "";
 }
 
-HfFolder hfFolderFrom(const HfTexts& texts, const std::vector<StoredTensor>& stored) {
+HfFolder hfFolderFrom(const HfTexts& texts, const std::vector<StoredTensor>& stored, Checkpoint::Form form) {
     const json raw = parseHfJson(texts.config, "config.json");
     const HfConfig config(raw);
     HfFolder out;
-    out.metadata = metadataOf(config);
-    out.tensors = tensorsOf(config, stored);
+    out.metadata = metadataOf(config, form);
+    out.tensors = tensorsOf(config, stored, form);
     const json generation = readOptional(texts.generationConfig, "generation_config.json");
     const json tokenizer = readOptional(texts.tokenizerConfig, "tokenizer_config.json");
     readSampling(generation, out.metadata);
@@ -208,7 +225,7 @@ HfFolder hfFolderFrom(const HfTexts& texts, const std::vector<StoredTensor>& sto
     return out;
 }
 
-HfFolder readHfFolder(const std::string& path) {
+HfFolder readHfFolder(const std::string& path, Checkpoint::Form form) {
     const fs::path folder(path);
     std::error_code error;
     if (!fs::exists(folder / "config.json", error))
@@ -234,9 +251,11 @@ HfFolder readHfFolder(const std::string& path) {
         }
     }
     checkIndex(index, stored);
-    HfFolder out = hfFolderFrom(texts, stored);
+    HfFolder out = hfFolderFrom(texts, stored, form);
     out.files = std::move(files);
     out.metadata.set("general.name", nameOf(folder));
+    if (form == Checkpoint::Form::Converted)
+        convertTokenizer(folder, texts, out.metadata);
     return out;
 }
 

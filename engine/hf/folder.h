@@ -32,9 +32,10 @@ struct HfTexts {
 std::string hfFolderOf(const std::string& path);
 
 /// Reads all headers and small files; no weights. Throws Error.
-HfFolder readHfFolder(const std::string& path);
+HfFolder readHfFolder(const std::string& path, Checkpoint::Form = Checkpoint::Form::AsItLies);
 
 /// The part of it that needs no files: `stored` is what their headers say.
-HfFolder hfFolderFrom(const HfTexts&, const std::vector<StoredTensor>& stored);
+HfFolder hfFolderFrom(const HfTexts&, const std::vector<StoredTensor>& stored,
+                      Checkpoint::Form = Checkpoint::Form::AsItLies);
 
 } // namespace hearth::engine

@@ -154,6 +154,8 @@ void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value) {
         return;
     }
     setType(entry, f32());
+    if (first.fp8())
+        entry.foreignType = first.storedType;
     uint64_t numbers = 0;
     for (const HfRows& r : rows)
         numbers += static_cast<uint64_t>(r.count) * static_cast<uint64_t>(r.source.cols);
@@ -209,20 +211,26 @@ void placeTransposed(TensorEntry& entry, std::vector<HfRows> blocks, int64_t fir
     });
 }
 
-void placeEveryNth(TensorEntry& entry, const HfSource& source, int64_t first, int64_t step) {
-    const int64_t columns = (source.cols - first + step - 1) / step;
+void placeColumns(TensorEntry& entry, const HfSource& source, const std::vector<int64_t>& order) {
     setType(entry, f32());
-    entry.bytes = static_cast<uint64_t>(source.matrices * source.rows) * static_cast<uint64_t>(columns) * sizeof(float);
-    setDerivation(entry, [=](Memories files, std::span<std::byte> out) {
+    entry.bytes = static_cast<uint64_t>(source.matrices * source.rows) * order.size() * sizeof(float);
+    setDerivation(entry, [source, order](Memories files, std::span<std::byte> out) {
         std::vector<float> row(static_cast<size_t>(source.cols));
         int64_t at = 0;
         for (int64_t m = 0; m < source.matrices; ++m)
             for (int64_t r = 0; r < source.rows; ++r) {
                 readHfRow(files, source, m, r, row.data());
-                for (int64_t c = 0; c < columns; ++c)
-                    storeFloat(out, at++, row[static_cast<size_t>(first + c * step)]);
+                for (const int64_t c : order)
+                    storeFloat(out, at++, row[static_cast<size_t>(c)]);
             }
     });
+}
+
+void placeEveryNth(TensorEntry& entry, const HfSource& source, int64_t first, int64_t step) {
+    std::vector<int64_t> order;
+    for (int64_t c = first; c < source.cols; c += step)
+        order.push_back(c);
+    placeColumns(entry, source, order);
 }
 
 void placeMxfp4(TensorEntry& entry, const StoredTensor& nibbles, const StoredTensor& scales, int64_t first,

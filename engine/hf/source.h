@@ -62,6 +62,9 @@ void placeFloats(TensorEntry& entry, const std::vector<float>& values);
 /// Blocks of rows, one behind the other, each turned: its columns `first`, `first + step`, ... become rows.
 void placeTransposed(TensorEntry& entry, std::vector<HfRows> blocks, int64_t first = 0, int64_t step = 1);
 
+/// Each row of a matrix with its columns in another order, as floats.
+void placeColumns(TensorEntry& entry, const HfSource& source, const std::vector<int64_t>& order);
+
 /// Every `step`th number of each row, from `first` on.
 void placeEveryNth(TensorEntry& entry, const HfSource& source, int64_t first, int64_t step);
 

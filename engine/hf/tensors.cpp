@@ -76,7 +76,8 @@ std::string_view withoutOwner(std::string_view name) {
 /// Builds the list of tensors.
 class Builder {
 public:
-    Builder(const HfConfig& config, const std::vector<StoredTensor>& stored) : config_(config) {
+    Builder(const HfConfig& config, const std::vector<StoredTensor>& stored, Checkpoint::Form form)
+        : config_(config), converted_(form == Checkpoint::Form::Converted) {
         for (const StoredTensor& tensor : stored)
             if (!byName_.emplace(tensor.name, &tensor).second)
                 throw Error("The tensor " + printable(tensor.name) + " is in two files of the model.");
@@ -109,8 +110,11 @@ private:
     std::vector<HfRows> halfRows(const HfSource&, bool upper) const;
     std::vector<HfRows> rowsOf(HfForm, const HfSource&, const std::string& name) const;
     HfValue valueOf(const std::string& name, HfForm) const;
+    void place(TensorEntry&, std::vector<HfRows>, HfForm) const;
+    std::vector<int64_t> convertedOrder(const std::string& name, int64_t rows) const;
 
     const HfConfig& config_;
+    bool converted_;
     std::unordered_map<std::string_view, const StoredTensor*> byName_;
     std::map<std::string, Stack> stacks_;
     int64_t nLayers_ = 0;
@@ -233,9 +237,11 @@ void Builder::addStacks() {
 }
 
 void Builder::addRopeFactors() {
-    for (const auto& [key, name] : {std::pair{"short_factor", "rope_factors_short.weight"},
-                                    std::pair{"long_factor", "rope_factors_long.weight"}}) {
-        const std::vector<float> factors = ropeFactorsOf(config_, key);
+    const std::pair<const char*, std::vector<float>> lists[] = {
+        {"rope_factors_short.weight", ropeFactorsOf(config_, "short_factor")},
+        {"rope_factors_long.weight", ropeFactorsOf(config_, "long_factor")},
+        {"rope_freqs.weight", converted_ ? llama3FactorsOf(config_) : std::vector<float>()}};
+    for (const auto& [name, factors] : lists) {
         if (factors.empty())
             continue;
         TensorEntry entry;
@@ -361,6 +367,54 @@ HfValue Builder::valueOf(const std::string& name, HfForm form) const {
     return norm && config_.family().onePlusNorms ? HfValue::PlusOne : HfValue::AsItIs;
 }
 
+/// The rows of a GGUF, by the numbers they have in the folder; empty: they lie in the same order.
+std::vector<int64_t> Builder::convertedOrder(const std::string& name, int64_t rows) const {
+    const auto is = [&](std::string_view part) { return name.find(part) != name.npos; };
+    std::vector<int64_t> order;
+    if (config_.family().permuted && (is(".attn_q.") || is(".attn_k."))) {
+        // Halves of a head that rope turns against each other become neighbours.
+        const int64_t dim = rows / (is(".attn_q.") ? config_.heads() : config_.keyHeads());
+        for (int64_t i = 0; dim > 0 && i < rows; ++i)
+            order.push_back(i / dim * dim + i % 2 * (dim / 2) + i % dim / 2);
+    } else if (config_.family().tiledHeads && (is(".ssm_") || is(".attn_gate.") || is(".attn_qkv."))) {
+        const int64_t keys = config_.require("linear_num_key_heads", 1, 65536);
+        const int64_t heads = config_.require("linear_num_value_heads", 1, 65536), group = heads / keys;
+        const int64_t before =
+            is(".ssm_conv1d.") || is(".attn_qkv.") ? 2 * keys * config_.require("linear_key_head_dim", 1, 65536) : 0;
+        const int64_t each = (rows - before) / heads;
+        if (is(".ssm_norm.") || group < 1 || each < 1 || before + each * heads != rows)
+            return order;
+        for (int64_t i = 0; i < before; ++i)
+            order.push_back(i);
+        for (int64_t h = 0; h < heads; ++h)
+            for (int64_t i = 0; i < each; ++i)
+                order.push_back(before + (h % keys * group + h / keys) * each + i);
+    }
+    return order;
+}
+
+/// Places rows, in the order of a GGUF where that is asked for.
+void Builder::place(TensorEntry& entry, std::vector<HfRows> rows, HfForm form) const {
+    const HfValue value = valueOf(entry.name, form);
+    std::vector<HfRows> single; // row by row
+    if (converted_)
+        for (const HfRows& r : rows)
+            for (int64_t i = 0; i < r.count; ++i)
+                single.push_back({r.source, r.matrix, r.first + i, 1});
+    const bool columns = entry.name.find(".ssm_out.") != std::string::npos;
+    const std::vector<int64_t> order =
+        converted_ ? convertedOrder(entry.name, columns ? rows[0].source.cols : static_cast<int64_t>(single.size()))
+                   : std::vector<int64_t>();
+    if (order.empty())
+        return placeRows(entry, std::move(rows), value);
+    if (columns)
+        return placeColumns(entry, rows[0].source, order);
+    std::vector<HfRows> ordered;
+    for (const int64_t i : order)
+        ordered.push_back(single[static_cast<size_t>(i)]);
+    placeRows(entry, std::move(ordered), value);
+}
+
 void Builder::fill(TensorEntry& entry, HfForm form, const StoredTensor& stored) const {
     std::vector<int64_t> dims = reversed(stored.shape);
     const size_t n = stored.shape.size();
@@ -372,12 +426,19 @@ void Builder::fill(TensorEntry& entry, HfForm form, const StoredTensor& stored) 
     case HfForm::AsItIs:
     case HfForm::NegatedExp:
         setDims(entry, dims);
-        return placeRows(entry, allRows(source), valueOf(entry.name, form));
+        return place(entry, allRows(converted_ ? sourceOf(stored, true) : source), form);
     case HfForm::Squeezed:
         if (n != 3 || stored.shape[1] != 1)
             badShape(stored.name, "channels x 1 x kernel is needed");
         setDims(entry, {dims[0], dims[2]});
-        return placeRows(entry, allRows(source));
+        return place(entry,
+                     allRows(sourceOf({.name = stored.name,
+                                       .type = stored.type,
+                                       .shape = {stored.shape[0], stored.shape[2]},
+                                       .file = stored.file,
+                                       .offset = stored.offset,
+                                       .bytes = stored.bytes})),
+                     form);
     case HfForm::Transposed:
     case HfForm::TransposedEven:
     case HfForm::TransposedOdd: {
@@ -425,7 +486,7 @@ void Builder::fill(TensorEntry& entry, HfForm form, const StoredTensor& stored) 
         for (const HfRows& r : rows)
             count += r.count;
         setDims(entry, n == 1 ? std::vector<int64_t>{count} : std::vector<int64_t>{columns.cols, count});
-        return placeRows(entry, rows);
+        return place(entry, rows, form);
     }
     }
 }
@@ -445,8 +506,9 @@ void Builder::fillMxfp4(TensorEntry& entry, HfForm form, const StoredTensor& sto
 
 } // namespace
 
-std::vector<TensorEntry> tensorsOf(const HfConfig& config, const std::vector<StoredTensor>& stored) {
-    Builder builder(config, stored);
+std::vector<TensorEntry> tensorsOf(const HfConfig& config, const std::vector<StoredTensor>& stored,
+                                   Checkpoint::Form form) {
+    Builder builder(config, stored, form);
     for (const StoredTensor& tensor : stored)
         builder.add(tensor);
     builder.addStacks();

@@ -20,10 +20,19 @@ using TemplateValue = jinja::Value;
 
 constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer"};
 
-std::string specialText(const Metadata& m, const char* key) {
+/// A token's text by the key of its id; a folder has the text itself, under `textKey`.
+std::string specialText(const Metadata& m, const char* key, const char* textKey) {
     const auto* tokens = m.texts("tokenizer.ggml.tokens");
     const int64_t id = m.integer(key, -1);
-    return tokens && id >= 0 && id < static_cast<int64_t>(tokens->size()) ? (*tokens)[id] : std::string();
+    return tokens && id >= 0 && id < static_cast<int64_t>(tokens->size()) ? (*tokens)[id] : m.text(textKey, "");
+}
+
+std::string bosText(const Metadata& m) {
+    return specialText(m, "tokenizer.ggml.bos_token_id", "tokenizer.bos_token");
+}
+
+std::string eosText(const Metadata& m) {
+    return specialText(m, "tokenizer.ggml.eos_token_id", "tokenizer.eos_token");
 }
 
 TemplateValue tagged(Run& run, std::string_view text, bool untrusted) {
@@ -188,13 +197,11 @@ std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m) {
     std::string source = m.text("tokenizer.chat_template", "");
     if (source.empty())
         return ofFamily(m);
-    return fromSource(std::move(source), specialText(m, "tokenizer.ggml.bos_token_id"),
-                      specialText(m, "tokenizer.ggml.eos_token_id"));
+    return fromSource(std::move(source), bosText(m), eosText(m));
 }
 
 std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m) {
-    return fromSource(std::string(chatFamilyOf(m).source), specialText(m, "tokenizer.ggml.bos_token_id"),
-                      specialText(m, "tokenizer.ggml.eos_token_id"));
+    return fromSource(std::string(chatFamilyOf(m).source), bosText(m), eosText(m));
 }
 
 std::unique_ptr<ChatTemplate> ChatTemplate::fromSource(std::string source, std::string bos, std::string eos) {

@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 #include "engine/gguf.h"
+#include "engine/hf/folder.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +13,8 @@
 namespace hearth::engine {
 
 namespace {
+
+constexpr uint64_t kDerivedAlignment = 64;
 
 struct TypeName {
     uint32_t ggmlId;
@@ -94,6 +97,14 @@ Value guessedValue(const std::string& text) {
     return text;
 }
 
+uint64_t alignedSize(const TensorEntry& tensor) {
+    return (tensor.bytes + kDerivedAlignment - 1) / kDerivedAlignment * kDerivedAlignment;
+}
+
+bool isToDerive(const TensorEntry& tensor, Checkpoint::Parts parts) {
+    return tensor.derivation || (parts == Checkpoint::Parts::Gather && !tensor.parts.empty());
+}
+
 /// Part `number` of a split checkpoint, checked to be what its name says.
 void checkSplit(const Metadata& metadata, const std::string& path, int number, int count) {
     const int64_t no = metadata.integer("split.no", -1);
@@ -107,6 +118,8 @@ void checkSplit(const Metadata& metadata, const std::string& path, int number, i
 } // namespace
 
 std::string TensorEntry::typeName() const {
+    if (!foreignType.empty())
+        return printable(foreignType) + (type ? " as " + std::string(type->name) : "");
     if (type)
         return std::string(type->name);
     for (const TypeName& foreign : kForeignTypes)
@@ -133,9 +146,13 @@ void setFromText(Metadata& metadata, const std::string& key, const std::string& 
                         *now));
 }
 
-void Checkpoint::add(GgufPart part, int file) {
-    for (TensorEntry& tensor : part.tensors) {
-        tensor.file = file;
+void Checkpoint::addFile(std::unique_ptr<MappedFile> file) {
+    memories_.push_back(file->bytes());
+    files_.push_back(std::move(file));
+}
+
+void Checkpoint::add(std::vector<TensorEntry> tensors) {
+    for (TensorEntry& tensor : tensors) {
         if (!byName_.emplace(tensor.name, tensors_.size()).second)
             throw Error("The tensor " + printable(tensor.name) + " is in two parts of the model.");
         tensors_.push_back(std::move(tensor));
@@ -151,11 +168,35 @@ Checkpoint Checkpoint::fromPart(GgufPart part) {
     Checkpoint checkpoint;
     checkpoint.format_ = "GGUF v" + std::to_string(part.version);
     checkpoint.metadata_ = std::move(part.metadata);
-    checkpoint.add(std::move(part), 0);
+    checkpoint.add(std::move(part.tensors));
     return checkpoint;
 }
 
-Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides) {
+Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides,
+                            Form form) {
+    const std::string folder = hfFolderOf(path);
+    Checkpoint checkpoint = folder.empty() ? openGguf(path) : openFolder(folder, form);
+    checkpoint.apply(overrides);
+    return checkpoint;
+}
+
+Checkpoint Checkpoint::openFolder(const std::string& path, Form form) {
+    HfFolder folder = readHfFolder(path, form);
+    Checkpoint checkpoint;
+    for (auto& file : folder.files)
+        checkpoint.addFile(std::move(file));
+    checkpoint.folder_ = path;
+    checkpoint.metadata_ = std::move(folder.metadata);
+    const size_t n = checkpoint.files_.size();
+    checkpoint.format_ = "safetensors, " + std::to_string(n) + (n == 1 ? " file" : " files");
+    checkpoint.add(std::move(folder.tensors));
+    checkpoint.deriveIf([](const TensorEntry& t) { return t.derivation && !t.derivation->readsFiles; }, {});
+    if (checkpoint.changed())
+        throw Error("The files of " + printable(path, 400) + " changed while they were read.");
+    return checkpoint;
+}
+
+Checkpoint Checkpoint::openGguf(const std::string& path) {
     const auto parse = [](const MappedFile& file) {
         GgufPart part = parseGguf(file.bytes(), file.path());
         if (file.truncated())
@@ -177,19 +218,20 @@ Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<s
     if (nParts > 1)
         checkSplit(part.metadata, first, 1, nParts);
     Checkpoint checkpoint = fromPart(std::move(part));
-    checkpoint.files_.push_back(std::move(file));
+    checkpoint.addFile(std::move(file));
     for (int number = 2; number <= nParts; ++number) {
         auto next = std::make_unique<MappedFile>(splitPath(split, number));
         GgufPart nextPart = parse(*next);
         checkSplit(nextPart.metadata, next->path(), number, nParts);
-        checkpoint.add(std::move(nextPart), number - 1);
-        checkpoint.files_.push_back(std::move(next));
+        for (TensorEntry& tensor : nextPart.tensors)
+            tensor.file = number - 1;
+        checkpoint.add(std::move(nextPart.tensors));
+        checkpoint.addFile(std::move(next));
     }
     const int64_t nTensors = checkpoint.metadata_.integer("split.tensors.count", -1);
     if (nParts > 1 && nTensors >= 0 && nTensors != static_cast<int64_t>(checkpoint.tensors_.size()))
         throw Error("The parts of " + printable(first, 400) + " hold " + std::to_string(checkpoint.tensors_.size()) +
                     " tensors together, but should hold " + std::to_string(nTensors) + ".");
-    checkpoint.apply(overrides);
     return checkpoint;
 }
 
@@ -199,9 +241,70 @@ const TensorEntry* Checkpoint::find(std::string_view name) const {
 }
 
 std::span<const std::byte> Checkpoint::bytes(const TensorEntry& tensor) const {
-    if (static_cast<size_t>(tensor.file) >= files_.size())
+    const auto memory = static_cast<size_t>(tensor.file);
+    if (memory >= memories_.size() || tensor.derivation || !tensor.parts.empty())
         return {};
-    return files_[static_cast<size_t>(tensor.file)]->bytes().subspan(tensor.offset, tensor.bytes);
+    return memories_[memory].subspan(tensor.offset, tensor.bytes);
+}
+
+void Checkpoint::read(const TensorEntry& tensor, std::span<std::byte> out) const {
+    if (tensor.derivation) {
+        tensor.derivation->compute(Memories(memories_).first(files_.size()), out);
+        return;
+    }
+    const auto copy = [&](BytePlace place, size_t at, size_t n) {
+        const auto from = memories_[static_cast<size_t>(place.file)].subspan(place.offset, n);
+        std::copy(from.begin(), from.end(), out.begin() + static_cast<ptrdiff_t>(at));
+    };
+    if (tensor.parts.empty())
+        copy({tensor.file, tensor.offset}, 0, tensor.bytes);
+    const size_t each = tensor.parts.empty() ? 0 : tensor.bytes / tensor.parts.size();
+    for (size_t i = 0; i < tensor.parts.size(); ++i)
+        copy(tensor.parts[i], i * each, each);
+}
+
+uint64_t Checkpoint::derivedBytes(Parts parts) const {
+    uint64_t sum = 0;
+    for (const TensorEntry& tensor : tensors_)
+        if (isToDerive(tensor, parts))
+            sum += alignedSize(tensor);
+    return sum;
+}
+
+bool Checkpoint::derive(const std::function<bool(double)>& progress, Parts parts) {
+    return deriveIf([parts](const TensorEntry& tensor) { return isToDerive(tensor, parts); }, progress);
+}
+
+bool Checkpoint::deriveIf(const std::function<bool(const TensorEntry&)>& which,
+                          const std::function<bool(double)>& progress) {
+    std::vector<TensorEntry*> chosen;
+    uint64_t total = 0, used = 0;
+    for (TensorEntry& tensor : tensors_)
+        if (which(tensor)) {
+            chosen.push_back(&tensor);
+            total += alignedSize(tensor);
+        }
+    if (total == 0)
+        return true;
+    // Operator new aligns to 16 bytes, which suffices; lines of the cache are kept apart by the offsets.
+    auto bytes = std::make_unique_for_overwrite<std::byte[]>(total);
+    for (const TensorEntry* tensor : chosen) {
+        if (progress && !progress(static_cast<double>(used) / static_cast<double>(total)))
+            return false;
+        read(*tensor, {bytes.get() + used, tensor->bytes});
+        used += alignedSize(*tensor);
+    }
+    uint64_t offset = 0;
+    for (TensorEntry* tensor : chosen) {
+        tensor->file = static_cast<int>(memories_.size());
+        tensor->offset = offset;
+        tensor->derivation.reset();
+        tensor->parts.clear();
+        offset += alignedSize(*tensor);
+    }
+    memories_.emplace_back(bytes.get(), total);
+    owned_.push_back(std::move(bytes));
+    return true;
 }
 
 uint64_t Checkpoint::fileBytes() const {
@@ -221,9 +324,7 @@ bool Checkpoint::prefault(const std::function<bool(double)>& progress) const {
     double total = 0, done = 0;
     for (const TensorEntry& tensor : tensors_)
         total += static_cast<double>(tensor.bytes);
-    // Tensor by tensor: what else a file holds (or pretends to hold, when it is sparse) is never touched.
-    for (const TensorEntry& tensor : tensors_) {
-        const std::span<const std::byte> data = bytes(tensor);
+    const auto touch = [&](std::span<const std::byte> data) {
         for (size_t begin = 0; begin < data.size(); begin += kStep) {
             const size_t end = std::min(data.size(), begin + kStep);
             for (size_t i = begin; i < end; i += kPage)
@@ -232,6 +333,16 @@ bool Checkpoint::prefault(const std::function<bool(double)>& progress) const {
             if (progress && !progress(done / total))
                 return false;
         }
+        return true;
+    };
+    // Tensor by tensor: what else a file holds (or pretends to hold, when it is sparse) is never touched.
+    for (const TensorEntry& tensor : tensors_) {
+        if (!touch(bytes(tensor)))
+            return false;
+        for (const BytePlace& place : tensor.parts)
+            if (!touch(memories_[static_cast<size_t>(place.file)].subspan(place.offset,
+                                                                          tensor.bytes / tensor.parts.size())))
+                return false;
     }
     return true;
 }

@@ -16,6 +16,21 @@
 
 namespace hearth::engine {
 
+/// Where bytes lie.
+struct BytePlace {
+    int file = 0;        // index into Checkpoint::memories
+    uint64_t offset = 0; // bytes from its start
+};
+
+using Memories = std::span<const std::span<const std::byte>>;
+
+/// How a tensor that no file holds as it is needed is made.
+struct Derivation {
+    /// `files` are the checkpoint's first memories.
+    std::function<void(Memories files, std::span<std::byte> out)> compute;
+    bool readsFiles = true; // false: made when the checkpoint is opened
+};
+
 /// One named tensor of a checkpoint: where its bytes lie, checked against the file.
 struct TensorEntry {
     std::string name;
@@ -23,9 +38,15 @@ struct TensorEntry {
     uint32_t ggmlId = 0;                      // the type as the file numbers it
     int nDims = 1;
     std::array<int64_t, 4> dims = {1, 1, 1, 1}; // innermost first, as GGUF has them
-    int file = 0;                               // index into Checkpoint::files
-    uint64_t offset = 0;                        // bytes from the start of the file
+    int file = 0;                               // index into Checkpoint::memories
+    uint64_t offset = 0;                        // bytes from its start
     uint64_t bytes = 0;                         // 0 where the type is unknown
+    /// Equal parts that do not lie one behind the other, such as the matrices of experts; file and offset then mean
+    /// nothing.
+    std::vector<BytePlace> parts;
+    /// Not null: neither offset nor parts mean anything before Checkpoint::derive.
+    std::shared_ptr<const Derivation> derivation;
+    std::string foreignType; // as a folder names it, where it is read as another type or cannot be read
 
     int64_t cols() const { return dims[0]; }
 
@@ -37,13 +58,18 @@ struct TensorEntry {
 
 struct GgufPart;
 
-/// What a GGUF file (single or split) gives, whatever its form: metadata and named tensor views over mapped files.
-/// Immutable after construction; any thread.
+/// What a GGUF file (single or split) or a Hugging Face folder gives, whatever its form: metadata under the names GGUF
+/// uses and named tensor views over mapped files. Immutable after construction but for derive(); any thread.
 class Checkpoint {
 public:
-    /// Overrides are applied to the metadata before anything else reads it. Throws Error.
-    static Checkpoint open(const std::string& path,
-                           std::span<const std::pair<std::string, std::string>> overrides = {});
+    /// What a folder gives: AsItLies, tensors are views of its files wherever they can be, and keys say in which order
+    /// their rows lie; Converted, all is as a GGUF of the same model has it, its tokenizer too.
+    enum class Form : uint8_t { AsItLies, Converted };
+
+    /// A file, a folder, or a file of a folder. Overrides are applied to the metadata before anything else reads it.
+    /// Throws Error.
+    static Checkpoint open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides = {},
+                           Form = Form::AsItLies);
     /// Header only, no bytes of tensors behind it.
     static Checkpoint fromPart(GgufPart);
 
@@ -53,13 +79,33 @@ public:
 
     const TensorEntry* find(std::string_view name) const; // null: absent
 
+    /// Empty for a tensor in parts, and for one to derive before derive().
     std::span<const std::byte> bytes(const TensorEntry&) const;
+
+    /// Writes a tensor's bytes into `out`, which has as many: copied, gathered or computed.
+    void read(const TensorEntry&, std::span<std::byte> out) const;
+
+    /// What tensors lie in: the mapped files first, then memory of the checkpoint's own.
+    Memories memories() const { return memories_; }
+
+    enum class Parts : uint8_t { Keep, Gather };
+
+    /// Bytes that derive() will take.
+    uint64_t derivedBytes(Parts = Parts::Gather) const;
+
+    /// Computes what no file holds as it is needed, and puts the parts of a tensor one behind the other where `Gather`
+    /// asks for it, in memory of its own. `progress` (0 to 1) returns false to stop: then false, and nothing is
+    /// changed.
+    bool derive(const std::function<bool(double)>& progress = {}, Parts = Parts::Gather);
 
     const std::vector<std::unique_ptr<MappedFile>>& files() const { return files_; }
 
     uint64_t fileBytes() const; // all parts together
 
-    std::string_view format() const { return format_; } // "GGUF v3"
+    std::string_view format() const { return format_; } // "GGUF v3", "safetensors, 4 files"
+
+    /// Of a Hugging Face folder: its path. Empty: a GGUF.
+    const std::string& folder() const { return folder_; }
 
     /// A file was cut short since it was mapped: what was computed from it is worthless.
     bool changed() const;
@@ -68,14 +114,21 @@ public:
     bool prefault(const std::function<bool(double)>& progress) const;
 
 private:
-    void add(GgufPart, int file);
+    static Checkpoint openFolder(const std::string& path, Form);
+    static Checkpoint openGguf(const std::string& path);
+    void addFile(std::unique_ptr<MappedFile>);
+    void add(std::vector<TensorEntry>);
+    bool deriveIf(const std::function<bool(const TensorEntry&)>& which, const std::function<bool(double)>& progress);
     void apply(std::span<const std::pair<std::string, std::string>> overrides);
 
     Metadata metadata_;
     std::vector<TensorEntry> tensors_;
     std::unordered_map<std::string, size_t> byName_;
     std::vector<std::unique_ptr<MappedFile>> files_;
+    std::vector<std::unique_ptr<std::byte[]>> owned_;
+    std::vector<std::span<const std::byte>> memories_;
     std::string format_;
+    std::string folder_;
 };
 
 /// Sets a metadata value from text, as `--set key=value` does: in the type that the key has already, else as the text

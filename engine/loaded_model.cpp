@@ -40,21 +40,72 @@ SamplerSettings recommendedSampling(const Metadata& metadata) {
     return s.validated();
 }
 
+void addNotice(std::string& notice, const std::string& sentence) {
+    notice += (notice.empty() ? "" : " ") + sentence;
+}
+
 /// A template that cannot be read must not keep its model from running: messages then go in the family's form.
 std::unique_ptr<const ChatTemplate> readTemplate(const Metadata& metadata, std::string& notice) {
     try {
         return ChatTemplate::fromMetadata(metadata);
     } catch (const Error& error) {
-        notice = std::string("The chat template of this file cannot be used, so messages are given to the model in "
-                             "the usual form of its family: ") +
-                 error.what();
+        addNotice(notice,
+                  std::string("The chat template of this file cannot be used, so messages are given to the model in "
+                              "the usual form of its family: ") +
+                      error.what());
         return ChatTemplate::ofFamily(metadata);
     }
 }
 
-std::shared_ptr<const ModelText> readText(const Metadata& metadata, int contextTokens, std::string& notice) {
+/// Stands where a model's tokenizer cannot be read: the ids that end a turn are known, texts are not.
+class NoTokenizer final : public Tokenizer {
+public:
+    NoTokenizer(const Metadata& m, std::string why) : why_(std::move(why)) {
+        bos_ = static_cast<TokenId>(m.integer("tokenizer.ggml.bos_token_id", -1));
+        eos_ = static_cast<TokenId>(m.integer("tokenizer.ggml.eos_token_id", -1));
+        for (const int64_t id : m.integers("tokenizer.ggml.eos_token_ids"))
+            stopIds_.push_back(static_cast<TokenId>(id));
+        if (stopIds_.empty() && eos_ >= 0)
+            stopIds_.push_back(eos_);
+        std::sort(stopIds_.begin(), stopIds_.end());
+    }
+
+    void appendBytes(TokenId, std::string&, bool) const override {}
+
+    int size() const override { return 0; }
+
+    TokenKind kind(TokenId) const override { return TokenKind::Normal; }
+
+    std::string_view tokenText(TokenId) const override { return {}; }
+
+    TokenId find(std::string_view) const override { return -1; }
+
+protected:
+    void encodeInto(std::string_view, std::span<const TaggedText::Range>, Untrusted,
+                    std::vector<TokenId>&) const override {
+        throw Error("This model can be given no text: " + why_);
+    }
+
+private:
+    std::string why_;
+};
+
+/// A folder whose tokenizer cannot be read still runs on token ids.
+std::unique_ptr<const Tokenizer> readTokenizer(const Checkpoint& checkpoint, std::string& notice) {
+    try {
+        return Tokenizer::fromCheckpoint(checkpoint);
+    } catch (const Error& error) {
+        if (checkpoint.folder().empty())
+            throw;
+        addNotice(notice, std::string("This model takes and gives numbers of tokens only, no text: ") + error.what());
+        return std::make_unique<NoTokenizer>(checkpoint.metadata(), error.what());
+    }
+}
+
+std::shared_ptr<const ModelText> readText(const Checkpoint& checkpoint, int contextTokens, std::string& notice) {
+    const Metadata& metadata = checkpoint.metadata();
     auto text = std::make_shared<ModelText>();
-    text->tokenizer = Tokenizer::fromMetadata(metadata);
+    text->tokenizer = readTokenizer(checkpoint, notice);
     text->chatTemplate = readTemplate(metadata, notice);
     text->defaultSampling = recommendedSampling(metadata);
     text->contextTokens = contextTokens;
@@ -118,8 +169,11 @@ std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const 
         throw Error(doesNotFit(placement, model->info_.name, input.contextTokens));
     if (!goOn(0.05))
         return nullptr;
-    model->text_ = readText(model->checkpoint_.metadata(), input.contextTokens, model->info_.notice);
-    if (!goOn(0.1) || !model->checkpoint_.prefault([&](double done) { return goOn(0.1 + 0.85 * done); }))
+    model->text_ = readText(model->checkpoint_, input.contextTokens, model->info_.notice);
+    constexpr auto kParts = Checkpoint::Parts::Keep;                              // each expert is read where it lies
+    const double derived = model->checkpoint_.derivedBytes(kParts) > 0 ? 0.4 : 0; // part of the time
+    if (!goOn(0.1) || !model->checkpoint_.derive([&](double done) { return goOn(0.1 + derived * done); }, kParts) ||
+        !model->checkpoint_.prefault([&](double done) { return goOn(0.1 + derived + (0.85 - derived) * done); }))
         return nullptr;
     model->weights_ = bindWeights(model->checkpoint_, model->config_, options.numerics, backend, model->memories_);
     if (model->config_.causal)

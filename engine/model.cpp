@@ -103,8 +103,8 @@ class Binder {
 public:
     Binder(const Checkpoint& checkpoint, kernels::Backend& backend, std::vector<kernels::MemoryId>& memories)
         : checkpoint_(checkpoint), backend_(backend), memories_(memories) {
-        for (const auto& file : checkpoint.files()) {
-            files_.push_back(backend.adopt(file->bytes().data(), file->bytes().size()));
+        for (const std::span<const std::byte> memory : checkpoint.memories()) {
+            files_.push_back(backend.adopt(memory.data(), memory.size()));
             memories_.push_back(files_.back());
         }
     }
@@ -114,6 +114,10 @@ public:
         if (!tensor)
             return;
         const bool vector = binding.kind == Binding::Kind::Vector;
+        if (!tensor->parts.empty()) {
+            *binding.slot = inPart(*tensor, binding);
+            return;
+        }
         const int64_t rows = vector ? 1 : tensor->rows(), cols = vector ? binding.spec.cols : tensor->cols();
         kernels::Tensor all = {.memory = files_[static_cast<size_t>(tensor->file)],
                                .type = tensor->type->type,
@@ -144,6 +148,23 @@ public:
     }
 
 private:
+    /// Rows of a tensor whose parts, the matrices of experts or heads, lie each in its own place.
+    kernels::Tensor inPart(const TensorEntry& tensor, const Binding& binding) const {
+        const int64_t rows = tensor.rows() / static_cast<int64_t>(tensor.parts.size());
+        const int64_t index = binding.first / rows, first = binding.first % rows;
+        if (binding.kind != Binding::Kind::Matrix || binding.count < 0 || first + binding.count > rows)
+            throw Error("The tensor " + tensor.name + " consists of " + std::to_string(tensor.parts.size()) +
+                        " parts of " + std::to_string(rows) + " rows, which its use does not fit.");
+        const BytePlace place = tensor.parts[static_cast<size_t>(index)];
+        const uint64_t stride = kernels::rowBytes(tensor.type->type, tensor.cols());
+        return {.memory = files_[static_cast<size_t>(place.file)],
+                .type = tensor.type->type,
+                .offset = place.offset + static_cast<uint64_t>(first) * stride,
+                .rows = binding.count,
+                .cols = tensor.cols(),
+                .stride = stride};
+    }
+
     static kernels::Tensor part(kernels::Tensor all, const Binding& binding, bool vector) {
         if (binding.count < 0)
             return all;

@@ -1,6 +1,8 @@
 #include "engine/tokenizer.h"
 
+#include "engine/checkpoint.h"
 #include "engine/error.h"
+#include "engine/tokenizer/tokenizer_json.h"
 #include "engine/tokenizer/vocabulary_tokenizer.h"
 #include "engine/unicode.h"
 
@@ -35,6 +37,20 @@ std::vector<TaggedText::Range> tidy(std::vector<TaggedText::Range> ranges, size_
     return out;
 }
 
+/// A GGUF made of a folder may hold its tokenizer.json, and what stood beside it as keys.
+std::unique_ptr<Tokenizer> tokenizerInside(const Metadata& m) {
+    TokenizerSettings settings;
+    settings.config = {{"add_bos_token", m.boolean("tokenizer.ggml.add_bos_token", false)}};
+    for (const char* name : {"bos_token", "eos_token"})
+        if (const std::string text = m.text(std::string("tokenizer.") + name, ""); !text.empty())
+            settings.config[name] = text;
+    std::vector<int64_t> stops = m.integers("tokenizer.ggml.eos_token_ids");
+    if (stops.empty())
+        stops = m.integers("tokenizer.ggml.eos_token_id");
+    settings.generation = {{"eos_token_id", stops}};
+    return tokenizerFromJson(m.text("tokenizer.huggingface.json", ""), settings, "tokenizer.huggingface.json");
+}
+
 } // namespace
 
 std::unique_ptr<Tokenizer> Tokenizer::fromMetadata(const Metadata& m) {
@@ -42,10 +58,16 @@ std::unique_ptr<Tokenizer> Tokenizer::fromMetadata(const Metadata& m) {
     for (const TokenizerKind& kind : kTokenizerKinds)
         if (kind.model == model)
             return kind.make(m);
+    if (model.empty() && m.contains("tokenizer.huggingface.json"))
+        return tokenizerInside(m);
     if (model.empty())
         throw Error("The file has no tokenizer: tokenizer.ggml.model is missing.");
     throw Error("The model needs a tokenizer that this version does not know: tokenizer.ggml.model is \"" +
                 printable(model) + "\".");
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::fromCheckpoint(const Checkpoint& checkpoint) {
+    return checkpoint.folder().empty() ? fromMetadata(checkpoint.metadata()) : fromFolder(checkpoint.folder());
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text) const {

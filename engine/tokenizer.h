@@ -11,6 +11,8 @@
 
 namespace hearth::engine {
 
+class Checkpoint;
+
 using TokenId = int32_t;
 
 /// A text with its provenance: bytes in `untrusted` ranges came from a user, a document or a tool, and can never form
@@ -34,6 +36,8 @@ public:
     /// From a `tokenizer.json`, or a Hugging Face folder that holds one (or a `tokenizer.model`). What lies beside it
     /// is read too: tokenizer_config.json, generation_config.json. Throws Error that names the file and the place.
     static std::unique_ptr<Tokenizer> fromFolder(const std::string& folderOrFile);
+    /// Of either form of a model.
+    static std::unique_ptr<Tokenizer> fromCheckpoint(const Checkpoint&);
     virtual ~Tokenizer() = default;
 
     /// Plain text: no control token is formed, nothing is added. User-defined tokens (runs of blanks, HTML tags) are

@@ -40,7 +40,7 @@ std::optional<std::tm> nowArgument(const Arguments& a) {
 std::unique_ptr<engine::Tokenizer> openTokenizer(const Arguments& a) {
     if (a.has("--model") == a.has("--tokenizer"))
         throw UsageError("Either --model or --tokenizer is needed.");
-    return a.has("--model") ? engine::Tokenizer::fromMetadata(openModel(a).metadata())
+    return a.has("--model") ? engine::Tokenizer::fromCheckpoint(openModel(a))
                             : engine::Tokenizer::fromFolder(a.text("--tokenizer"));
 }
 

@@ -13,12 +13,14 @@ ModelConfig llamaConfig(const FamilyFile& file) {
     return c;
 }
 
-/// SmolLM3: every fourth layer turns nothing.
+/// SmolLM3: every fourth layer turns nothing, or those that a folder names.
 ModelConfig smollm3Config(const FamilyFile& file) {
     ModelConfig c = llamaConfig(file);
     const int interval = file.optional("attention.no_rope_interval", 1, 512, 4);
+    const Value* which = file.checkpoint().metadata().find(file.name("attention.rope_layers"));
+    const auto* turned = which ? std::get_if<std::vector<bool>>(which) : nullptr;
     for (size_t i = 0; i < c.layers.size(); ++i)
-        if ((i + 1) % static_cast<size_t>(interval) == 0)
+        if (turned && i < turned->size() ? !(*turned)[i] : (i + 1) % static_cast<size_t>(interval) == 0)
             c.layers[i].rope = -1;
     return c;
 }

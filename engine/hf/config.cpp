@@ -411,7 +411,10 @@ void finishLfm2(const HfConfig& config, Writer& out) {
         return;
     // The makers' code: two thirds, times a multiplier, rounded up to a multiple.
     const int64_t width = config.require("block_ff_dim|intermediate_size", 1, 1 << 24) * 2 / 3;
-    const auto wanted = static_cast<int64_t>(static_cast<double>(width) * config.number("block_ffn_dim_multiplier", 1));
+    const double multiplier = config.number("block_ffn_dim_multiplier", 1);
+    if (!(multiplier > 0 && multiplier <= 64))
+        throw Error("The key block_ffn_dim_multiplier of config.json makes no sense.");
+    const auto wanted = static_cast<int64_t>(static_cast<double>(width) * multiplier);
     const int64_t multiple = config.require("block_multiple_of", 1, 1 << 24);
     out.set("feed_forward_length", (wanted + multiple - 1) / multiple * multiple);
 }
@@ -555,11 +558,13 @@ std::vector<float> llama3FactorsOf(const HfConfig& config) {
     if (scalingKind(rope) != "llama3")
         return {};
     const double theta = valueOr(rope, "rope_theta", config.number("rope_theta", 10000));
+    const double original = valueOr(rope, "original_max_position_embeddings", 8192);
+    if (!(original >= 1 && original <= 1 << 27))
+        throw Error("The key original_max_position_embeddings of config.json makes no sense.");
     return llama3RopeFactors(config.headDim(), static_cast<float>(theta),
                              static_cast<float>(valueOr(rope, "factor", 1)),
                              static_cast<float>(valueOr(rope, "low_freq_factor", 1)),
-                             static_cast<float>(valueOr(rope, "high_freq_factor", 4)),
-                             static_cast<int>(valueOr(rope, "original_max_position_embeddings", 8192)));
+                             static_cast<float>(valueOr(rope, "high_freq_factor", 4)), static_cast<int>(original));
 }
 
 } // namespace hearth::engine

@@ -188,6 +188,8 @@ void placeFloats(TensorEntry& entry, const std::vector<float>& values) {
 
 void placeTransposed(TensorEntry& entry, std::vector<HfRows> blocks, int64_t first, int64_t step) {
     const HfSource& source = blocks.front().source;
+    if (!source.readable())
+        return setUnreadable(entry, source);
     const kernels::QuantType& type = source.fp8() ? f32() : *source.type;
     const int64_t columns = (source.cols - first + step - 1) / step;
     setType(entry, type);

@@ -390,7 +390,8 @@ CharsMap::CharsMap(std::string_view blob) {
     if (blob.size() < sizeof bytes || bytes % 4 != 0 || bytes > blob.size() - sizeof bytes)
         throw Error("The tokenizer's precompiled_charsmap says that its table is longer than it is.");
     units_.resize(bytes / 4);
-    std::memcpy(units_.data(), blob.data() + sizeof bytes, bytes);
+    if (bytes > 0)
+        std::memcpy(units_.data(), blob.data() + sizeof bytes, bytes);
     replacements_ = blob.substr(sizeof bytes + bytes);
 }
 

@@ -27,11 +27,11 @@ std::string specialText(const Metadata& m, const char* key, const char* textKey)
     return tokens && id >= 0 && id < static_cast<int64_t>(tokens->size()) ? (*tokens)[id] : m.text(textKey, "");
 }
 
-std::string bosText(const Metadata& m) {
+std::string bosTextOf(const Metadata& m) {
     return specialText(m, "tokenizer.ggml.bos_token_id", "tokenizer.bos_token");
 }
 
-std::string eosText(const Metadata& m) {
+std::string eosTextOf(const Metadata& m) {
     return specialText(m, "tokenizer.ggml.eos_token_id", "tokenizer.eos_token");
 }
 
@@ -197,11 +197,11 @@ std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m) {
     std::string source = m.text("tokenizer.chat_template", "");
     if (source.empty())
         return ofFamily(m);
-    return fromSource(std::move(source), bosText(m), eosText(m));
+    return fromSource(std::move(source), bosTextOf(m), eosTextOf(m));
 }
 
 std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m) {
-    return fromSource(std::string(chatFamilyOf(m).source), bosText(m), eosText(m));
+    return fromSource(std::string(chatFamilyOf(m).source), bosTextOf(m), eosTextOf(m));
 }
 
 std::unique_ptr<ChatTemplate> ChatTemplate::fromSource(std::string source, std::string bos, std::string eos) {

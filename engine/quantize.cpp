@@ -308,7 +308,13 @@ uint64_t numbersOf(const TensorEntry& tensor) {
 /// False: stopped.
 bool writeTensor(GgufWriter& file, const Checkpoint& checkpoint, const TensorEntry& from, const QuantType& to,
                  int threads, Progress& progress) {
-    const std::span<const std::byte> bytes = checkpoint.bytes(from);
+    std::span<const std::byte> bytes = checkpoint.bytes(from);
+    std::vector<std::byte> made; // what no file of a folder holds as it is needed
+    if (from.derivation || !from.parts.empty()) {
+        made.resize(from.bytes);
+        checkpoint.read(from, made);
+        bytes = made;
+    }
     if (bytes.size() != from.bytes)
         throw Error("The bytes of the tensor " + printable(from.name) + " are not there.");
     if (from.type == &to) {

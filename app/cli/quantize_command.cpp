@@ -42,7 +42,8 @@ int runQuantize(const Arguments& a) {
     std::signal(SIGINT, [](int) { interrupted = 1; });
     std::signal(SIGTERM, [](int) { interrupted = 1; });
     const auto begin = std::chrono::steady_clock::now();
-    const engine::Checkpoint checkpoint = engine::Checkpoint::open(modelPath(a.operands()[0]), overrides(a));
+    const engine::Checkpoint checkpoint =
+        engine::Checkpoint::open(modelPath(a.operands()[0]), overrides(a), engine::Checkpoint::Form::Converted);
     const std::string& out = a.operands()[1];
     const engine::QuantizeReport report =
         engine::quantizeTo(out, checkpoint,

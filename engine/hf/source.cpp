@@ -67,6 +67,15 @@ void storeFloat(std::span<std::byte> out, int64_t i, float x) {
     std::memcpy(out.data() + static_cast<size_t>(i) * sizeof x, &x, sizeof x);
 }
 
+/// What needs the tensor names its type.
+void setUnreadable(TensorEntry& entry, const HfSource& source) {
+    entry.type = nullptr;
+    entry.foreignType = source.storedType;
+    entry.file = source.place.file;
+    entry.offset = source.place.offset;
+    entry.bytes = 0;
+}
+
 void setType(TensorEntry& entry, const kernels::QuantType& type) {
     entry.type = &type;
     entry.ggmlId = type.ggmlId;
@@ -123,18 +132,14 @@ void readHfRow(Memories files, const HfSource& source, int64_t matrix, int64_t r
 
 void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value) {
     const HfSource& first = rows.front().source;
+    for (const HfRows& r : rows)
+        if (!r.source.readable())
+            return setUnreadable(entry, r.source);
     const bool computed = value != HfValue::AsItIs || std::any_of(rows.begin(), rows.end(), [&](const HfRows& r) {
                               return r.source.fp8() || r.source.type != first.type;
                           });
     if (!computed) {
         entry.bytes = bytesOf(rows);
-        if (!first.type) { // cannot be read, but is named by what needs it
-            entry.foreignType = first.storedType;
-            entry.file = first.place.file;
-            entry.offset = first.place.offset;
-            entry.bytes = 0;
-            return;
-        }
         setType(entry, *first.type);
         const auto runs = runsOf(rows);
         const auto aligned = static_cast<uint64_t>(first.type->bytes);
@@ -212,6 +217,8 @@ void placeTransposed(TensorEntry& entry, std::vector<HfRows> blocks, int64_t fir
 }
 
 void placeColumns(TensorEntry& entry, const HfSource& source, const std::vector<int64_t>& order) {
+    if (!source.readable())
+        return setUnreadable(entry, source);
     setType(entry, f32());
     entry.bytes = static_cast<uint64_t>(source.matrices * source.rows) * order.size() * sizeof(float);
     setDerivation(entry, [source, order](Memories files, std::span<std::byte> out) {

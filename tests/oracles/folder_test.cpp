@@ -3,6 +3,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/error.h"
+#include "engine/quantize.h"
 #include "tests/oracles/oracle.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +13,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+
+#include <unistd.h>
 
 using namespace hearth::engine;
 using namespace hearth::test;
@@ -271,6 +274,29 @@ TEST(Folders, GiveTheReferenceLogits) {
     }
     EXPECT_GE(run, 1);
     std::printf("%d folders run\n", run);
+}
+
+/// A GGUF written from a folder is the same model, for every program: it has the rows in a GGUF's order.
+TEST(Folders, BecomeGgufFiles) {
+    for (const char* name : {"llama", "qwen3", "deepseek_v3"}) {
+        SCOPED_TRACE(name);
+        const std::string folder = findData(std::string("oracles/") + name + "/hf");
+        if (folder.empty())
+            continue; // in the shared data only
+        const std::string path = testing::TempDir() + "hearth-folder-" + std::to_string(getpid()) + ".gguf";
+        quantizeTo(path, Checkpoint::open(folder, {}, Checkpoint::Form::Converted), {.type = "F32", .threads = 2});
+        const auto engine = std::make_unique<Engine>(EngineOptions{.threads = 2});
+        const std::vector<TokenId> ids = {0, 9, 30, 31, 32, 40, 41, 200};
+        const auto logits = [&](const std::string& model) {
+            return engine->eval(engine->load({.path = model, .numerics = Numerics::Exact}), ids, {});
+        };
+        const std::vector<float> want = logits(folder), got = logits(path);
+        ASSERT_EQ(want.size(), got.size());
+        EXPECT_LE(distance(got.data(), want.data(), want.size()).max, 1e-5);
+        EXPECT_EQ(Tokenizer::fromCheckpoint(Checkpoint::open(path))->encode("Hello, world"),
+                  Tokenizer::fromCheckpoint(Checkpoint::open(folder))->encode("Hello, world"));
+        fs::remove(path);
+    }
 }
 
 } // namespace

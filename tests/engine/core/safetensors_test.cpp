@@ -383,6 +383,10 @@ TEST(HfFolder, ShapesAndTypes) {
     FolderWriter odd;
     odd.tensor("model.layers.0.mlp.up_proj.weight").type = "Q9";
     expectOutcome(outcomeOf(odd), "is stored as Q9");
+    FolderWriter norm; // whose numbers are changed while it is read
+    norm.config["model_type"] = "gemma";
+    norm.tensor("model.norm.weight").type = "I64";
+    expectOutcome(outcomeOf(norm), "is stored as I64");
     FolderWriter scales;
     scales.tensor("model.layers.0.mlp.up_proj.weight").type = "F8_E4M3";
     expectOutcome(outcomeOf(scales), "its scales are missing");

@@ -180,10 +180,13 @@ GgufWriter::GgufWriter(const std::string& path, const Metadata& metadata, std::s
         total_ = aligned(total_ + sizes_.back());
     }
     std::error_code ignored;
+    if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+        failed(path, "something else than a file stands there");
     const auto space = std::filesystem::space(std::filesystem::absolute(path, ignored).parent_path(), ignored);
     if (!ignored && space.available < total_)
         failed(path,
                "it needs " + readableBytes(total_) + ", and " + readableBytes(space.available) + " are free there");
+    ::unlink(temporary_.c_str()); // of a program that had our number and was killed
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file_ < 0)
         failed(path, reason());

@@ -123,8 +123,15 @@ struct LowercaseStep final : Normalizer::Step {
     }
 };
 
+/// BERT's normalizer asks tables of Unicode 8 in the reference: what came later has no category.
+bool isKnownToBert(char32_t c) {
+    UVersionInfo age;
+    u_charAge(static_cast<UChar32>(c), age);
+    return age[0] <= 8;
+}
+
 bool isNonspacingMark(char32_t c) {
-    return u_charType(static_cast<UChar32>(c)) == U_NON_SPACING_MARK;
+    return u_charType(static_cast<UChar32>(c)) == U_NON_SPACING_MARK && isKnownToBert(c);
 }
 
 struct StripAccentsStep final : Normalizer::Step {
@@ -234,7 +241,8 @@ private:
 
     static bool isControl(char32_t c) {
         const auto type = u_charType(static_cast<UChar32>(c));
-        return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_PRIVATE_USE_CHAR || type == U_SURROGATE;
+        return (type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_PRIVATE_USE_CHAR || type == U_SURROGATE) &&
+               isKnownToBert(c);
     }
 
     const Normalizer::Bert options_;
@@ -382,7 +390,8 @@ CharsMap::CharsMap(std::string_view blob) {
     if (blob.size() < sizeof bytes || bytes % 4 != 0 || bytes > blob.size() - sizeof bytes)
         throw Error("The tokenizer's precompiled_charsmap says that its table is longer than it is.");
     units_.resize(bytes / 4);
-    std::memcpy(units_.data(), blob.data() + sizeof bytes, bytes);
+    if (bytes > 0)
+        std::memcpy(units_.data(), blob.data() + sizeof bytes, bytes);
     replacements_ = blob.substr(sizeof bytes + bytes);
 }
 

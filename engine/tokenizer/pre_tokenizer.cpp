@@ -34,6 +34,7 @@ constexpr Pattern kYoutu =
 constexpr Pattern kSentinel = "<sentinel:[0-9]+>";
 constexpr Pattern kImageMark = "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z";
 constexpr Pattern kChameleonBlanks = R"(([\t\n]|    |  ))";
+constexpr Pattern kOneMark = R"([\p{P}!-/:-@\[-`{-~])";
 constexpr Pattern kThousands = R"(\d{1,3}(?=(?:\d{3})*\b))";
 constexpr Pattern kBetweenThousands = R"((?=(\d{3})+(?!\d)))";
 constexpr Pattern kNumbersFromTheEnd = R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N})))";
@@ -71,7 +72,7 @@ constexpr Pattern kRuleYoutu[] = {kYoutuScripts, kYoutu};
 constexpr Pattern kRuleFalcon[] = {kFalconMarks, kGpt2, kThreeDigits};
 constexpr Pattern kRuleBloom[] = {kBloomWord};
 constexpr Pattern kRuleViking[] = {kBloomWord, kNumber};
-constexpr Pattern kRuleChameleon[] = {kSentinel, kImageMark, kChameleonBlanks, kNumber, kBertMark, kGpt2};
+constexpr Pattern kRuleChameleon[] = {kSentinel, kImageMark, kChameleonBlanks, kNumber, kOneMark, kGpt2};
 constexpr Pattern kRuleTinyAya[] = {kThousands, kGpt4o};
 constexpr Pattern kRuleSuperBpe[] = {kManyNumbers, kBetweenThousands};
 constexpr Pattern kRuleKimi[] = {kHan, kKimi};

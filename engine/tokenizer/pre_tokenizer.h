@@ -170,6 +170,7 @@ private:
 
 /// What BERT cuts at: blanks, which vanish, and signs, each a word of its own.
 void addBertWords(PreTokenizer&);
-inline constexpr std::string_view kBertMark = R"([\p{P}!-/:-@\[-`{-~])"; // \p{P} and all that ASCII calls a sign
+// \p{P} and all that ASCII calls a sign; as the reference has it, whose tables are those of Unicode 8.
+inline constexpr std::string_view kBertMark = R"([[\p{P}!-/:-@\[-`{-~]&&\p{Age=8.0}])";
 
 } // namespace hearth::engine

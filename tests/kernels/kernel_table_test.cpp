@@ -141,7 +141,7 @@ TEST(KernelTable, ProductsOfGeneratedTokens) {
 std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std::vector<std::byte>& weights,
                                 int outputs, int64_t k, int64_t step, const std::byte* x, uint64_t xStride, int rows) {
     std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f);
-    std::vector<std::byte> panel(size_t(256) << 10);
+    static std::vector<std::byte> panel(size_t(256) << 10);
     const QuantType& format = quantType(type);
     for (int64_t at = 0; at < k; at += step) {
         const int64_t cols = std::min(step, k - at);

@@ -16,6 +16,8 @@
 #include <iterator>
 #include <random>
 
+#include <sys/stat.h>
+
 using namespace hearth::engine;
 using namespace hearth::test;
 using hearth::kernels::Type;
@@ -218,6 +220,9 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
     fs::create_directory(folder_ / "folder.gguf");
     EXPECT_NE(quantize(sound, "folder.gguf", "Q4_K").find("folder.gguf"), std::string::npos);
     fs::remove(folder_ / "folder.gguf");
+    ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+    EXPECT_NE(quantize(sound, "pipe", "Q4_K").find("something else"), std::string::npos);
+    fs::remove(folder_ / "pipe");
     int calls = 0;
     const auto report = quantizeTo(path("out.gguf"), Checkpoint::open(sound),
                                    {.type = "Q4_K", .progress = [&](double) { return ++calls < 2; }});
@@ -229,6 +234,7 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
 TEST_F(Quantize, AnUnfinishedFileIsNotThere) {
     Metadata metadata;
     const std::vector<GgufTensor> tensors = {matrix("x.weight", 32, 2)};
+    std::ofstream(path("x.gguf.part-" + std::to_string(getpid()))) << "of one that was killed";
     {
         GgufWriter file(path("x.gguf"), metadata, tensors);
         EXPECT_NE(errorOf([&] { file.finish(); }).find("not complete"), std::string::npos);

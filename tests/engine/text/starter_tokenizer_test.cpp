@@ -73,7 +73,7 @@ TEST_F(StarterTokenizer, GivesTheReferenceIdsOfALongText) {
 }
 
 TEST_F(StarterTokenizer, IsFast) {
-    const std::string text = test::readFile(HEARTH_SOURCE_DIR "/engine/tokenizer/byte_bpe.cpp");
+    const std::string text = test::readFile(HEARTH_SOURCE_DIR "/engine/tokenizer/bpe_model.cpp");
     std::string ascii;
     while (ascii.size() < 4'000'000)
         ascii += text;

@@ -148,14 +148,14 @@ struct Attention {
     Tensor sinks; // (1, H) F32, may be absent
 };
 
-/// out = act(gate) * up, or act(gate) where `up` is absent. With `slots` there are so many rows for each row of the
+/// out = act(gate) * up, or act(gate) where `up` is absent. With `rowSlots` there are so many rows for each row of the
 /// batch: those that experts compute.
 struct Activate {
     ActivationKind kind = ActivationKind::Silu;
-    Tensor gate; // (R * slots, K) F32
-    Tensor up;   // (R * slots, K) F32, may be absent
+    Tensor gate; // (R * rowSlots, K) F32
+    Tensor up;   // (R * rowSlots, K) F32, may be absent
     Activations out;
-    int slots = 1;
+    int rowSlots = 1;
 };
 
 /// out = a + b * scale
@@ -164,7 +164,7 @@ struct Add {
     float scale = 1.0f;
 };
 
-// ---- experts. A routing gives each row `slots` experts; what experts compute lies sorted by expert, so that one
+// ---- experts. A routing gives each row `rowSlots` experts; what experts compute lies sorted by expert, so that one
 // reading of an expert's weights serves all rows that chose it. E experts, S slots.
 
 /// Where the rows of a batch went. Written by Route, read by the other operations on experts.
@@ -176,14 +176,14 @@ struct Routing {
     Tensor begins;  // (1, E+1) I32: first sorted place of each expert
 };
 
-/// Chooses the `slots` best experts of each row by score (+ `choiceBias`), the lower number first among equals. With
+/// Chooses the `rowSlots` best experts of each row by score (+ `choiceBias`), the lower number first among equals. With
 /// groups, only experts of the best `topGroups` of `groups` equal groups are candidates (DeepSeek-V2, section 2.2.2:
 /// by their best score; DeepSeek-V3, section 2.1.2: by the sum of their two best biased scores).
 struct Route {
     Tensor logits;     // (R, E) F32
     Tensor choiceBias; // (1, E) F32, may be absent: counts for the choice, not for the weight
     GateKind gate = GateKind::Softmax;
-    int slots = 0;
+    int rowSlots = 0;
     int groups = 1, topGroups = 1;
     GroupScore groupScore = GroupScore::Best;
     bool normalize = false; // the weights of a row are divided by their sum

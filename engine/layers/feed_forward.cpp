@@ -59,7 +59,7 @@ void addRoute(const Block& b, const Activations& in) {
     b.add(kernels::Route{.logits = a.logits,
                          .choiceBias = b.w.choiceBias,
                          .gate = e.gate,
-                         .slots = e.used,
+                         .rowSlots = e.used,
                          .groups = e.groups,
                          .topGroups = e.topGroups,
                          .groupScore = e.groupScore,
@@ -81,7 +81,8 @@ void addExperts(const Block& b, const Activations& in) {
                               .parts = {{.weights = b.w.expertGate.weights, .bias = b.w.expertGate.bias, .out = a.gate},
                                         {.weights = b.w.expertUp.weights, .bias = b.w.expertUp.bias, .out = a.up}}});
     const Activations hidden = Forms(b.p.numerics).read(b.w.expertDown.weights).of(a.hidden, c.experts.ffnDim);
-    b.add(kernels::Activate{.kind = c.activation, .gate = a.gate, .up = a.up, .out = hidden, .slots = c.experts.used});
+    b.add(
+        kernels::Activate{.kind = c.activation, .gate = a.gate, .up = a.up, .out = hidden, .rowSlots = c.experts.used});
     b.add(kernels::ExpertMatMul{
         .x = hidden,
         .routing = a.routing,

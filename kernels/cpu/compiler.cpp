@@ -296,7 +296,7 @@ private:
     void compile(const Checker& c, const Activate& op) {
         c.require(size_t(op.kind) < std::size(plan_->step.kernels->activate), "the activation is unknown");
         c.require(op.kind != ActivationKind::ClampedSwiglu || op.up.present(), "this activation needs two inputs");
-        const int64_t rows = placesFor(c, op.slots);
+        const int64_t rows = placesFor(c, op.rowSlots);
         Rows gate = c.f32(op.gate, "gate", rows, -1);
         const Rows up = op.up.present() ? c.f32(op.up, "up", rows, gate.cols) : Rows{};
         const ActivationRows out = c.activations(op.out, "out", rows, gate.cols, true);
@@ -312,10 +312,10 @@ private:
     }
 
     /// Rows of what experts compute.
-    int64_t placesFor(const Checker& c, int slots) const {
-        c.require(slots >= 1 && slots <= kMaxExperts && int64_t(list_.rows) * slots <= kLargest,
-                  "its number of slots is impossible");
-        return int64_t(list_.rows) * slots;
+    int64_t placesFor(const Checker& c, int rowSlots) const {
+        c.require(rowSlots >= 1 && rowSlots <= kMaxExperts && int64_t(list_.rows) * rowSlots <= kLargest,
+                  "its number of rowSlots is impossible");
+        return int64_t(list_.rows) * rowSlots;
     }
 
     RoutingRows routing(const Checker& c, const Routing& op, bool written) const {
@@ -324,27 +324,27 @@ private:
         };
         RoutingRows r;
         r.experts = indices(op.experts, "the routing's experts", list_.rows, -1);
-        c.require(r.experts.cols <= kMaxExperts, "the routing has too many slots");
-        r.slots = int(r.experts.cols);
-        const int64_t places = placesFor(c, r.slots);
-        r.weights = written ? c.output(op.weights, "the routing's weights", Type::F32, list_.rows, r.slots)
-                            : c.f32(op.weights, "the routing's weights", list_.rows, r.slots);
+        c.require(r.experts.cols <= kMaxExperts, "the routing has too many rowSlots");
+        r.rowSlots = int(r.experts.cols);
+        const int64_t places = placesFor(c, r.rowSlots);
+        r.weights = written ? c.output(op.weights, "the routing's weights", Type::F32, list_.rows, r.rowSlots)
+                            : c.f32(op.weights, "the routing's weights", list_.rows, r.rowSlots);
         r.order = indices(op.order, "the routing's order", 1, -1);
         c.require(r.order.cols >= places, "the routing's order is too short");
-        r.places = indices(op.places, "the routing's places", list_.rows, r.slots);
+        r.places = indices(op.places, "the routing's places", list_.rows, r.rowSlots);
         r.begins = indices(op.begins, "the routing's begins", 1, -1);
         r.count = r.begins.cols - 1;
-        c.require(r.count >= r.slots && r.count <= kMaxExperts, "its number of experts is impossible");
+        c.require(r.count >= r.rowSlots && r.count <= kMaxExperts, "its number of experts is impossible");
         return r;
     }
 
     void compile(const Checker& c, const Route& op) {
         const RoutingRows out = routing(c, op.out, true);
-        c.require(op.slots == out.slots, "its slots are not the routing's");
+        c.require(op.rowSlots == out.rowSlots, "its rowSlots are not the routing's");
         const Rows logits = c.f32(op.logits, "logits", list_.rows, out.count);
         c.require(op.groups >= 1 && op.groups <= out.count && out.count % op.groups == 0 && op.topGroups >= 1 &&
-                      op.topGroups <= op.groups && op.slots <= out.count / op.groups * op.topGroups,
-                  "its groups do not hold its slots");
+                      op.topGroups <= op.groups && op.rowSlots <= out.count / op.groups * op.topGroups,
+                  "its groups do not hold its rowSlots");
         c.require(routeScratchBytes(out.count, op.groups) <= kScratchBytes, "there are too many experts");
         const Rows all[] = {logits, out.experts, out.weights, out.order, out.places, out.begins};
         for (size_t i = 0; i < std::size(all); ++i)
@@ -356,7 +356,7 @@ private:
 
     void compile(const Checker& c, const Dispatch& op) {
         const RoutingRows r = routing(c, op.routing, false);
-        const ActivationRows out = c.activations(op.out, "out", placesFor(c, r.slots), -1, true);
+        const ActivationRows out = c.activations(op.out, "out", placesFor(c, r.rowSlots), -1, true);
         c.require(!out.f32 || op.x.f32.present(), "x has no floats for out");
         c.require(!out.q8 || op.x.q8.present(), "x has no 8-bit numbers for out");
         ActivationRows x;
@@ -366,14 +366,14 @@ private:
             x.q8 = c.typed(op.x.q8, "x", Type::A8, list_.rows, out.q8.cols);
         for (const Rows& from : {x.f32, x.q8})
             c.require(!overlap(from, out.f32) && !overlap(from, out.q8), "x and out overlap");
-        add(makeDispatch(plan_->step, x, r, out, placesFor(c, r.slots)));
+        add(makeDispatch(plan_->step, x, r, out, placesFor(c, r.rowSlots)));
     }
 
     void compile(const Checker& c, const ExpertMatMul& op) {
         c.require(!op.parts.empty(), "it has no parts");
         ExpertProduct p;
         p.routing = routing(c, op.routing, false);
-        p.capacity = placesFor(c, p.routing.slots);
+        p.capacity = placesFor(c, p.routing.rowSlots);
         p.x = c.activations(op.x, "x", p.capacity, -1, false);
         for (size_t i = 0; i < op.parts.size(); ++i)
             addExperts(c, op.parts[i], "part " + std::to_string(i), p);
@@ -409,8 +409,8 @@ private:
     void compile(const Checker& c, const Combine& op) {
         const RoutingRows r = routing(c, op.routing, false);
         const Rows out = limited(c.output(op.out, "out", Type::F32, list_.rows, -1));
-        Rows y = c.f32(op.y, "y", placesFor(c, r.slots), out.cols);
-        y.rows = placesFor(c, r.slots);
+        Rows y = c.f32(op.y, "y", placesFor(c, r.rowSlots), out.cols);
+        y.rows = placesFor(c, r.rowSlots);
         c.require(!overlap(y, out), "y and out overlap");
         const Rows shared = op.shared.present() ? c.f32(op.shared, "shared", list_.rows, out.cols) : Rows{};
         const Rows gate = op.sharedGate.present() ? c.f32(op.sharedGate, "sharedGate", list_.rows, 1) : Rows{};

@@ -8,7 +8,7 @@
 namespace hearth::kernels::cpu {
 
 int64_t RoutingRows::live(const StepView& step, int64_t capacity) const {
-    return std::min(int64_t(step.live.rows) * slots, capacity);
+    return std::min(int64_t(step.live.rows) * rowSlots, capacity);
 }
 
 RoutingRows::Range RoutingRows::placesOf(int64_t expert, int64_t live) const {
@@ -17,11 +17,11 @@ RoutingRows::Range RoutingRows::placesOf(int64_t expert, int64_t live) const {
 }
 
 int64_t RoutingRows::rowAt(int64_t place) const {
-    return std::clamp<int64_t>(order.index(place) / slots, 0, experts.rows - 1);
+    return std::clamp<int64_t>(order.index(place) / rowSlots, 0, experts.rows - 1);
 }
 
 int64_t RoutingRows::expertAt(int64_t place) const {
-    const int64_t slot = std::clamp<int64_t>(order.index(place) % slots, 0, slots - 1);
+    const int64_t slot = std::clamp<int64_t>(order.index(place) % rowSlots, 0, rowSlots - 1);
     const auto* chosen = reinterpret_cast<const int32_t*>(experts.row(rowAt(place)));
     return std::clamp<int64_t>(chosen[slot], 0, count - 1);
 }
@@ -66,7 +66,7 @@ class RouteStage : public RowStage {
 public:
     RouteStage(const StepView& step, const Route& r, Rows logits, const float* choiceBias, const RoutingRows& out,
                int64_t capacity)
-        : RowStage(step, capacity, logits.cols * (r.slots + 8), false), gate_(r.gate), slots_(r.slots),
+        : RowStage(step, capacity, logits.cols * (r.rowSlots + 8), false), gate_(r.gate), slots_(r.rowSlots),
           groups_(r.groups), topGroups_(r.topGroups), groupScore_(r.groupScore), normalize_(r.normalize),
           scale_(r.scale), logits_(logits), choiceBias_(choiceBias), out_(out) {}
 
@@ -145,7 +145,8 @@ private:
     RoutingRows out_;
 };
 
-/// Counting sort of all slots by expert, in the order of rows, then slots. One tile: it is short, and all wait for it.
+/// Counting sort of all rowSlots by expert, in the order of rows, then rowSlots. One tile: it is short, and all wait
+/// for it.
 class SortByExpertStage : public PlanStage {
 public:
     SortByExpertStage(const StepView& step, const RoutingRows& out, int64_t capacity)
@@ -159,14 +160,14 @@ public:
         const int64_t rows = std::min<int64_t>(step_.live.rows, capacity_);
         std::fill_n(begins, out_.count + 1, 0);
         for (int64_t r = 0; r < rows; ++r)
-            for (int s = 0; s < out_.slots; ++s)
+            for (int s = 0; s < out_.rowSlots; ++s)
                 ++begins[expertOf(r, s) + 1];
         for (int64_t e = 0; e < out_.count; ++e)
             begins[e + 1] += begins[e];
         for (int64_t r = 0; r < rows; ++r) // begins[e] runs to the end of e's places, where those of e + 1 begin
-            for (int s = 0; s < out_.slots; ++s) {
+            for (int s = 0; s < out_.rowSlots; ++s) {
                 const int32_t place = begins[expertOf(r, s)]++;
-                order[place] = int32_t(r * out_.slots + s);
+                order[place] = int32_t(r * out_.rowSlots + s);
                 reinterpret_cast<int32_t*>(out_.places.row(r))[s] = place;
             }
         std::copy_backward(begins, begins + out_.count, begins + out_.count + 1);
@@ -186,7 +187,7 @@ class DispatchStage : public RowStage {
 public:
     DispatchStage(const StepView& step, ActivationRows x, const RoutingRows& routing, ActivationRows out,
                   int64_t capacity)
-        : RowStage(step, capacity, out.f32 ? out.f32.cols : out.q8.cols, false, routing.slots), x_(x),
+        : RowStage(step, capacity, out.f32 ? out.f32.cols : out.q8.cols, false, routing.rowSlots), x_(x),
           routing_(routing), out_(out) {}
 
 private:
@@ -210,7 +211,7 @@ public:
         : PlanStage(step), p_(std::move(product)) {
         uint64_t total = 0; // that one token reads
         for (const ExpertPart& part : p_.parts)
-            total += part.weights[0].stride * uint64_t(part.weights[0].rows) * uint64_t(p_.routing.slots);
+            total += part.weights[0].stride * uint64_t(part.weights[0].rows) * uint64_t(p_.routing.rowSlots);
         const uint64_t tileBytes = std::clamp<uint64_t>(total / uint64_t(16 * threads), 16 << 10, 256 << 10);
         for (const ExpertPart& part : p_.parts) {
             const Rows& w = part.weights[0];
@@ -347,7 +348,7 @@ public:
         auto* sum = reinterpret_cast<float*>(scratch);
         std::fill_n(sum, n, 0.0f);
         const auto* places = reinterpret_cast<const int32_t*>(routing_.places.row(r));
-        for (int s = 0; s < routing_.slots; ++s) {
+        for (int s = 0; s < routing_.rowSlots; ++s) {
             const int64_t place = std::clamp<int64_t>(places[s], 0, y_.rows - 1);
             kernels().add(sum, y_.f32(place) + c, routing_.weights.f32(r)[s], sum, n);
         }

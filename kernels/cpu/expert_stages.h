@@ -9,7 +9,7 @@ namespace hearth::kernels::cpu {
 /// A checked Routing. Numbers that are read from it are bent into their range, so that none reads out of bounds.
 struct RoutingRows {
     Rows experts, weights, order, places, begins;
-    int slots = 0;
+    int rowSlots = 0;
     int64_t count = 0; // experts
 
     int64_t live(const StepView& step, int64_t capacity) const; // sorted places of this run

@@ -6,10 +6,10 @@
 
 namespace hearth::kernels::cpu {
 
-RowStage::RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int slots)
+RowStage::RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int rowSlots)
     : PlanStage(step), capacity_(capacity),
       rowsPerTile_(std::clamp<int64_t>(16384 / std::max<int64_t>(work, 1), 1, 64)), outputsOnly_(outputsOnly),
-      slots_(slots) {}
+      slots_(rowSlots) {}
 
 int64_t RowStage::liveRows() const {
     return std::min<int64_t>(capacity_, outputsOnly_ ? step_.live.outputs : int64_t(step_.live.rows) * slots_);
@@ -255,7 +255,7 @@ class ActivateStage : public PlanStage {
 public:
     ActivateStage(const StepView& step, Path path, const Activate& a, Rows gate, Rows up, ActivationRows out)
         : PlanStage(step), function_(kernels().activate[size_t(a.kind)]), gate_(gate), up_(up), out_(out),
-          slots_(a.slots), slices_((gate.cols + kSlice - 1) / kSlice),
+          slots_(a.rowSlots), slices_((gate.cols + kSlice - 1) / kSlice),
           rowsPerTile_(path == Path::Decode ? 1 : std::clamp<int64_t>(8192 / gate.cols, 1, 16)) {}
 
     int64_t tiles() const override { return (liveRows() + rowsPerTile_ - 1) / rowsPerTile_ * slices_; }

@@ -57,8 +57,8 @@ protected:
 /// A stage over rows that do not depend on each other.
 class RowStage : public PlanStage {
 public:
-    /// `work`: numbers a row touches; about 16,384 make a tile. `slots`: rows for each row of the batch.
-    RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int slots = 1);
+    /// `work`: numbers a row touches; about 16,384 make a tile. `rowSlots`: rows for each row of the batch.
+    RowStage(const StepView& step, int64_t capacity, int64_t work, bool outputsOnly, int rowSlots = 1);
     int64_t tiles() const override;
     void run(int64_t tile, std::byte* scratch) const override;
 

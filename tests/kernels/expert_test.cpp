@@ -15,11 +15,11 @@ using tests::Machine;
 using tests::randomFloats;
 using tests::randomWeights;
 
-Routing makeRouting(Machine& m, int rows, int experts, int slots) {
-    return {.experts = m.tensor(Type::I32, rows, slots),
-            .weights = m.tensor(Type::F32, rows, slots),
-            .order = m.tensor(Type::I32, 1, int64_t(rows) * slots),
-            .places = m.tensor(Type::I32, rows, slots),
+Routing makeRouting(Machine& m, int rows, int experts, int rowSlots) {
+    return {.experts = m.tensor(Type::I32, rows, rowSlots),
+            .weights = m.tensor(Type::F32, rows, rowSlots),
+            .order = m.tensor(Type::I32, 1, int64_t(rows) * rowSlots),
+            .places = m.tensor(Type::I32, rows, rowSlots),
             .begins = m.tensor(Type::I32, 1, experts + 1)};
 }
 
@@ -30,7 +30,7 @@ std::vector<int32_t> readIndices(Machine& m, const Tensor& t) {
 }
 
 struct Chosen {
-    std::vector<int32_t> experts; // (rows, slots)
+    std::vector<int32_t> experts; // (rows, rowSlots)
     std::vector<float> weights;
     std::vector<int32_t> order, places, begins;
 };
@@ -46,20 +46,20 @@ Chosen route(Route op, const std::vector<float>& logits, int rows, int experts, 
     m.setPart(op.logits, logits, 0, rows);
     if (!bias.empty())
         op.choiceBias = m.floats(1, experts, bias);
-    op.out = makeRouting(m, capacity, experts, op.slots);
+    op.out = makeRouting(m, capacity, experts, op.rowSlots);
     list.operations = {op};
     m.run(list);
     Chosen c{readIndices(m, op.out.experts), m.read(op.out.weights), readIndices(m, op.out.order),
              readIndices(m, op.out.places), readIndices(m, op.out.begins)};
-    const size_t live = size_t(rows * op.slots);
+    const size_t live = size_t(rows * op.rowSlots);
     c.experts.resize(live), c.weights.resize(live), c.order.resize(live), c.places.resize(live);
     return c;
 }
 
 /// The sorted places are a permutation by expert, then row, then slot, and what inverts it.
-void expectSorted(const Chosen& c, int rows, int experts, int slots) {
+void expectSorted(const Chosen& c, int rows, int experts, int rowSlots) {
     ASSERT_EQ(c.begins.front(), 0);
-    ASSERT_EQ(c.begins.back(), rows * slots);
+    ASSERT_EQ(c.begins.back(), rows * rowSlots);
     for (int e = 0; e < experts; ++e)
         for (int p = c.begins[size_t(e)]; p < c.begins[size_t(e) + 1]; ++p) {
             ASSERT_EQ(c.experts[size_t(c.order[size_t(p)])], e);
@@ -104,7 +104,7 @@ std::vector<std::pair<int, double>> plainRoute(const Route& op, const float* log
     std::sort(candidates.begin(), candidates.end());
     std::vector<std::pair<int, double>> chosen;
     double sum = 0;
-    for (int s = 0; s < op.slots; ++s) {
+    for (int s = 0; s < op.rowSlots; ++s) {
         const int e = candidates[size_t(s)].second;
         chosen.push_back({e, op.gate == GateKind::SoftmaxOfChosen ? std::exp(scores[size_t(e)]) : scores[size_t(e)]});
         sum += chosen.back().second;
@@ -122,14 +122,14 @@ TEST(Route, AgainstPlainArithmetic) {
     };
 
     const Case cases[] = {
-        {{.slots = 1}, 1},
-        {{.slots = 2, .normalize = true}, 8},
-        {{.slots = 8, .scale = 2.5f}, 60},
-        {{.gate = GateKind::SoftmaxOfChosen, .slots = 4}, 32},
-        {{.gate = GateKind::Sigmoid, .slots = 3, .normalize = true}, 17, true},
-        {{.slots = 3, .groups = 4, .topGroups = 2, .scale = 16.0f}, 20},
+        {{.rowSlots = 1}, 1},
+        {{.rowSlots = 2, .normalize = true}, 8},
+        {{.rowSlots = 8, .scale = 2.5f}, 60},
+        {{.gate = GateKind::SoftmaxOfChosen, .rowSlots = 4}, 32},
+        {{.gate = GateKind::Sigmoid, .rowSlots = 3, .normalize = true}, 17, true},
+        {{.rowSlots = 3, .groups = 4, .topGroups = 2, .scale = 16.0f}, 20},
         {{.gate = GateKind::Sigmoid,
-          .slots = 8,
+          .rowSlots = 8,
           .groups = 8,
           .topGroups = 4,
           .groupScore = GroupScore::TwoBest,
@@ -137,41 +137,41 @@ TEST(Route, AgainstPlainArithmetic) {
           .scale = 2.5f},
          256,
          true},
-        {{.gate = GateKind::Sigmoid, .slots = 2, .groups = 5, .topGroups = 3, .groupScore = GroupScore::TwoBest}, 5},
-        {{.slots = 6, .groups = 2, .topGroups = 1}, 12},
+        {{.gate = GateKind::Sigmoid, .rowSlots = 2, .groups = 5, .topGroups = 3, .groupScore = GroupScore::TwoBest}, 5},
+        {{.rowSlots = 6, .groups = 2, .topGroups = 1}, 12},
     };
     for (const Case& c : cases)
         for (const int rows : {1, 2, 37}) {
             const auto logits = randomFloats(size_t(rows * c.experts), uint32_t(rows), 2.0f);
             const auto bias = c.bias ? randomFloats(size_t(c.experts), 9, 0.2f) : std::vector<float>{};
             const Chosen got = route(c.op, logits, rows, c.experts, bias);
-            expectSorted(got, rows, c.experts, c.op.slots);
+            expectSorted(got, rows, c.experts, c.op.rowSlots);
             for (int r = 0; r < rows; ++r) {
                 const auto want =
                     plainRoute(c.op, logits.data() + r * c.experts, c.experts, c.bias ? bias.data() : nullptr);
-                for (int s = 0; s < c.op.slots; ++s) {
-                    ASSERT_EQ(got.experts[size_t(r * c.op.slots + s)], want[size_t(s)].first)
+                for (int s = 0; s < c.op.rowSlots; ++s) {
+                    ASSERT_EQ(got.experts[size_t(r * c.op.rowSlots + s)], want[size_t(s)].first)
                         << c.experts << " experts, row " << r << " slot " << s;
-                    ASSERT_NEAR(got.weights[size_t(r * c.op.slots + s)], want[size_t(s)].second, 1e-5);
+                    ASSERT_NEAR(got.weights[size_t(r * c.op.rowSlots + s)], want[size_t(s)].second, 1e-5);
                 }
             }
         }
 }
 
 TEST(Route, TheLowerNumberGoesFirstAmongEquals) {
-    const Chosen c = route({.slots = 3}, {1, 2, 2, 1, 2, 0}, 1, 6);
+    const Chosen c = route({.rowSlots = 3}, {1, 2, 2, 1, 2, 0}, 1, 6);
     EXPECT_EQ(c.experts, (std::vector<int32_t>{1, 2, 4}));
-    const Chosen groups = route({.slots = 2, .groups = 3, .topGroups = 2}, {0, 1, 1, 0, 0, 1}, 1, 6);
+    const Chosen groups = route({.rowSlots = 2, .groups = 3, .topGroups = 2}, {0, 1, 1, 0, 0, 1}, 1, 6);
     EXPECT_EQ(groups.experts, (std::vector<int32_t>{1, 2}));
 }
 
 TEST(Route, HardLogitsStillChooseExistingExperts) {
     const float hard[] = {NAN, INFINITY, -INFINITY, 0.0f, 3e38f};
     const Route ops[] = {
-        {.slots = 3},
-        {.gate = GateKind::Sigmoid, .slots = 3, .normalize = true},
-        {.gate = GateKind::SoftmaxOfChosen, .slots = 3},
-        {.slots = 3, .groups = 3, .topGroups = 2, .groupScore = GroupScore::TwoBest},
+        {.rowSlots = 3},
+        {.gate = GateKind::Sigmoid, .rowSlots = 3, .normalize = true},
+        {.gate = GateKind::SoftmaxOfChosen, .rowSlots = 3},
+        {.rowSlots = 3, .groups = 3, .topGroups = 2, .groupScore = GroupScore::TwoBest},
     };
     for (const Route& op : ops)
         for (const float all : hard)
@@ -187,13 +187,13 @@ TEST(Route, HardLogitsStillChooseExistingExperts) {
                 for (const float w : c.weights)
                     EXPECT_TRUE(std::isfinite(w)) << all << " " << one;
             }
-    EXPECT_EQ(route({.slots = 2}, {NAN, -5, NAN, -6}, 1, 4).experts, (std::vector<int32_t>{1, 3})) << "NaN is least";
+    EXPECT_EQ(route({.rowSlots = 2}, {NAN, -5, NAN, -6}, 1, 4).experts, (std::vector<int32_t>{1, 3})) << "NaN is least";
 }
 
 // --- The whole block ---------------------------------------------------------------------------------------------
 
 struct Block {
-    int experts = 7, slots = 3, k = 96, hidden = 160, n = 96;
+    int experts = 7, rowSlots = 3, k = 96, hidden = 160, n = 96;
     Type up = Type::Q4_0, down = Type::Q8_0;
     ActivationKind kind = ActivationKind::Silu;
     bool biases = true, shared = true, accumulate = true;
@@ -221,7 +221,7 @@ std::vector<float> runBlock(const Block& b, const std::string& isa, Path path, i
     Machine m(threads, isa);
     const BlockData data(b);
     OperationList list{.path = path, .rows = together, .batch = m.batch(together)};
-    const int64_t places = int64_t(together) * b.slots;
+    const int64_t places = int64_t(together) * b.rowSlots;
     const auto activations = [&](int64_t rows, int64_t cols) {
         Activations a;
         if (exact)
@@ -233,7 +233,7 @@ std::vector<float> runBlock(const Block& b, const std::string& isa, Path path, i
     const Tensor x = m.tensor(Type::F32, together, b.k), logits = m.tensor(Type::F32, together, b.experts);
     const Tensor shared = m.tensor(Type::F32, together, b.n), sharedGate = m.tensor(Type::F32, together, 1);
     const Tensor out = m.tensor(Type::F32, together, b.n);
-    const Routing routing = makeRouting(m, together, b.experts, b.slots);
+    const Routing routing = makeRouting(m, together, b.experts, b.rowSlots);
     const Activations sorted = activations(places, b.k), act = activations(places, b.hidden);
     Activations in{.f32 = x};
     if (!exact) {
@@ -251,10 +251,10 @@ std::vector<float> runBlock(const Block& b, const std::string& isa, Path path, i
     const auto gate = part(b.up, b.hidden, b.k, 0, data.upBias), up = part(b.up, b.hidden, b.k, 1, data.upBias);
     const auto down = part(b.down, b.n, b.hidden, 2, data.downBias);
     const Operation block[] = {
-        Route{.logits = logits, .slots = b.slots, .out = routing},
+        Route{.logits = logits, .rowSlots = b.rowSlots, .out = routing},
         Dispatch{.x = in, .routing = routing, .out = sorted},
         ExpertMatMul{.x = sorted, .routing = routing, .parts = {gate, up}},
-        Activate{.kind = b.kind, .gate = gate.out, .up = up.out, .out = act, .slots = b.slots},
+        Activate{.kind = b.kind, .gate = gate.out, .up = up.out, .out = act, .rowSlots = b.rowSlots},
         ExpertMatMul{.x = act, .routing = routing, .parts = {down}},
         Combine{.y = down.out,
                 .routing = routing,
@@ -303,7 +303,8 @@ std::vector<double> plainBlock(const Block& b) {
     };
     for (int r = 0; r < kMostRows; ++r) {
         std::vector<double> out(size_t(b.n), 0);
-        const auto chosen = plainRoute({.slots = b.slots}, data.logits.data() + r * b.experts, b.experts, nullptr);
+        const auto chosen =
+            plainRoute({.rowSlots = b.rowSlots}, data.logits.data() + r * b.experts, b.experts, nullptr);
         for (const auto& [e, weight] : chosen) {
             std::vector<double> hidden;
             const float* upBias = data.upBias.data() + e * b.hidden;
@@ -333,16 +334,16 @@ double relativeError(const std::vector<float>& got, const std::vector<double>& w
 
 const Block kBlocks[] = {
     {},
-    {.experts = 3, .slots = 3, .up = Type::Q4_1, .down = Type::Q5_0, .shared = false, .accumulate = false},
+    {.experts = 3, .rowSlots = 3, .up = Type::Q4_1, .down = Type::Q5_0, .shared = false, .accumulate = false},
     {.experts = 20,
-     .slots = 2,
+     .rowSlots = 2,
      .k = 256,
      .hidden = 256,
      .n = 72,
      .up = Type::Q4_K,
      .down = Type::Q6_K,
      .biases = false},
-    {.experts = 4, .slots = 1, .k = 32, .hidden = 64, .n = 1, .kind = ActivationKind::ClampedSwiglu},
+    {.experts = 4, .rowSlots = 1, .k = 32, .hidden = 64, .n = 1, .kind = ActivationKind::ClampedSwiglu},
 };
 
 TEST(Experts, AgainstPlainArithmetic) {
@@ -357,7 +358,7 @@ TEST(Experts, AgainstPlainArithmetic) {
 }
 
 TEST(Experts, FloatWeights) {
-    const Block b{.experts = 5, .slots = 2, .k = 33, .hidden = 47, .n = 35, .up = Type::BF16, .down = Type::F32};
+    const Block b{.experts = 5, .rowSlots = 2, .k = 33, .hidden = 47, .n = 35, .up = Type::BF16, .down = Type::F32};
     for (const std::string& isa : isaNames())
         for (const Path path : {Path::Decode, Path::Prefill})
             EXPECT_LT(relativeError(runBlock(b, isa, path, 2, true, 13), plainBlock(b)), 1e-5) << isa;
@@ -392,7 +393,7 @@ TEST(Experts, ManyRowsOfOneExpert) {
     for (int e = 0; e < 3; ++e)
         part.weights.push_back(m.weights(Type::F32, kN, kK, uint32_t(e)));
     const Tensor out = m.tensor(Type::F32, kRows, kN);
-    list.operations = {Route{.logits = m.floats(kRows, 3, scores), .slots = 1, .normalize = true, .out = routing},
+    list.operations = {Route{.logits = m.floats(kRows, 3, scores), .rowSlots = 1, .normalize = true, .out = routing},
                        Dispatch{.x = {.f32 = x}, .routing = routing, .out = {.f32 = sorted}},
                        ExpertMatMul{.x = {.f32 = sorted}, .routing = routing, .parts = {part}},
                        Combine{.y = part.out, .routing = routing, .out = out}};
@@ -425,10 +426,10 @@ TEST(Experts, CompileRefusesWhatDoesNotFit) {
     };
     const auto nothing = [](auto&) {};
     const Routing routing = makeRouting(m, 4, 6, 2);
-    const Route route{.logits = m.tensor(Type::F32, 4, 6), .slots = 2, .out = routing};
+    const Route route{.logits = m.tensor(Type::F32, 4, 6), .rowSlots = 2, .out = routing};
     expect(route, nothing, "accepted");
     expect(
-        route, [](Route& r) { r.slots = 3; }, "slots");
+        route, [](Route& r) { r.rowSlots = 3; }, "rowSlots");
     expect(
         route, [](Route& r) { r.groups = 4; }, "groups");
     expect(

@@ -294,17 +294,17 @@ TEST(Activate, RowsOfSlots) {
                                     .gate = m.floats(kRows * kSlots, kCols, gate),
                                     .up = m.floats(kRows * kSlots, kCols, up),
                                     .out = {.f32 = out},
-                                    .slots = kSlots}};
+                                    .rowSlots = kSlots}};
         m.run(list);
         const auto got = m.read(out);
         for (int i = 0; i < kRows * kSlots * kCols; ++i)
             ASSERT_EQ(got[size_t(i)], i < kLive * kSlots * kCols ? gate[size_t(i)] * up[size_t(i)] : 0.0f) << i;
         auto& op = std::get<Activate>(list.operations[0]);
-        op.slots = 4;
+        op.rowSlots = 4;
         EXPECT_NE(tests::refusal(m, list).find("gate is"), std::string::npos);
-        op.slots = 0;
-        EXPECT_NE(tests::refusal(m, list).find("slots"), std::string::npos);
-        op.slots = 1, op.kind = ActivationKind::ClampedSwiglu, op.up = {};
+        op.rowSlots = 0;
+        EXPECT_NE(tests::refusal(m, list).find("rowSlots"), std::string::npos);
+        op.rowSlots = 1, op.kind = ActivationKind::ClampedSwiglu, op.up = {};
         EXPECT_NE(tests::refusal(m, list).find("two inputs"), std::string::npos);
         op.kind = ActivationKind::Count;
         EXPECT_NE(tests::refusal(m, list).find("unknown"), std::string::npos);

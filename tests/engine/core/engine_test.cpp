@@ -2,6 +2,7 @@
 
 #include "engine/engine.h"
 #include "engine/error.h"
+#include "engine/models/family.h"
 #include "engine/model.h"
 #include "tests/engine/core/gguf_writer.h"
 

@@ -2,8 +2,8 @@
 
 #include "engine/engine.h"
 #include "engine/error.h"
-#include "engine/models/family.h"
 #include "engine/model.h"
+#include "engine/models/family.h"
 #include "tests/engine/core/gguf_writer.h"
 
 #include <gtest/gtest.h>

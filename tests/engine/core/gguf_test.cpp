@@ -462,7 +462,7 @@ TEST(GgufFile, SparseTerabyte) {
     const Checkpoint checkpoint = Checkpoint::open(path);
     EXPECT_TRUE(checkpoint.prefault({})); // touches tensors only
     GgufWriter large = tinyLlama();
-    large.tensors.push_back({.name = "hole", .dims = {uint64_t{1} << 36}});
+    large.tensors.push_back({.name = "blk.9.hole", .dims = {uint64_t{1} << 36}});
     const std::string claims = folder.write("sparse2", large.bytes());
     ASSERT_EQ(truncate(claims.c_str(), off_t{1} << 40), 0);
     EXPECT_EQ(openOutcome(claims), "");

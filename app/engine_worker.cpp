@@ -246,6 +246,13 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
             emit loadEnded(request.path, {});
             return;
         }
+        if (engine_->info(model->id).embeds) {
+            engine_->unload(model->id);
+            throw std::runtime_error(QCoreApplication::translate("EngineWorker",
+                                                                 "This model gives vectors for texts and writes none "
+                                                                 "itself. Choose one that chats.")
+                                         .toStdString());
+        }
         model->model = {engine_->info(model->id), engine_->text(model->id)};
         current_ = path;
         models_.push_back(std::move(model));

@@ -50,6 +50,7 @@ struct ModelInfo {
     bool embeds = false;   // an encoder: it gives vectors, not text
     int embeddingSize = 0; // numbers of such a vector
     uint64_t kvBytesPerToken = 0;
+    double kvShareOfHeads = 1; // of what the keys and values of every query head would take
     std::string backend; // "CPU"
     std::string isa;
     uint64_t bytesPerToken = 0; // of weights, read for each generated token

@@ -18,6 +18,9 @@ void addPlacement(Inspection& out, const Checkpoint& checkpoint, const LoadOptio
     out.info.trainedContextTokens = config.trainedContext;
     out.info.nVocab = config.nVocab;
     out.info.kvBytesPerToken = input.kvBytesPerToken;
+    out.info.kvShareOfHeads = kvShareOfHeads(config);
+    out.info.embeds = !config.causal;
+    out.info.embeddingSize = config.causal ? 0 : config.dModel;
     for (size_t i = 0; i < placement.tensors.size(); ++i) {
         if (i == out.tensors.size()) // made of others when the model is loaded
             out.tensors.push_back({.name = placement.tensors[i].name, .bytes = placement.tensors[i].bytes});

@@ -196,6 +196,7 @@ void LoadedModel::describe(const LoadOptions& options, const PlacementInput& inp
     info_.embeddingSize = config_.causal ? 0 : config_.dModel;
     info_.nVocab = config_.nVocab;
     info_.kvBytesPerToken = input.kvBytesPerToken;
+    info_.kvShareOfHeads = kvShareOfHeads(config_);
     info_.backend = backend_.name();
     info_.isa = backend_.isa();
     for (const PlacedTensor& tensor : input.tensors)

@@ -98,6 +98,19 @@ std::vector<KvLayer> kvLayers(const ModelConfig& config) {
     return layers;
 }
 
+double kvShareOfHeads(const ModelConfig& config) {
+    double kept = 0, all = 0; // numbers a token
+    for (size_t i = 0; config.causal && i < config.layers.size(); ++i) {
+        const LayerConfig& layer = config.layers[i];
+        const KvLayer kv = kvLayer(config, layer);
+        if (kv.kind.tag == KvKind::Tag::State)
+            continue;
+        kept += static_cast<double>(kv.heads) * (kv.kDim + kv.vDim);
+        all += static_cast<double>(layer.nHeads) * (config.headDim + config.vHeadDim);
+    }
+    return all > 0 ? kept / all : 1;
+}
+
 kernels::Type kvTypeFor(const LoadOptions& options) {
     if (options.numerics == Numerics::Exact || options.kv == KvType::F32)
         return kernels::Type::F32;

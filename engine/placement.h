@@ -58,6 +58,9 @@ int contextFor(const ModelConfig&, int asked);
 /// What a layer keeps of the past, and all layers. Encoders keep nothing.
 KvLayer kvLayer(const ModelConfig&, const LayerConfig&);
 std::vector<KvLayer> kvLayers(const ModelConfig&);
+/// What a token takes in the cache as a share of the keys and values of every query head, which grouped queries and
+/// latent attention spare; 1 where nothing is cached.
+double kvShareOfHeads(const ModelConfig&);
 kernels::Type kvTypeFor(const LoadOptions&);
 
 /// A sentence for a placement that does not fit: what is needed, what is free, what would help.

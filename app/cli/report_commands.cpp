@@ -34,6 +34,8 @@ nlohmann::ordered_json inspectionJson(const engine::Inspection& i, bool tensors)
         {"weightBytes", i.weightBytes},
         {"kvBytes", i.kvBytes},
         {"kvBytesPerToken", i.info.kvBytesPerToken},
+        {"kvShareOfHeads", i.info.kvShareOfHeads},
+        {"embeddingSize", i.info.embeddingSize},
         {"scratchBytes", i.scratchBytes},
         {"totalBytes", i.totalBytes},
         {"freeBytes", i.freeBytes},
@@ -67,6 +69,15 @@ std::string rounded(double value, int digits = 1) {
     return buffer;
 }
 
+std::string cacheText(const engine::Inspection& i) {
+    if (i.info.embeds)
+        return "none: the model gives vectors of " + std::to_string(i.info.embeddingSize) + " numbers, no text";
+    std::string text = readableBytes(i.kvBytes) + ", " + std::to_string(i.info.kvBytesPerToken) + " bytes a token";
+    if (i.info.kvShareOfHeads < 1)
+        text += ", " + rounded(100 * i.info.kvShareOfHeads) + " % of keys and values of all heads";
+    return text;
+}
+
 void printInspection(const engine::Inspection& i, bool tensors) {
     printRow("name", engine::printable(i.info.name));
     printRow("format", i.format);
@@ -80,7 +91,7 @@ void printInspection(const engine::Inspection& i, bool tensors) {
         printRow("context", std::to_string(i.info.contextTokens) + " of " +
                                 std::to_string(i.info.trainedContextTokens) + " tokens");
         printRow("weights", readableBytes(i.weightBytes));
-        printRow("cache", readableBytes(i.kvBytes));
+        printRow("cache", cacheText(i));
         printRow("scratch", readableBytes(i.scratchBytes));
         printRow("needed", readableBytes(i.totalBytes) + ", free " + readableBytes(i.freeBytes));
         printRow("fits now", i.fits ? "yes" : "no (largest context: " + std::to_string(i.largestContext) + ")");

@@ -68,6 +68,10 @@
         <source>The model is not loaded any more. Try again.</source>
         <translation>模型已不在内存中。请再试一次。</translation>
     </message>
+    <message>
+        <source>This model gives vectors for texts and writes none itself. Choose one that chats.</source>
+        <translation>这个模型只为文本生成向量，自己不会写字。请选择能对话的模型。</translation>
+    </message>
 </context>
 <context>
     <name>hearth::app::Application</name>

@@ -217,6 +217,23 @@ std::string testName(const testing::TestParamInfo<std::string>& info) {
 
 INSTANTIATE_TEST_SUITE_P(All, Oracles, testing::ValuesIn(folders("oracles")), testName);
 
+/// Latent attention keeps the compressed latent and the part that rope turns, and nothing more (DeepSeek-V2, section
+/// 2.1.3).
+TEST(Cache, DeepSeekKeepsOnlyLatents) {
+    const Folder folder("oracles/deepseek_v3");
+    const json& c = folder.expected()["config"];
+    const auto number = [&](const char* key) { return c[key].get<uint64_t>(); };
+    const uint64_t numbers = number("num_hidden_layers") * (number("kv_lora_rank") + number("qk_rope_head_dim"));
+    const auto engine = engineWith(isas().back());
+    const ModelInfo& info = engine->info(engine->load(folder.options(Numerics::Fast)));
+    EXPECT_EQ(info.kvBytesPerToken, numbers * 2);
+    EXPECT_EQ(engine->info(engine->load(folder.options(Numerics::Exact))).kvBytesPerToken, numbers * 4);
+    const double heads =
+        static_cast<double>(number("num_hidden_layers") * number("num_attention_heads") *
+                            (number("qk_nope_head_dim") + number("qk_rope_head_dim") + number("v_head_dim")));
+    EXPECT_NEAR(info.kvShareOfHeads, static_cast<double>(numbers) / heads, 1e-12);
+}
+
 class QuantModels : public Oracles {
 protected:
     /// Against what llama.cpp's own 8-bit activations cost on the same file, with a half-precision cache where that is

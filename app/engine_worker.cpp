@@ -7,6 +7,7 @@
 #include <chrono>
 #include <new>
 #include <pthread.h>
+#include <stdexcept>
 
 namespace hearth::app {
 namespace {

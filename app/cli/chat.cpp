@@ -106,17 +106,14 @@ private:
         request.sampling = sampling_;
         request.maxTokens = maxTokens_;
         request.grammar = grammar_;
-        const auto cancel = std::make_shared<std::atomic<bool>>(false);
-        request.cancel = cancel;
+        request.cancel = {std::shared_ptr<void>(), &interrupted}; // owned by nobody: it outlives every reply
         Reply reply;
         request.onToken = [&](const engine::TokenOut& token) { take(token, reply); };
         request.onFinish = [&](const engine::GenerationSummary& s) { reply.summary = s; };
         InterruptGuard guard;
         model_.engine.start(model_.id, std::move(request));
-        // The engine looks at the flag between operations, and a step lasts 100 ms at most.
-        while (model_.engine.step())
-            if (interrupted)
-                *cancel = true;
+        while (model_.engine.step()) {
+        }
         return reply;
     }
 

@@ -19,11 +19,11 @@ constexpr struct {
     Pooling pooling;
 } kPoolings[] = {{"none", Pooling::None}, {"mean", Pooling::Mean}, {"cls", Pooling::Cls}};
 
-/// Plans are made for lengths of 64, 256, 1024, ...
+/// Plans are made for lengths of 64, 128, 256, ...
 int capacityFor(size_t rows) {
     int capacity = kPageTokens;
     while (static_cast<size_t>(capacity) < rows)
-        capacity *= 4;
+        capacity *= 2;
     return capacity;
 }
 
@@ -50,6 +50,12 @@ kernels::KvView keyView(const ModelConfig& c) {
 }
 
 } // namespace
+
+uint64_t encoderBytes(const ModelConfig& config, int tokens) {
+    const int rows = capacityFor(static_cast<size_t>(std::max(1, tokens)));
+    return layoutForward(config, rows, 0, 0).bytes +
+           keyView(config).pageBytes * static_cast<uint64_t>(rows / kPageTokens);
+}
 
 const Pooling* findPooling(std::string_view name) {
     const auto* row =
@@ -107,8 +113,12 @@ Encoder::Forward Encoder::build(int rows) {
 }
 
 Encoder::Forward& Encoder::forward(int rows) {
-    const auto found = forwards_.find(rows);
-    return found != forwards_.end() ? found->second : forwards_.emplace(rows, build(rows)).first->second;
+    // The longest text so far stays served; shorter ones take what is there if it is not much too large.
+    const auto found = forwards_.lower_bound(rows);
+    if (found != forwards_.end() && found->first <= 4 * rows)
+        return found->second;
+    forwards_.erase(forwards_.begin(), forwards_.lower_bound(rows)); // what is shorter fits into the new one's place
+    return forwards_.emplace(rows, build(rows)).first->second;
 }
 
 std::vector<float> Encoder::run(std::span<const TokenId> tokens) {

@@ -66,8 +66,11 @@ private:
     const ModelConfig& config_;
     const ModelWeights& weights_;
     Numerics numerics_;
-    std::map<int, Forward> forwards_; // by capacity
+    std::map<int, Forward> forwards_; // by capacity; few
 };
+
+/// Bytes that a text of so many tokens takes while it is read, for `placement`.
+uint64_t encoderBytes(const ModelConfig&, int tokens);
 
 /// (nTokens, dModel) vectors of tokens to one vector, or all of them one after the other. Not normalized.
 std::vector<float> pool(std::span<const float> vectors, int dModel, Pooling);

@@ -14,6 +14,8 @@ namespace hearth::engine {
 
 namespace {
 
+constexpr int kSnapshotTokens = 1024; // of a prompt between two snapshots of recurrent states
+
 std::unique_ptr<kernels::Backend> makeBackend(const EngineOptions& options) {
     if (options.backend != "auto" && options.backend != "cpu")
         throw Error("The backend " + printable(options.backend) + " is not there; \"cpu\" and \"auto\" are.");
@@ -62,6 +64,7 @@ struct Engine::Impl {
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
     bool makeRoom(LoadedModel&, Reply&, int tokens);
     void endWithoutRoom(Reply&);
+    void endInside(LoadedModel&, Reply&);
     Reply* lastHolder(const LoadedModel&) const;
     void take(Reply&, std::span<float> logits);
     void end(Reply&, StopReason, const std::string& error = {});
@@ -199,11 +202,14 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     const auto begin = Reply::Clock::now();
     std::span<float> logits;
     if (!m.runner().prefill(rows, wanted, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; }))
-        return end(reply, StopReason::Cancelled);
+        return endInside(m, reply);
     if (m.checkpoint().changed())
         return failAll(reply.model(), changedWhileInUse(m));
     m.pace().measured(n, std::chrono::duration<double>(Reply::Clock::now() - begin).count());
     m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
+    // A recurrent model can go back to snapshots only: some on the way, so that another prompt can share a beginning.
+    if (m.cache().hasStates() && (position + n) / kSnapshotTokens > position / kSnapshotTokens)
+        m.cache().snapshot(reply.kv);
     reply.prefilled(position + n, n);
     if (!logits.empty())
         take(reply, logits);
@@ -240,7 +246,15 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     if (m.checkpoint().changed())
         failAll(id, changedWhileInUse(m));
     else if (!ran)
-        end(*batch.front(), StopReason::Cancelled);
+        endInside(m, *batch.front());
+}
+
+/// Ends a reply that was cancelled inside a step. Recurrent states have moved on by an unknown part of it, so nobody
+/// may find them again; keys and values beyond the sequence's length do no harm.
+void Engine::Impl::endInside(LoadedModel& m, Reply& reply) {
+    if (m.cache().hasStates())
+        m.cache().drop(std::exchange(reply.kv, -1));
+    end(reply, StopReason::Cancelled);
 }
 
 // ---- finish

@@ -51,7 +51,7 @@ struct ModelInfo {
     int embeddingSize = 0; // numbers of such a vector
     uint64_t kvBytesPerToken = 0;
     double kvShareOfHeads = 1; // of what the keys and values of every query head would take
-    std::string backend; // "CPU"
+    std::string backend;       // "CPU"
     std::string isa;
     uint64_t bytesPerToken = 0; // of weights, read for each generated token
     double loadSeconds = 0;

@@ -96,8 +96,8 @@ void Hash128::mix(std::string_view text) {
 
 KvCache::KvCache(Options options) : options_(std::move(options)) {
     pools_.resize(options_.layout.groups.size());
-    for (Pool& pool : pools_)
-        pool.capacity = std::max(1, options_.pages);
+    for (int g = 0; g < nGroups(); ++g)
+        pools_[static_cast<size_t>(g)].capacity = isState(g) ? kStatePages : std::max(1, options_.pages);
     for (uint64_t space = 0; space < kSpaces; ++space) {
         Node root;
         root.key = options_.key;
@@ -423,8 +423,7 @@ int KvCache::reuse(KvSequence sequence, std::span<const TokenId> prompt, int lim
     bool states = true;
     if (match.partialTokens > 0 && !copyPart(s, match.partial)) {
         length -= match.partialTokens;
-        states = std::none_of(options_.layout.groups.begin(), options_.layout.groups.end(),
-                              [](const KvGroup& g) { return g.kind.tag == KvKind::Tag::State; });
+        states = !hasStates();
     } else {
         states = copyStates(s, match.partialTokens > 0 ? match.partial : end);
     }
@@ -641,6 +640,11 @@ void KvCache::clear() {
 
 int KvCache::length(KvSequence s) const {
     return static_cast<int>(at(s).tokens.size());
+}
+
+bool KvCache::hasStates() const {
+    return std::any_of(options_.layout.groups.begin(), options_.layout.groups.end(),
+                       [](const KvGroup& g) { return g.kind.tag == KvKind::Tag::State; });
 }
 
 int KvCache::space(KvSequence s) const {

@@ -15,6 +15,8 @@
 namespace hearth::engine {
 
 inline constexpr int kPageTokens = 64; // tokens a page
+// Recurrent states that a cache holds at most: those of live sequences, and the snapshots that may be gone back to.
+inline constexpr int kStatePages = 12;
 
 /// What a layer keeps of the past.
 struct KvKind {
@@ -83,7 +85,7 @@ public:
     struct Options {
         KvLayout layout;
         Hash128 key;    // everything that the bytes depend on: model, KV type, numerics, rope settings, overrides
-        int pages = 64; // capacity of each group's pool
+        int pages = 64; // capacity of each group's pool, but for states: those have kStatePages
         /// Copies a page within its group at once; from -1: fills it with zeros (a fresh state).
         std::function<void(int group, int from, int to)> copyPage;
     };
@@ -118,6 +120,7 @@ public:
 
     int length(KvSequence) const; // tokens written
     int space(KvSequence) const;  // as open() had it
+    bool hasStates() const;       // some layers are recurrent
     std::span<const TokenId> tokens(KvSequence) const;
     /// Pages by position / kPageTokens; -1 where a window has passed (State: one slot).
     std::span<const int32_t> table(KvSequence, int group) const;

@@ -11,9 +11,11 @@ constexpr int kFirstPages = 8; // 512 tokens
 } // namespace
 
 KvMemory::KvMemory(kernels::Backend& backend, const KvLayout& layout, int maxPages)
-    : backend_(backend), pools_(layout.groups.size()), maxPages_(maxPages) {
-    for (const KvGroup& group : layout.groups)
+    : backend_(backend), pools_(layout.groups.size()) {
+    for (const KvGroup& group : layout.groups) {
         pageBytes_.push_back(group.pageBytes);
+        maxPages_.push_back(group.kind.tag == KvKind::Tag::State ? kStatePages : maxPages);
+    }
     for (size_t g = 0; g < pools_.size(); ++g)
         ensure(static_cast<int>(g), 1);
 }
@@ -30,7 +32,7 @@ bool KvMemory::ensure(int group, int pages) {
         return false;
     // Half as much again: few moves, and little memory that is never used.
     const int wanted = std::max({kFirstPages, pages, pool.pages + pool.pages / 2});
-    const int next = std::max(pages, std::min(wanted, maxPages_));
+    const int next = std::max(pages, std::min(wanted, maxPages_[static_cast<size_t>(group)]));
     const uint64_t pageBytes = pageBytes_[static_cast<size_t>(group)];
     const kernels::MemoryId memory = backend_.allocate(static_cast<uint64_t>(next) * pageBytes);
     if (pool.pages > 0) {

@@ -41,7 +41,7 @@ private:
     kernels::Backend& backend_;
     std::vector<uint64_t> pageBytes_; // (groups)
     std::vector<Pool> pools_;         // (groups)
-    int maxPages_;
+    std::vector<int> maxPages_;       // (groups)
     uint64_t generation_ = 0;
 };
 

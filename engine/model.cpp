@@ -5,6 +5,7 @@
 #include "engine/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace hearth::engine {
@@ -88,7 +89,13 @@ void checkConfig(ModelConfig& c) {
     for (size_t i = 0; i < c.layers.size(); ++i)
         checkLayer(c, i);
     const int turned = c.latent.kvRank > 0 ? c.latent.ropeDim : c.headDim;
+    if (c.attentionGate && (c.headDim != c.vHeadDim || std::any_of(c.layers.begin(), c.layers.end(), [](const auto& l) {
+                                return l.fusedQkv && l.mixer == Mixer::Attention;
+                            })))
+        throw Error("Its attention has a gate, but queries and values that do not go with one.");
     for (const RopeConfig& rope : c.ropes) {
+        if (!std::isfinite(rope.attentionFactor))
+            senseless("The magnitude of its rope scaling is no finite number");
         if (rope.dims < 2 || rope.dims % 2 != 0 || rope.dims > turned)
             throw Error("Its rope turns " + std::to_string(rope.dims) + " numbers of heads that have " +
                         std::to_string(turned) + ".");
@@ -210,15 +217,6 @@ std::span<const Architecture> architectures() {
     return kArchitectures;
 }
 
-std::vector<TensorSpec> tensorSpecs(const ModelConfig& config) {
-    ModelWeights unused;
-    std::vector<TensorSpec> specs;
-    for (const Binding& binding : bindings(config, unused))
-        if (specs.empty() || specs.back().name != binding.spec.name)
-            specs.push_back(binding.spec);
-    return specs;
-}
-
 ModelConfig readModelConfig(const Checkpoint& checkpoint) {
     const std::string family = checkpoint.metadata().text("general.architecture", "");
     if (family.empty())
@@ -259,8 +257,9 @@ ModelWeights bindWeights(const Checkpoint& checkpoint, const ModelConfig& config
                          kernels::Backend& backend, std::vector<kernels::MemoryId>& memories) {
     const Binder binder(checkpoint, backend, memories);
     ModelWeights weights;
-    for (const Binding& binding : bindings(config, weights))
-        binder.bind(binding);
+    for (size_t part = 0; part <= config.layers.size(); ++part)
+        for (const Binding& binding : bindings(config, part, weights))
+            binder.bind(binding);
     if (!weights.head.present())
         weights.head = weights.embedding;
     if (config.latent.joint)

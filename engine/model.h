@@ -102,6 +102,7 @@ struct ModelConfig {
     int trainedContext = 0;
     int mostContext = 0; // tokens that a load may have at most; 0: any number
     std::vector<LayerConfig> layers;
+    int nextnLayers = 0; // further layers of the file that only guess tokens ahead and take no part
     ExpertConfig experts;
     LatentConfig latent;
     DeltaConfig delta;
@@ -223,9 +224,6 @@ struct ModelWeights {
 /// Finds the family, reads its configuration, checks that every tensor is there in the right shape and of a type that
 /// can be read. Throws Error that names what is wrong, and what the file is.
 ModelConfig readModelConfig(const Checkpoint&);
-
-/// Every tensor of a model by name, shape and need.
-std::vector<TensorSpec> tensorSpecs(const ModelConfig&);
 
 /// Bytes of what is made of the file's tensors because no kernel can read it as it lies: k_b of latent attention where
 /// the file has it joined with v_b.

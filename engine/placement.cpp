@@ -1,5 +1,6 @@
 #include "engine/placement.h"
 
+#include "engine/encoder.h"
 #include "engine/error.h"
 #include "engine/step.h"
 
@@ -150,13 +151,13 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
     in.kvBytesPerToken = layout.bytesPerToken();
     for (const KvGroup& group : layout.groups)
         if (group.kind.tag == KvKind::Tag::State) {
-            in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, group.pageBytes);
+            in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(kStatePages, group.pageBytes));
         } else if (group.kind.tag == KvKind::Tag::Window) {
             const auto tokens = std::min<int64_t>(in.contextTokens, int64_t{group.kind.window} + kPageTokens);
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
         }
-    in.scratchBytes = scratchBytes(config);
+    in.scratchBytes = config.causal ? scratchBytes(config) : encoderBytes(config, in.contextTokens);
     return in;
 }
 

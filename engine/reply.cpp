@@ -56,8 +56,8 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
-/// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then the
-/// answer would be missing.
+/// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then
+/// the answer would be missing.
 TokenId Reply::draw(std::span<float> logits) {
     if (!grammar_ || splitter_->inAnswer())
         return sampler_.sample(logits, tokens_, tokens_.size(), grammar_.get());

@@ -329,17 +329,35 @@ bool takesNoPart(const ModelConfig& c, const std::string& name) {
     constexpr std::string_view kNames[] = {"rope_freqs.weight", "rope_factors_long.weight",
                                            "rope_factors_short.weight"};
     constexpr std::string_view kParts[] = {".nextn.", ".attn_rot_embd.", ".rope_freqs."};
+    const int layer = layerOf(name), nLayers = static_cast<int>(c.layers.size());
     const auto has = [&](std::string_view part) { return name.find(part) != std::string::npos; };
     return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
            std::any_of(std::begin(kParts), std::end(kParts), has) ||
-           layerOf(name) >= static_cast<int>(c.layers.size()) ||
+           (layer >= nLayers && layer < nLayers + c.nextnLayers) ||
            (!c.causal && (name.rfind("cls.", 0) == 0 || name.rfind("cls_", 0) == 0 || name.rfind("pooler.", 0) == 0));
+}
+
+void checkTensor(const Checkpoint& checkpoint, const Binding& binding) {
+    const TensorSpec& spec = binding.spec;
+    const TensorEntry* tensor = checkpoint.find(spec.name);
+    if (!tensor && spec.required)
+        throw Error("The tensor " + spec.name + " is missing.");
+    if (!tensor)
+        return;
+    const std::string what = misfit(*tensor, spec, binding.kind != Binding::Kind::Matrix);
+    if (!what.empty())
+        throw Error("The tensor " + spec.name + " " + what + ".");
 }
 
 } // namespace
 
-std::vector<Binding> bindings(const ModelConfig& c, ModelWeights& w) {
+std::vector<Binding> bindings(const ModelConfig& c, size_t part, ModelWeights& w) {
     BindingList list;
+    w.layers.resize(c.layers.size());
+    if (part > 0) {
+        bindLayer(list, c, part - 1, w.layers[part - 1]);
+        return list.take();
+    }
     const int64_t d = c.dModel;
     list.matrix("token_embd", c.nVocab, d, w.embedding);
     if (c.learnedPositions > 0)
@@ -354,25 +372,19 @@ std::vector<Binding> bindings(const ModelConfig& c, ModelWeights& w) {
         list.matrix("output", c.nVocab, d, w.head, false);
         list.vector("output", ".bias", c.nVocab, w.headBias, false);
     }
-    w.layers.resize(c.layers.size());
-    for (size_t i = 0; i < c.layers.size(); ++i)
-        bindLayer(list, c, i, w.layers[i]);
     return list.take();
 }
 
 void checkTensors(const Checkpoint& checkpoint, const ModelConfig& config) {
     ModelWeights unused;
     std::unordered_set<std::string> known;
-    for (const Binding& binding : bindings(config, unused)) {
-        const TensorSpec& spec = binding.spec;
-        if (!known.insert(spec.name).second)
-            continue;
-        const TensorEntry* tensor = checkpoint.find(spec.name);
-        if (!tensor && spec.required)
-            throw Error("The tensor " + spec.name + " is missing.");
-        if (tensor)
-            if (const std::string what = misfit(*tensor, spec, binding.kind != Binding::Kind::Matrix); !what.empty())
-                throw Error("The tensor " + spec.name + " " + what + ".");
+    // Part by part, so that a file that claims more than it has is refused before the list of all of it is made.
+    for (size_t part = 0; part <= config.layers.size(); ++part) {
+        for (const Binding& binding : bindings(config, part, unused))
+            if (known.insert(binding.spec.name).second)
+                checkTensor(checkpoint, binding);
+        if (part > 0)
+            unused.layers[part - 1] = {};
     }
     for (const TensorEntry& tensor : checkpoint.tensors())
         if (!known.contains(tensor.name) && !takesNoPart(config, tensor.name))

@@ -20,9 +20,9 @@ struct Binding {
     int64_t first = 0, count = -1; // rows of a matrix, columns of a vector; -1: all
 };
 
-/// The one list of what a model consists of, in a fixed order: checks, placement and binding all walk it. The slots
-/// point into `weights`, whose vectors get their sizes here.
-std::vector<Binding> bindings(const ModelConfig&, ModelWeights& weights);
+/// The one list of what a model consists of, part by part in a fixed order: checks and binding both walk it. Part 0 is
+/// what is no layer's, part i + 1 is layer i. The slots point into `weights`, whose vectors get their sizes here.
+std::vector<Binding> bindings(const ModelConfig&, size_t part, ModelWeights& weights);
 
 /// Throws Error when a tensor is missing, has the wrong shape, a type that cannot be read, or a name that the family
 /// does not know: what is not computed would make every answer a little wrong.

@@ -292,7 +292,8 @@ void writeYarn(const HfConfig& config, const json& rope, Writer& out) {
     const bool inScores = all != 0 && config.family().gguf == "deepseek2";
     if (inScores)
         out.set("rope.scaling.yarn_log_multiplier", 0.1 * all);
-    const double attention = wanted / (inScores ? 1 : magnitude(1));
+    const bool whole = inScores || config.family().gguf == "olmo2"; // the key has all of it, not a factor of the usual
+    const double attention = wanted / (whole ? 1 : magnitude(1));
     if (std::abs(attention - 1) > 1e-9)
         out.set("rope.scaling.attn_factor", attention);
     if (const auto it = rope.find("truncate"); it != rope.end() && it->is_boolean())

@@ -53,10 +53,8 @@ ModelConfig modernBertConfig(const FamilyFile& file) {
     c.embeddingNorm = true;
     c.firstNormAbsent = true;
     c.activation = kernels::ActivationKind::GeluErf;
-    alternateWindows(file, c, 3, true);
-    c.ropes.push_back({.dims = c.ropes.front().dims, .theta = file.number("rope.freq_base_swa", 1, 1e12, 10000.0)});
-    for (LayerConfig& layer : c.layers)
-        layer.rope = layer.window > 0 ? 1 : 0;
+    alternateWindows(file, c, 3, 0, true);
+    addWindowRope(file, c, 10000.0);
     return c;
 }
 

@@ -41,8 +41,14 @@ ModelConfig deepseekConfig(const FamilyFile& file) {
     c.attentionScale = static_cast<float>(scale);
 
     // V3 chooses groups by their two best experts, V2 by the best one.
-    if (c.experts.gate == kernels::GateKind::Sigmoid)
+    const bool sigmoid = c.experts.gate == kernels::GateKind::Sigmoid;
+    if (sigmoid)
         c.experts.groupScore = kernels::GroupScore::TwoBest;
+    // Older files do not say how the experts of their makers' large models are grouped.
+    if (!file.hasKey("expert_group_count") && c.experts.count == (sigmoid ? 256 : 160)) {
+        c.experts.groups = 8;
+        c.experts.topGroups = sigmoid ? 4 : 3;
+    }
     return c;
 }
 

@@ -96,11 +96,14 @@ ExpertConfig readExperts(const FamilyFile& file) {
 void readLayers(const FamilyFile& file, ModelConfig& c) {
     const int all = file.required("block_count", 1, kMostLayers);
     // Layers that only guess further tokens (multi-token prediction) come last; they are not part of the model.
-    const int nLayers = all - file.optional("nextn_predict_layers", 0, all - 1, 0);
+    c.nextnLayers = file.optional("nextn_predict_layers", 0, all - 1, 0);
+    const int nLayers = all - c.nextnLayers;
     const std::vector<int> nHeads = file.perLayer("attention.head_count", nLayers, 0, kMostHeads);
     // Without grouped queries the key may be missing: as many as query heads.
     const std::vector<int> nKvHeads = file.perLayer("attention.head_count_kv", nLayers, 0, kMostHeads, nHeads[0]);
-    const std::vector<int> ffnDim = file.perLayer("feed_forward_length", nLayers, 0, kMostWidth);
+    // Files whose layers all have experts may lack it.
+    const std::vector<int> ffnDim =
+        file.perLayer("feed_forward_length", nLayers, 0, kMostWidth, c.experts.count > 0 ? 0 : -1);
     const std::vector<int> window = file.perLayer("attention.sliding_window", nLayers, 0, 1 << 30, 0);
     for (int i = 0; i < nLayers; ++i) {
         const auto l = static_cast<size_t>(i);
@@ -160,8 +163,8 @@ ModelConfig commonConfig(const FamilyFile& file) {
     return c;
 }
 
-void alternateWindows(const FamilyFile& file, ModelConfig& c, int period, bool fullFirst) {
-    const int window = file.optional("attention.sliding_window", 0, 1 << 30, 0);
+void alternateWindows(const FamilyFile& file, ModelConfig& c, int period, int fallback, bool fullFirst) {
+    const int window = file.optional("attention.sliding_window", 0, 1 << 30, fallback);
     const Value* pattern = file.checkpoint().metadata().find(file.name("attention.sliding_window_pattern"));
     const auto* flags = pattern ? std::get_if<std::vector<bool>>(pattern) : nullptr;
     if (flags && flags->size() < c.layers.size())
@@ -174,6 +177,15 @@ void alternateWindows(const FamilyFile& file, ModelConfig& c, int period, bool f
         const bool full = at == (fullFirst ? 0 : static_cast<size_t>(period) - 1);
         c.layers[i].window = (flags ? (*flags)[i] : !full) ? window : 0;
     }
+}
+
+void addWindowRope(const FamilyFile& file, ModelConfig& c, double theta) {
+    if (c.ropes.empty())
+        throw Error("The metadata key " + file.name("rope.dimension_count") +
+                    " is 0, but its layers turn their heads.");
+    c.ropes.push_back({.dims = c.ropes.front().dims, .theta = file.number("rope.freq_base_swa", 1, 1e12, theta)});
+    for (LayerConfig& layer : c.layers)
+        layer.rope = layer.window > 0 ? 1 : 0;
 }
 
 // ---- rope scaling

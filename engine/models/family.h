@@ -47,7 +47,11 @@ ModelConfig commonConfig(const FamilyFile&);
 
 /// The shape of the layers' windows where they alternate: `attention.sliding_window` for all but every `period`-th
 /// layer, the last of its period (the first where `fullFirst`), or as `attention.sliding_window_pattern` says.
-void alternateWindows(const FamilyFile&, ModelConfig&, int period, bool fullFirst = false);
+/// `fallback`: the window where the file does not say.
+void alternateWindows(const FamilyFile&, ModelConfig&, int period, int fallback = 0, bool fullFirst = false);
+
+/// Gives layers with a window a rope of their own without scaling, its base under `rope.freq_base_swa`.
+void addWindowRope(const FamilyFile&, ModelConfig&, double theta);
 
 /// Rope scaling of the keys `rope.scaling.*` and the tensors `rope_freqs` and `rope_factors_*`, written into the rope.
 /// `yarnTruncates`: the family rounds the range of YaRN's ramp to whole dimensions.

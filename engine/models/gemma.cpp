@@ -30,7 +30,7 @@ ModelConfig gemma2Config(const FamilyFile& file) {
     c.attentionScale = gemmaScale(file, c);
     c.attentionSoftCap = file.number("attn_logit_softcapping", 0, 1e6, 50.0);
     c.logitSoftCap = file.number("final_logit_softcapping", 0, 1e6, 30.0);
-    alternateWindows(file, c, 2);
+    alternateWindows(file, c, 2, 4096);
     return c;
 }
 
@@ -43,9 +43,7 @@ ModelConfig gemma3Config(const FamilyFile& file) {
     c.attentionSoftCap = file.number("attn_logit_softcapping", 0, 1e6, 0);
     c.logitSoftCap = file.number("final_logit_softcapping", 0, 1e6, 0);
     alternateWindows(file, c, 6);
-    c.ropes.push_back({.dims = c.ropes.front().dims, .theta = file.number("rope.freq_base_swa", 1, 1e12, 10000.0)});
-    for (LayerConfig& layer : c.layers)
-        layer.rope = layer.window > 0 ? 1 : 0;
+    addWindowRope(file, c, 10000.0);
     return c;
 }
 

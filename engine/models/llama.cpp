@@ -1,5 +1,7 @@
 #include "engine/models/family.h"
 
+#include <cmath>
+
 namespace hearth::engine {
 
 /// Llama 2 and 3, Mistral, Mixtral, SmolLM2, InternLM3 and whatever else is stored as family "llama": RMS norms before
@@ -28,7 +30,12 @@ ModelConfig smollm3Config(const FamilyFile& file) {
 /// MiniCPM 1 and 2 (Hu et al. 2024, section 4.1): embedding, blocks and logits have scales of their own.
 ModelConfig minicpmConfig(const FamilyFile& file) {
     ModelConfig c = llamaConfig(file);
-    c.logitScale = 1.0f / file.number("logit_scale", 1e-6, 1e6, 1.0); // d_model / dim_model_base
+    // Files without the keys are of the first models, whose makers have these numbers.
+    if (!file.hasKey("embedding_scale"))
+        c.embeddingScale = 12.0f;
+    if (!file.hasKey("residual_scale"))
+        c.residualScale = 1.4f / std::sqrt(static_cast<float>(c.layers.size()));
+    c.logitScale = 1.0f / file.number("logit_scale", 1e-6, 1e6, c.dModel / 256.0); // d_model / dim_model_base
     return c;
 }
 

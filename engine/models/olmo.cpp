@@ -11,11 +11,11 @@ ModelConfig olmo2Config(const FamilyFile& file) {
     c.qkNorm = QkNorm::Row;
     if (file.hasKey("attention.sliding_window")) {
         alternateWindows(file, c, 4);
-        c.ropes.push_back(
-            {.dims = c.ropes.front().dims, .theta = file.number("rope.freq_base_swa", 1, 1e12, c.ropes.front().theta)});
-        for (LayerConfig& layer : c.layers)
-            layer.rope = layer.window > 0 ? 1 : 0;
+        addWindowRope(file, c, file.number("rope.freq_base", 1, 1e12, 10000.0));
     }
+    // Files of OLMo 3 have the whole of YaRN's magnitude in this key, not what it is multiplied by.
+    if (!c.ropes.empty() && file.text("rope.scaling.type", "") == "yarn" && file.hasKey("rope.scaling.attn_factor"))
+        c.ropes.front().attentionFactor = file.number("rope.scaling.attn_factor", 1e-6, 1e6, 1.0);
     return c;
 }
 

@@ -6,9 +6,10 @@ namespace hearth::engine {
 /// head.
 ModelConfig stablelmConfig(const FamilyFile& file) {
     ModelConfig c = commonConfig(file);
-    if (file.flag("use_parallel_residual", false)) {
+    // Not the key use_parallel_residual: published files of the smaller models have it true and mean nothing by it.
+    if (!file.hasTensor("blk.0.ffn_norm.weight")) {
         c.residual = Residual::Parallel;
-        c.sharedNorm = !file.hasTensor("blk.0.ffn_norm.weight");
+        c.sharedNorm = true;
     }
     c.qkNorm = file.hasTensor("blk.0.attn_q_norm.weight") ? QkNorm::EachHead : QkNorm::None;
     return c;

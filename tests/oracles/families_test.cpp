@@ -71,46 +71,53 @@ TEST_F(Families, KeysThatMakeNoSenseAreRefused) {
               std::string::npos);
 }
 
-std::vector<TokenId> longPrompt(int n) {
+/// A prompt of its own for each attempt: nothing of one is found by another.
+std::vector<TokenId> longPrompt(int n, int attempt) {
     std::vector<TokenId> ids;
     for (int i = 0; i < n; ++i)
-        ids.push_back((i * 7 + i / 11) % 300);
+        ids.push_back((i * 7 + i / 11 + 13 * attempt) % 300);
     return ids;
+}
+
+/// Prefills until stopped after some milliseconds; returns how many tokens were taken in whole chunks.
+int stoppedPrefill(Engine& engine, ModelId model, const std::vector<TokenId>& ids, int milliseconds) {
+    GenerationRequest request;
+    request.prompt = ids;
+    request.maxTokens = 1;
+    request.cancel = std::make_shared<std::atomic<bool>>(false);
+    int taken = 0;
+    request.onFinish = [&](const GenerationSummary& summary) {
+        taken = summary.stop == StopReason::Cancelled ? summary.prefilledTokens : 0;
+    };
+    std::thread presser([cancel = request.cancel, milliseconds] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+        cancel->store(true);
+    });
+    engine.start(model, std::move(request));
+    while (engine.step()) {
+    }
+    presser.join();
+    return taken;
 }
 
 /// A stop inside a chunk leaves recurrent states that belong to no position: nobody may find them again.
 TEST_F(Families, AStoppedStateIsNotFoundAgain) {
-    for (const char* family : {"qwen3_next", "lfm2_moe"}) {
-        SCOPED_TRACE(family);
-        const UnpackedFile file(findData(std::string("oracles/") + family) + "/model.gguf");
-        const auto fresh = engineWith(isas().back());
-        const LoadOptions options{
-            .path = file.path(), .contextTokens = 4096, .numerics = Numerics::Exact, .overrides = {}};
-        const std::vector<TokenId> ids = longPrompt(2300);
-        const std::vector<TokenId> wanted = greedy(*fresh, fresh->load(options), ids, 8);
-        const ModelId model = engine_->load(options);
-        for (int attempt = 0; attempt < 12; ++attempt) {
-            GenerationRequest request;
-            request.prompt = ids;
-            request.cancel = std::make_shared<std::atomic<bool>>(false);
-            std::thread presser([cancel = request.cancel, attempt] {
-                std::this_thread::sleep_for(std::chrono::milliseconds(3 + 7 * attempt));
-                cancel->store(true);
-            });
-            engine_->start(model, std::move(request));
-            while (engine_->step()) {
-            }
-            presser.join();
-            // As much of the prompt as may be there, and a little more.
-            for (const size_t n : {size_t{516}, size_t{1030}, size_t{2051}}) {
-                const std::vector<TokenId> part(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(n));
-                const std::vector<TokenId> again = greedy(*engine_, model, part, 4);
-                const auto other = engineWith(isas().back());
-                ASSERT_EQ(again, greedy(*other, other->load(options), part, 4)) << n << " tokens";
-            }
-            ASSERT_EQ(greedy(*engine_, model, ids, 8), wanted);
-        }
+    const UnpackedFile file(findData("oracles/qwen3_next") + "/model.gguf");
+    const LoadOptions options{.path = file.path(), .contextTokens = 8192, .numerics = Numerics::Exact, .overrides = {}};
+    const ModelId model = engine_->load(options);
+    const auto other = engineWith(isas().back());
+    const ModelId plain = other->load(options);
+    int stopped = 0;
+    for (int attempt = 0; attempt < 40 && stopped < 8; ++attempt) {
+        const std::vector<TokenId> ids = longPrompt(8000, attempt);
+        const int taken = stoppedPrefill(*engine_, model, ids, 5 + 3 * attempt);
+        if (taken == 0)
+            continue; // too early, or too late
+        ++stopped;
+        const std::vector<TokenId> part(ids.begin(), ids.begin() + taken + 3);
+        ASSERT_EQ(greedy(*engine_, model, part, 6), greedy(*other, plain, part, 6)) << taken << " tokens";
     }
+    EXPECT_GE(stopped, 1);
 }
 
 } // namespace

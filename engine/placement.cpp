@@ -3,6 +3,7 @@
 #include "engine/encoder.h"
 #include "engine/error.h"
 #include "engine/step.h"
+#include "engine/weights.h"
 
 #include <algorithm>
 #include <fstream>
@@ -128,7 +129,9 @@ bool isExpertOfItsOwn(const std::string& name) {
 
 /// What of a tensor is read for each generated token: a row of a table, the chosen experts, all of the others.
 uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, const TensorEntry& tensor) {
-    const bool tied = !checkpoint.find("output.weight");
+    if (layerOf(tensor.name) >= static_cast<int>(config.layers.size()))
+        return 0; // of a layer that takes no part
+    const bool tied = config.causal && !checkpoint.find("output.weight");
     if ((tensor.name == "token_embd.weight" && !tied) || tensor.name == "position_embd.weight")
         return tensor.bytes / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
     const bool experts = tensor.name.find("_exps.") != std::string::npos || isExpertOfItsOwn(tensor.name);

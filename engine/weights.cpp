@@ -315,14 +315,6 @@ std::string misfit(const TensorEntry& tensor, const TensorSpec& spec, bool float
     return {};
 }
 
-/// The layer that a tensor's name speaks of; -1: none.
-int layerOf(std::string_view name) {
-    int layer = -1;
-    if (name.substr(0, 4) == "blk.")
-        std::from_chars(name.data() + 4, name.data() + name.size(), layer);
-    return layer;
-}
-
 /// Tensors that may be there and take no part: rope factors are read with the configuration, further layers and what
 /// belongs to them only guess tokens ahead, a classifier's head is not asked for.
 bool takesNoPart(const ModelConfig& c, const std::string& name) {
@@ -350,6 +342,13 @@ void checkTensor(const Checkpoint& checkpoint, const Binding& binding) {
 }
 
 } // namespace
+
+int layerOf(std::string_view name) {
+    int layer = -1;
+    if (name.substr(0, 4) == "blk.")
+        std::from_chars(name.data() + 4, name.data() + name.size(), layer);
+    return layer;
+}
 
 std::vector<Binding> bindings(const ModelConfig& c, size_t part, ModelWeights& w) {
     BindingList list;

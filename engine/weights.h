@@ -28,6 +28,9 @@ std::vector<Binding> bindings(const ModelConfig&, size_t part, ModelWeights& wei
 /// does not know: what is not computed would make every answer a little wrong.
 void checkTensors(const Checkpoint&, const ModelConfig&);
 
+/// The layer that a tensor's name speaks of; -1: none.
+int layerOf(std::string_view name);
+
 /// A float vector of a given length. Throws Error.
 std::vector<float> readVector(const Checkpoint&, const TensorEntry&, int64_t length);
 

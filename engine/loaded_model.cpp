@@ -4,6 +4,7 @@
 #include "engine/error.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -117,6 +118,29 @@ uint64_t asBits(float value) {
     static_assert(sizeof bits == sizeof value);
     __builtin_memcpy(&bits, &value, sizeof bits);
     return bits;
+}
+
+void mixValue(Hash128& key, const std::string& value) {
+    key.mix(value);
+}
+
+void mixValue(Hash128& key, double value) {
+    key.mix(std::bit_cast<uint64_t>(value));
+}
+
+void mixValue(Hash128& key, int64_t value) {
+    key.mix(static_cast<uint64_t>(value));
+}
+
+void mixValue(Hash128& key, bool value) {
+    key.mix(static_cast<uint64_t>(value));
+}
+
+template <typename T>
+void mixValue(Hash128& key, const std::vector<T>& values) {
+    key.mix(values.size());
+    for (const T value : values)
+        mixValue(key, value);
 }
 
 } // namespace
@@ -244,10 +268,13 @@ Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) 
         for (const float factor : rope.factors)
             key.mix(asBits(factor));
     }
-    for (const auto& [name, value] : options.overrides) {
-        key.mix(name);
-        key.mix(value);
-    }
+    // Scales, windows, gates: whatever a family reads, overrides included. Words do not change what they are turned
+    // into.
+    for (const auto& [name, value] : checkpoint_.metadata().all())
+        if (name.rfind("tokenizer.", 0) != 0) {
+            key.mix(name);
+            std::visit([&](const auto& v) { mixValue(key, v); }, value);
+        }
     return key;
 }
 

@@ -139,7 +139,7 @@ void mixValue(Hash128& key, bool value) {
 template <typename T>
 void mixValue(Hash128& key, const std::vector<T>& values) {
     key.mix(values.size());
-    for (const T value : values)
+    for (const auto& value : values)
         mixValue(key, value);
 }
 

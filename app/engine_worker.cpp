@@ -67,7 +67,8 @@ struct EngineWorker::Running {
     SpokenPrefixes::Entry prompt; // what was read
     std::string text;             // what was written after it, thoughts too
     std::vector<engine::TokenId> tokens;
-    bool exact = true; // `text` is what the tokens spell
+    std::string spelled; // by the tokens, marks included
+    bool begun = false;
     Clock::time_point firstToken, thoughtsBegan;
     bool inThoughts = false;
     double thoughtSeconds = 0;
@@ -324,7 +325,7 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
 
 void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     const auto now = Clock::now();
-    if (reply.tokens.empty()) {
+    if (!std::exchange(reply.begun, true)) {
         reply.firstToken = now;
         reply.thoughtsBegan = now;
         reply.inThoughts = token.thought;
@@ -336,10 +337,11 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     if (reply.inThoughts)
         reply.thoughtSeconds = std::chrono::duration<double>(now - reply.thoughtsBegan).count();
     reply.inThoughts = token.thought;
-    reply.tokens.push_back(token.id);
+    if (token.id >= 0) { // else it is text that was held back
+        reply.tokens.push_back(token.id);
+        reply.model->model.text->tokenizer->appendBytes(token.id, reply.spelled, true);
+    }
     reply.text += token.text;
-    if (reply.model->model.text->tokenizer->kind(token.id) == engine::TokenKind::Control)
-        reply.exact = false;
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         (token.thought ? update.thoughts : update.text) += token.text;
         update.tokens = int(reply.tokens.size());
@@ -351,7 +353,8 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
 void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& summary) {
     reply.finished = true;
     spoken_.remember(reply.prompt);
-    if (reply.exact && !reply.tokens.empty()) {
+    // Only where the shown text is what the tokens spell: the next prompt is written from the text.
+    if (reply.spelled == reply.text && !reply.tokens.empty()) {
         SpokenPrefixes::Entry& whole = reply.prompt;
         whole.text += reply.text;
         whole.tokens.insert(whole.tokens.end(), reply.tokens.begin(), reply.tokens.end());

@@ -193,15 +193,15 @@ std::string ChatTemplate::renderJson(const nlohmann::ordered_json& context, std:
         .text;
 }
 
-std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m) {
+std::unique_ptr<ChatTemplate> ChatTemplate::fromMetadata(const Metadata& m, const Tokenizer* tokenizer) {
     std::string source = m.text("tokenizer.chat_template", "");
     if (source.empty())
-        return ofFamily(m);
+        return ofFamily(m, tokenizer);
     return fromSource(std::move(source), bosTextOf(m), eosTextOf(m));
 }
 
-std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m) {
-    return fromSource(std::string(chatFamilyOf(m).source), bosTextOf(m), eosTextOf(m));
+std::unique_ptr<ChatTemplate> ChatTemplate::ofFamily(const Metadata& m, const Tokenizer* tokenizer) {
+    return fromSource(std::string(chatFamilyOf(m, tokenizer).source), bosTextOf(m), eosTextOf(m));
 }
 
 std::unique_ptr<ChatTemplate> ChatTemplate::fromSource(std::string source, std::string bos, std::string eos) {

@@ -37,9 +37,9 @@ class ChatTemplate {
 public:
     /// From `tokenizer.chat_template`; without one, that of the family. Throws Error with line and column when it does
     /// not parse.
-    static std::unique_ptr<ChatTemplate> fromMetadata(const Metadata&);
+    static std::unique_ptr<ChatTemplate> fromMetadata(const Metadata&, const Tokenizer* = nullptr);
     /// The family's own (see chat_template_families.h), whatever the file brings.
-    static std::unique_ptr<ChatTemplate> ofFamily(const Metadata&);
+    static std::unique_ptr<ChatTemplate> ofFamily(const Metadata&, const Tokenizer* = nullptr);
     static std::unique_ptr<ChatTemplate> fromSource(std::string source, std::string bosText, std::string eosText);
     ~ChatTemplate();
 

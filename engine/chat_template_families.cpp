@@ -220,7 +220,7 @@ std::span<const ChatFamily> chatFamilies() {
     return kFamilies;
 }
 
-const ChatFamily& chatFamilyOf(const Metadata& m) {
+const ChatFamily& chatFamilyOf(const Metadata& m, const Tokenizer* tokenizer) {
     std::unordered_set<std::string_view> wanted, there;
     for (const ChatFamily& family : kFamilies)
         wanted.insert(family.marks.begin(), family.marks.end());
@@ -229,7 +229,8 @@ const ChatFamily& chatFamilyOf(const Metadata& m) {
         for (const std::string& t : *texts)
             if (wanted.contains(t))
                 there.insert(t);
-    if (const ChatFamily* family = familyByMarks([&](std::string_view mark) { return there.contains(mark); }))
+    if (const ChatFamily* family = familyByMarks(
+            [&](std::string_view mark) { return there.contains(mark) || (tokenizer && tokenizer->find(mark) >= 0); }))
         return *family;
     for (const char* key : {"general.name", "general.basename", "general.architecture"})
         for (const std::string name = lowered(m, key); const ChatFamily& family : kFamilies)

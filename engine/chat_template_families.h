@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/metadata.h"
+#include "engine/tokenizer.h"
 
 #include <array>
 #include <span>
@@ -22,7 +23,7 @@ struct ChatFamily {
 std::span<const ChatFamily> chatFamilies();
 
 /// The family of a file, by its vocabulary, else by its name; the plain form when nothing is known.
-const ChatFamily& chatFamilyOf(const Metadata&);
+const ChatFamily& chatFamilyOf(const Metadata&, const Tokenizer* = nullptr);
 /// The family that a template's source speaks of; null: none of them.
 const ChatFamily* chatFamilyOfTemplate(std::string_view source);
 

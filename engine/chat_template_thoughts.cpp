@@ -394,6 +394,10 @@ public:
         header_ = named_ ? header_ : std::string(); // "assistant"
         beginning_ = state_ == State::Header && !named_;
         shown_[0] = shown_[1] = false;
+        if (!prompt.empty() && std::find(prompt.begin(), prompt.end(), start_) == prompt.end()) {
+            state_ = State::Message; // a text that goes on, no conversation
+            thought_ = fresh_ = beginning_ = false;
+        }
     }
 
     void push(TokenId id, Parts& out) override {

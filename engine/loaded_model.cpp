@@ -46,15 +46,16 @@ void addNotice(std::string& notice, const std::string& sentence) {
 }
 
 /// A template that cannot be read must not keep its model from running: messages then go in the family's form.
-std::unique_ptr<const ChatTemplate> readTemplate(const Metadata& metadata, std::string& notice) {
+std::unique_ptr<const ChatTemplate> readTemplate(const Metadata& metadata, const Tokenizer& tokenizer,
+                                                 std::string& notice) {
     try {
-        return ChatTemplate::fromMetadata(metadata);
+        return ChatTemplate::fromMetadata(metadata, &tokenizer);
     } catch (const Error& error) {
         addNotice(notice,
                   std::string("The chat template of this file cannot be used, so messages are given to the model in "
                               "the usual form of its family: ") +
                       error.what());
-        return ChatTemplate::ofFamily(metadata);
+        return ChatTemplate::ofFamily(metadata, &tokenizer);
     }
 }
 
@@ -107,7 +108,7 @@ std::shared_ptr<const ModelText> readText(const Checkpoint& checkpoint, int cont
     const Metadata& metadata = checkpoint.metadata();
     auto text = std::make_shared<ModelText>();
     text->tokenizer = readTokenizer(checkpoint, notice);
-    text->chatTemplate = readTemplate(metadata, notice);
+    text->chatTemplate = readTemplate(metadata, *text->tokenizer, notice);
     text->defaultSampling = recommendedSampling(metadata);
     text->contextTokens = contextTokens;
     return text;

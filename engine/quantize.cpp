@@ -10,8 +10,10 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <thread>
 
 namespace hearth::engine {
@@ -381,6 +383,21 @@ Type mixedType(const Mix& mix, const MixFacts& facts, const TensorEntry& tensor)
     return fitting(typeOfRules(mix, facts, tensor), tensor.cols());
 }
 
+namespace {
+
+/// Only a model is replaced by a model: a slip must not cost a configuration, or somebody's notes.
+void refuseForeignFile(const std::string& path) {
+    std::error_code absent;
+    if (!std::filesystem::is_regular_file(path, absent) || std::filesystem::file_size(path, absent) == 0)
+        return;
+    char mark[4] = {};
+    std::ifstream(path, std::ios::binary).read(mark, sizeof mark);
+    if (std::string_view(mark, sizeof mark) != "GGUF")
+        throw Error("The file " + printable(path, 400) + " is there already and is no GGUF file; it is left as it is.");
+}
+
+} // namespace
+
 QuantizeReport quantizeTo(const std::string& path, const Checkpoint& checkpoint, const QuantizeOptions& options) {
     const Mix* mix = findMix(options.type);
     if (!mix)
@@ -388,6 +405,7 @@ QuantizeReport quantizeTo(const std::string& path, const Checkpoint& checkpoint,
     for (const auto& file : checkpoint.files())
         if (sameFile(path, file->path()))
             throw Error("The file " + printable(path, 400) + " is read and cannot be written at the same time.");
+    refuseForeignFile(path);
     const MixFacts facts = MixFacts::of(checkpoint);
     QuantizeReport report;
     std::vector<GgufTensor> tensors;

@@ -100,11 +100,14 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     const std::vector<TokenId>& stops = text_->tokenizer->stopIds();
     if ((request_.stopAtEnd || grammar_) && std::binary_search(stops.begin(), stops.end(), id))
         return StopReason::EndOfTurn;
+    const bool free = grammar_ && !splitter_->inAnswer();
     if (grammar_)
         follow(id);
     tokens_.push_back(id);
     parts_.clear();
     splitter_->push(id, parts_);
+    if (free) // a token that ends a thought was drawn without the grammar: what it says of the answer does not count
+        parts_.answer.clear();
     emitParts(id, thoughtUtf8_.push(parts_.thoughts), utf8_.push(parts_.answer));
     if (grammar_ && splitter_->inAnswer() && grammar_->isComplete())
         return StopReason::EndOfTurn;

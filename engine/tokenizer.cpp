@@ -67,7 +67,18 @@ std::unique_ptr<Tokenizer> Tokenizer::fromMetadata(const Metadata& m) {
 }
 
 std::unique_ptr<Tokenizer> Tokenizer::fromCheckpoint(const Checkpoint& checkpoint) {
-    return checkpoint.folder().empty() ? fromMetadata(checkpoint.metadata()) : fromFolder(checkpoint.folder());
+    if (checkpoint.folder().empty())
+        return fromMetadata(checkpoint.metadata());
+    std::unique_ptr<Tokenizer> tokenizer = fromFolder(checkpoint.folder());
+    // config.json names ends too, and is all there is where generation_config.json is absent.
+    std::vector<TokenId>& stops = tokenizer->stopIds_;
+    for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids"})
+        for (const int64_t id : checkpoint.metadata().integers(key))
+            if (id >= 0 && id < tokenizer->size())
+                stops.push_back(static_cast<TokenId>(id));
+    std::sort(stops.begin(), stops.end());
+    stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
+    return tokenizer;
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text) const {

@@ -353,7 +353,8 @@ void writeWindow(const HfConfig& config, Writer& out) {
     const int64_t window = config.integer("sliding_window|local_attention", 0);
     const std::vector<std::string> types = config.layerTypes();
     const bool any = std::find(types.begin(), types.end(), "sliding_attention") != types.end();
-    if (window <= 0 || !config.boolean("use_sliding_window", true) || (!types.empty() && !any))
+    const bool none = config.family().modelType == "llama"; // a key that other models left behind
+    if (none || window <= 0 || !config.boolean("use_sliding_window", true) || (!types.empty() && !any))
         return;
     // Families whose windows alternate have a pattern beside the window, others may have one window a layer.
     constexpr std::string_view kAlternating[] = {"gemma2", "gemma3", "gpt-oss", "olmo2", "exaone4", "cohere2"};

@@ -345,6 +345,7 @@ constexpr HfKey kModernBertKeys[] = {
 
 // ---- what a config.json may leave out: defaults of the makers' configuration classes, where they matter
 
+constexpr std::string_view kQwenDefaults = R"({"use_sliding_window":false})";
 constexpr std::string_view kMistralDefaults = R"({"num_key_value_heads":8,"rms_norm_eps":1e-6,"rope_theta":10000.0})";
 constexpr std::string_view kMixtralDefaults = R"({"num_key_value_heads":8,"rms_norm_eps":1e-5,"rope_theta":1000000.0})";
 constexpr std::string_view kGemma2Defaults =
@@ -407,10 +408,10 @@ constexpr HfFamily kHfFamilies[] = {
     {.modelType = "granite", .gguf = "granite", .keys = kGraniteKeys, .permuted = true},
     {.modelType = "granitemoe", .gguf = "granitemoe", .names = kGraniteMoe, .keys = kGraniteKeys, .permuted = true},
     {.modelType = "smollm3", .gguf = "smollm3", .defaults = kSmolLm3Defaults, .permuted = true},
-    {.modelType = "qwen2", .gguf = "qwen2"},
-    {.modelType = "qwen2_moe", .gguf = "qwen2moe"},
-    {.modelType = "qwen3", .gguf = "qwen3"},
-    {.modelType = "qwen3_moe", .gguf = "qwen3moe"},
+    {.modelType = "qwen2", .gguf = "qwen2", .defaults = kQwenDefaults},
+    {.modelType = "qwen2_moe", .gguf = "qwen2moe", .defaults = kQwenDefaults},
+    {.modelType = "qwen3", .gguf = "qwen3", .defaults = kQwenDefaults},
+    {.modelType = "qwen3_moe", .gguf = "qwen3moe", .defaults = kQwenDefaults},
     {.modelType = "qwen3_next",
      .gguf = "qwen3next",
      .names = kDeltaNet,

@@ -475,6 +475,7 @@ void Normalizer::addBlanks(Blanks options) {
 
 std::string_view Normalizer::run(std::string_view text, bool first, std::string& out, bool* frontLost) const {
     std::string next;
+    const size_t most = kMostGrowth * (text.size() + 64); // by all steps: a stranger's tables would multiply
     for (const auto& step : steps_) {
         if (step->changesNothing(text))
             continue;
@@ -482,7 +483,7 @@ std::string_view Normalizer::run(std::string_view text, bool first, std::string&
         if (frontLost)
             *frontLost |= step->dropsFront(text);
         step->run(text, first, next);
-        if (next.size() > kMostGrowth * (text.size() + 64)) // a stranger's table: it would grow without bound
+        if (next.size() > most)
             continue;
         out.swap(next);
         text = out;

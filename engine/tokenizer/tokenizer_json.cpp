@@ -11,6 +11,7 @@
 #include <array>
 #include <filesystem>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace hearth::engine {
 
@@ -122,14 +123,17 @@ private:
 
     void readAddedTokens() {
         const json& added = partOf(file_.rest, "added_tokens");
+        mostIds_ = static_cast<int64_t>(texts_.size() + added.size()) + kMostHoles;
         if (added.is_array())
             for (const json& t : added)
                 addToken(t, partOf(t, "id"));
         const json& more = partOf(settings_.config, "added_tokens_decoder");
+        std::unordered_set<std::string> there;
+        for (const AddedToken& a : added_)
+            there.insert(a.content);
         if (more.is_object())
             for (const auto& [id, t] : more.items())
-                if (std::none_of(added_.begin(), added_.end(),
-                                 [&](const AddedToken& a) { return a.content == textOf(t, "content"); }))
+                if (there.insert(textOf(t, "content")).second)
                     addToken(t, id.size() < 10 && id.find_first_not_of("0123456789") == id.npos && !id.empty()
                                     ? json(std::stol(id))
                                     : json());
@@ -143,8 +147,7 @@ private:
             return;
         if (const auto known = ids_.find(a.content); known != ids_.end())
             a.id = known->second; // the model's own id counts
-        else if (!id.is_number_integer() || id.get<int64_t>() < 0 ||
-                 id.get<int64_t>() >= static_cast<int64_t>(texts_.size()) + kMostHoles)
+        else if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= mostIds_)
             fail("an added token with an id that cannot be: " + printable(a.content));
         else
             a.id = static_cast<TokenId>(id.get<int64_t>());
@@ -500,6 +503,7 @@ private:
     const TokenizerSettings& settings_;
     const std::string& name_;
     const json& model_;
+    int64_t mostIds_ = 0;            // ids that added tokens may have stay below it
     std::vector<std::string> texts_; // [nVocab]
     std::vector<int64_t> kinds_;     // [nVocab], as GGUF numbers them
     std::unordered_map<std::string, TokenId> ids_;

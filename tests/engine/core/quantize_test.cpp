@@ -208,7 +208,8 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
                                              matrix("blk.0.ffn_gate.weight", 256, 8)};
     const std::string sound = writeModel("sound.gguf", metadata, tensors);
     const std::string broken = writeModel("broken.gguf", metadata, tensors, NAN);
-    std::ofstream(path("out.gguf")) << "was there";
+    std::ofstream(path("out.gguf")) << "GGUF was there";
+    std::ofstream(path("config.json")) << "{}";
     const auto quantize = [&](const std::string& in, const std::string& out, const std::string& type) {
         return errorOf([&] { quantizeTo(path(out), Checkpoint::open(in), {.type = type, .threads = 2}); });
     };
@@ -216,6 +217,8 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
     EXPECT_NE(quantize(broken, "out.gguf", "Q4_K").find("blk.0.ffn_up.weight"), std::string::npos);
     EXPECT_NE(quantize(broken, "out.gguf", "Q4_K").find("row 4"), std::string::npos);
     EXPECT_NE(quantize(sound, "sound.gguf", "Q4_K").find("at the same time"), std::string::npos);
+    EXPECT_NE(quantize(sound, "config.json", "Q4_K").find("no GGUF file"), std::string::npos);
+    EXPECT_EQ(fs::file_size(folder_ / "config.json"), 2u);
     EXPECT_NE(quantize(sound, "missing/out.gguf", "Q4_K").find("missing/out.gguf"), std::string::npos);
     fs::create_directory(folder_ / "folder.gguf");
     EXPECT_NE(quantize(sound, "folder.gguf", "Q4_K").find("folder.gguf"), std::string::npos);
@@ -227,7 +230,7 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
     const auto report = quantizeTo(path("out.gguf"), Checkpoint::open(sound),
                                    {.type = "Q4_K", .progress = [&](double) { return ++calls < 2; }});
     EXPECT_TRUE(report.stopped);
-    EXPECT_EQ(bytesOf(path("out.gguf")), "was there");
+    EXPECT_EQ(bytesOf(path("out.gguf")), "GGUF was there");
     EXPECT_EQ(files(), (std::vector<std::string>{"broken.gguf", "out.gguf", "sound.gguf"}));
 }
 

@@ -188,7 +188,11 @@ TEST_F(Matcher, KeepsItsTableSmall) {
             ASSERT_TRUE(isSet(m.mask(), '#'));
         }
     }
+#ifndef __SANITIZE_ADDRESS__ // whose freed memory stays for a while
     EXPECT_LT(peak() - before, 64 * 1024);
+#else
+    static_cast<void>(before);
+#endif
     EXPECT_TRUE(m.isComplete());
     EXPECT_FALSE(m.rollback(100)); // long forgotten
     EXPECT_EQ(m.position(), 150000u);

@@ -45,6 +45,13 @@ void mustFail(const std::string& source, std::string_view part, const ordered_js
     EXPECT_NE(o.error.find(part), std::string::npos) << source.substr(0, 60) << " -> '" << o.error << "'";
 }
 
+/// A bomb of text ends by its size, or by its time where a sanitizer or a busy neighbour slows it.
+void mustEnd(const std::string& source) {
+    const Outcome o = outcome(source);
+    EXPECT_TRUE(o.error.find("MiB") != std::string::npos || o.error.find("takes too long") != std::string::npos)
+        << source.substr(0, 60) << " -> '" << o.error << "'";
+}
+
 TEST(JinjaHostile, DeepNesting) {
     mustFail(repeat("{% if true %}", 50'000), "nested");
     mustFail(repeat("{% if true %}", 50'000) + repeat("{% endif %}", 50'000), "");
@@ -116,8 +123,8 @@ TEST(JinjaHostile, FiltersWithAbsurdNumbers) {
     mustFail("{{ 'x'.expandtabs(10**9) }}", "large");
     mustFail("{{ 'x' | wordwrap(0) }}", "at least 1");
     mustFail("{{ ('x' * 10**7) | wordwrap(1) }}", "1 MiB");
-    mustFail("{{ ('&' * 10**7) | e }}", "MiB");
-    mustFail("{{ ('<' * 10**7) | safe + '<' + ('&' * 10**7) }}", "MiB");
+    mustEnd("{{ ('&' * 10**7) | e }}");
+    mustEnd("{{ ('<' * 10**7) | safe + '<' + ('&' * 10**7) }}");
     mustFail("{{ '{:>{w}}'.format('a', w=10**9) }}", "wide");
     mustFail("{{ '{:>{w'.format('a', w=1) }}", "");
     EXPECT_EQ(outcome("{{ ('&' * 10**5) | striptags | length }}").text, "100000");

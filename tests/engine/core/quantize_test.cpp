@@ -231,7 +231,7 @@ TEST_F(Quantize, WhatFailsLeavesWhatWasThere) {
                                    {.type = "Q4_K", .progress = [&](double) { return ++calls < 2; }});
     EXPECT_TRUE(report.stopped);
     EXPECT_EQ(bytesOf(path("out.gguf")), "GGUF was there");
-    EXPECT_EQ(files(), (std::vector<std::string>{"broken.gguf", "out.gguf", "sound.gguf"}));
+    EXPECT_EQ(files(), (std::vector<std::string>{"broken.gguf", "config.json", "out.gguf", "sound.gguf"}));
 }
 
 TEST_F(Quantize, AnUnfinishedFileIsNotThere) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,12 +29,17 @@ struct EngineOptions {
     int threads = 0;              // 0: one a physical core
 };
 
+inline constexpr int kSmallWidth = 1024; // numbers of a token in the residual stream
+
 struct LoadOptions {
     std::string path;      // a GGUF file (the first part of a split one)
     int contextTokens = 0; // 0: the model's own, at most 8192
     Numerics numerics = Numerics::Fast;
     KvType kv = KvType::F16;                                    // Exact always uses F32
     std::vector<std::pair<std::string, std::string>> overrides; // metadata key, value (`--set`)
+    /// Prompt tokens meet the weights as floats in fast numerics too. Absent: in models of less than kSmallWidth, whose
+    /// logits 8-bit activations disturb most and which are fast anyway.
+    std::optional<bool> floatPrompts;
 };
 
 /// What is known of a loaded model; data only.

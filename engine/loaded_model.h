@@ -59,6 +59,7 @@ private:
     LoadedModel(kernels::Backend&, const LoadOptions&);
     void describe(const LoadOptions&, const PlacementInput&);
     void buildCache(const LoadOptions&, const Placement&);
+    bool floatPrompts(const LoadOptions&) const;
     Hash128 cacheKey(const LoadOptions&, kernels::Type kvType) const;
 
     kernels::Backend& backend_;

@@ -142,7 +142,9 @@ ForwardParts StepRunner::parts(const ForwardBuffers& buffers, std::span<const Te
 StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRows, kernels::MemoryId arena) {
     Forward forward{.batch = narrowed(batch_, rows), .buffers = layoutForward(o_.config, rows, logitRows, arena)};
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
-    const ForwardParts p = parts(forward.buffers, pageTables_);
+    ForwardParts p = parts(forward.buffers, pageTables_);
+    if (path == kernels::Path::Prefill && o_.floatPrompts)
+        p.numerics = Numerics::Exact; // of the products; the cache keeps its type
     addEmbedding(list, p);
     for (int layer = 0; layer < static_cast<int>(o_.config.layers.size()); ++layer)
         addLayer(list, p, layer);

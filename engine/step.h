@@ -42,6 +42,7 @@ public:
         const KvCache& cache;
         const KvMemory& memory;
         Numerics numerics = Numerics::Fast;
+        bool floatPrompts = false; // products of prompt tokens on float activations in fast numerics too
         int contextTokens = 0;
     };
 

@@ -107,10 +107,15 @@ TEST_F(Families, AStoppedStateIsNotFoundAgain) {
     const ModelId model = engine_->load(options);
     const auto other = engineWith(isas().back());
     const ModelId plain = other->load(options);
+#ifdef __SANITIZE_ADDRESS__
+    constexpr int kSlower = 10, kEnough = 2;
+#else
+    constexpr int kSlower = 1, kEnough = 8;
+#endif
     int stopped = 0;
-    for (int attempt = 0; attempt < 40 && stopped < 8; ++attempt) {
+    for (int attempt = 0; attempt < 40 && stopped < kEnough; ++attempt) {
         const std::vector<TokenId> ids = longPrompt(8000, attempt);
-        const int taken = stoppedPrefill(*engine_, model, ids, 5 + 3 * attempt);
+        const int taken = stoppedPrefill(*engine_, model, ids, kSlower * (5 + 3 * attempt));
         if (taken == 0)
             continue; // too early, or too late
         ++stopped;

@@ -182,6 +182,8 @@ StepRunner::Forward& StepRunner::headForward() {
     Tensor picked = forward.buffers.picked;
     picked.rows = kDecodeRows;
     ForwardParts p = parts(forward.buffers, pageTables_);
+    if (o_.floatPrompts)
+        p.numerics = Numerics::Exact;
     addHead(list, p, picked);
     forward.plan = o_.backend.compile(list);
     head_ = std::make_unique<Forward>(std::move(forward));

@@ -26,11 +26,6 @@ Forms& Forms::read(const std::vector<Tensor>& weights) {
     return *this;
 }
 
-Forms& Forms::readFloats() {
-    f32_ = true;
-    return *this;
-}
-
 Activations Forms::of(const Activations& all, int64_t cols) const {
     return {.f32 = f32_ ? narrowed(all.f32, cols) : Tensor{}, .q8 = q8_ ? narrowed(all.q8, cols) : Tensor{}};
 }

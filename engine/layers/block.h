@@ -27,7 +27,6 @@ public:
     Forms& read(const kernels::Tensor& weight);
     Forms& read(const Linear&);
     Forms& read(const std::vector<kernels::Tensor>&);
-    Forms& readFloats();
 
     bool f32() const { return f32_; }
 

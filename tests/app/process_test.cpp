@@ -198,7 +198,7 @@ private slots:
             text += " The sea was calm.";
         const test::Seed seed = seedIt(text);
         Program program(folder_->path(), models_);
-        QVERIFY(waitForBytes(program, 40));
+        QVERIFY(waitForBytes(program, 1)); // the prompt was read then; the answer may be as short as was asked for
         const int64_t most = program.memory("VmHWM");
         const int64_t modelBytes = QFileInfo(model_).size();
         qInfo("resident at most %.0f MB, the model has %.0f MB", double(most) / 1e6, double(modelBytes) / 1e6);

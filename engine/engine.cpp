@@ -31,6 +31,10 @@ std::string changedWhileInUse(const LoadedModel& model) {
            " changed while it was in use. Load the model again when the file is whole.";
 }
 
+double secondsSince(Reply::Clock::time_point begin) {
+    return std::chrono::duration<double>(Reply::Clock::now() - begin).count();
+}
+
 void requireGenerator(LoadedModel& m) {
     if (m.encoder())
         throw Error("The model " + m.info().name + " gives vectors for texts and writes none itself.");
@@ -62,6 +66,7 @@ struct Engine::Impl {
     void admit(LoadedModel&, Reply&);
     void runPrefill(LoadedModel&, Reply&, int tokens);
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
+    std::span<const TokenId> guess(LoadedModel&, Reply&);
     bool makeRoom(LoadedModel&, Reply&, int tokens);
     void endWithoutRoom(Reply&);
     void endInside(LoadedModel&, Reply&);
@@ -205,7 +210,7 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         return endInside(m, reply);
     if (m.checkpoint().changed())
         return failAll(reply.model(), changedWhileInUse(m));
-    m.pace().measured(n, std::chrono::duration<double>(Reply::Clock::now() - begin).count());
+    m.pace().measured(n, secondsSince(begin));
     m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
     // A recurrent model can go back to snapshots only: some on the way, so that another prompt can share a beginning.
     if (m.cache().hasStates() && (position + n) / kSnapshotTokens > position / kSnapshotTokens)
@@ -215,9 +220,19 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         take(reply, logits);
 }
 
+/// Tokens to feed together with the last one of a reply that is alone. A recurrent state could not take back wrong
+/// ones.
+std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
+    if (m.cache().hasStates())
+        return {};
+    const std::span<const TokenId> guessed = reply.guess(kDecodeRows - 1, m.rowPace());
+    const bool fits = m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) &&
+                      m.prepare(reply.kv, 1 + static_cast<int>(guessed.size()));
+    return fits ? guessed : std::span<const TokenId>();
+}
+
 void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const SequenceId> ids) {
     std::vector<Reply*> batch;
-    std::vector<StepRow> rows;
     for (const SequenceId sequence : ids) {
         Reply* reply = find(sequence);
         if (!reply || reply->kv < 0)
@@ -230,18 +245,39 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     }
     // Whoever was put back to make room is not part of this step.
     std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
+    std::vector<StepRow> rows;
+    std::vector<SequenceId> owners; // of the rows
+    const auto add = [&](const Reply& reply, TokenId token, size_t ahead) {
+        rows.push_back(
+            {.id = token, .position = static_cast<int>(reply.tokens().size() - 1 + ahead), .sequence = reply.kv});
+        owners.push_back(reply.id());
+    };
     for (const Reply* reply : batch)
-        rows.push_back({.id = reply->tokens().back(),
-                        .position = static_cast<int>(reply->tokens().size()) - 1,
-                        .sequence = reply->kv});
+        add(*reply, reply->tokens().back(), 0);
+    if (batch.size() == 1) {
+        for (const TokenId token : guess(m, *batch.front()))
+            add(*batch.front(), token, rows.size());
+        batch.front()->guessesFed(static_cast<int>(rows.size()) - 1);
+    }
     if (rows.empty())
         return;
     const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
+    const auto begin = Reply::Clock::now();
     const bool ran = m.runner().decode(rows, cancel, [&](size_t i, std::span<float> logits) {
+        if (i == 0)
+            m.rowPace().measured(static_cast<int>(rows.size()), secondsSince(begin));
         if (m.checkpoint().changed())
             return;
-        m.cache().commit(batch[i]->kv, batch[i]->tokens().last(1));
-        take(*batch[i], logits);
+        Reply* reply = find(owners[i]);
+        // A guess counts while all before it were right.
+        const bool stands = reply && static_cast<int>(reply->tokens().size()) == rows[i].position + 1 &&
+                            reply->tokens().back() == rows[i].id;
+        if (!stands)
+            return;
+        if (i > 0 && owners[i] == owners[i - 1])
+            reply->guessedRight();
+        m.cache().commit(reply->kv, reply->tokens().last(1));
+        take(*reply, logits);
     });
     if (m.checkpoint().changed())
         failAll(id, changedWhileInUse(m));

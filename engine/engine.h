@@ -150,6 +150,8 @@ struct GenerationSummary {
     int promptTokens = 0;
     int prefilledTokens = 0; // of these, computed now; the others came from the cache
     int generatedTokens = 0;
+    int guessedTokens = 0; // that were fed before it was known whether they follow
+    int rightGuesses = 0;  // of these, those that did
     double prefillSeconds = 0;
     double decodeSeconds = 0;
 };
@@ -164,6 +166,9 @@ struct GenerationRequest {
     /// What the answer (not the thoughts before it) must look like; null: anything. The reply ends with EndOfTurn when
     /// nothing may follow; one that ends otherwise (MaxTokens) is the beginning of such a text.
     std::shared_ptr<const Grammar> grammar;
+    /// Tokens that repeat earlier ones are guessed and checked several at once, where that pays (see speculation.h). The
+    /// text does not depend on it.
+    bool guessAhead = true;
     Priority priority = Priority::Chat;
     std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
     std::function<void(int done, int total)> onPrefill;

@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "engine/scheduler.h"
+#include "engine/speculation.h"
 #include "engine/step.h"
 
 #include <functional>
@@ -44,6 +45,8 @@ public:
 
     ChunkPace& pace() { return pace_; }
 
+    RowPace& rowPace() { return rowPace_; }
+
     /// Which space of the cache a sequence of so many tokens belongs to: beyond the border of a rope whose factors
     /// change there, its keys are others.
     int space(size_t tokens) const;
@@ -72,6 +75,7 @@ private:
     std::unique_ptr<StepRunner> runner_;
     std::unique_ptr<Encoder> encoder_;
     ChunkPace pace_;
+    RowPace rowPace_;
     ModelInfo info_;
     std::shared_ptr<const ModelText> text_;
 };

@@ -56,6 +56,15 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
+std::span<const TokenId> Reply::guess(int most, const RowPace& pace) {
+    if (!request_.guessAhead)
+        return {};
+    most = std::min(most, text_->contextTokens - static_cast<int>(tokens_.size()));
+    if (request_.maxTokens >= 0)
+        most = std::min(most, request_.maxTokens - generated() - 1);
+    return guesser_.next(tokens_, std::max(0, most), pace);
+}
+
 /// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then
 /// the answer would be missing.
 TokenId Reply::draw(std::span<float> logits) {
@@ -104,6 +113,7 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (grammar_)
         follow(id);
     tokens_.push_back(id);
+    guesser_.followed(id);
     parts_.clear();
     splitter_->push(id, parts_);
     if (free) // a token that ends a thought was drawn without the grammar: what it says of the answer does not count

@@ -4,6 +4,7 @@
 #include "engine/grammar/matcher.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
+#include "engine/speculation.h"
 
 #include <chrono>
 #include <memory>
@@ -40,6 +41,14 @@ public:
     /// Why the request cannot be served at all; empty: it can.
     const std::string& refusal() const { return refusal_; }
 
+    /// Tokens worth feeding after the last one before it is known that they follow, `most` of them at most.
+    std::span<const TokenId> guess(int most, const RowPace&);
+
+    /// What became of guesses: so many are fed; one of them was the token drawn.
+    void guessesFed(int n) { summary_.guessedTokens += n; }
+
+    void guessedRight() { ++summary_.rightGuesses; }
+
     /// Reports progress of the prompt. `computed` tokens were computed now.
     void prefilled(int done, int computed);
     /// Draws the next token and hands out its text. The answer is why the reply is over, if it is.
@@ -63,6 +72,7 @@ private:
     std::shared_ptr<const ModelText> text_;
     std::vector<TokenId> tokens_;
     Sampler sampler_;
+    Guesser guesser_;
     Utf8Stream thoughtUtf8_, utf8_;
     std::unique_ptr<ThoughtSplitter> splitter_;
     GenerationSummary summary_;

@@ -62,6 +62,8 @@ std::shared_ptr<const engine::Grammar> grammarOf(const Arguments& a) {
     return nullptr;
 }
 
+constexpr std::string_view kSpeculations[] = {"lookup", "off"};
+
 struct Reply {
     std::string text, thoughts;
     engine::GenerationSummary summary;
@@ -73,7 +75,8 @@ public:
         : json_(a.has("--json")), temperature_(a.number("--temperature", -1, 0, 100)),
           seed_(a.whole("--seed", 0, 0, INT64_MAX)),
           maxTokens_(static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24))), grammar_(grammarOf(a)),
-          model_(a, engine::Numerics::Fast), text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
+          guessAhead_(a.choice("--speculate", kSpeculations, 0) == 0), model_(a, engine::Numerics::Fast),
+          text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
         if (temperature_ >= 0)
             sampling_.temperature = static_cast<float>(temperature_);
         sampling_.seed = static_cast<uint64_t>(seed_);
@@ -106,6 +109,7 @@ private:
         request.sampling = sampling_;
         request.maxTokens = maxTokens_;
         request.grammar = grammar_;
+        request.guessAhead = guessAhead_;
         request.cancel = {std::shared_ptr<void>(), &interrupted}; // owned by nobody: it outlives every reply
         Reply reply;
         request.onToken = [&](const engine::TokenOut& token) { take(token, reply); };
@@ -138,6 +142,8 @@ private:
                        {"stop", stopName(s.stop)},
                        {"promptTokens", s.promptTokens},
                        {"prefilledTokens", s.prefilledTokens},
+                       {"guessedTokens", s.guessedTokens},
+                       {"rightGuesses", s.rightGuesses},
                        {"prefillSeconds", s.prefillSeconds},
                        {"decodeSeconds", s.decodeSeconds}});
         else
@@ -153,6 +159,7 @@ private:
     const int64_t seed_;
     const int maxTokens_; // -1: to the end of the context
     const std::shared_ptr<const engine::Grammar> grammar_;
+    const bool guessAhead_;
     LoadedModel model_;
     const std::shared_ptr<const engine::ModelText> text_;
     engine::SamplerSettings sampling_;

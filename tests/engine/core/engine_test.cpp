@@ -105,6 +105,79 @@ TEST_F(EngineTest, GeneratesAsManyAsAsked) {
     EXPECT_EQ(run(model, prompt(20), 0).tokens.size(), 0u);
 }
 
+/// A prompt that says the same again and again, so that a reply does, too.
+std::vector<TokenId> repeating(int n) {
+    std::vector<TokenId> tokens = {1};
+    for (int i = 1; i < n; ++i)
+        tokens.push_back(3 + i % 11);
+    return tokens;
+}
+
+TEST_F(EngineTest, GuessesChangeNothing) {
+    for (const int window : {0, 70}) {
+        const ModelId model = load({.window = window});
+        for (const float temperature : {0.0f, 0.05f, 1.0f}) {
+            std::vector<Result> results(2);
+            for (const bool ahead : {false, true}) {
+                GenerationRequest r = request(repeating(150), 400, results[ahead]);
+                r.sampling.temperature = temperature;
+                r.guessAhead = ahead;
+                engine.start(model, std::move(r));
+                runAll();
+            }
+            EXPECT_EQ(results[0].tokens, results[1].tokens) << temperature;
+            EXPECT_EQ(results[0].text, results[1].text);
+            EXPECT_EQ(results[1].summary.generatedTokens, 400);
+            EXPECT_EQ(results[0].summary.guessedTokens, 0);
+            EXPECT_LE(results[1].summary.rightGuesses, results[1].summary.guessedTokens);
+            if (temperature == 0) {
+                EXPECT_GT(results[1].summary.rightGuesses, 100) << "a greedy reply of a tiny model runs in circles";
+            }
+        }
+        engine.unload(model);
+    }
+}
+
+TEST_F(EngineTest, GuessesEndWithTheReply) {
+    const ModelId model = load({}, {.contextTokens = 512});
+    for (const int most : {1, 2, 5, 17}) {
+        Result result;
+        GenerationRequest r = request(repeating(200), most, result);
+        r.sampling.temperature = 0;
+        engine.start(model, std::move(r));
+        runAll();
+        EXPECT_EQ(result.tokens.size(), static_cast<size_t>(most));
+        EXPECT_EQ(result.summary.stop, StopReason::MaxTokens);
+    }
+    Result full;
+    GenerationRequest r = request(repeating(200), -1, full);
+    r.sampling.temperature = 0;
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(full.summary.stop, StopReason::ContextFull);
+    EXPECT_EQ(full.tokens.size(), 313u); // the last one needs no place
+}
+
+/// What a reply left in the cache is what it says, not what was guessed.
+TEST_F(EngineTest, WrongGuessesLeaveNothingInTheCache) {
+    const ModelId model = load();
+    std::vector<TokenId> tokens = repeating(150);
+    Result first;
+    GenerationRequest r = request(tokens, 200, first);
+    r.sampling.temperature = 0.3f;
+    engine.start(model, std::move(r));
+    runAll();
+    tokens.insert(tokens.end(), first.tokens.begin(), first.tokens.end());
+    const Result reused = run(model, tokens, 20);
+    EXPECT_LE(reused.summary.prefilledTokens, 64);
+    Engine other{{.threads = 1}};
+    Result fresh;
+    other.start(other.load({.path = folder.write("tiny.gguf", tinyLlama({}).bytes())}), request(tokens, 20, fresh));
+    while (other.step()) {
+    }
+    EXPECT_EQ(reused.tokens, fresh.tokens);
+}
+
 TEST_F(EngineTest, StopsAtTheEndOfATurn) {
     const ModelId model = load();
     Result result;

@@ -40,6 +40,14 @@ void requireGenerator(LoadedModel& m) {
         throw Error("The model " + m.info().name + " gives vectors for texts and writes none itself.");
 }
 
+std::unique_ptr<Drafter> makeDrafter(LoadedModel& draft, LoadedModel& model) {
+    requireGenerator(draft);
+    if (!sameVocabulary(*draft.text()->tokenizer, *model.text()->tokenizer))
+        throw Error("The model " + draft.info().name + " cannot guess for " + model.info().name +
+                    ": their vocabularies differ.");
+    return std::make_unique<Drafter>(draft);
+}
+
 } // namespace
 
 /// Schedule, run, finish: the scheduler decides, the model's runner computes, the replies take the results.
@@ -67,6 +75,7 @@ struct Engine::Impl {
     void runPrefill(LoadedModel&, Reply&, int tokens);
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
     std::span<const TokenId> guess(LoadedModel&, Reply&);
+    bool dropDrafters(const LoadedModel&);
     bool makeRoom(LoadedModel&, Reply&, int tokens);
     void endWithoutRoom(Reply&);
     void endInside(LoadedModel&, Reply&);
@@ -163,11 +172,24 @@ Reply* Engine::Impl::lastHolder(const LoadedModel& m) const {
     return last;
 }
 
+/// Ends all guessing by this model. False: there was none.
+bool Engine::Impl::dropDrafters(const LoadedModel& m) {
+    bool any = false;
+    for (const auto& reply : replies)
+        if (reply->drafter && &reply->drafter->model() == &m) {
+            reply->drafter.reset();
+            any = true;
+        }
+    return any;
+}
+
 /// Room for more tokens of a reply. Where there is none, whoever is served last gives up its pages and computes them
 /// again later, be it this one: two that took pages from each other in turn would both compute without end. False: it
 /// was put back (kv is -1), or it is alone and still does not fit.
 bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
     while (!m.prepare(reply.kv, tokens)) {
+        if (dropDrafters(m))
+            continue;
         Reply& last = *lastHolder(m); // at least `reply` holds pages
         const KvSequence kv = std::exchange(last.kv, -1);
         if (&last == &reply && !lastHolder(m)) {
@@ -225,7 +247,14 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
 std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
     if (m.cache().hasStates())
         return {};
-    const std::span<const TokenId> guessed = reply.guess(kDecodeRows - 1, m.rowPace());
+    std::span<const TokenId> guessed;
+    try {
+        guessed = reply.guess(kDecodeRows - 1, m.config().nVocab, m.rowPace());
+    } catch (const std::bad_alloc&) { // of the model that guesses; the reply goes on without it
+        reply.drafter.reset();
+    } catch (const kernels::BackendError&) {
+        reply.drafter.reset();
+    }
     const bool fits = m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) &&
                       m.prepare(reply.kv, 1 + static_cast<int>(guessed.size()));
     return fits ? guessed : std::span<const TokenId>();
@@ -352,6 +381,7 @@ void Engine::Impl::unload(ModelId id) {
             end(*replies[i], StopReason::Cancelled);
         else
             ++i;
+    dropDrafters(model(id));
     models.erase(id);
 }
 
@@ -398,8 +428,12 @@ std::shared_ptr<const ModelText> Engine::text(ModelId id) const {
 SequenceId Engine::start(ModelId id, GenerationRequest request) {
     LoadedModel& model = impl_->model(id);
     requireGenerator(model);
+    std::unique_ptr<Drafter> drafter;
+    if (request.draft != 0)
+        drafter = makeDrafter(impl_->model(request.draft), model);
     impl_->replies.push_back(
         std::make_unique<Reply>(++impl_->lastSequence, id, std::move(request), model.text(), model.config().nVocab));
+    impl_->replies.back()->drafter = std::move(drafter);
     return impl_->lastSequence;
 }
 

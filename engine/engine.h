@@ -166,9 +166,11 @@ struct GenerationRequest {
     /// What the answer (not the thoughts before it) must look like; null: anything. The reply ends with EndOfTurn when
     /// nothing may follow; one that ends otherwise (MaxTokens) is the beginning of such a text.
     std::shared_ptr<const Grammar> grammar;
-    /// Tokens that repeat earlier ones are guessed and checked several at once, where that pays (see speculation.h). The
-    /// text does not depend on it.
+    /// Tokens that repeat earlier ones are guessed and checked several at once, where that pays (see speculation.h).
+    /// The text does not depend on it.
     bool guessAhead = true;
+    /// A smaller model of the same vocabulary that guesses where nothing repeats; 0: none.
+    ModelId draft = 0;
     Priority priority = Priority::Chat;
     std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
     std::function<void(int done, int total)> onPrefill;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/grammar/matcher.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
-#include "engine/speculation.h"
 
 #include <chrono>
 #include <memory>
@@ -42,7 +42,7 @@ public:
     const std::string& refusal() const { return refusal_; }
 
     /// Tokens worth feeding after the last one before it is known that they follow, `most` of them at most.
-    std::span<const TokenId> guess(int most, const RowPace&);
+    std::span<const TokenId> guess(int most, int nVocab, const RowPace&);
 
     /// What became of guesses: so many are fed; one of them was the token drawn.
     void guessesFed(int n) { summary_.guessedTokens += n; }
@@ -56,14 +56,16 @@ public:
     /// Hands out what text is left, and the summary. The last thing that a reply does.
     void finish(StopReason, const std::string& error = {});
 
-    KvSequence kv = -1;   // owned by the engine: it opens and closes it
-    bool started = false; // its first chunk has been scheduled
+    std::unique_ptr<Drafter> drafter; // null: no other model guesses
+    KvSequence kv = -1;               // owned by the engine: it opens and closes it
+    bool started = false;             // its first chunk has been scheduled
     Clock::time_point begin, firstToken;
 
 private:
     void emit(TokenId, std::string text, bool thought);
     void emitParts(TokenId, std::string thoughts, std::string answer);
     TokenId draw(std::span<float> logits);
+    std::span<const TokenId> ask(int most, int nVocab, const RowPace&);
     void follow(TokenId);
 
     SequenceId id_;

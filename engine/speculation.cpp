@@ -66,30 +66,49 @@ double RowPace::relative(int rows) const {
 
 // ---- Guesser
 
+namespace {
+
+/// How many guesses give most tokens a second, when each is right with this chance and takes so many steps to make.
+/// With k guesses a step gives 1 + p + ... + p^k tokens (Leviathan et al. 2023, section 3.1).
+int mostWorth(double chance, int most, const RowPace& pace, double stepsPerGuess) {
+    double tokens = 1, power = 1, best = 1;
+    int worth = 0;
+    for (int k = 1; k <= most; ++k) {
+        power *= chance;
+        tokens += power;
+        const double speed = tokens / (pace.relative(k + 1) + k * stepsPerGuess);
+        if (speed > best) {
+            best = speed;
+            worth = k;
+        }
+    }
+    return worth;
+}
+
+} // namespace
+
 std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int most, const RowPace& pace) {
     guess_ = lookUp(history, std::max(1, most)); // one at least is compared, though nothing may be fed
     place_ = 0;
     if (guess_.tokens.empty())
         return {};
-    class_ = std::min(guess_.matched <= 3   ? guess_.matched - kShortestMatch
-                      : guess_.matched <= 5 ? 2
-                                            : 3,
-                      kClasses - 1);
-    // Tokens a step gives with k guesses when each is right with this chance: 1 + p + ... + p^k (Leviathan et al. 2023,
-    // section 3.1).
-    const double p = chance();
-    double tokens = 1, power = 1, best = 1;
-    int taken = 0;
-    for (int k = 1; k <= most; ++k) {
-        power *= p;
-        tokens += power;
-        const double gain = tokens / pace.relative(k + 1);
-        if (gain > best) {
-            best = gain;
-            taken = k;
-        }
-    }
-    return std::span(guess_.tokens).first(static_cast<size_t>(taken));
+    class_ = guess_.matched <= 3 ? guess_.matched - kShortestMatch : guess_.matched <= 5 ? 2 : 3;
+    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance(), most, pace, 0)));
+}
+
+int Guesser::worthAsking(int most, const RowPace& pace, double stepsPerToken) {
+    constexpr int kAskAgain = 64; // tokens after which one that lost is asked once more
+    const int worth = mostWorth(chances_[kAsked], most, pace, stepsPerToken);
+    if (worth == 0 && ++notAsked_ >= kAskAgain)
+        return std::min(most, 2);
+    return worth;
+}
+
+void Guesser::tried(std::span<const TokenId> tokens) {
+    guess_ = {.tokens = {tokens.begin(), tokens.end()}, .matched = 0};
+    place_ = 0;
+    class_ = kAsked;
+    notAsked_ = 0;
 }
 
 void Guesser::followed(TokenId id) {

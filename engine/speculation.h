@@ -30,6 +30,9 @@ public:
     /// Time of a step with so many rows, in steps of one row.
     double relative(int rows) const;
 
+    /// Of a step with so many rows; 0: none was seen.
+    double seconds(int rows) const { return seen_[static_cast<size_t>(sizeOf(rows))].seconds; }
+
 private:
     static constexpr int kSizes = 5; // 1, 2, 4, 8, 16: the plans that there are
 
@@ -49,18 +52,24 @@ class Guesser {
 public:
     /// The guess for what follows `history`, and how many of its tokens to feed, 0 to `most`.
     std::span<const TokenId> next(std::span<const TokenId> history, int most, const RowPace&);
+    /// How many tokens to have guessed by somebody who takes so long for each, in steps of one row; those are then
+    /// given to tried().
+    int worthAsking(int most, const RowPace&, double stepsPerToken);
+    void tried(std::span<const TokenId>);
     /// The token that followed in truth.
     void followed(TokenId);
 
 private:
-    static constexpr int kClasses = 4; // of matches: 2, 3, 4 and 5, more
+    static constexpr int kClasses = 5; // of matches: 2, 3, 4 and 5, more; and what another model guessed
+    static constexpr int kAsked = 4;
 
     double& chance() { return chances_[static_cast<size_t>(class_)]; }
 
     Guess guess_;
     size_t place_ = 0; // of guess_ that is to be compared next
     int class_ = 0;
-    std::array<double, kClasses> chances_{0.3, 0.5, 0.6, 0.7}; // that a guessed token is right
+    std::array<double, kClasses> chances_{0.3, 0.5, 0.6, 0.7, 0.7}; // that a guessed token is right
+    int notAsked_ = 0;                                              // tokens since another model was asked
 };
 
 } // namespace hearth::engine

@@ -63,6 +63,12 @@ protected:
         return engine.load(options);
     }
 
+    /// One of several at a time: a file of its own.
+    ModelId loadBeside(const TinyShape& shape = {}) {
+        const std::string name = "beside" + std::to_string(++besides) + ".gguf";
+        return engine.load({.path = folder.write(name, tinyLlama(shape).bytes())});
+    }
+
     void runAll() {
         for (int i = 0; engine.step(); ++i)
             ASSERT_LT(i, 100000) << "the engine does not come to an end";
@@ -78,6 +84,7 @@ protected:
 
     TemporaryFolder folder;
     Engine engine{{.threads = 2}};
+    int besides = 0;
 };
 
 TEST_F(EngineTest, KnowsItsModel) {
@@ -136,6 +143,53 @@ TEST_F(EngineTest, GuessesChangeNothing) {
         }
         engine.unload(model);
     }
+}
+
+TEST_F(EngineTest, AnotherModelMayGuess) {
+    const ModelId model = load(), same = loadBeside();
+    const ModelId other = loadBeside({.window = 3}); // thinks otherwise
+    for (const float temperature : {0.0f, 1.0f}) {
+        std::map<ModelId, Result> results;
+        for (const ModelId draft : {ModelId{0}, same, other}) {
+            GenerationRequest r = request(prompt(500), 200, results[draft]);
+            r.sampling.temperature = temperature;
+            r.guessAhead = draft != 0;
+            r.draft = draft;
+            engine.start(model, std::move(r));
+            runAll();
+            EXPECT_EQ(results[draft].tokens, results[0].tokens);
+        }
+        // How often it is asked depends on the time it takes, but it is asked and thinks alike.
+        EXPECT_GT(results[same].summary.rightGuesses, 0);
+        EXPECT_GT(results[other].summary.guessedTokens, results[other].summary.rightGuesses);
+    }
+}
+
+TEST_F(EngineTest, WhoGuessesMustKnowTheSameWords) {
+    const ModelId model = load();
+    Result result;
+    GenerationRequest r = request(prompt(5), 5, result);
+    r.draft = loadBeside({.lastWord = "c"});
+    EXPECT_THROW(engine.start(model, std::move(r)), Error);
+    GenerationRequest gone = request(prompt(5), 5, result);
+    gone.draft = 77;
+    EXPECT_THROW(engine.start(model, std::move(gone)), Error);
+}
+
+TEST_F(EngineTest, TheGuessingModelMayLeave) {
+    const ModelId model = load(), draft = loadBeside();
+    Result result;
+    GenerationRequest r = request(prompt(100), 100, result);
+    r.draft = draft;
+    int tokens = 0;
+    r.onToken = [&](const TokenOut&) {
+        if (++tokens == 20)
+            engine.unload(draft);
+    };
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(tokens, 100);
+    EXPECT_EQ(result.summary.stop, StopReason::MaxTokens);
 }
 
 TEST_F(EngineTest, GuessesEndWithTheReply) {

@@ -63,6 +63,15 @@ struct Engine::Impl {
     bool stepping = false;
     std::vector<ModelId> unloadLater;
 
+    /// A text whose pages are to be stored.
+    struct Unstored {
+        ModelId model = 0;
+        std::string file;
+        std::vector<TokenId> tokens;
+    };
+
+    std::vector<Unstored> unstored;
+
     LoadedModel& model(ModelId id) const;
     Reply* find(SequenceId) const;
 
@@ -155,6 +164,8 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
         return;
     if (!reply.started)
         reply.begin = Reply::Clock::now();
+    if (!reply.started && !reply.prefixFile().empty())
+        m.restorePrefix(reply.prefixFile(), reply.tokens());
     reply.started = true;
     reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
@@ -334,8 +345,13 @@ void Engine::Impl::end(Reply& reply, StopReason stop, const std::string& error) 
     const auto it = std::find_if(replies.begin(), replies.end(), [&](const auto& r) { return r.get() == &reply; });
     const std::unique_ptr<Reply> ended = std::move(*it);
     replies.erase(it);
-    if (ended->kv >= 0)
+    if (ended->kv >= 0) {
         model(ended->model()).cache().release(ended->kv);
+        if (!ended->prefixFile().empty())
+            unstored.push_back({.model = ended->model(),
+                                .file = ended->prefixFile(),
+                                .tokens = {ended->tokens().begin(), ended->tokens().end()}});
+    }
     ended->finish(stop, error);
 }
 
@@ -382,6 +398,7 @@ void Engine::Impl::unload(ModelId id) {
         else
             ++i;
     dropDrafters(model(id));
+    std::erase_if(unstored, [&](const Unstored& text) { return text.model == id; });
     models.erase(id);
 }
 
@@ -455,6 +472,19 @@ bool Engine::step() {
         impl_->unload(id);
     }
     return more;
+}
+
+bool Engine::tidy() {
+    std::vector<Impl::Unstored>& all = impl_->unstored;
+    if (all.empty())
+        return false;
+    try {
+        if (!impl_->model(all.front().model).storePrefix(all.front().file, all.front().tokens))
+            all.erase(all.begin());
+    } catch (const std::bad_alloc&) {
+        all.erase(all.begin());
+    }
+    return !all.empty();
 }
 
 namespace {

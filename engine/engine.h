@@ -171,6 +171,9 @@ struct GenerationRequest {
     bool guessAhead = true;
     /// A smaller model of the same vocabulary that guesses where nothing repeats; 0: none.
     ModelId draft = 0;
+    /// A file in which the model's cache of this conversation is kept from one session to the next, so that its past is
+    /// not read again; empty: none. It is read before the prompt is, and written by Engine::tidy().
+    std::string prefixFile;
     Priority priority = Priority::Chat;
     std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
     std::function<void(int done, int total)> onPrefill;
@@ -196,6 +199,8 @@ public:
     SequenceId start(ModelId, GenerationRequest);
     /// Schedules, runs and finishes one batch. False when there is nothing to do.
     bool step();
+    /// Does a little of what can wait for an idle moment: writes a page of a prefix file. False: nothing is left.
+    bool tidy();
 
     /// Feeds tokens from an empty cache and gives the logits (nVocab each, f32) of the last `last` positions (all when
     /// <= 0): `eval`, `perplexity`, tests. `chunk` cuts the prefill; `restoreAt` stores the cache there, drops it,

@@ -300,6 +300,39 @@ bool LoadedModel::prepare(KvSequence sequence, int n) {
     return true;
 }
 
+/// Few stay open: those of the conversations of this hour.
+PrefixFile* LoadedModel::prefixFile(const std::string& path) {
+    constexpr size_t kMostOpen = 16;
+    const auto found = prefixFiles_.find(path);
+    if (found != prefixFiles_.end() && !(found->second && found->second->deleted()))
+        return found->second.get();
+    prefixFiles_.erase(path);
+    if (prefixFiles_.size() >= kMostOpen)
+        prefixFiles_.clear();
+    std::unique_ptr<PrefixFile> file;
+    try {
+        file = std::make_unique<PrefixFile>(path, *cache_);
+    } catch (const Error&) { // the prompt is computed as if nothing had been kept
+    }
+    return prefixFiles_.emplace(path, std::move(file)).first->second.get();
+}
+
+void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId> prompt) {
+    const int space = this->space(prompt.size());
+    if (cache_->match(prompt, static_cast<int>(prompt.size()), space) + kPageTokens >= static_cast<int>(prompt.size()))
+        return; // nothing to gain
+    if (PrefixFile* file = prefixFile(path))
+        file->restore(*cache_, prompt, space,
+                      [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); });
+}
+
+bool LoadedModel::storePrefix(const std::string& path, std::span<const TokenId> text) {
+    PrefixFile* file = prefixFile(path);
+    return file && file->append(*cache_, text, space(text.size()), [&](int group, int page, std::span<std::byte> out) {
+        memory_->read(group, page, out);
+    });
+}
+
 std::vector<std::byte> LoadedModel::save(KvSequence sequence) const {
     return cache_->save(sequence,
                         [&](int group, int page, std::span<std::byte> out) { memory_->read(group, page, out); });

@@ -7,12 +7,15 @@
 #include "engine/kv_memory.h"
 #include "engine/model.h"
 #include "engine/placement.h"
+#include "engine/prefix_file.h"
 #include "engine/scheduler.h"
 #include "engine/speculation.h"
 #include "engine/step.h"
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace hearth::engine {
@@ -56,6 +59,10 @@ public:
     bool prepare(KvSequence, int n);
     /// The sequence as bytes, and back; see KvCache.
     std::vector<std::byte> save(KvSequence) const;
+    /// Brings back what a file has of a prompt, and stores the next page of a text there: see PrefixFile. What fails is
+    /// as if there were no file. Throw std::bad_alloc.
+    void restorePrefix(const std::string& file, std::span<const TokenId> prompt);
+    bool storePrefix(const std::string& file, std::span<const TokenId> text);
     KvSequence restore(std::span<const std::byte>);
 
 private:
@@ -63,6 +70,7 @@ private:
     void describe(const LoadOptions&, const PlacementInput&);
     void buildCache(const LoadOptions&, const Placement&);
     bool floatPrompts(const LoadOptions&) const;
+    PrefixFile* prefixFile(const std::string& path);
     Hash128 cacheKey(const LoadOptions&, kernels::Type kvType) const;
 
     kernels::Backend& backend_;
@@ -76,6 +84,7 @@ private:
     std::unique_ptr<Encoder> encoder_;
     ChunkPace pace_;
     RowPace rowPace_;
+    std::map<std::string, std::unique_ptr<PrefixFile>> prefixFiles_; // open ones; null: it cannot be used
     ModelInfo info_;
     std::shared_ptr<const ModelText> text_;
 };

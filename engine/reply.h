@@ -36,6 +36,8 @@ public:
 
     bool begun() const { return generated() > 0; }
 
+    const std::string& prefixFile() const { return request_.prefixFile; }
+
     int generated() const { return static_cast<int>(tokens_.size()) - summary_.promptTokens; }
 
     /// Why the request cannot be served at all; empty: it can.

@@ -145,6 +145,35 @@ TEST_F(EngineTest, GuessesChangeNothing) {
     }
 }
 
+/// A conversation is gone on with in another session: nothing of it is read again.
+TEST_F(EngineTest, AStoredPrefixSavesTheReading) {
+    const std::string path = folder.write("tiny.gguf", tinyLlama({.window = 70}).bytes());
+    const std::string kept = folder.path("chat.kv");
+    std::vector<TokenId> tokens = prompt(500);
+    std::vector<Result> results(3); // the first turn; the second with the file and without
+    for (int session = 0; session < 3; ++session) {
+        Engine engine{{.threads = 2}};
+        const ModelId model = engine.load({.path = path});
+        GenerationRequest r = request(tokens, 50, results[static_cast<size_t>(session)]);
+        r.prefixFile = session < 2 ? kept : "";
+        engine.start(model, std::move(r));
+        while (engine.step()) {
+        }
+        int written = 0;
+        while (engine.tidy())
+            ++written;
+        EXPECT_EQ(engine.tidy(), false);
+        if (session == 0) {
+            EXPECT_GE(written, 8); // full pages, and the started one
+            tokens.insert(tokens.end(), results[0].tokens.begin(), results[0].tokens.end());
+            tokens.insert(tokens.end(), {5, 6, 7});
+        }
+    }
+    EXPECT_LE(results[1].summary.prefilledTokens, 5);
+    EXPECT_EQ(results[2].summary.prefilledTokens, 553);
+    EXPECT_EQ(results[1].tokens, results[2].tokens);
+}
+
 TEST_F(EngineTest, AnotherModelMayGuess) {
     const ModelId model = load(), same = loadBeside();
     const ModelId other = loadBeside({.window = 3}); // thinks otherwise

@@ -67,7 +67,7 @@ struct Engine::Impl {
     struct Unstored {
         ModelId model = 0;
         std::string file;
-        std::vector<TokenId> tokens;
+        PrefixFile::Spoken spoken; // its text is empty where it is not known
     };
 
     std::vector<Unstored> unstored;
@@ -348,9 +348,10 @@ void Engine::Impl::end(Reply& reply, StopReason stop, const std::string& error) 
     if (ended->kv >= 0) {
         model(ended->model()).cache().release(ended->kv);
         if (!ended->prefixFile().empty())
-            unstored.push_back({.model = ended->model(),
-                                .file = ended->prefixFile(),
-                                .tokens = {ended->tokens().begin(), ended->tokens().end()}});
+            unstored.push_back(
+                {.model = ended->model(),
+                 .file = ended->prefixFile(),
+                 .spoken = {.text = ended->spelled(), .tokens = {ended->tokens().begin(), ended->tokens().end()}}});
     }
     ended->finish(stop, error);
 }
@@ -478,13 +479,25 @@ bool Engine::tidy() {
     std::vector<Impl::Unstored>& all = impl_->unstored;
     if (all.empty())
         return false;
+    Impl::Unstored& text = all.front();
     try {
-        if (!impl_->model(all.front().model).storePrefix(all.front().file, all.front().tokens))
-            all.erase(all.begin());
-    } catch (const std::bad_alloc&) {
-        all.erase(all.begin());
+        LoadedModel& m = impl_->model(text.model);
+        if (m.storePrefix(text.file, text.spoken.tokens))
+            return true;
+        if (!text.spoken.text.empty())
+            m.storeSpoken(text.file, text.spoken);
+    } catch (const std::bad_alloc&) { // it is read again next time
     }
+    all.erase(all.begin());
     return !all.empty();
+}
+
+std::vector<PrefixFile::Spoken> Engine::spoken(ModelId id, const std::string& prefixFile) {
+    return impl_->model(id).spoken(prefixFile);
+}
+
+void Engine::forgetPrefixFiles(std::string_view pathBegin) {
+    std::erase_if(impl_->unstored, [&](const Impl::Unstored& text) { return text.file.starts_with(pathBegin); });
 }
 
 namespace {

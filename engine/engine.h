@@ -6,6 +6,7 @@
 #include "engine/grammar.h"
 #include "engine/grammar/token_trie.h"
 #include "engine/numerics.h"
+#include "engine/prefix_file.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
@@ -201,6 +202,11 @@ public:
     bool step();
     /// Does a little of what can wait for an idle moment: writes a page of a prefix file. False: nothing is left.
     bool tidy();
+    /// What a prefix file has of this model's, newest first: prompts that begin with such a text should begin with its
+    /// tokens.
+    std::vector<PrefixFile::Spoken> spoken(ModelId, const std::string& prefixFile);
+    /// Nothing more is written to the files whose paths begin so: they are about to be deleted.
+    void forgetPrefixFiles(std::string_view pathBegin);
 
     /// Feeds tokens from an empty cache and gives the logits (nVocab each, f32) of the last `last` positions (all when
     /// <= 0): `eval`, `perplexity`, tests. `chunk` cuts the prefill; `restoreAt` stores the cache there, drops it,

@@ -326,6 +326,16 @@ void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId
                       [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); });
 }
 
+void LoadedModel::storeSpoken(const std::string& path, const PrefixFile::Spoken& spoken) {
+    if (PrefixFile* file = prefixFile(path))
+        file->appendSpoken(spoken);
+}
+
+std::vector<PrefixFile::Spoken> LoadedModel::spoken(const std::string& path) {
+    PrefixFile* file = prefixFile(path);
+    return file ? file->spoken() : std::vector<PrefixFile::Spoken>();
+}
+
 bool LoadedModel::storePrefix(const std::string& path, std::span<const TokenId> text) {
     PrefixFile* file = prefixFile(path);
     return file && file->append(*cache_, text, space(text.size()), [&](int group, int page, std::span<std::byte> out) {

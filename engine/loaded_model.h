@@ -63,6 +63,8 @@ public:
     /// as if there were no file. Throw std::bad_alloc.
     void restorePrefix(const std::string& file, std::span<const TokenId> prompt);
     bool storePrefix(const std::string& file, std::span<const TokenId> text);
+    void storeSpoken(const std::string& file, const PrefixFile::Spoken&);
+    std::vector<PrefixFile::Spoken> spoken(const std::string& file);
     KvSequence restore(std::span<const std::byte>);
 
 private:

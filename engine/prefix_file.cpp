@@ -26,6 +26,7 @@ static_assert(std::endian::native == std::endian::little, "the file's numbers ar
 
 constexpr uint32_t kFileMagic = 0x46564B48; // "HKVF"
 constexpr uint32_t kPageMagic = 0x47504B48; // "HKPG"
+constexpr uint32_t kTextMagic = 0x58544B48; // "HKTX"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kMostGroups = 64;
 
@@ -50,6 +51,13 @@ struct PageHead {
     uint32_t payloadChecksum = 0, checksum = 0;
 };
 
+struct TextHead {
+    uint32_t magic = kTextMagic, zero = 0;
+    uint64_t textBytes = 0, tokens = 0;
+    uint32_t payloadChecksum = 0, checksum = 0;
+};
+
+static_assert(std::has_unique_object_representations_v<TextHead>, "padding would be written");
 static_assert(std::has_unique_object_representations_v<FileHead> && std::has_unique_object_representations_v<PageHead>,
               "padding would be written");
 
@@ -185,6 +193,7 @@ PrefixFile::~PrefixFile() {
 
 bool PrefixFile::deleted() const {
     struct stat status {};
+
     return fstat(fd_, &status) != 0 || status.st_nlink == 0;
 }
 
@@ -206,12 +215,12 @@ void PrefixFile::writeHeader() {
 
 void PrefixFile::readRecords(uint64_t fileBytes) {
     end_ = sizeof(FileHead);
-    while (readRecord(fileBytes)) {
+    while (readPage(fileBytes) || readText(fileBytes)) {
     }
 }
 
-/// One record from end_ on. False: nothing that counts is left.
-bool PrefixFile::readRecord(uint64_t fileBytes) {
+/// A record from end_ on. False: what is there is no page that counts.
+bool PrefixFile::readPage(uint64_t fileBytes) {
     PageHead head;
     if (fileBytes - end_ < sizeof head || !readAll(fd_, end_, bytesOf(head)))
         return false;
@@ -228,6 +237,23 @@ bool PrefixFile::readRecord(uint64_t fileBytes) {
     record.key = pageKey(record.parent, record.tokens);
     end_ = record.payload + payloadBytes(head.present);
     keep(std::move(record));
+    return true;
+}
+
+bool PrefixFile::readText(uint64_t fileBytes) {
+    TextHead head;
+    if (fileBytes - end_ < sizeof head || !readAll(fd_, end_, bytesOf(head)))
+        return false;
+    const uint64_t rest = fileBytes - end_ - sizeof head;
+    const bool sound = head.magic == kTextMagic && head.checksum == checksumOf(head) && head.textBytes <= rest &&
+                       head.tokens <= (rest - head.textBytes) / sizeof(TokenId);
+    if (!sound)
+        return false;
+    texts_.push_back({.payload = end_ + sizeof head,
+                      .textBytes = head.textBytes,
+                      .tokens = head.tokens,
+                      .checksum = head.payloadChecksum});
+    end_ += sizeof head + head.textBytes + head.tokens * sizeof(TokenId);
     return true;
 }
 
@@ -372,6 +398,45 @@ bool PrefixFile::append(const KvCache& cache, std::span<const TokenId> text, int
         return true;
     }
     return false;
+}
+
+bool PrefixFile::appendSpoken(const Spoken& spoken) {
+    TextHead head{.textBytes = spoken.text.size(), .tokens = spoken.tokens.size()};
+    const auto tokens = std::as_bytes(std::span(spoken.tokens));
+    buffer_.resize(spoken.text.size() + tokens.size());
+    std::memcpy(buffer_.data(), spoken.text.data(), spoken.text.size());
+    std::copy(tokens.begin(), tokens.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(spoken.text.size()));
+    head.payloadChecksum = crc32c(buffer_);
+    head.checksum = checksumOf(head);
+    const auto same = [&](const Text& t) {
+        return t.checksum == head.payloadChecksum && t.textBytes == head.textBytes && t.tokens == head.tokens;
+    };
+    if (std::any_of(texts_.begin(), texts_.end(), same))
+        return true;
+    if (!writeAll(fd_, end_ + sizeof head, buffer_) || !writeAll(fd_, end_, bytesOf(head)))
+        return false;
+    texts_.push_back({.payload = end_ + sizeof head,
+                      .textBytes = head.textBytes,
+                      .tokens = head.tokens,
+                      .checksum = head.payloadChecksum});
+    end_ += sizeof head + buffer_.size();
+    return true;
+}
+
+std::vector<PrefixFile::Spoken> PrefixFile::spoken() const {
+    std::vector<Spoken> out;
+    for (auto text = texts_.rbegin(); text != texts_.rend() && out.size() < kTexts; ++text) {
+        std::vector<std::byte> bytes(text->textBytes + text->tokens * sizeof(TokenId));
+        if (!readAll(fd_, text->payload, bytes) || crc32c(bytes) != text->checksum)
+            continue;
+        Spoken spoken;
+        spoken.text.assign(reinterpret_cast<const char*>(bytes.data()), text->textBytes);
+        spoken.tokens.resize(text->tokens);
+        if (text->tokens > 0)
+            std::memcpy(spoken.tokens.data(), bytes.data() + text->textBytes, text->tokens * sizeof(TokenId));
+        out.push_back(std::move(spoken));
+    }
+    return out;
 }
 
 void prunePrefixFiles(const std::string& folder, uint64_t most) {

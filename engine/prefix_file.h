@@ -16,10 +16,17 @@ namespace hearth::engine {
 /// it had not been stored. A file of another model or of other settings is begun anew. Engine thread.
 ///
 /// Layout, little-endian: a header (magic, version, the cache's key, groups with kind and page bytes, CRC32C), then
-/// records: a head of fixed size (magic, tokens, which groups are there, the key of the pages before, the token ids,
-/// CRC32C of the payload and of the head itself) and the bytes of its pages.
+/// records of a head of fixed size and a payload, each with its CRC32C. A page: tokens, which groups are there, the key
+/// of the pages before, the token ids; the bytes of its pages. A text: its bytes and its token ids.
 class PrefixFile {
 public:
+    /// What was said, as text and as the tokens that were read and written: the same text encoded again may be cut into
+    /// other tokens, whose pages nobody has.
+    struct Spoken {
+        std::string text;
+        std::vector<TokenId> tokens;
+    };
+
     /// Opens the file or makes it. Throws Error when that is impossible.
     PrefixFile(std::string path, const KvCache&);
     ~PrefixFile();
@@ -32,6 +39,11 @@ public:
     /// Appends the next page that the cache holds of a text and the file lacks. False: there is none, or it could not
     /// be written; then nothing changed.
     bool append(const KvCache&, std::span<const TokenId> text, int space, const KvCache::ReadPage&);
+
+    /// Appends what was said, unless it is there. False: it could not be written; then nothing changed.
+    bool appendSpoken(const Spoken&);
+    /// The newest texts, newest first; damaged ones are left out.
+    std::vector<Spoken> spoken() const;
 
     uint64_t bytes() const { return end_; } // of the file that count
 
@@ -46,6 +58,14 @@ private:
         std::vector<TokenId> tokens;
     };
 
+    struct Text {
+        uint64_t payload = 0; // offset
+        uint64_t textBytes = 0, tokens = 0;
+        uint32_t checksum = 0;
+    };
+
+    static constexpr size_t kTexts = 4; // that spoken() gives at most
+
     struct KeyHash {
         size_t operator()(const Hash128& h) const { return h.a; }
     };
@@ -53,7 +73,8 @@ private:
     bool readHeader(uint64_t fileBytes);
     void writeHeader();
     void readRecords(uint64_t fileBytes);
-    bool readRecord(uint64_t fileBytes);
+    bool readPage(uint64_t fileBytes);
+    bool readText(uint64_t fileBytes);
     void keep(Record);
     uint64_t payloadBytes(uint64_t present) const;
     const Record* best(const Hash128& parent, std::span<const TokenId> rest) const;
@@ -67,6 +88,7 @@ private:
     KvLayout layout_;
     std::unordered_map<Hash128, std::unique_ptr<Record>, KeyHash> byKey_;
     std::unordered_map<Hash128, std::vector<const Record*>, KeyHash> children_; // by the key of the pages before
+    std::vector<Text> texts_;                                                   // oldest first
     std::vector<std::byte> buffer_;                                             // of a page's payload
 };
 

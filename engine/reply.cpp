@@ -82,6 +82,13 @@ std::span<const TokenId> Reply::ask(int most, int nVocab, const RowPace& pace) {
     return guessed;
 }
 
+std::string Reply::spelled() const {
+    std::string text = request_.promptText;
+    for (size_t i = static_cast<size_t>(summary_.promptTokens); i < tokens_.size() && !text.empty(); ++i)
+        text_->tokenizer->appendBytes(tokens_[i], text, true);
+    return text;
+}
+
 /// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then
 /// the answer would be missing.
 TokenId Reply::draw(std::span<float> logits) {

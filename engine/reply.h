@@ -36,6 +36,9 @@ public:
 
     bool begun() const { return generated() > 0; }
 
+    /// Prompt and reply as text, the marks of control tokens included; empty: the prompt's text is not known.
+    std::string spelled() const;
+
     const std::string& prefixFile() const { return request_.prefixFile; }
 
     int generated() const { return static_cast<int>(tokens_.size()) - summary_.promptTokens; }

@@ -248,6 +248,42 @@ TEST_F(PrefixFileTest, DamageShortensThePrefix) {
     EXPECT_GT(shortened, 50);
 }
 
+TEST_F(PrefixFileTest, TextsKeepTheirTokens) {
+    Session session({kFull});
+    const PrefixFile::Spoken one{"once", {1, 2}}, two{"once upon \xE6\x97\xA5", {1, 2, 3, 4}}, empty{"", {}};
+    {
+        PrefixFile file(path, session.cache);
+        EXPECT_TRUE(file.spoken().empty());
+        session.say(tokens(100));
+        EXPECT_TRUE(file.appendSpoken(one));
+        session.store(file, tokens(100));
+        EXPECT_TRUE(file.appendSpoken(two));
+        const uint64_t bytes = file.bytes();
+        EXPECT_TRUE(file.appendSpoken(two));
+        EXPECT_EQ(file.bytes(), bytes);
+        EXPECT_TRUE(file.appendSpoken(empty));
+    }
+    {
+        PrefixFile file(path, session.cache);
+        const auto spoken = file.spoken();
+        ASSERT_EQ(spoken.size(), 3u);
+        EXPECT_EQ(spoken[1].text, two.text);
+        EXPECT_EQ(spoken[1].tokens, two.tokens);
+        EXPECT_EQ(spoken[2].text, one.text);
+        Session other({kFull});
+        EXPECT_EQ(other.restore(file, tokens(100)), 100) << "pages between texts";
+    }
+    const std::string sound = readFile(path);
+    for (size_t at = 0; at < sound.size(); at += 13) {
+        std::string bytes = sound;
+        bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
+        folder.write("chat.kv", bytes);
+        for (const PrefixFile::Spoken& spoken : PrefixFile(path, session.cache).spoken())
+            EXPECT_TRUE((spoken.text == one.text && spoken.tokens == one.tokens) ||
+                        (spoken.text == two.text && spoken.tokens == two.tokens) || spoken.text.empty());
+    }
+}
+
 TEST_F(PrefixFileTest, ASmallCacheTakesWhatFits) {
     const Tokens text = tokens(640);
     {

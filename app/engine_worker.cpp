@@ -4,6 +4,7 @@
 #include <QFile>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <new>
 #include <pthread.h>
@@ -13,6 +14,8 @@ namespace hearth::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kMostPrefixBytes = uint64_t{4} << 30; // of all conversations
 
 double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -84,8 +87,9 @@ EngineWorker::~EngineWorker() {
     finish();
 }
 
-void EngineWorker::start(const engine::EngineOptions& options) {
+void EngineWorker::start(const engine::EngineOptions& options, const QString& prefixFolder) {
     options_ = options;
+    prefixFolder_ = QFile::encodeName(prefixFolder).toStdString();
     thread_ = std::thread([this] { run(); });
 }
 
@@ -112,6 +116,17 @@ void EngineWorker::reply(ReplyRequest request) {
     push([this, request = std::move(request)]() mutable { doReply(std::move(request)); });
 }
 
+void EngineWorker::forgetConversation(int64_t conversation) {
+    push([this, conversation] { removePrefixFiles([&](int64_t id) { return id == conversation; }); });
+}
+
+void EngineWorker::keepConversations(std::vector<int64_t> alive) {
+    std::sort(alive.begin(), alive.end());
+    push([this, alive = std::move(alive)] {
+        removePrefixFiles([&](int64_t id) { return !std::binary_search(alive.begin(), alive.end(), id); });
+    });
+}
+
 void EngineWorker::finish() {
     cancelLoad();
     {
@@ -135,7 +150,7 @@ void EngineWorker::run() {
     pthread_setname_np(pthread_self(), "hearth-engine");
     for (;;) {
         try {
-            runCommands(running_.empty());
+            runCommands(running_.empty() && !untidy_);
             {
                 const std::lock_guard lock(mutex_);
                 if (finishing_)
@@ -143,6 +158,8 @@ void EngineWorker::run() {
             }
             if (!running_.empty())
                 stepOnce();
+            else if (untidy_)
+                tidyOnce();
             cleanUp();
         } catch (const std::exception& e) {
             dropEngine(sentenceOf(e).toStdString());
@@ -192,6 +209,43 @@ void EngineWorker::stepOnce() {
                              .toStdString());
             }
         }
+    }
+}
+
+/// Nobody waits: what models have read is written, a page at a time, so that a command finds the thread free.
+void EngineWorker::tidyOnce() {
+    untidy_ = engine_ && engine_->tidy();
+    if (!untidy_ && !prefixFolder_.empty())
+        engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+}
+
+/// The file of a conversation and a model; empty: nothing is kept.
+std::string EngineWorker::prefixFile(int64_t conversation, const Loaded& model) {
+    if (conversation == 0 || prefixFolder_.empty())
+        return {};
+    std::error_code error;
+    if (std::filesystem::create_directories(prefixFolder_, error))
+        std::filesystem::permissions(prefixFolder_, std::filesystem::perms::owner_all, error);
+    return (prefixFolder_ / (std::to_string(conversation) + '-' + model.model.info.cacheKey + ".kv")).string();
+}
+
+void EngineWorker::removePrefixFiles(const std::function<bool(int64_t)>& goes) {
+    if (prefixFolder_.empty())
+        return;
+    std::error_code error;
+    std::vector<std::filesystem::path> gone;
+    for (std::filesystem::directory_iterator it(prefixFolder_, error), end; !error && it != end; it.increment(error)) {
+        const std::string name = it->path().filename().string();
+        int64_t id = 0;
+        const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), id);
+        if (problem == std::errc() && *rest == '-' && it->path().extension() == ".kv" && goes(id))
+            gone.push_back(it->path());
+    }
+    for (const std::filesystem::path& path : gone) {
+        if (engine_)
+            engine_->forgetPrefixFiles(path.string());
+        prefixesRead_.erase(path.string());
+        std::filesystem::remove(path, error);
     }
 }
 
@@ -288,6 +342,11 @@ void EngineWorker::doReply(ReplyRequest request) {
 
 void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     const engine::ModelText& text = *model.model.text;
+    const std::string prefixFile = this->prefixFile(request.conversation, model);
+    if (!prefixFile.empty() && prefixesRead_.insert(prefixFile).second) {
+        for (engine::PrefixFile::Spoken& spoken : engine_->spoken(model.id, prefixFile))
+            spoken_.remember({model.path, std::move(spoken.text), std::move(spoken.tokens)});
+    }
     Prompt prompt = buildPrompt(text, request.prompt, model.model.info.contextTokens, model.path, &spoken_);
     pipe_.change(request.id, [&](ReplyUpdate& update) {
         update.begun = true;
@@ -307,6 +366,7 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     generation.prompt = std::move(prompt.tokens);
     generation.sampling = request.sampling.value_or(text.defaultSampling);
     generation.cancel = request.cancel;
+    generation.prefixFile = prefixFile;
     generation.onPrefill = [this, id = request.id](int done, int total) {
         pipe_.change(id, [&](ReplyUpdate& update) {
             update.read = true;
@@ -352,6 +412,7 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
 
 void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& summary) {
     reply.finished = true;
+    untidy_ = true;
     spoken_.remember(reply.prompt);
     // Only where the shown text is what the tokens spell: the next prompt is written from the text.
     if (reply.spelled == reply.text && !reply.tokens.empty()) {
@@ -406,6 +467,7 @@ void EngineWorker::dropEngine(const std::string& error) {
             endReply(reply->id, ReplyEnd::Error, error);
     }
     running_.clear();
+    untidy_ = false;
     for (const auto& model : models_)
         emit unloaded(QFile::decodeName(model->path.c_str()));
     models_.clear();

@@ -56,6 +56,7 @@ struct ModelInfo {
     int nVocab = 0;
     bool embeds = false;   // an encoder: it gives vectors, not text
     int embeddingSize = 0; // numbers of such a vector
+    std::string cacheKey;  // 16 hexadecimal digits: what the bytes of a stored cache depend on
     uint64_t kvBytesPerToken = 0;
     double kvShareOfHeads = 1; // of what the keys and values of every query head would take
     std::string backend;       // "CPU"

@@ -232,6 +232,9 @@ void LoadedModel::buildCache(const LoadOptions& options, const Placement& placem
     KvCache::Options cache;
     cache.layout = layoutKv(kvLayers(config_), kvTypeFor(options));
     cache.key = cacheKey(options, cache.layout.type);
+    char key[17];
+    std::snprintf(key, sizeof key, "%016llx", static_cast<unsigned long long>(cache.key.a ^ cache.key.b));
+    info_.cacheKey = key;
     // One context and the page that a branch copies; twice that where memory allows, for what earlier chats left.
     const int once = info_.contextTokens / kPageTokens + 2;
     cache.pages = placement.freeBytes - placement.totalBytes > 2 * placement.kvBytes ? 2 * once : once;

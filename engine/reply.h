@@ -54,6 +54,8 @@ public:
 private:
     void emit(TokenId, std::string text, bool thought);
     void emitParts(TokenId, std::string thoughts, std::string answer);
+    std::string thoughtText();
+    std::string answerText();
     TokenId draw(std::span<float> logits);
     void follow(TokenId);
 

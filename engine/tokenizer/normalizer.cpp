@@ -210,6 +210,10 @@ public:
         if (options_.stripAccents && !isAscii(clean)) {
             std::string apart;
             FormStep(Normalizer::Form::Nfd).run(clean, false, apart, most);
+            if (apart.size() > most) { // not all of it
+                out = std::move(apart);
+                return;
+            }
             forEachCharacter(apart, plain, [&](char32_t c) {
                 if (!isNonspacingMark(c))
                     appendUtf8(plain, c);

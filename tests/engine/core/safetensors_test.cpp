@@ -345,8 +345,8 @@ const ConfigCase kConfigs[] = {
     {"2^31 heads", {{"num_attention_heads", int64_t{1} << 31}}, "only 1 to"},
     {"65536 heads", {{"num_attention_heads", 65536}}, "*"},
     {"heads as text", {{"num_attention_heads", "2"}}, "an integer is needed"},
-    {"no key heads", {{"num_key_value_heads", 0}}, "only 1 to"},
-    {"negative key heads", {{"num_key_value_heads", -1}}, "only 1 to"},
+    {"no key heads", {{"num_key_value_heads", 0}}, "0 key-value heads"},
+    {"negative key heads", {{"num_key_value_heads", -1}}, "only 0 to"},
     {"2^63 key heads", {{"num_key_value_heads", uint64_t{1} << 63}}, "an integer is needed"},
     {"65536 key heads", {{"num_key_value_heads", 65536}}, "*"},
     {"more key heads than heads", {{"num_key_value_heads", 4}}, "heads"},
@@ -498,6 +498,9 @@ TEST(HfFolder, SettingsAndTemplates) {
 int64_t windowOf(const json& patch) {
     FolderWriter writer;
     writer.config.merge_patch(patch);
+    if (writer.config["model_type"] == "qwen3")
+        for (const char* norm : {"q_norm", "k_norm"})
+            writer.tensors.push_back({std::string("model.layers.0.self_attn.") + norm + ".weight", "F32", {4}});
     const TemporaryFolder folder;
     writer.write(folder);
     const Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());

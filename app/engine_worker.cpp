@@ -68,10 +68,7 @@ struct EngineWorker::Running {
     Loaded* model = nullptr;
     std::shared_ptr<std::atomic<bool>> cancel;
     SpokenPrefixes::Entry prompt; // what was read
-    std::string text;             // what was written after it, thoughts too
-    std::vector<engine::TokenId> tokens;
-    std::string spelled; // by the tokens, marks included
-    bool begun = false;
+    SpokenReply spoken;           // what was written after it
     Clock::time_point firstToken, thoughtsBegan;
     bool inThoughts = false;
     double thoughtSeconds = 0;
@@ -385,7 +382,7 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
 
 void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     const auto now = Clock::now();
-    if (!std::exchange(reply.begun, true)) {
+    if (!reply.spoken.begun()) {
         reply.firstToken = now;
         reply.thoughtsBegan = now;
         reply.inThoughts = token.thought;
@@ -397,14 +394,10 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     if (reply.inThoughts)
         reply.thoughtSeconds = std::chrono::duration<double>(now - reply.thoughtsBegan).count();
     reply.inThoughts = token.thought;
-    if (token.id >= 0) { // else it is text that was held back
-        reply.tokens.push_back(token.id);
-        reply.model->model.text->tokenizer->appendBytes(token.id, reply.spelled, true);
-    }
-    reply.text += token.text;
+    reply.spoken.add(token, *reply.model->model.text->tokenizer);
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         (token.thought ? update.thoughts : update.text) += token.text;
-        update.tokens = int(reply.tokens.size());
+        update.tokens = reply.spoken.tokens();
         update.seconds = std::chrono::duration<double>(now - reply.firstToken).count();
         update.thoughtSeconds = reply.thoughtSeconds;
     });
@@ -414,13 +407,8 @@ void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& sum
     reply.finished = true;
     untidy_ = true;
     spoken_.remember(reply.prompt);
-    // Only where the shown text is what the tokens spell: the next prompt is written from the text.
-    if (reply.spelled == reply.text && !reply.tokens.empty()) {
-        SpokenPrefixes::Entry& whole = reply.prompt;
-        whole.text += reply.text;
-        whole.tokens.insert(whole.tokens.end(), reply.tokens.begin(), reply.tokens.end());
-        spoken_.remember(std::move(whole));
-    }
+    if (auto whole = reply.spoken.behind(std::move(reply.prompt)))
+        spoken_.remember(*std::move(whole));
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         update.end = endOf(summary.stop);
         update.error = summary.error;

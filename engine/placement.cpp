@@ -160,7 +160,8 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
         }
-    in.scratchBytes = config.causal ? scratchBytes(config) : encoderBytes(config, in.contextTokens);
+    in.scratchBytes = config.causal ? scratchBytes(config, layout.groups.size(), in.contextTokens)
+                                    : encoderBytes(config, in.contextTokens);
     return in;
 }
 

@@ -41,6 +41,7 @@ Reply::Reply(SequenceId id, ModelId model, GenerationRequest request, std::share
     for (const TokenId mark : splitter_->marks())
         grammar_->exclude(mark);
     grammar_->setExtra(splitter_->opening());
+    splitter_->keepAnswerWhole();
 }
 
 void Reply::prefilled(int done, int computed) {
@@ -117,6 +118,18 @@ void Reply::emitParts(TokenId id, std::string thoughts, std::string answer) {
         emit(-1, std::move(answer), false);
 }
 
+/// The thoughts of `parts_`. What is cut inside a character ends with the thought, not after the answer.
+std::string Reply::thoughtText() {
+    std::string text = thoughtUtf8_.push(parts_.thoughts);
+    return splitter_->inside() ? text : text + thoughtUtf8_.finish();
+}
+
+/// The answer of `parts_`, whole characters where a thought follows it.
+std::string Reply::answerText() {
+    std::string text = utf8_.push(parts_.answer);
+    return splitter_->inside() ? text + utf8_.finish() : text;
+}
+
 std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (!begun()) {
         firstToken = Clock::now();
@@ -142,7 +155,7 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     splitter_->push(id, parts_);
     if (free) // a token that ends a thought was drawn without the grammar: what it says of the answer does not count
         parts_.answer.clear();
-    emitParts(id, thoughtUtf8_.push(parts_.thoughts), utf8_.push(parts_.answer));
+    emitParts(id, thoughtText(), answerText());
     if (grammar_ && splitter_->inAnswer() && grammar_->isComplete())
         return StopReason::EndOfTurn;
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
@@ -154,7 +167,10 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
 
 void Reply::finish(StopReason stop, const std::string& error) {
     parts_.clear();
+    const bool free = grammar_ && !splitter_->inAnswer();
     splitter_->finish(parts_);
+    if (free)
+        parts_.answer.clear();
     std::string thoughts = thoughtUtf8_.push(parts_.thoughts), answer = utf8_.push(parts_.answer);
     thoughts += thoughtUtf8_.finish();
     answer += utf8_.finish();

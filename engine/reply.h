@@ -69,6 +69,8 @@ public:
 private:
     void emit(TokenId, std::string text, bool thought);
     void emitParts(TokenId, std::string thoughts, std::string answer);
+    std::string thoughtText();
+    std::string answerText();
     TokenId draw(std::span<float> logits);
     std::span<const TokenId> ask(int most, int nVocab, const RowPace&);
     void follow(TokenId);

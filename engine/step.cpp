@@ -59,21 +59,36 @@ int rowCapacity(size_t rows) {
     return capacity;
 }
 
+/// What plans read beside weights and cache.
+struct Inputs {
+    kernels::Batch batch, headBatch;
+    std::vector<Tensor> pageTables; // (groups) (kDecodeRows, maxPages) I32
+    uint64_t bytes = 0;
+};
+
+Inputs layoutInputs(size_t nGroups, int contextTokens) {
+    InputLayout layout;
+    Inputs in{.batch = layout.addBatch(kChunkRows), .headBatch = layout.addBatch(kDecodeRows)};
+    const int64_t maxPages = contextTokens / kPageTokens + 1;
+    for (size_t g = 0; g < nGroups; ++g)
+        in.pageTables.push_back(layout.add(kDecodeRows, maxPages));
+    in.bytes = layout.bytes();
+    return in;
+}
+
 } // namespace
 
-uint64_t scratchBytes(const ModelConfig& config) {
+uint64_t scratchBytes(const ModelConfig& config, size_t nGroups, int contextTokens) {
     return layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes +
-           layoutForward(config, kChunkRows, kDecodeRows, 0).bytes;
+           layoutForward(config, kChunkRows, kDecodeRows, 0).bytes + layoutInputs(nGroups, contextTokens).bytes;
 }
 
 StepRunner::StepRunner(const Options& options) : o_(options) {
-    InputLayout layout;
-    batch_ = layout.addBatch(kChunkRows);
-    headBatch_ = layout.addBatch(kDecodeRows);
-    const int64_t maxPages = o_.contextTokens / kPageTokens + 1;
-    for (size_t g = 0; g < o_.cache.layout().groups.size(); ++g)
-        pageTables_.push_back(layout.add(kDecodeRows, maxPages));
-    inputs_ = o_.backend.allocate(layout.bytes());
+    Inputs in = layoutInputs(o_.cache.layout().groups.size(), o_.contextTokens);
+    batch_ = in.batch;
+    headBatch_ = in.headBatch;
+    pageTables_ = std::move(in.pageTables);
+    inputs_ = o_.backend.allocate(in.bytes);
     place(batch_, inputs_);
     place(headBatch_, inputs_);
     for (Tensor& table : pageTables_)

@@ -20,8 +20,8 @@ namespace hearth::engine {
 inline constexpr int kDecodeRows = 16; // rows of a batch of generated tokens at most
 inline constexpr int kChunkRows = 512; // rows of a prefill chunk at most
 
-/// Bytes of activations and inputs that a model's forwards take at most, for `placement`.
-uint64_t scratchBytes(const ModelConfig&);
+/// Bytes of activations and inputs that a model's forwards take at most, for `placement`. `nGroups`: of its cache.
+uint64_t scratchBytes(const ModelConfig&, size_t nGroups, int contextTokens);
 
 /// One row of a batch: a token, where it stands, whose it is.
 struct StepRow {

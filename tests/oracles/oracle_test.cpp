@@ -24,8 +24,9 @@ const std::map<std::string, std::pair<std::string, std::string>> kOverrides = {
     {"oracles/gpt_oss_mxfp4", {"gpt-oss.rope.scaling.yarn_truncate", "true"}},
 };
 
-/// Where the half-precision cache's rounding moves one of 40 tokens to another expert, which it does not in llama.cpp's
-/// order of sums: measured 0.073.
+/// Where the half-precision cache's rounding moves tokens to other experts. Told by the router's own choices, printed in
+/// both numerics: two near-ties flip, in layer 7 at row 33 (the second and the third expert's probabilities are 3.7e-4
+/// apart) and in layer 17 at row 4 (1.1e-3), and every later position is moved by them. Measured 0.073.
 const std::map<std::string, double> kFastBounds = {{"oracles/deepseek_v2", 0.08}};
 
 /// Ids and what is expected at their positions.
@@ -153,7 +154,7 @@ void compareDecoder(const Folder& folder, const std::string& isa,
     // where that agrees.
     const json& peer = expected["llama_cpp"];
     const bool known = peer.contains("agree") && peer["agree"] == true && peer["max_abs_diff_f16_kv"].is_number();
-    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01) + folder.tolerance().atol;
+    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01);
     const auto own = kFastBounds.find(folder.name());
     EXPECT_LE(d.max, own != kFastBounds.end() ? own->second : bound) << "fast numerics";
 }

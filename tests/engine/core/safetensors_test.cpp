@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "engine/safetensors.h"
+#include "engine/tokenizer.h"
 #include "tests/engine/core/gguf_writer.h"
 
 #include <gtest/gtest.h>
@@ -60,6 +61,8 @@ std::string outcome(const std::function<void()>& read) {
 void expectOutcome(const std::string& sentence, const std::string& expected) {
     if (expected.empty())
         EXPECT_EQ(sentence, "");
+    else if (expected == "*")
+        EXPECT_NE(sentence, "");
     else
         EXPECT_NE(sentence.find(expected), std::string::npos) << "got: " << sentence;
 }
@@ -339,6 +342,17 @@ const ConfigCase kConfigs[] = {
     {"zero heads", {{"num_attention_heads", 0}}, "only 1 to"},
     {"negative heads", {{"num_attention_heads", -2}}, "only 1 to"},
     {"key heads that do not divide", {{"num_attention_heads", 2}, {"num_key_value_heads", 3}}, "heads"},
+    {"2^31 heads", {{"num_attention_heads", int64_t{1} << 31}}, "only 1 to"},
+    {"65536 heads", {{"num_attention_heads", 65536}}, "*"},
+    {"heads as text", {{"num_attention_heads", "2"}}, "an integer is needed"},
+    {"no key heads", {{"num_key_value_heads", 0}}, "0 key-value heads"},
+    {"negative key heads", {{"num_key_value_heads", -1}}, "only 0 to"},
+    {"2^63 key heads", {{"num_key_value_heads", uint64_t{1} << 63}}, "an integer is needed"},
+    {"65536 key heads", {{"num_key_value_heads", 65536}}, "*"},
+    {"more key heads than heads", {{"num_key_value_heads", 4}}, "heads"},
+    {"heads of no number", {{"head_dim", 0}}, "only 1 to"},
+    {"heads of 2^31 numbers", {{"head_dim", int64_t{1} << 31}}, "only 1 to"},
+    {"heads of 65536 numbers", {{"head_dim", 65536}}, "*"},
     {"a width of 0", {{"hidden_size", 0}}, "only 1 to"},
     {"a width that is not there", {{"hidden_size", 16}}, "is needed"},
     {"a theta that is text", {{"rope_theta", "10000"}}, "a number is needed"},
@@ -464,11 +478,81 @@ TEST(HfFolder, SettingsAndTemplates) {
     EXPECT_EQ(m.integers("tokenizer.ggml.eos_token_ids"), (std::vector<int64_t>{7, 9}));
     EXPECT_FALSE(m.boolean("tokenizer.ggml.add_bos_token", true));
     EXPECT_EQ(m.text("tokenizer.chat_template", ""), "D");
+    FolderWriter::write(rootOf(folder) / "chat_template.json", R"({"chat_template":"S"})");
+    EXPECT_EQ(read().text("tokenizer.chat_template", ""), "S");
+    for (const char* broken : {"[", "{}", R"({"chat_template":7})", R"({"chat_template":""})"}) {
+        FolderWriter::write(rootOf(folder) / "chat_template.json", broken);
+        EXPECT_EQ(read().text("tokenizer.chat_template", ""), "D") << broken;
+    }
+    FolderWriter::write(rootOf(folder) / "chat_template.json",
+                        R"({"chat_template":[{"name":"default","template":"L"}]})");
+    EXPECT_EQ(read().text("tokenizer.chat_template", ""), "L");
     FolderWriter::write(rootOf(folder) / "chat_template.jinja", "J");
     FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"do_sample":false,"temperature":0.6})");
     m = read();
     EXPECT_EQ(m.text("tokenizer.chat_template", ""), "J");
     EXPECT_FALSE(m.contains("general.sampling.temp"));
+}
+
+/// The window of the only layer; 0: it sees all.
+int64_t windowOf(const json& patch) {
+    FolderWriter writer;
+    writer.config.merge_patch(patch);
+    if (writer.config["model_type"] == "qwen3")
+        for (const char* norm : {"q_norm", "k_norm"})
+            writer.tensors.push_back({std::string("model.layers.0.self_attn.") + norm + ".weight", "F32", {4}});
+    const TemporaryFolder folder;
+    writer.write(folder);
+    const Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());
+    return readModelConfig(checkpoint).layers[0].window;
+}
+
+TEST(HfFolder, Windows) {
+    EXPECT_EQ(windowOf({{"model_type", "mistral"}, {"sliding_window", 8}}), 8);
+    EXPECT_EQ(windowOf({{"model_type", "mistral"}, {"sliding_window", nullptr}}), 0);
+    // Llama's code knows no such key; files made from another model's still have it.
+    EXPECT_EQ(windowOf({{"model_type", "llama"}, {"sliding_window", 8}}), 0);
+    // Qwen's window is off where nothing switches it on.
+    for (const char* kind : {"qwen2", "qwen3"}) {
+        SCOPED_TRACE(kind);
+        json patch = {{"model_type", kind}, {"sliding_window", 8}, {"max_window_layers", 0}};
+        EXPECT_EQ(windowOf(patch), 0);
+        patch["use_sliding_window"] = false;
+        EXPECT_EQ(windowOf(patch), 0);
+        patch["use_sliding_window"] = true;
+        EXPECT_EQ(windowOf(patch), 8);
+        patch["max_window_layers"] = 1;
+        EXPECT_EQ(windowOf(patch), 0) << "only layers from this one on";
+    }
+}
+
+/// config.json, generation_config.json and the tokenizer's own files may each name ends; all of them count.
+TEST(HfFolder, StopIds) {
+    const TemporaryFolder folder;
+    FolderWriter writer;
+    writer.config["eos_token_id"] = 1;
+    writer.write(folder);
+    json vocab;
+    for (int i = 0; i < 10; ++i)
+        vocab[std::string(1, static_cast<char>('a' + i))] = i;
+    FolderWriter::write(rootOf(folder) / "tokenizer.json",
+                        json{{"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", json::array()}}}}.dump());
+    const auto stops = [&] { return Tokenizer::fromCheckpoint(Checkpoint::open(rootOf(folder).string()))->stopIds(); };
+    using Ids = std::vector<TokenId>;
+    EXPECT_EQ(stops(), (Ids{1}));
+    FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"eos_token_id":[7,2]})");
+    EXPECT_EQ(stops(), (Ids{1, 2, 7}));
+    FolderWriter::write(rootOf(folder) / "tokenizer_config.json", R"({"eos_token":"d"})");
+    EXPECT_EQ(stops(), (Ids{1, 2, 3, 7}));
+    // Ids that the tokenizer does not have end nothing.
+    FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"eos_token_id":[7,10,-1,4000000000]})");
+    EXPECT_EQ(stops(), (Ids{1, 3, 7}));
+    // A list in config.json is all there is where no other file names one.
+    fs::remove(rootOf(folder) / "generation_config.json");
+    fs::remove(rootOf(folder) / "tokenizer_config.json");
+    writer.config["eos_token_id"] = {4, 5};
+    writer.write(folder);
+    EXPECT_EQ(stops(), (Ids{4, 5}));
 }
 
 TEST(HfFolder, ModelsThatSeeHaveATextModelInside) {

@@ -15,6 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr ReplyId kNoReply = 0;                          // of what is read ahead: nobody hears of it
 constexpr uint64_t kMostPrefixBytes = uint64_t{4} << 30; // of all conversations
 
 double secondsSince(Clock::time_point start) {
@@ -69,6 +70,9 @@ struct EngineWorker::Running {
     std::shared_ptr<std::atomic<bool>> cancel;
     SpokenPrefixes::Entry prompt; // what was read
     SpokenReply spoken;           // what was written after it
+    PromptInput input;            // what the prompt was made of
+    std::string prefixFile;
+    engine::ChatMessage answer; // so far
     Clock::time_point firstToken, thoughtsBegan;
     bool inThoughts = false;
     double thoughtSeconds = 0;
@@ -147,7 +151,7 @@ void EngineWorker::run() {
     pthread_setname_np(pthread_self(), "hearth-engine");
     for (;;) {
         try {
-            runCommands(running_.empty() && !untidy_);
+            runCommands(running_.empty() && !untidy_ && !ahead_);
             {
                 const std::lock_guard lock(mutex_);
                 if (finishing_)
@@ -155,6 +159,8 @@ void EngineWorker::run() {
             }
             if (!running_.empty())
                 stepOnce();
+            else if (ahead_)
+                readAhead();
             else if (untidy_)
                 tidyOnce();
             cleanUp();
@@ -168,7 +174,7 @@ void EngineWorker::run() {
     }
     engine_.reset(); // may still call back for what runs
     for (const auto& reply : running_) {
-        if (!reply->finished)
+        if (!reply->finished && reply->id != kNoReply)
             endReply(reply->id, ReplyEnd::Cancelled);
     }
     running_.clear();
@@ -190,6 +196,7 @@ void EngineWorker::runCommands(bool mayWait) {
             command = std::move(commands_.front());
             commands_.pop_front();
         }
+        stopReadingAhead();
         command();
         mayWait = false;
     }
@@ -199,8 +206,7 @@ void EngineWorker::stepOnce() {
     if (!engine_->step()) {
         // The engine has nothing to do, yet replies wait: end them rather than to spin.
         for (const auto& reply : running_) {
-            if (!reply->finished) {
-                reply->finished = true;
+            if (!std::exchange(reply->finished, true) && reply->id != kNoReply) {
                 endReply(reply->id, ReplyEnd::Error,
                          QCoreApplication::translate("EngineWorker", "The engine lost this reply. Try again.")
                              .toStdString());
@@ -214,6 +220,73 @@ void EngineWorker::tidyOnce() {
     untidy_ = engine_ && engine_->tidy();
     if (!untidy_ && !prefixFolder_.empty())
         engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+}
+
+/// The reply is over: its conversation may have to be read as the next turn will see it.
+void EngineWorker::noteAhead(Running& reply) {
+    Ahead next{.model = reply.model->path, .prefixFile = reply.prefixFile, .input = std::move(reply.input)};
+    if (next.input.continueLast && !next.input.messages.empty()) {
+        engine::ChatMessage& begun = next.input.messages.back();
+        begun.content += reply.answer.content;
+        begun.thoughts += reply.answer.thoughts;
+        next.input.continueLast = false;
+    } else {
+        next.input.messages.push_back(std::move(reply.answer));
+    }
+    next.known = reply.prompt.tokens;
+    next.known.insert(next.known.end(), reply.spoken.tokenIds().begin(), reply.spoken.tokenIds().end());
+    ahead_ = std::move(next);
+}
+
+/// Where the next prompt will not begin with what was read and written, because its template leaves thoughts out of the
+/// history or writes an answer in another way, that beginning is read now, while the person reads. Any command ends it.
+void EngineWorker::readAhead() {
+    constexpr size_t kWorthIt = 16; // tokens
+    const Ahead next = *std::exchange(ahead_, std::nullopt);
+    Loaded* model = find(next.model);
+    if (!model)
+        return;
+    try {
+        // What two different questions have in common does not depend on the question.
+        std::vector<engine::TokenId> tokens, other;
+        for (const auto& [question, out] : {std::pair{"a", &tokens}, {"B", &other}}) {
+            PromptInput input = next.input;
+            input.messages.push_back({.role = "user", .content = question});
+            *out =
+                buildPrompt(*model->model.text, input, model->model.info.contextTokens, model->path, &spoken_).tokens;
+        }
+        const auto common = [](const auto& a, const auto& b) {
+            return size_t(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+        };
+        tokens.resize(common(tokens, other));
+        if (tokens.size() < common(tokens, next.known) + kWorthIt)
+            return;
+        auto owned = std::make_unique<Running>();
+        Running* reading = owned.get();
+        reading->model = model;
+        reading->cancel = std::make_shared<std::atomic<bool>>(false);
+        engine::GenerationRequest request;
+        request.prompt = std::move(tokens);
+        request.maxTokens = 0;
+        request.priority = engine::Priority::Background;
+        request.cancel = reading->cancel;
+        request.prefixFile = next.prefixFile;
+        request.onFinish = [this, reading](const engine::GenerationSummary&) {
+            reading->finished = true;
+            untidy_ = true;
+        };
+        engine_->start(model->id, std::move(request));
+        ++model->replies;
+        running_.push_back(std::move(owned));
+    } catch (const std::exception&) { // a template that refuses this, a context that is full: the next turn tells
+    }
+}
+
+void EngineWorker::stopReadingAhead() {
+    ahead_.reset();
+    for (const auto& reply : running_)
+        if (reply->id == kNoReply)
+            reply->cancel->store(true);
 }
 
 /// The file of a conversation and a model; empty: nothing is kept.
@@ -364,6 +437,10 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     generation.sampling = request.sampling.value_or(text.defaultSampling);
     generation.cancel = request.cancel;
     generation.prefixFile = prefixFile;
+    reply->prefixFile = prefixFile;
+    reply->input = request.prompt;
+    reply->input.alreadyLeftOut = prompt.leftOut;
+    reply->answer.role = "assistant";
     generation.onPrefill = [this, id = request.id](int done, int total) {
         pipe_.change(id, [&](ReplyUpdate& update) {
             update.read = true;
@@ -395,6 +472,7 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
         reply.thoughtSeconds = std::chrono::duration<double>(now - reply.thoughtsBegan).count();
     reply.inThoughts = token.thought;
     reply.spoken.add(token, *reply.model->model.text->tokenizer);
+    (token.thought ? reply.answer.thoughts : reply.answer.content) += token.text;
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         (token.thought ? update.thoughts : update.text) += token.text;
         update.tokens = reply.spoken.tokens();
@@ -407,6 +485,8 @@ void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& sum
     reply.finished = true;
     untidy_ = true;
     spoken_.remember(reply.prompt);
+    if (summary.stop == engine::StopReason::EndOfTurn)
+        noteAhead(reply);
     if (auto whole = reply.spoken.behind(std::move(reply.prompt)))
         spoken_.remember(*std::move(whole));
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
@@ -451,10 +531,11 @@ void EngineWorker::cleanUp() {
 void EngineWorker::dropEngine(const std::string& error) {
     engine_.reset(); // may still call back for what runs
     for (const auto& reply : running_) {
-        if (!reply->finished)
+        if (!reply->finished && reply->id != kNoReply)
             endReply(reply->id, ReplyEnd::Error, error);
     }
     running_.clear();
+    ahead_.reset();
     untidy_ = false;
     for (const auto& model : models_)
         emit unloaded(QFile::decodeName(model->path.c_str()));

@@ -83,6 +83,14 @@ signals: // emitted on the engine thread
 private:
     struct Loaded;
     struct Running;
+
+    /// A conversation as its next turn will see it.
+    struct Ahead {
+        std::string model, prefixFile;
+        PromptInput input;
+        std::vector<engine::TokenId> known; // what the cache has of it
+    };
+
     using Cancel = std::shared_ptr<std::atomic<bool>>;
 
     void push(std::function<void()>);
@@ -91,6 +99,9 @@ private:
     void runCommands(bool mayWait);
     void stepOnce();
     void tidyOnce();
+    void noteAhead(Running&);
+    void readAhead();
+    void stopReadingAhead();
     std::string prefixFile(int64_t conversation, const Loaded&);
     void removePrefixFiles(const std::function<bool(int64_t conversation)>& goes);
     void makeEngine();
@@ -122,6 +133,7 @@ private:
     std::string current_; // path of the model that shall stay
     bool markStands_ = false;
     SpokenPrefixes spoken_;
+    std::optional<Ahead> ahead_;         // to be read when nobody waits
     std::filesystem::path prefixFolder_; // empty: none
     std::set<std::string> prefixesRead_; // files whose texts are in spoken_
     bool untidy_ = false;                // the engine has something to write when it is idle

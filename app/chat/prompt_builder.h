@@ -51,6 +51,8 @@ public:
 
     int tokens() const { return int(tokens_.size()); }
 
+    const std::vector<engine::TokenId>& tokenIds() const { return tokens_; }
+
     /// Prompt and reply in one. Absent where the text that was shown is not what the tokens spell: the next prompt is
     /// written from that text.
     std::optional<SpokenPrefixes::Entry> behind(SpokenPrefixes::Entry prompt) const;

@@ -34,20 +34,17 @@ public:
 
     ~Session() override { worker_.finish(); }
 
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the beginning of an answer.
     void ask(const std::string& question, int64_t conversation) {
-        ended = false;
-        text.clear();
-        app::ReplyRequest request;
-        request.id = ++last_;
-        request.model = QFile::encodeName(model_).toStdString();
-        request.conversation = conversation;
-        request.prompt.messages = {{.role = "user", .content = question}};
-        request.sampling = engine::SamplerSettings{.temperature = 0};
-        request.cancel = cancel = std::make_shared<std::atomic<bool>>(false);
-        worker_.reply(std::move(request));
+        say({{.role = "user", .content = question}}, conversation, 0);
         wait([this] { return text.size() > 20 || ended; });
         *cancel = true;
+        wait([this] { return ended; });
+    }
+
+    /// The next turn of a conversation, answered to its end.
+    void askToTheEnd(std::vector<engine::ChatMessage> messages, int64_t conversation) {
+        say(std::move(messages), conversation, 100); // every token is about as likely, the end too
         wait([this] { return ended; });
     }
 
@@ -61,6 +58,20 @@ public:
     std::shared_ptr<std::atomic<bool>> cancel;
 
 private:
+    void say(std::vector<engine::ChatMessage> messages, int64_t conversation, float temperature) {
+        ended = false;
+        text.clear();
+        app::ReplyRequest request;
+        request.id = ++last_;
+        request.model = QFile::encodeName(model_).toStdString();
+        request.conversation = conversation;
+        request.prompt.messages = std::move(messages);
+        request.sampling =
+            engine::SamplerSettings{.temperature = temperature, .topK = 0, .topP = 1, .minP = 0, .seed = 3};
+        request.cancel = cancel = std::make_shared<std::atomic<bool>>(false);
+        worker_.reply(std::move(request));
+    }
+
     QString model_;
     app::TokenPipe pipe_;
     app::EngineWorker worker_;
@@ -79,7 +90,12 @@ private slots:
         folder_ = std::make_unique<QTemporaryDir>();
         prefixes_ = folder_->filePath(QStringLiteral("prefixes"));
         model_ = folder_->filePath(QStringLiteral("tiny.gguf"));
-        const std::string bytes = test::tinyLlama({}).bytes();
+        test::GgufWriter tiny = test::tinyLlama({});
+        // An answer is written into the history in another way than it was given.
+        tiny.setText("tokenizer.chat_template",
+                     "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}[{{ m.content }}]"
+                     "{% else %}{{ m.content }}{% endif %}\n{% endfor %}assistant: ");
+        const std::string bytes = tiny.bytes();
         QFile file(model_);
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write(bytes.data(), qint64(bytes.size()));
@@ -99,6 +115,30 @@ private slots:
         QVERIFY(files().front().startsWith(QStringLiteral("7-")));
         session.ask(question(), 0); // of no conversation: nothing is kept
         QCOMPARE(files().size(), 1);
+    }
+
+    void theNextTurnIsReadAhead() {
+        Session session(prefixes_, model_);
+        std::vector<engine::ChatMessage> messages = {{.role = "user", .content = question()}};
+        session.askToTheEnd(messages, 7);
+        const auto answer = session.text.toStdString();
+        QVERIFY(answer.size() > 100);
+        waitForFiles(1); // whatever is done while nobody waits is done
+        messages.push_back({.role = "assistant", .content = answer});
+        messages.push_back({.role = "user", .content = "More of it."});
+        session.askToTheEnd(messages, 7);
+        QVERIFY2(session.prefilled <= 40, qPrintable(QString::number(session.prefilled)));
+    }
+
+    void aQuestionDoesNotWaitForWhatIsReadAhead() {
+        Session session(prefixes_, model_);
+        std::vector<engine::ChatMessage> messages = {{.role = "user", .content = question()}};
+        session.askToTheEnd(messages, 7);
+        messages.push_back({.role = "assistant", .content = session.text.toStdString()});
+        messages.push_back({.role = "user", .content = "More of it."});
+        session.askToTheEnd(messages, 7); // at once
+        QVERIFY(session.ended);
+        session.worker().finish(); // in the middle of it
     }
 
     void whatIsDeletedIsGone() {

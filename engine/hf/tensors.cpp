@@ -155,10 +155,10 @@ const nlohmann::json* blockSizeIn(const nlohmann::json& quantization) {
     };
     if (const nlohmann::json* size = member(&quantization, "weight_block_size"))
         return size;
-    const nlohmann::json* groups = member(&quantization, "config_groups");
-    for (const auto& group : groups && groups->is_object() ? *groups : nlohmann::json::object())
-        if (const nlohmann::json* size = member(member(&group, "weights"), "block_structure"))
-            return size;
+    if (const nlohmann::json* groups = member(&quantization, "config_groups"))
+        for (const nlohmann::json& group : *groups)
+            if (const nlohmann::json* size = member(member(&group, "weights"), "block_structure"))
+                return size;
     return nullptr;
 }
 

@@ -74,7 +74,7 @@ std::vector<int64_t> inputSizes(Type type) {
         return {64, 128, 192, 256, 320, 448, 576, 2112};
     if (quantType(type).block == 32)
         return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
-    return {1, 7, 16, 64, 80, 96, 112, 152, 1030};
+    return {1, 7, 16, 64, 80, 96, 112, 152, 1030, 1040, 1060};
 }
 
 void expectNear(const Product& want, float got, const std::string& what) {

@@ -182,7 +182,8 @@ void expectGroups(const GroupCase& c, const std::string& what, const std::vector
 
 TEST(MatMul, GroupsOfColumns) {
     const GroupCase cases[] = {{Type::Q8_0, 64, 3},    {Type::Q4_K, 256, 2},        {Type::F16, 20, 5, 100},
-                               {Type::F32, 33, 2, 49}, {Type::F8_E4M3, 48, 3, 130}, {Type::Q5_1, 288, 2}};
+                               {Type::F32, 33, 2, 49}, {Type::F8_E4M3, 48, 3, 130}, {Type::F8_E4M3, 610, 2},
+                               {Type::Q5_1, 288, 2}};
     for (const std::string& isa : isaNames())
         for (const GroupCase& c : cases)
             for (const bool exact : {true, false})

@@ -16,6 +16,7 @@ struct Rows {
     int64_t rows = 0;
     int64_t cols = 0;
     Type type = Type::F32;
+    WeightScales scales = {}; // present where the type is F8_E4M3
 
     explicit operator bool() const { return data != nullptr; }
 

@@ -82,9 +82,9 @@ public:
 
     static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16, kCodeFoot = 28; // px
     static constexpr int kListIndent = 24, kQuoteIndent = 16;                                // px
-    /// Slices of one block of code that are coloured: a million characters, less than 50 ms of work however hostile
-    /// they are. By number and not by the clock, so that the same text always looks the same.
-    static constexpr int kColouredSlices = 256;
+    /// Slices of one block of code that are coloured: half a million characters, less than 50 ms of work however
+    /// hostile they are. By number and not by the clock, so that the same text always looks the same.
+    static constexpr int kColouredSlices = 128;
     /// The language that a leaf of code is coloured by; null: it stays plain.
     static const CodeLanguage* languageOf(const Block&);
 

@@ -4,7 +4,7 @@
 #include <QString>
 #include <QStringList>
 
-#include <iterator>
+#include <array>
 #include <vector>
 
 namespace hearth::ui {
@@ -495,7 +495,7 @@ constexpr CodeLanguage kLanguages[] = {
             "COMMENT COMPONENTS CONFIG CONFIGURE_DEPENDS DEFINED DEPENDS DESTINATION ENV EQUAL EXISTS FATAL_ERROR "
             "FORCE GLOB GLOB_RECURSE GREATER IMPORTED IN INTERFACE INTERNAL ITEMS LANGUAGES LESS LIBRARY LISTS "
             "MATCHES MODULE NAME NAMES NOT OBJECT OPTIONAL OR PARENT_SCOPE PATH PRIVATE PROPERTIES PUBLIC "
-            "QUIET RANGE REQUIRED RUNTIME SHARED SOURCES STATIC STATUS STREQUAL STRING TARGET TARGETS "
+            "QUIET RANGE REQUIRED RUNTIME SHARED STATIC STATUS STREQUAL STRING TARGET TARGETS "
             "VERSION VERSION_GREATER VERSION_GREATER_EQUAL VERSION_LESS WARNING WORKING_DIRECTORY",
         .constants = "ON OFF TRUE FALSE",
         .lineComments = "#",
@@ -540,29 +540,67 @@ constexpr CodeLanguage kLanguages[] = {
     },
 };
 
-/// The word lists of one row, for looking up.
-struct Words {
-    QString text; // that the keys look into
-    QHash<QStringView, Token> tokens;
+constexpr std::pair<const char*, WordRole> kRoles[] = {
+    {"class struct interface enum trait protocol extends implements new impl object record mixin instanceof type "
+     "typealias actor extension module union concept",
+     NamesType},
+    {"def fn func function fun macro", NamesCall},
+    {"get set of from match add remove value record open data type list filter group join on async select field file "
+     "left right replace row rows range print",
+     AlsoName},
+    {"default else try finally public private protected lambda object do then begin", BeforeColon},
+    {"this self super", IsValue},
 };
 
-std::vector<Words> indexed() {
-    std::vector<Words> all(std::size(kLanguages));
-    for (size_t i = 0; i < all.size(); ++i) {
-        const CodeLanguage& l = kLanguages[i];
-        const std::pair<const char*, Token> lists[] = {
-            {l.keywords, Token::Keyword}, {l.types, Token::TypeName}, {l.constants, Token::Number}};
-        for (const auto& list : lists)
-            all[i].text += QLatin1String(list.first) + u' ';
-        qsizetype at = 0;
-        for (const auto& [list, token] : lists) {
-            const qsizetype end = at + QLatin1String(list).size();
-            for (const QStringView word : QStringView(all[i].text).mid(at, end - at).split(u' ', Qt::SkipEmptyParts))
-                all[i].tokens.insert(word, token);
-            at = end + 1;
+/// The signs that a trait looks for.
+constexpr std::pair<LanguageTrait, const char*> kSigns[] = {
+    {Annotations, "@"},  {HashWords, "#"}, {HashAttributes, "#"}, {Symbols, ":"},
+    {DollarQuotes, "$"}, {Regex, "/"},     {Tags, "<"},           {Lifetimes, "'"},
+};
+
+/// One row made ready for looking up.
+struct Index {
+    QString text; // that the keys look into
+    QHash<QStringView, ListedWord> words;
+    std::array<bool, 128> begins{};
+};
+
+Index indexOf(const CodeLanguage& language) {
+    Index index;
+    const std::pair<const char*, Token> lists[] = {
+        {language.keywords, Token::Keyword}, {language.types, Token::TypeName}, {language.constants, Token::Number}};
+    for (const auto& list : lists)
+        index.text += QLatin1String(list.first) + u' ';
+    qsizetype at = 0;
+    for (const auto& [list, token] : lists) {
+        const qsizetype end = at + QLatin1String(list).size();
+        for (const QStringView word : QStringView(index.text).mid(at, end - at).split(u' ', Qt::SkipEmptyParts)) {
+            ListedWord listed{token};
+            for (const auto& [words, role] : kRoles)
+                if (token == Token::Keyword && hasWord(words, word))
+                    listed.roles |= role;
+            index.words.insert(word, listed);
         }
+        at = end + 1;
     }
-    return all;
+    for (const CodeSpan& span : language.spans)
+        index.begins[size_t(*span.open)] = true;
+    for (const char c : QByteArrayView(language.lineComments))
+        index.begins[size_t(c)] = true;
+    for (const auto& [trait, signs] : kSigns)
+        if (language.traits & trait)
+            index.begins[size_t(*signs)] = true;
+    return index;
+}
+
+const Index& indexed(const CodeLanguage& language) {
+    static const std::vector<Index> all = [] {
+        std::vector<Index> rows;
+        for (const CodeLanguage& row : kLanguages)
+            rows.push_back(indexOf(row));
+        return rows;
+    }();
+    return all[size_t(&language - kLanguages)];
 }
 
 constexpr qsizetype kLongestWord = 32; // of any list
@@ -601,19 +639,22 @@ bool hasWord(const char* list, QStringView word) {
     return false;
 }
 
-Token listedToken(const CodeLanguage& language, QStringView word) {
-    static const std::vector<Words> all = indexed();
+ListedWord listedWord(const CodeLanguage& language, QStringView word) {
     if (word.size() > kLongestWord)
-        return Token::Text;
-    const auto& tokens = all[size_t(&language - kLanguages)].tokens;
-    auto found = tokens.constFind(word);
-    if (found == tokens.constEnd() && language.traits & AnyCase) {
+        return {};
+    const auto& words = indexed(language).words;
+    auto found = words.constFind(word);
+    if (found == words.constEnd() && language.traits & AnyCase) {
         char16_t small[kLongestWord];
         for (qsizetype i = 0; i < word.size(); ++i)
             small[i] = word[i].toLower().unicode();
-        found = tokens.constFind(QStringView(small, word.size()));
+        found = words.constFind(QStringView(small, word.size()));
     }
-    return found == tokens.constEnd() ? Token::Text : *found;
+    return found == words.constEnd() ? ListedWord() : *found;
+}
+
+bool beginsSomething(const CodeLanguage& language, QChar c) {
+    return c.unicode() < 128 && indexed(language).begins[c.unicode()];
 }
 
 std::span<const CodeLanguage> codeLanguages() {

@@ -78,8 +78,23 @@ struct CodeLanguage {
     const char* lineWords = ""; // keywords where a line begins, and only there
 };
 
-/// The token of a word that the language's lists have; Text: it is in none.
-Token listedToken(const CodeLanguage&, QStringView word);
+/// What a keyword of any language says of the words beside it.
+enum WordRole : unsigned {
+    NamesType = 1 << 0,   // the next word is a type's name
+    NamesCall = 1 << 1,   // a function's
+    AlsoName = 1 << 2,    // it is a name itself where what follows is as after a name
+    BeforeColon = 1 << 3, // it stays what it is before a colon; any other is a label there: `move(for: x)`
+    IsValue = 1 << 4,     // no value comes next, so / divides
+};
+
+struct ListedWord {
+    Token token = Token::Text; // Text: the language's lists do not have it
+    unsigned roles = 0;
+};
+
+ListedWord listedWord(const CodeLanguage&, QStringView word);
+/// Whether an ASCII character may begin a comment, a string or anything else that punctuation can begin.
+bool beginsSomething(const CodeLanguage&, QChar);
 /// Whether a list of the table, separated by spaces, has a word.
 bool hasWord(const char* list, QStringView word);
 

@@ -9,16 +9,6 @@ constexpr qsizetype kLongestDelimiter = 64; // of a here-document
 constexpr qsizetype kLongestRawName = 16;   // C++ allows no more
 constexpr int kMostHashes = 255;            // that CodeState::depth can count
 
-/// Words after which a name is declared or named: a type's, a function's.
-constexpr char kTypeIntroducers[] = "class struct interface enum trait protocol extends implements new impl object "
-                                    "record mixin instanceof type typealias actor extension module union concept";
-constexpr char kCallIntroducers[] = "def fn func function fun macro";
-/// Keywords that are names as well, where what follows is as after a name.
-constexpr char kSoftKeywords[] = "get set of from match add remove value record open data type list filter group join "
-                                 "on async select field file left right replace row rows range print";
-/// Keywords that a colon follows; any other before a colon is a label: `move(for: x)`, `{class: y}`.
-constexpr char kBeforeColon[] = "default else try finally public private protected lambda object do then begin";
-
 bool isWordStart(QChar c) {
     return c.isLetter() || c == u'_';
 }
@@ -80,6 +70,8 @@ qsizetype CodeLexer::run(qsizetype from, qsizetype to, QLatin1String stop) {
         else
             span(language_.spans[size_t(open - 1)]);
     }
+    if (const quint8 open = top(); open > 0 && open < kBraceHole) // its opening is the last thing in the line
+        line_.add(spanFrom_, at_, language_.spans[size_t(open - 1)].token);
     return at_;
 }
 
@@ -193,6 +185,8 @@ qsizetype CodeLexer::openingLength(const CodeSpan& s, quint8* depth, quint32* ta
         *depth = 1;
         return startsWith(at, s.open) ? QLatin1String(s.open).size() : 0;
     case CodeSpan::End::Hashes: {
+        if (at > 0 && line_.text[at - 1] == u'#') // counted already
+            return 0;
         while (charAt(at) == u'#')
             ++at;
         const qsizetype hashes = at - at_;
@@ -344,6 +338,7 @@ void CodeLexer::span(const CodeSpan& s) {
         at_ = std::min(at_ + 1, end_);
     }
     line_.add(spanFrom_, end_, s.token);
+    spanFrom_ = end_;
 }
 
 /// An interpolation; false: text.
@@ -403,6 +398,11 @@ void CodeLexer::lineHead() {
         shellHead();
     if (line_.state.size != base_ || at_ != 0)
         return;
+    if (startsWith(0, "#!/")) {
+        line_.add(0, end_, Token::Comment);
+        at_ = end_;
+        return;
+    }
     const qsizetype first = skipSpaces(0);
     if (first == end_)
         return;
@@ -474,7 +474,7 @@ bool CodeLexer::keyWord(qsizetype at) {
     if (!loose || value.isEmpty() || value[0] == u'"')
         return true;
     const bool isNumber = std::all_of(value.begin(), value.end(), [](QChar c) { return isDigit(c) || c == u'.'; });
-    if (isNumber || listedToken(language_, value) == Token::Number) {
+    if (isNumber || listedWord(language_, value).token == Token::Number) {
         at_ = skipSpaces(at_);
         line_.add(at_, at_ + value.size(), Token::Number);
     }
@@ -485,8 +485,10 @@ bool CodeLexer::keyWord(qsizetype at) {
 void CodeLexer::code() {
     const QChar c = line_.text[at_];
     if (c.isSpace()) {
-        command_ = command_ || assigned_;
-        assigned_ = false;
+        if (parens_ == 0) {
+            command_ = command_ || assigned_;
+            assigned_ = false;
+        }
         ++at_;
         return;
     }
@@ -501,7 +503,8 @@ void CodeLexer::code() {
     }
     if (has(Tags) && tagPart())
         return;
-    if (isDigit(c) || (c == u'.' && isDigit(charAt(at_ + 1)) && before_ == Before::Operator))
+    if (isDigit(c) || (c == u'.' && isDigit(charAt(at_ + 1)) && before_ == Before::Operator &&
+                       (at_ == 0 || line_.text[at_ - 1] != u'.')))
         number();
     else if (isWordStart(c) || (hasChar(language_.wordStart, c) && startsName(c, charAt(at_ + 1))))
         word();
@@ -517,6 +520,10 @@ bool CodeLexer::startsName(QChar sign, QChar next) const {
 /// Everything that is neither a word nor a number; false: a character that means nothing.
 bool CodeLexer::punctuation() {
     const QChar c = line_.text[at_];
+    if (!beginsSomething(language_, c) && top() < kBraceHole) {
+        passed(c);
+        return false;
+    }
     const bool afterWord = at_ > 0 && isWordInner(line_.text[at_ - 1]);
     if (c == u'\'' && has(Lifetimes) && lifetime())
         return true;
@@ -525,10 +532,15 @@ bool CodeLexer::punctuation() {
         return true;
     if (lineComment() || hole() || annotation() || hashMark() || symbol() || dollarQuote() || regex() || tag())
         return true;
+    passed(c);
+    return false;
+}
+
+/// After a character that means nothing by itself.
+void CodeLexer::passed(QChar c) {
     before_ = c == u')' || c == u']' || c == u'}' ? Before::Value : Before::Operator;
     if (c != u'.' && c != u':' && c != u'\\')
         expected_ = Token::Text;
-    return false;
 }
 
 bool CodeLexer::lineComment() {
@@ -620,25 +632,22 @@ void CodeLexer::word() {
     const QStringView word = line_.text.mid(from, at_ - from);
     if (openPrefixed(from, word))
         return;
-    const Token token = wordToken(from, word);
+    const ListedWord listed = listedWord(language_, word);
+    const Token token = wordToken(from, word, listed);
     if (token == Token::Function && has(BangCalls) && charAt(at_) == u'!')
         ++at_;
     line_.add(from, at_, token);
-    before_ = token == Token::Keyword && !hasWord("this self super", word) ? Before::Operator : Before::Value;
-    expected_ = Token::Text;
-    if (token == Token::Keyword)
-        expected_ = hasWord(kTypeIntroducers, word)   ? Token::TypeName
-                    : hasWord(kCallIntroducers, word) ? Token::Function
-                                                      : Token::Text;
+    const unsigned roles = token == Token::Keyword ? listed.roles : unsigned(IsValue);
+    before_ = roles & IsValue ? Before::Value : Before::Operator;
+    expected_ = roles & NamesType ? Token::TypeName : roles & NamesCall ? Token::Function : Token::Text;
 }
 
-Token CodeLexer::wordToken(qsizetype from, QStringView word) {
+Token CodeLexer::wordToken(qsizetype from, QStringView word, const ListedWord& listed) const {
     const bool member = from > 0 && ((line_.text[from - 1] == u'.' && (from < 2 || line_.text[from - 2] != u'.')) ||
                                      (from > 1 && line_.text[from - 1] == u'>' && line_.text[from - 2] == u'-'));
     const bool called = charAt(at_) == u'(';
-    const Token listed = member ? Token::Text : listedToken(language_, word);
-    if (listed != Token::Text && !(listed == Token::Keyword && isSoft(word)))
-        return listed;
+    if (!member && listed.token != Token::Text && !(listed.token == Token::Keyword && isName(listed)))
+        return listed.token;
     const bool capital = has(CapitalTypes) && isCapitalised(word);
     if (called && !(capital && (!has(CapitalCalls) || expected_ == Token::TypeName)))
         return Token::Function;
@@ -651,12 +660,12 @@ Token CodeLexer::wordToken(qsizetype from, QStringView word) {
     return capital ? Token::TypeName : Token::Text;
 }
 
-/// Whether a keyword is but a name here.
-bool CodeLexer::isSoft(QStringView word) const {
+/// Whether a keyword, which ends at `at_`, is but a name here.
+bool CodeLexer::isName(const ListedWord& word) const {
     const QChar next = charAt(at_);
-    if (next == u':' && charAt(at_ + 1) != u':')
-        return !hasWord(kBeforeColon, word);
-    if (!hasWord(kSoftKeywords, word))
+    if ((next == u':' && charAt(at_ + 1) != u':') || (next == u'?' && charAt(at_ + 1) == u':'))
+        return !(word.roles & BeforeColon);
+    if (!(word.roles & AlsoName))
         return false;
     const qsizetype after = next == u' ' ? at_ + 1 : at_;
     const bool assigned = charAt(after) == u'=' && charAt(after + 1) != u'=' && charAt(after + 1) != u'>';
@@ -758,7 +767,8 @@ bool CodeLexer::regex() {
 // Tags amid code (JSX), as far as one line tells
 
 bool CodeLexer::tag() {
-    if (!has(Tags) || line_.text[at_] != u'<' || before_ == Before::Value || tagOpen_)
+    if (!has(Tags) || line_.text[at_] != u'<' || before_ == Before::Value || tagOpen_ ||
+        (at_ > 0 && isWordInner(line_.text[at_ - 1]) && charAt(at_ + 1) != u'/'))
         return false;
     const qsizetype from = at_ + (charAt(at_ + 1) == u'/' ? 2 : 1);
     qsizetype to = from;

@@ -65,11 +65,12 @@ private:
     void code();
     bool lineComment();
     bool punctuation();
+    void passed(QChar);
     bool hole();
     void number();
     void word();
-    Token wordToken(qsizetype from, QStringView word);
-    bool isSoft(QStringView word) const;
+    Token wordToken(qsizetype from, QStringView word, const ListedWord&) const;
+    bool isName(const ListedWord&) const;
     bool annotation();
     bool hashMark();
     bool lifetime();

@@ -39,7 +39,7 @@ private:
     void closeBrace();
     void rule();
     void segment();
-    void selector(qsizetype to);
+    void selector();
     void value();
     void endLine();
 
@@ -48,7 +48,8 @@ private:
     const int base_;
     qsizetype at_;
     const qsizetype end_;
-    bool prelude_ = false; // between an at-rule's name and its { or ;
+    qsizetype selectorTo_ = 0; // where the selector ends that a string or a comment stands in
+    bool prelude_ = false;     // between an at-rule's name and its { or ;
 };
 
 void CssLexer::run() {
@@ -57,6 +58,8 @@ void CssLexer::run() {
             ++at_;
         else if (commentOrString())
             continue;
+        else if (at_ < selectorTo_)
+            selector();
         else if (top() == kValue || prelude_)
             value();
         else
@@ -149,11 +152,13 @@ void CssLexer::segment() {
         ++to;
     }
     const bool inside = top() == kBraces;
-    const bool listed = line_.text[std::max<qsizetype>(at_, to - 1)] == u',';
+    // The last line of a list of selectors, or of values? `a:hover,` or `margin: 0,`.
+    const bool listed = line_.text[std::max<qsizetype>(at_, to - 1)] == u',' && !charAt(colon + 1).isSpace();
     const bool variable = line_.text[at_] == u'$' || line_.text[at_] == u'-';
     const bool declares = colon >= 0 && charAt(to) != u'{' && (inside || variable) && (to < end_ || !listed);
     if (!declares) {
-        selector(to);
+        selectorTo_ = to;
+        selector();
         return;
     }
     qsizetype last = colon;
@@ -164,13 +169,13 @@ void CssLexer::segment() {
     state_.push(kValue);
 }
 
-void CssLexer::selector(qsizetype to) {
-    while (at_ < to) {
+/// Up to a string or a comment in it, or to its end.
+void CssLexer::selector() {
+    while (at_ < selectorTo_) {
         const QChar c = line_.text[at_];
         const qsizetype from = at_;
-        if (c == u'"' || c == u'\'' || (c == u'/' && charAt(at_ + 1) == u'*')) {
-            return; // strings and comments are read by run(), which comes back for the rest
-        }
+        if (c == u'"' || c == u'\'' || (c == u'/' && charAt(at_ + 1) == u'*'))
+            return;
         if (c == u'.' || c == u'#') {
             at_ = nameEnd(at_ + 1);
             line_.add(from, at_, at_ > from + 1 ? Token::TypeName : Token::Text);

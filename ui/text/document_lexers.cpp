@@ -47,8 +47,8 @@ void LatexLexer::run() {
     if (verbatim())
         return;
     if (inMath() && state_.depth[0] == kDollar && text_.trimmed().isEmpty())
-        state_.pop();             // a paragraph's end: a lone $ was money
-    if (text_.startsWith(u'@')) { // an entry of a bibliography
+        state_.pop();                         // a paragraph's end: a lone $ was money
+    if (at_ == 0 && text_.startsWith(u'@')) { // an entry of a bibliography
         for (at_ = 1; at_ < text_.size() && text_[at_].isLetter(); ++at_)
             ;
         line_.add(0, at_, Token::Keyword);

@@ -42,6 +42,9 @@ private:
     void tag();
     void value();
     void until(QStringView close, Token);
+
+    bool phpFollows() const { return startsWith(u"<?php") || startsWith(u"<?="); }
+
     bool phpBegins();
     void entity();
 
@@ -126,10 +129,9 @@ bool MarkupLexer::embeddedCode() {
 }
 
 bool MarkupLexer::phpBegins() {
-    const bool whole = startsWith(u"<?php");
-    if ((!whole && !startsWith(u"<?=")) || !state_.push(kPhp))
+    if (!phpFollows() || !state_.push(kPhp))
         return false;
-    const qsizetype length = whole ? 5 : 3;
+    const qsizetype length = charAt(at_ + 2) == u'=' ? 3 : 5;
     line_.add(at_, at_ + length, Token::Keyword);
     at_ += length;
     return true;
@@ -225,10 +227,10 @@ void MarkupLexer::value() {
     const QChar quote = state_.what[size_t(state_.size - 1)] == kDoubleValue ? u'"' : u'\'';
     for (; at_ < line_.text.size(); ++at_) {
         const QChar c = line_.text[at_];
-        if (c == u'<' && charAt(at_ + 1) == u'?') {
+        if (c == u'<' && charAt(at_ + 1) == u'?' && phpFollows() && !state_.isFull()) {
             line_.add(from, at_, Token::String);
-            if (phpBegins())
-                return;
+            phpBegins();
+            return;
         }
         if (c == quote) {
             ++at_;

@@ -24,7 +24,8 @@ qsizetype afterPrompt(QStringView line) {
         if (line.startsWith(mark))
             return 1;
     const QStringView head = line.left(kLongestPrompt);
-    const qsizetype found = std::max(head.indexOf(u"$ "), head.indexOf(u"# "));
+    const qsizetype user = head.indexOf(u"$ ");
+    const qsizetype found = user > 0 ? user : head.indexOf(u"# ");
     return found > 0 && head.left(found).contains(u'@') && !head.left(found).trimmed().contains(u' ') ? found + 1 : -1;
 }
 
@@ -63,7 +64,7 @@ bool CodeLexer::shellCode() {
     if (shellSeparator())
         return true;
     if (endsWord(c) || c == u'{' || c == u'}' || c == u'!') {
-        command_ = command_ || c == u'`';
+        command_ = command_ || c == u'`' || (c == u'{' && charAt(at_ + 1) == u' ');
         return false;
     }
     shellWord();
@@ -106,7 +107,7 @@ bool CodeLexer::shellSeparator() {
         break;
     case u'(':
         ++parens_;
-        command_ = true;
+        command_ = before != u'(' && charAt(at_ + 1) != u'('; // arithmetic has none
         break;
     case u')': // one that nothing opened ends the pattern of a case
         command_ = parens_ == 0;
@@ -131,7 +132,7 @@ void CodeLexer::shellWord() {
     const QStringView word = line_.text.mid(from, at_ - from);
     const qsizetype name = wordEnd(from) - from;
     const bool digits = std::all_of(word.begin(), word.end(), [](QChar c) { return c >= u'0' && c <= u'9'; });
-    if (listedToken(language_, word) == Token::Keyword && (command_ || (loopLine_ && word == u"in"))) {
+    if (listedWord(language_, word).token == Token::Keyword && (command_ || (loopLine_ && word == u"in"))) {
         line_.add(from, at_, Token::Keyword);
         loopLine_ = hasWord("for case select", word);
         command_ = hasWord(kBeforeCommands, word);
@@ -149,6 +150,9 @@ void CodeLexer::shellWord() {
         at_ = from + word.indexOf(u'=') + 1; // an assignment: a command may follow its value
         command_ = false;
         assigned_ = true;
+    } else if (command_ && parens_ == 0 && top() == 0 &&
+               (charAt(at_) == u')' || (charAt(at_) == u'|' && skipSpaces(0) == from))) {
+        command_ = false; // a pattern of a case
     } else if (command_ && word[0] != u'-' && word[0] != u'[' && word[0] != u'\\') {
         line_.add(from, at_, Token::Function);
         command_ = false;

@@ -200,7 +200,7 @@ void YamlLexer::plain() {
                         std::all_of(word.begin(), word.end(), [](QChar c) {
                             return c.unicode() < 128 && QStringView(u"0123456789+-._:xeETZ").contains(c);
                         });
-    if (digits || word == u"~" || listedToken(language_, word) == Token::Number)
+    if (digits || word == u"~" || listedWord(language_, word).token == Token::Number)
         line_.add(from, from + word.size(), Token::Number);
 }
 

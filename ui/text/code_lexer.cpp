@@ -520,6 +520,10 @@ bool CodeLexer::startsName(QChar sign, QChar next) const {
 /// Everything that is neither a word nor a number; false: a character that means nothing.
 bool CodeLexer::punctuation() {
     const QChar c = line_.text[at_];
+    if (c == u'\\' && hasChar("\"'", charAt(at_ + 1))) { // opens nothing: CMake's arguments, macros
+        at_ += 2;
+        return true;
+    }
     if (!beginsSomething(language_, c) && top() < kBraceHole) {
         passed(c);
         return false;

@@ -8,6 +8,8 @@ namespace {
 /// CodeState::what of markup. From kScript on: another language inside, whose frames stand above.
 enum Open : quint8 { kMarkup = 90, kComment, kCdata, kTag, kDoubleValue, kSingleValue, kScript = 128, kStyle, kPhp };
 
+/// CodeState::depth of a tag: 0, what its text is, or this for `<!…`.
+constexpr quint8 kDeclaration = 1;
 constexpr qsizetype kLongestEntity = 32;
 
 bool isNameStart(QChar c) {
@@ -183,7 +185,7 @@ void MarkupLexer::tagBegins() {
     }
     const QStringView name = line_.text.mid(from, to - from);
     const bool opening = from == at_ + 1;
-    quint8 inside = 0;
+    quint8 inside = charAt(at_ + 1) == u'!' ? quint8(kDeclaration) : quint8(0);
     if (opening && name.compare(u"script", Qt::CaseInsensitive) == 0)
         inside = kScript;
     else if (opening && name.compare(u"style", Qt::CaseInsensitive) == 0)
@@ -197,10 +199,13 @@ void MarkupLexer::tag() {
     const QChar c = line_.text[at_];
     if (c == u'<' && phpBegins())
         return;
-    if (c == u'>') {
-        const quint8 inside = state_.depth[size_t(state_.size - 1)];
+    const quint8 inside = state_.depth[size_t(state_.size - 1)];
+    if (c == u'[' && inside == kDeclaration) { // more declarations stand in the brackets
         state_.pop();
-        if (inside != 0 && (at_ == 0 || line_.text[at_ - 1] != u'/'))
+        ++at_;
+    } else if (c == u'>') {
+        state_.pop();
+        if (inside >= kScript && (at_ == 0 || line_.text[at_ - 1] != u'/'))
             state_.push(inside);
         ++at_;
     } else if (c == u'"' || c == u'\'') {

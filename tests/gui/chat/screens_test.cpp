@@ -22,8 +22,8 @@ void ChatScreensTest::screens_data() {
     QTest::addColumn<int>("sample");
     QTest::addColumn<bool>("dark");
     QTest::addColumn<int>("width");
-    const char* names[] = {"english", "chinese", "states", "code"};
-    for (int sample = 0; sample < 4; ++sample)
+    const char* names[] = {"english", "chinese", "states", "code", "languages"};
+    for (int sample = 0; sample < 5; ++sample)
         for (const bool dark : {false, true})
             for (const int width : {916, 376})
                 QTest::addRow("%s-%s-%d", names[sample], dark ? "dark" : "light", width) << sample << dark << width;
@@ -43,7 +43,8 @@ void ChatScreensTest::screens() {
     document.setMessages(sample == 0   ? test::english()
                          : sample == 1 ? test::chinese()
                          : sample == 2 ? test::states()
-                                       : test::code());
+                         : sample == 3 ? test::code()
+                                       : test::languages());
     view.setScrollPosition(0);
     QCoreApplication::processEvents();
     const QImage image = view.grab().toImage();

@@ -68,7 +68,7 @@ bool Drafter::read(std::span<const TokenId> history, const std::atomic<bool>* ca
     for (int i = 0; i < n; ++i)
         rows.push_back({.id = rest[static_cast<size_t>(i)], .position = position + i, .sequence = kv_});
     const auto begin = std::chrono::steady_clock::now();
-    if (!m_.runner().prefill(rows, {}, cancel, [](size_t, std::span<float>) {}))
+    if (m_.runner().prefill({.rows = rows}, cancel, [](size_t, std::span<float>) {}) != kernels::RunEnd::Done)
         return false;
     m_.pace().measured(n, secondsSince(begin));
     m_.cache().commit(kv_, rest.first(static_cast<size_t>(n)));

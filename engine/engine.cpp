@@ -59,6 +59,7 @@ struct Engine::Impl {
     ModelId lastModel = 0;
     std::vector<std::unique_ptr<Reply>> replies; // in the order of their arrival
     SequenceId lastSequence = 0;
+    uint64_t lastTicket = 0;
     Scheduler scheduler;
     bool stepping = false;
     std::vector<ModelId> unloadLater;
@@ -119,7 +120,8 @@ Schedule Engine::Impl::schedule() {
                               .priority = reply->priority(),
                               .decoding = reply->begun() && pending == 1,
                               .position = position,
-                              .pending = pending});
+                              .pending = pending,
+                              .expands = reply->expands});
     }
     return scheduler.next(candidates, [&](ModelId id) -> const ChunkPace& { return model(id).pace(); });
 }
@@ -169,6 +171,9 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     reply.started = true;
     reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
+    reply.ticket = ++lastTicket;
+    reply.chunkSeconds = 0;
+    reply.expands = m.expands(static_cast<int>(reply.tokens().size()) - reused, reused);
     reply.prefilled(reused, 0);
 }
 
@@ -226,9 +231,9 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     const int position = m.cache().length(reply.kv);
     const std::span<const TokenId> rest = reply.tokens().subspan(static_cast<size_t>(position));
     // What the cache gave was not known when the chunk was planned.
+    const double seconds = replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds;
     if (fresh)
-        n = m.pace().chunk(position, static_cast<int>(rest.size()),
-                           replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds);
+        n = m.pace().chunk(position, static_cast<int>(rest.size()), seconds, reply.expands);
     if (!makeRoom(m, reply, n))
         return endWithoutRoom(reply);
     std::vector<StepRow> rows;
@@ -239,11 +244,21 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         wanted.push_back(n - 1);
     const auto begin = Reply::Clock::now();
     std::span<float> logits;
-    if (!m.runner().prefill(rows, wanted, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; }))
+    const StepRunner::Chunk chunk{.rows = rows,
+                                  .wanted = wanted,
+                                  .expanded = reply.expands,
+                                  .seconds = reply.expands ? seconds : 0,
+                                  .ticket = reply.ticket};
+    const kernels::RunEnd end =
+        m.runner().prefill(chunk, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; });
+    if (end == kernels::RunEnd::Cancelled)
         return endInside(m, reply);
     if (m.checkpoint().changed())
         return failAll(reply.model(), changedWhileInUse(m));
-    m.pace().measured(n, secondsSince(begin));
+    reply.chunkSeconds += secondsSince(begin);
+    if (end == kernels::RunEnd::Paused)
+        return;
+    m.pace().measured(n, std::exchange(reply.chunkSeconds, 0));
     m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
     // A recurrent model can go back to snapshots only: some on the way, so that another prompt can share a beginning.
     if (m.cache().hasStates() && (position + n) / kSnapshotTokens > position / kSnapshotTokens)
@@ -509,6 +524,7 @@ public:
 
     Evaluation(LoadedModel& model, std::span<const TokenId> tokens) : m_(model), tokens_(tokens) {
         kv_ = m_.cache().open(m_.space(tokens.size()));
+        expands_ = m_.expands(static_cast<int>(tokens.size()), 0);
     }
 
     ~Evaluation() { drop(); }
@@ -527,7 +543,7 @@ public:
         }
         if (!m_.prepare(kv_, end - begin))
             throw Error("The memory for this context is used up.");
-        m_.runner().prefill(rows, wanted, nullptr,
+        m_.runner().prefill({.rows = rows, .wanted = wanted, .expanded = expands_}, nullptr,
                             [&](size_t i, std::span<float> logits) { onLogits(begin + wanted[i], logits); });
         m_.cache().commit(kv_, tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
     }
@@ -549,6 +565,7 @@ private:
     LoadedModel& m_;
     std::span<const TokenId> tokens_;
     KvSequence kv_ = -1;
+    bool expands_ = false;
 };
 
 void checkTokens(std::span<const TokenId> tokens, const LoadedModel& m) {

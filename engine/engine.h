@@ -25,6 +25,9 @@ namespace hearth::engine {
 
 enum class KvType : uint8_t { F32, F16, BF16 };
 
+/// How prompt tokens meet the cached latents of MLA: as it is cheaper for the request, or always in one way (tests).
+enum class LatentForm : uint8_t { Auto, Absorbed, Expanded };
+
 struct EngineOptions {
     std::string backend = "auto"; // "cpu", "cuda", "auto"
     int threads = 0;              // 0: one a physical core
@@ -41,6 +44,7 @@ struct LoadOptions {
     /// Prompt tokens meet the weights as floats in fast numerics too. Absent: in models of less than kSmallWidth, whose
     /// logits 8-bit activations disturb most and which are fast anyway.
     std::optional<bool> floatPrompts;
+    LatentForm latentForm = LatentForm::Auto;
 };
 
 /// What is known of a loaded model; data only.

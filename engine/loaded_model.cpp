@@ -2,6 +2,7 @@
 
 #include "engine/chat_template_families.h"
 #include "engine/error.h"
+#include "engine/latent_form.h"
 
 #include <algorithm>
 #include <bit>
@@ -14,7 +15,7 @@ namespace hearth::engine {
 namespace {
 
 // Raised when the same file and settings begin to give other numbers: stored states then no longer fit.
-constexpr uint64_t kNumericsVersion = 2;
+constexpr uint64_t kNumericsVersion = 3;
 
 /// The sampling that the file recommends (general.sampling.*), over the program's defaults.
 SamplerSettings recommendedSampling(const Metadata& metadata) {
@@ -168,7 +169,12 @@ ModelInfo infoFrom(const Checkpoint& checkpoint, const std::string& path) {
 
 LoadedModel::LoadedModel(kernels::Backend& backend, const LoadOptions& options)
     : backend_(backend), checkpoint_(Checkpoint::open(options.path, options.overrides)),
-      config_(readModelConfig(checkpoint_)) {}
+      config_(readModelConfig(checkpoint_)) {
+    const auto hasState = [&](const LayerConfig& layer) { return stateBytes(config_, layer) > 0; };
+    // A chunk that expands may pause and begin anew, which recurrent states do not bear.
+    if (backend.expandsLatents() && canExpandLatents(config_.latent) && std::ranges::none_of(config_.layers, hasState))
+        latentForm_ = options.latentForm;
+}
 
 LoadedModel::~LoadedModel() {
     encoder_.reset();
@@ -261,6 +267,7 @@ Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) 
     key.mix(static_cast<uint64_t>(options.numerics));
     key.mix(static_cast<uint64_t>(kvType));
     key.mix(static_cast<uint64_t>(floatPrompts(options)));
+    key.mix(static_cast<uint64_t>(latentForm_));
     key.mix(info_.name);
     key.mix(checkpoint_.fileBytes());
     for (const TensorEntry& tensor : checkpoint_.tensors()) {
@@ -293,6 +300,11 @@ int LoadedModel::space(size_t tokens) const {
         return rope.border > 0 && tokens > static_cast<size_t>(rope.border);
     };
     return std::any_of(config_.ropes.begin(), config_.ropes.end(), beyond) ? 1 : 0;
+}
+
+bool LoadedModel::expands(int newTokens, int cachedTokens) const {
+    return latentForm_ == LatentForm::Auto ? expandsLatents(config_.latent, newTokens, cachedTokens)
+                                           : latentForm_ == LatentForm::Expanded;
 }
 
 bool LoadedModel::prepare(KvSequence sequence, int n) {

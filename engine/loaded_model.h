@@ -54,6 +54,9 @@ public:
     /// change there, its keys are others.
     int space(size_t tokens) const;
 
+    /// Whether a prompt of so many new tokens after so many cached ones expands latents.
+    bool expands(int newTokens, int cachedTokens) const;
+
     /// Gives the pages that the next n tokens of the sequence need their memory. False: no page is left.
     /// Throws std::bad_alloc.
     bool prepare(KvSequence, int n);
@@ -87,6 +90,7 @@ private:
     ChunkPace pace_;
     RowPace rowPace_;
     std::map<std::string, std::unique_ptr<PrefixFile>> prefixFiles_; // open ones; null: it cannot be used
+    LatentForm latentForm_ = LatentForm::Absorbed;                   // Auto or Expanded only where that can be
     ModelInfo info_;
     std::shared_ptr<const ModelText> text_;
 };

@@ -162,7 +162,7 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
         }
-    in.scratchBytes = config.causal ? scratchBytes(config, layout.groups.size(), in.contextTokens)
+    in.scratchBytes = config.causal ? scratchBytes(config, in.contextTokens, options.numerics)
                                     : encoderBytes(config, in.contextTokens);
     return in;
 }

@@ -64,6 +64,9 @@ public:
     std::unique_ptr<Drafter> drafter; // null: no other model guesses
     KvSequence kv = -1;               // owned by the engine: it opens and closes it
     bool started = false;             // its first chunk has been scheduled
+    bool expands = false;             // its prompt expands latents, since it was admitted
+    uint64_t ticket = 0;              // of its stay in the cache: another one each time it is admitted
+    double chunkSeconds = 0;          // spent on the chunk that paused
     Clock::time_point begin, firstToken;
 
 private:

@@ -131,6 +131,25 @@ TEST(TokenizerJson, ProvenanceNeverChangesOrdinaryText) {
     }
 }
 
+/// A file may call any token its unknown one; the text of a user becomes none that does something else.
+TEST(TokenizerJson, WhatIsUnknownIsNoControlToken) {
+    const std::string odd = "a\xF0\x9F\xA7\xBF b";
+    int tried = 0;
+    for (const auto& [name, entry] : trained().items()) {
+        json j = entry["tokenizer"];
+        for (const json& token : entry["tokenizer"]["added_tokens"]) {
+            if (token["content"] == "<unk>" || token["content"] == "[UNK]")
+                continue;
+            j["model"]["unk_id"] = token["id"];
+            j["model"]["unk_token"] = token["content"];
+            const auto t = fromJson(j);
+            EXPECT_EQ(controls(*t, t->encode(odd)), 0) << name << " " << token["content"];
+            ++tried;
+        }
+    }
+    EXPECT_GE(tried, 5);
+}
+
 TEST(TokenizerJson, SettingsBesideIt) {
     const json j = trained()["bpe_gpt4"]["tokenizer"];
     const auto t =

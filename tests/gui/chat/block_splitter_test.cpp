@@ -24,7 +24,7 @@ QStringList shown(const BlockSplitter& b) {
                                 : QStringLiteral("-")) +
                    path;
         }
-        static const char* kinds[] = {"p", "h", "code", "html", "hr", "row", "plain"};
+        static const char* kinds[] = {"p", "h", "code", "html", "math", "hr", "row", "plain"};
         QString line = QStringLiteral("%1%2 %3 m%4 t%5 s%6 j%7 [%8] ")
                            .arg(QString::fromLatin1(kinds[int(block.kind)]))
                            .arg(block.kind == BlockKind::Heading || block.kind == BlockKind::TableRow

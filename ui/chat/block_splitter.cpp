@@ -343,8 +343,7 @@ size_t BlockSplitter::matchContainers(LineReader& in) const {
             const bool childless = c.empty && i + 1 == state_.open.size() && state_.leaf.kind == LeafKind::None;
             if (in.blank() ? childless : in.indent() < c.contentIndent)
                 return i;
-            if (!in.blank())
-                in.advance(c.contentIndent);
+            in.advance(c.contentIndent); // of a blank line what it has of it
         }
     }
     return state_.open.size();
@@ -526,7 +525,7 @@ bool BlockSplitter::openFence(LineReader& in, size_t matched, bool begun) {
     state_.leaf.fence = text[0];
     state_.leaf.fenceLength = length;
     state_.leaf.fenceIndent = indent;
-    state_.leaf.info = unescaped(trimmedBlanks(text.mid(length))).left(kInfoLength);
+    state_.leaf.info = unescaped(trimmedBlanks(text.mid(length))).left(kInfoLength).replace(u'\t', u' ');
     return true;
 }
 

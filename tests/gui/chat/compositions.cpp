@@ -86,7 +86,7 @@ private:
         case 11:
             return QStringLiteral("<b class=\"c\">") + word() + QStringLiteral("</b>");
         case 12:
-            return QStringLiteral("~~") + inner + QStringLiteral("~~");
+            return words_ == Words::Latin ? QStringLiteral("~~gone~~") : QStringLiteral("~~") + inner + QStringLiteral("~~");
         default:
             return word();
         }
@@ -135,7 +135,7 @@ private:
     }
 
     QString table() {
-        QString out = QStringLiteral("| ") + inlines(0) + QStringLiteral(" | b |\n|:--|") +
+        QString out = QStringLiteral("\n| ") + inlines(0) + QStringLiteral(" | b |\n|:--|") +
                       (below(2) ? QStringLiteral(":-:") : QStringLiteral("---")) + QStringLiteral("|\n");
         for (int n = below(4); n > 0; --n)
             out += below(4) ? QStringLiteral("| ") + inlines(1) + QStringLiteral(" | ") + word() + QStringLiteral(" |\n")
@@ -149,7 +149,7 @@ private:
         QString out;
         for (int n = 1 + below(3); n > 0; --n) {
             const QString task = below(6) ? QString() : below(2) ? QStringLiteral("[ ] ") : QStringLiteral("[x] ");
-            const QString body = below(8) ? task + (below(3) ? paragraph() : blocks(depth - 1)) : QStringLiteral("\n");
+            const QString body = words_ == Words::Latin || below(8) ? task + (below(3) ? paragraph() : blocks(depth - 1)) : QStringLiteral("\n");
             out += prefixed(mark, QString(mark.size(), u' '), body);
             if (below(4) == 0)
                 out += u'\n';

@@ -28,13 +28,14 @@ QString inlines(const InlineText& t, int from, int to) {
         out += t.text.mid(at, r.start - at).toHtmlEscaped();
         at = r.start + r.length;
         const QString text = t.text.mid(r.start, r.length);
-        QString piece = r.style & StyleHtml ? text : text.toHtmlEscaped();
+        const bool tag = r.style & StyleHtml && !(r.style & StyleImage);
+        QString piece = tag ? text : text.toHtmlEscaped();
         const QString address = r.style & StyleLink ? t.links[r.link].toHtmlEscaped() : QString();
         if (r.style & StyleImage)
             piece = QStringLiteral("<img src=\"%1\" alt=\"%2\" />").arg(address, piece);
-        for (const auto& tag : kTags)
-            if (r.style & tag.first)
-                piece = QStringLiteral("<%1>%2</%1>").arg(tag.second, piece);
+        for (const auto& named : kTags)
+            if (r.style & named.first)
+                piece = QStringLiteral("<%1>%2</%1>").arg(named.second, piece);
         if (r.style & StyleLink && !(r.style & StyleImage))
             piece = QStringLiteral("<a href=\"%1\">%2</a>").arg(address, piece);
         out += piece;
@@ -284,7 +285,7 @@ public:
     QString read(const QString& html) {
         static const QRegularExpression tag(
             QStringLiteral("<(/?)(p|h[1-6]|blockquote|ul|ol|li|pre|hr|table|thead|tbody|tr|th|td|em|strong|del|code|a|"
-                           "img|br|x-math|x-display)(?:\\s+([^<>]*?))?\\s*/?>"));
+                           "img|br|input|x-math|x-display)(?:\\s+([^<>]*?))?\\s*/?>"));
         qsizetype at = 0;
         QRegularExpressionMatchIterator it = tag.globalMatch(html);
         while (it.hasNext()) {
@@ -317,13 +318,15 @@ private:
         if (name == u"br") {
             add(QStringLiteral("\n"), {});
         } else if (name == u"a") {
-            if (closing)
+            // A link in a link is the outer one's.
+            linkDepth_ += closing ? -1 : 1;
+            if (linkDepth_ == 0)
                 link_.clear();
-            else
+            else if (linkDepth_ == 1 && !closing)
                 link_ = QStringLiteral("a:") + address(attribute(attributes, "href"));
         } else if (name == u"img") {
             const QString src = address(attribute(attributes, "src"));
-            const QString alt = attribute(attributes, "alt");
+            const QString alt = attribute(attributes, "alt").replace(u'\n', u' ');
             add(alt.isEmpty() ? src : alt, QStringLiteral("i:") + (link_.isEmpty() ? src : link_.mid(2)));
         } else if (name == u"code" && inPre_) {
             if (!closing)
@@ -345,10 +348,14 @@ private:
         inPre_ = name == u"pre" && !closing;
         if (name == u"p" || name == u"thead" || name == u"tbody") // tight or loose is one
             return;
+        if (name == u"blockquote" && closing && !lines_.isEmpty() && lines_.last() == name) {
+            lines_.removeLast(); // a quote of nothing shows nothing
+            return;
+        }
         QString line = (closing ? QStringLiteral("/") : QString()) + name;
-        for (const char* kept : {"start", "align"})
-            if (!closing && !attribute(attributes, kept).isEmpty())
-                line += u' ' + attribute(attributes, kept);
+        for (const char* kept : {"start", "align", "checked"})
+            if (!closing && attributes.contains(QLatin1String(kept)))
+                line += u' ' + QLatin1String(kept) + attribute(attributes, kept);
         lines_ << line;
     }
 
@@ -380,13 +387,10 @@ private:
         QString t = text_;
         if (inPre_ && t.endsWith(u'\n'))
             t.chop(1);
-        static const QRegularExpression outer(QStringLiteral("^[ \\n]+|[ \\n]+$"));
-        static const QRegularExpression inner(QStringLiteral(" *\\n *|\\n+"));
+        static const QRegularExpression outer(QStringLiteral("^[ \\t\\n]+|[ \\t\\n]+$"));
+        static const QRegularExpression breaks(QStringLiteral("[ \\t]*\\n[ \\t\\n]*"));
         if (!inPre_)
-            t = t.remove(outer);
-        static const QRegularExpression breaks(QStringLiteral("\\n+"));
-        if (!inPre_)
-            t.replace(breaks, QStringLiteral("\n"));
+            t = t.remove(outer).replace(breaks, QStringLiteral("\n"));
         t.remove(QStringLiteral("{}\n")).replace(u'\n', QStringLiteral("⏎"));
         static const QRegularExpression emptyStyle(QStringLiteral("^(\\{\\})+|(\\{\\})+$"));
         t.remove(emptyStyle);
@@ -395,6 +399,7 @@ private:
         text_.clear();
         style_.clear();
         link_.clear();
+        linkDepth_ = 0;
         depth_.clear();
     }
 
@@ -402,6 +407,7 @@ private:
     QString text_;
     QString style_;
     QString link_;
+    int linkDepth_ = 0;
     QHash<QString, int> depth_;
     bool inPre_ = false;
 };

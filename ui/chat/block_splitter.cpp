@@ -161,16 +161,12 @@ BlockSplitter::MathAhead BlockSplitter::mathGoesOn(QStringView line) const {
     if (matchContainers(in) != state_.open.size() || in.blank())
         return MathAhead::None;
     const QStringView closer = mathBlockCloser(state_.leaf.text);
-    const bool another = closer != u"$$" && mathBlockCloser(in.text()) == closer;
-    switch (readMathLine(in.text(), closer)) {
-    case MathLine::Last:
-        return MathAhead::Whole;
-    case MathLine::Inside:
-        return another ? MathAhead::None : MathAhead::Undecided;
-    case MathLine::Broken:
-        break;
-    }
-    return MathAhead::None;
+    if (closer != u"$$" && mathBlockCloser(in.text()) == closer) // another begins
+        return MathAhead::None;
+    const MathLine next = readMathLine(in.text(), closer);
+    return next == MathLine::Last     ? MathAhead::Whole
+           : next == MathLine::Inside ? MathAhead::Undecided
+                                      : MathAhead::None;
 }
 
 void BlockSplitter::finish() {

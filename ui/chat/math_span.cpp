@@ -35,7 +35,7 @@ qsizetype MathScanner::closed(QStringView closer, qsizetype from, qsizetype* non
     const qsizetype found = findCloser(text_, closer, from);
     if (found < 0)
         *none = from;
-    return found <= from ? -1 : found + closer.size(); // one without content is none
+    return found < 0 || isBlank(text_.mid(from, found - from)) ? -1 : found + closer.size();
 }
 
 /// A price is no formula: `$5 and $6`, `US$5 or CA$6`. A closing mark stands after no space and before no digit, an

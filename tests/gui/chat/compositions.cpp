@@ -149,7 +149,10 @@ private:
         QString out;
         for (int n = 1 + below(3); n > 0; --n) {
             const QString task = below(6) ? QString() : below(2) ? QStringLiteral("[ ] ") : QStringLiteral("[x] ");
-            const QString body = words_ == Words::Latin || below(8) ? task + (below(3) ? paragraph() : blocks(depth - 1)) : QStringLiteral("\n");
+            const bool empty = words_ == Words::Mixed && below(8) == 0;
+            const QString body = empty      ? QStringLiteral("\n")
+                                 : below(3) ? task + paragraph()
+                                            : blocks(depth - 1);
             out += prefixed(mark, QString(mark.size(), u' '), body);
             if (below(4) == 0)
                 out += u'\n';

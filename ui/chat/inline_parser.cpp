@@ -380,13 +380,12 @@ QVector<QStringView> tableCells(QStringView line) {
 InlineText parseTableRow(QStringView line, int columns, const LinkDefinitions& definitions) {
     const QVector<QStringView> cells = tableCells(line);
     InlineText row;
-    for (int i = 0; i < columns; ++i) {
+    const int present = std::min(columns, int(cells.size()));
+    for (int i = 0; i < present; ++i) {
         if (i > 0)
             row.text += u'\t';
         const int start = int(row.text.size());
         row.cells.append(start);
-        if (i >= cells.size())
-            continue;
         QString source = cells[i].toString();
         source.replace(QStringLiteral("\\|"), QStringLiteral("|"));
         const InlineText cell = parseInline(source, definitions);

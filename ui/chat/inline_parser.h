@@ -43,7 +43,8 @@ using LinkDefinitions = QHash<QString, QString>;
 /// kept whole. HTML is text. Linear in the source.
 InlineText parseInline(QStringView source, const LinkDefinitions& definitions = {});
 
-/// The cells of a table's row, each parsed on its own.
+/// The cells of a table's row, each parsed on its own. Those that the row lacks are left out, or a short row of a wide
+/// table would cost as much as a full one.
 InlineText parseTableRow(QStringView line, int columns, const LinkDefinitions& definitions = {});
 /// Where the cells of a row lie in its source; `\|` parts nothing.
 QVector<QStringView> tableCells(QStringView line);

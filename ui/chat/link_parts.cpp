@@ -32,6 +32,22 @@ qsizetype scanPointyAddress(QStringView s, qsizetype at, QStringView* inner) {
     return -1;
 }
 
+/// A title, looked for from where it begins: for texts in which that is done once.
+qsizetype scanTitle(QStringView s, qsizetype at) {
+    const char16_t open = s[at].unicode();
+    if (open != '"' && open != '\'' && open != '(')
+        return -1;
+    const QChar close = open == '(' ? u')' : QChar(open);
+    for (qsizetype i = at + 1; i < s.size(); ++i) {
+        if (s[i] == close)
+            return i + 1;
+        if (s[i] == QChar(open)) // only of '(': it does not nest
+            return -1;
+        i += isEscape(s, i) ? 1 : 0;
+    }
+    return -1;
+}
+
 /// Past the blanks and the line end at `from`; -1 when something else stands there.
 qsizetype scanLineEnd(QStringView s, qsizetype from) {
     while (from < s.size() && isBlankChar(s[from]))
@@ -153,8 +169,7 @@ qsizetype parseDefinition(QStringView text, QString* label, QString* address) {
     qsizetype taken = scanLineEnd(text, end);
     const qsizetype title = skipSpaces(text, end);
     if (title > end && title < text.size()) {
-        // Its own scanner: a definition's title is looked for once, in what is left of its paragraph.
-        const qsizetype titleEnd = TitleScanner(text).scan(title);
+        const qsizetype titleEnd = scanTitle(text, title);
         const qsizetype after = titleEnd > 0 ? scanLineEnd(text, titleEnd) : -1;
         if (after >= 0)
             taken = after;

@@ -165,7 +165,7 @@ void BlockSplitterTest::blocks_data() {
     row("html is text", QStringLiteral("<div>\n*a*\n</div>\n\nb"),
         {QStringLiteral("html  <div>|*a*|</div>"), QStringLiteral("p  b")});
     row("table", QStringLiteral("x\n| a | b |\n|--|:-:|\n| 1 | 2\n3\n\nz"),
-        {QStringLiteral("p  x"), QStringLiteral("row0  a~b"), QStringLiteral("row1  1~2"), QStringLiteral("row1  3~"),
+        {QStringLiteral("p  x"), QStringLiteral("row0  a~b"), QStringLiteral("row1  1~2"), QStringLiteral("row1  3"),
          QStringLiteral("p  z")});
     row("no table", QStringLiteral("a | b\n---\nc"), {QStringLiteral("h2  a | b"), QStringLiteral("p  c")});
     row("definition", QStringLiteral("[a]: http://b \"t\"\n[a]"), {QStringLiteral("p  a")});

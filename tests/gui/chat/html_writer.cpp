@@ -152,8 +152,12 @@ private:
         for (int i = from; i <= to; ++i) {
             const InlineText& row = b_.inlines(i);
             out_ += QStringLiteral("<tr>\n");
-            for (int c = 0; c < row.cells.size(); ++c) {
-                const int end = c + 1 < row.cells.size() ? row.cells[c + 1] - 1 : int(row.text.size());
+            for (int c = 0; c < b_.block(i).info.size(); ++c) {
+                const bool present = c < row.cells.size();
+                const int start = present ? row.cells[c] : 0;
+                const int end = !present                      ? 0
+                                : c + 1 < row.cells.size() ? row.cells[c + 1] - 1
+                                                              : int(row.text.size());
                 const QChar a = b_.block(i).info[c];
                 const QString align = a == u'l'   ? QStringLiteral(" align=\"left\"")
                                       : a == u'c' ? QStringLiteral(" align=\"center\"")
@@ -161,7 +165,7 @@ private:
                                                   : QString();
                 out_ += QStringLiteral("<%1%2>%3</%1>\n")
                             .arg(i == from ? QStringLiteral("th") : QStringLiteral("td"), align,
-                                 inlines(row, row.cells[c], end));
+                                 inlines(row, start, end));
             }
             out_ += QStringLiteral("</tr>\n");
         }

@@ -180,7 +180,8 @@ private:
         bool mail = false;
         if (const qsizetype end = scanAngleAddress(s_, at_, &mail); end > 0) {
             const QStringView inside = s_.mid(at_ + 1, end - at_ - 2);
-            addLink(addPiece(inside, StylePlain, end), (mail ? QStringLiteral("mailto:") : QString()) + inside.toString());
+            addLink(addPiece(inside, StylePlain, end),
+                    (mail ? QStringLiteral("mailto:") : QString()) + inside.toString());
             return;
         }
         const qsizetype end = html_.scan(at_);

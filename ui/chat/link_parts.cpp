@@ -118,9 +118,9 @@ QString normalizedLabel(QStringView label) {
     // By ICU: Qt folds no letter into two, as ẞ needs it.
     QString folded(3 * text.size(), Qt::Uninitialized); // no letter folds into more
     UErrorCode error = U_ZERO_ERROR;
-    const int32_t length = u_strFoldCase(reinterpret_cast<UChar*>(folded.data()), int32_t(folded.size()),
-                                         reinterpret_cast<const UChar*>(text.utf16()), int32_t(text.size()),
-                                         U_FOLD_CASE_DEFAULT, &error);
+    const int32_t length =
+        u_strFoldCase(reinterpret_cast<UChar*>(folded.data()), int32_t(folded.size()),
+                      reinterpret_cast<const UChar*>(text.utf16()), int32_t(text.size()), U_FOLD_CASE_DEFAULT, &error);
     if (U_FAILURE(error))
         return text;
     folded.truncate(length);

@@ -94,8 +94,9 @@ void ChunksTest::check(const QString& text, QRandomGenerator& random, int rounds
 }
 
 void ChunksTest::everyCutInTwo() {
-    const QString text = QStringLiteral("# 标题\r\n\r\n- **甲\U0001F600**\r  $$\r\n  x\r\n  $$\n- [ ] e\u0301 `c`\n\n| a | b |\n|---|:-:|\n"
-                                        "| 葛\U000E0100 | $y$ |\n\n> ```c\n> 1\n> ```\n[r]\n\n[r]: /u 't'\n\n\\[ z\n\\]\n");
+    const QString text = QStringLiteral(
+        "# 标题\r\n\r\n- **甲\U0001F600**\r  $$\r\n  x\r\n  $$\n- [ ] e\u0301 `c`\n\n| a | b |\n|---|:-:|\n"
+        "| 葛\U000E0100 | $y$ |\n\n> ```c\n> 1\n> ```\n[r]\n\n[r]: /u 't'\n\n\\[ z\n\\]\n");
     const QString expected = whole(text);
     for (qsizetype cut = 1; cut < text.size(); ++cut) {
         BlockSplitter b;
@@ -131,7 +132,8 @@ void ChunksTest::anyCuts() {
     for (int i = 0; i < 12 && kind == 4; ++i) {
         QString text;
         while (text.size() < 9000)
-            text += noise(random, Words::Mixed, 200).remove(u'\n').remove(u'\r') + (i % 3 ? QString() : QStringLiteral("\n"));
+            text += noise(random, Words::Mixed, 200).remove(u'\n').remove(u'\r') +
+                    (i % 3 ? QString() : QStringLiteral("\n"));
         check(text, random, 3);
     }
     QVERIFY(cuts_ > 0);

@@ -143,7 +143,8 @@ void CjkTest::reads_data() {
     QTest::addColumn<QString>("expected");
     for (const Rule& rule : kRules)
         for (const Case& c : rule.cases)
-            QTest::newRow(qPrintable(QStringLiteral("%1: %2").arg(QString::fromUtf8(rule.name), QString::fromUtf16(c.source))))
+            QTest::newRow(
+                qPrintable(QStringLiteral("%1: %2").arg(QString::fromUtf8(rule.name), QString::fromUtf16(c.source))))
                 << QString::fromUtf16(c.source) << QString::fromUtf16(c.expected);
 }
 

@@ -43,7 +43,7 @@ bool md4cErrs(const QString& source) {
     static const QRegularExpression errs(
         QStringLiteral("(?<=[^\\s\\w])[*_]+(?=[^\\s\\w])|\\*_|_\\*" // forgets the rule of three between punctuation
                        "|-->[\\s>]*\\n[\\s>]*    code"              // indented code behind a comment is a paragraph
-                       "|\\[[ x]\\] [^\\n]*(\\n *)+\\|"              // a table below a task is text
+                       "|\\[[ x]\\] [^\\n]*(\\n *)+\\|"             // a table below a task is text
                        "|[-+*.)] +#[^\\n]*\\n *\\n"                 // a heading at its start ends an item
                        "|(^|\\n)[ >]*(\\[ref\\]: [^\\n]*\\n[ >]*)+    code")); // and behind a definition
     return errs.match(source).hasMatch();

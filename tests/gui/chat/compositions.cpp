@@ -7,29 +7,14 @@
 namespace hearth::ui::test {
 namespace {
 
-constexpr const char16_t* kLatin[] = {u"word",  u"a",     u"of it", u"x1",   u"end.",  u"(so)",   u"\"quoted\"", u"it's",
-                                      u"a, b",  u"&amp;", u"&lt;",  u"\\*",  u"\\`",   u"\\_",    u"a*b",        u"a_b",
-                                      u"2 * 3", u"x < y", u"#1",    u"1. b", u"- c",   u"> d",    u"&copy;",     u"&#65;",
+constexpr const char16_t* kLatin[] = {u"word",  u"a",     u"of it", u"x1",   u"end.", u"(so)", u"\"quoted\"", u"it's",
+                                      u"a, b",  u"&amp;", u"&lt;",  u"\\*",  u"\\`",  u"\\_",  u"a*b",        u"a_b",
+                                      u"2 * 3", u"x < y", u"#1",    u"1. b", u"- c",  u"> d",  u"&copy;",     u"&#65;",
                                       u"~",     u"!",     u"a&b",   u"a-b",  u"\\\\"};
-constexpr const char16_t* kMixed[] = {u"文字",
-                                      u"，他说",
-                                      u"「好」",
-                                      u"“引”",
-                                      u"。",
-                                      u"한국어",
-                                      u"$a_1*b$",
-                                      u"$5",
-                                      u"\\(x*y\\)",
-                                      u"https://a.bc/d_e，",
-                                      u"www.a.bc",
-                                      u"a.b@c.de",
-                                      u"\U0001F600",
-                                      u"e\u0301",
-                                      u"葛\U000E0100",
-                                      u"\U00020000",
-                                      u"<br>",
-                                      u"~1~",
-                                      u"**粗。**新"};
+constexpr const char16_t* kMixed[] = {u"文字",       u"，他说",   u"「好」",     u"“引”",      u"。",
+                                      u"한국어",     u"$a_1*b$",  u"$5",         u"\\(x*y\\)", u"https://a.bc/d_e，",
+                                      u"www.a.bc",   u"a.b@c.de", u"\U0001F600", u"e\u0301",   u"葛\U000E0100",
+                                      u"\U00020000", u"<br>",     u"~1~",        u"**粗。**新"};
 
 class Composer {
 public:
@@ -54,7 +39,8 @@ private:
     QString inlines(int depth) {
         QString out;
         for (int n = 1 + below(4); n > 0; --n)
-            out += inlinePiece(depth) + (n > 1 && (words_ == Words::Latin || below(3)) ? QStringLiteral(" ") : QString());
+            out +=
+                inlinePiece(depth) + (n > 1 && (words_ == Words::Latin || below(3)) ? QStringLiteral(" ") : QString());
         return out;
     }
 
@@ -86,7 +72,8 @@ private:
         case 11:
             return QStringLiteral("<b class=\"c\">") + word() + QStringLiteral("</b>");
         case 12:
-            return words_ == Words::Latin ? QStringLiteral("~~gone~~") : QStringLiteral("~~") + inner + QStringLiteral("~~");
+            return words_ == Words::Latin ? QStringLiteral("~~gone~~")
+                                          : QStringLiteral("~~") + inner + QStringLiteral("~~");
         default:
             return word();
         }
@@ -95,7 +82,9 @@ private:
     QString paragraph() {
         QString out = inlines(2);
         for (int n = below(3); n > 0; --n)
-            out += (below(3) ? QStringLiteral("\n") : below(2) ? QStringLiteral("  \n") : QStringLiteral("\\\n")) +
+            out += (below(3)   ? QStringLiteral("\n")
+                    : below(2) ? QStringLiteral("  \n")
+                               : QStringLiteral("\\\n")) +
                    inlines(1);
         return out + u'\n';
     }
@@ -138,8 +127,9 @@ private:
         QString out = QStringLiteral("\n| ") + inlines(0) + QStringLiteral(" | b |\n|:--|") +
                       (below(2) ? QStringLiteral(":-:") : QStringLiteral("---")) + QStringLiteral("|\n");
         for (int n = below(4); n > 0; --n)
-            out += below(4) ? QStringLiteral("| ") + inlines(1) + QStringLiteral(" | ") + word() + QStringLiteral(" |\n")
-                            : word() + QStringLiteral(" \\| x |\n");
+            out += below(4)
+                       ? QStringLiteral("| ") + inlines(1) + QStringLiteral(" | ") + word() + QStringLiteral(" |\n")
+                       : word() + QStringLiteral(" \\| x |\n");
         return out + u'\n';
     }
 
@@ -150,9 +140,7 @@ private:
         for (int n = 1 + below(3); n > 0; --n) {
             const QString task = below(6) ? QString() : below(2) ? QStringLiteral("[ ] ") : QStringLiteral("[x] ");
             const bool empty = words_ == Words::Mixed && below(8) == 0;
-            const QString body = empty      ? QStringLiteral("\n")
-                                 : below(3) ? task + paragraph()
-                                            : blocks(depth - 1);
+            const QString body = empty ? QStringLiteral("\n") : below(3) ? task + paragraph() : blocks(depth - 1);
             out += prefixed(mark, QString(mark.size(), u' '), body);
             if (below(4) == 0)
                 out += u'\n';
@@ -165,7 +153,8 @@ private:
         if (lines.last().isEmpty())
             lines.removeLast();
         for (int i = 0; i < lines.size(); ++i)
-            lines[i] = lines[i].isEmpty() && i > 0 && rest.trimmed().isEmpty() ? QString() : (i ? rest : first) + lines[i];
+            lines[i] =
+                lines[i].isEmpty() && i > 0 && rest.trimmed().isEmpty() ? QString() : (i ? rest : first) + lines[i];
         return lines.join(u'\n') + u'\n';
     }
 
@@ -181,16 +170,16 @@ QString composition(QRandomGenerator& random, Words words, int depth) {
 
 QString noise(QRandomGenerator& random, Words words, int pieces) {
     static const char16_t* kPieces[] = {
-        u"\n",     u"\n\n",    u"- ",      u"* ",       u"1. ",     u"2) ",      u"> ",    u"# ",          u"## ",
-        u"```\n",  u"```cpp\n", u"~~~",    u"    ",     u"\t",      u"---\n",    u"===\n", u"| a | b |\n", u"|---|:-:|\n",
-        u"|",      u"**",      u"*",       u"_",        u"`",       u"``",       u"~~",    u"[",           u"](",
-        u")",      u"![",      u"](x \"t\")", u"[a]: /b\n", u"[a]", u"<div>\n",  u"</div>", u"<!--",       u"-->",
-        u"<b c='", u"&amp;",   u"\\",      u"word ",    u"a",       u" ",        u".",     u"[ ] ",        u"[x] ",
-        u"  \n",   u"0"};
-    static const char16_t* kMore[] = {u"$x$", u"$$",  u"$",    u"$$\n",         u"\\[\n", u"\\]\n",       u"\\(", u"\\)",
-                                      u"字",  u"。",  u"“",    u"”",            u"~",     u"http://a.bc/d", u"www.a.b",
-                                      u"\r\n", u"\r", u"<br>", u"\U0001F600",   u"\u0301", u"\uFE01",     u"\U000E0100",
-                                      u"a@b.cd"};
+        u"\n",          u"\n\n",        u"- ",       u"* ",   u"1. ",    u"2) ",        u"> ",        u"# ",
+        u"## ",         u"```\n",       u"```cpp\n", u"~~~",  u"    ",   u"\t",         u"---\n",     u"===\n",
+        u"| a | b |\n", u"|---|:-:|\n", u"|",        u"**",   u"*",      u"_",          u"`",         u"``",
+        u"~~",          u"[",           u"](",       u")",    u"![",     u"](x \"t\")", u"[a]: /b\n", u"[a]",
+        u"<div>\n",     u"</div>",      u"<!--",     u"-->",  u"<b c='", u"&amp;",      u"\\",        u"word ",
+        u"a",           u" ",           u".",        u"[ ] ", u"[x] ",   u"  \n",       u"0"};
+    static const char16_t* kMore[] = {
+        u"$x$", u"$$",   u"$",          u"$$\n",   u"\\[\n",  u"\\]\n",         u"\\(",     u"\\)",
+        u"字",  u"。",   u"“",          u"”",      u"~",      u"http://a.bc/d", u"www.a.b", u"\r\n",
+        u"\r",  u"<br>", u"\U0001F600", u"\u0301", u"\uFE01", u"\U000E0100",    u"a@b.cd"};
     constexpr int kAll = int(std::size(kPieces)) + int(std::size(kMore));
     QString text;
     for (int i = 0; i < pieces; ++i) {

@@ -7,8 +7,8 @@ namespace hearth::ui::test {
 
 /// What a random text is made of.
 enum class Words {
-    Latin,  // CommonMark and GFM where all readers agree what they say
-    Mixed,  // also Chinese, formulas, bare addresses, emoji, combining marks
+    Latin, // CommonMark and GFM where all readers agree what they say
+    Mixed, // also Chinese, formulas, bare addresses, emoji, combining marks
 };
 
 /// Markdown put together at random from every construct, nested in lists and quotes to `depth`.

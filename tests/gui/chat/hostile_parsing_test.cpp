@@ -75,13 +75,79 @@ void HostileParsingTest::repeated_data() {
     for (const char* unit : {"[", "![", "*a_", "`", "<b ", "$", "| a ", "> ", "- "})
         row(unit, kMillion);
     // Of the same families, where each construct could repeat a search that fails.
-    for (const char* unit : {"]", "](", "[a](", "[a](<", "[a](b \"", "[a][", "[^a]: ", "**a ", "~~a ", "~a ", "*_~", "a**b_c~",
-                             "``a`", "\\`", "<a@", "<a:", "</", "<!--", "<!A", "<?", "<![CDATA[", "<a b=\"", "<a b='\"",
-                             "&", "&a", "&#1", "$$", "$a", "$$a", "$$\n", "$$ a\n", "\\[", "\\(", "\\[\n", "\\[ a\n", "\\]",
-                             "http://", "http://a.", "www.", "www.a.b_", "(www.a.b", "a@", "a@b.", "a@b.c ", "1. ", "* ",
-                             "-\n", "- \n\n", "> - ", "- > ", "# ", "#\n", "```\n", "~~~ a\n", "    a\n", "    \n", "\t",
-                             "| ", "|\n", "a|b\n-|-\n", "|-|\n", "<div>\n", "[a]: b\n", "[a]: b \"\n", "[\\]", "a\n",
-                             "\r", "\r\n", "\\\n", "  \n", "\xE5\xAD\x97**\xE3\x80\x8C", "\xCC\x81", "\xEF\xB8\x81*"})
+    for (const char* unit : {"]",
+                             "](",
+                             "[a](",
+                             "[a](<",
+                             "[a](b \"",
+                             "[a][",
+                             "[^a]: ",
+                             "**a ",
+                             "~~a ",
+                             "~a ",
+                             "*_~",
+                             "a**b_c~",
+                             "``a`",
+                             "\\`",
+                             "<a@",
+                             "<a:",
+                             "</",
+                             "<!--",
+                             "<!A",
+                             "<?",
+                             "<![CDATA[",
+                             "<a b=\"",
+                             "<a b='\"",
+                             "&",
+                             "&a",
+                             "&#1",
+                             "$$",
+                             "$a",
+                             "$$a",
+                             "$$\n",
+                             "$$ a\n",
+                             "\\[",
+                             "\\(",
+                             "\\[\n",
+                             "\\[ a\n",
+                             "\\]",
+                             "http://",
+                             "http://a.",
+                             "www.",
+                             "www.a.b_",
+                             "(www.a.b",
+                             "a@",
+                             "a@b.",
+                             "a@b.c ",
+                             "1. ",
+                             "* ",
+                             "-\n",
+                             "- \n\n",
+                             "> - ",
+                             "- > ",
+                             "# ",
+                             "#\n",
+                             "```\n",
+                             "~~~ a\n",
+                             "    a\n",
+                             "    \n",
+                             "\t",
+                             "| ",
+                             "|\n",
+                             "a|b\n-|-\n",
+                             "|-|\n",
+                             "<div>\n",
+                             "[a]: b\n",
+                             "[a]: b \"\n",
+                             "[\\]",
+                             "a\n",
+                             "\r",
+                             "\r\n",
+                             "\\\n",
+                             "  \n",
+                             "\xE5\xAD\x97**\xE3\x80\x8C",
+                             "\xCC\x81",
+                             "\xEF\xB8\x81*"})
         row(unit, kMillion / 4);
 }
 
@@ -109,7 +175,8 @@ void HostileParsingTest::shapes_data() {
     QTest::newRow("a code line of 1 M") << QStringLiteral("```\n") + QString(1000000, u'a');
     QTest::newRow("a heading of 1 M") << QStringLiteral("# ") + QString(1000000, u'a');
     QTest::newRow("a formula of 1 M") << QStringLiteral("$$\n") + QString(1000000, u'x') + QStringLiteral("\n$$");
-    QTest::newRow("a formula of 1 M lines") << QStringLiteral("$$\n") + QStringLiteral("x\n").repeated(500000) + QStringLiteral("$$");
+    QTest::newRow("a formula of 1 M lines")
+        << QStringLiteral("$$\n") + QStringLiteral("x\n").repeated(500000) + QStringLiteral("$$");
     const auto table = [](int columns, int rows) {
         return QStringLiteral("| a ").repeated(columns) + u'\n' + QStringLiteral("|---").repeated(columns) + u'\n' +
                (QStringLiteral("| b ").repeated(columns) + u'\n').repeated(rows);

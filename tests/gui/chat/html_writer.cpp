@@ -107,9 +107,9 @@ private:
         }
         QString text;
         for (int k = i; k <= last; ++k)
-            text += (k > i && !b_.block(k).joined ? QStringLiteral("\n") : QString()) +
-                    (verbatim(first.kind) ? b_.block(k).text
-                                          : inlines(b_.inlines(k), 0, int(b_.inlines(k).text.size())));
+            text +=
+                (k > i && !b_.block(k).joined ? QStringLiteral("\n") : QString()) +
+                (verbatim(first.kind) ? b_.block(k).text : inlines(b_.inlines(k), 0, int(b_.inlines(k).text.size())));
         if (first.task >= 0)
             text.prepend(first.task ? QStringLiteral("<input checked=\"\" disabled=\"\" type=\"checkbox\" /> ")
                                     : QStringLiteral("<input disabled=\"\" type=\"checkbox\" /> "));
@@ -155,17 +155,15 @@ private:
             for (int c = 0; c < b_.block(i).info.size(); ++c) {
                 const bool present = c < row.cells.size();
                 const int start = present ? row.cells[c] : 0;
-                const int end = !present                      ? 0
-                                : c + 1 < row.cells.size() ? row.cells[c + 1] - 1
-                                                              : int(row.text.size());
+                const int end = !present ? 0 : c + 1 < row.cells.size() ? row.cells[c + 1] - 1 : int(row.text.size());
                 const QChar a = b_.block(i).info[c];
                 const QString align = a == u'l'   ? QStringLiteral(" align=\"left\"")
                                       : a == u'c' ? QStringLiteral(" align=\"center\"")
                                       : a == u'r' ? QStringLiteral(" align=\"right\"")
                                                   : QString();
-                out_ += QStringLiteral("<%1%2>%3</%1>\n")
-                            .arg(i == from ? QStringLiteral("th") : QStringLiteral("td"), align,
-                                 inlines(row, start, end));
+                out_ +=
+                    QStringLiteral("<%1%2>%3</%1>\n")
+                        .arg(i == from ? QStringLiteral("th") : QStringLiteral("td"), align, inlines(row, start, end));
             }
             out_ += QStringLiteral("</tr>\n");
         }
@@ -214,10 +212,10 @@ struct Md4cWriter {
         }
         case MD_BLOCK_LI: {
             const auto* li = static_cast<MD_BLOCK_LI_DETAIL*>(detail);
-            const QString task = enter && li->is_task ? QStringLiteral("<input %1disabled=\"\" type=\"checkbox\" /> ")
-                                                            .arg(li->task_mark != ' ' ? QStringLiteral("checked=\"\" ")
-                                                                                      : QString())
-                                                      : QString();
+            const QString task = enter && li->is_task
+                                     ? QStringLiteral("<input %1disabled=\"\" type=\"checkbox\" /> ")
+                                           .arg(li->task_mark != ' ' ? QStringLiteral("checked=\"\" ") : QString())
+                                     : QString();
             return plain("li") + task;
         }
         case MD_BLOCK_HR:

@@ -115,10 +115,24 @@ void InlineParserTest::inlines_data() {
     row(u"\\*a\\* \\q &amp;&lt;&#65;&#x4E2D;&nope;", u"*a* \\q &<A中&nope;");
     row(u"a  \nb\\\nc\nd", u"a\nb\nc\nd");
     row(u"a<br>b<br/>c", u"a\nb\nc");
-    row(u"<script>*a*</script> <img src=x onerror=y>", u"<h><script></><e>a</><h></script></> <h><img src=x onerror=y></>");
+    row(u"<script>*a*</script> <img src=x onerror=y>",
+        u"<h><script></><e>a</><h></script></> <h><img src=x onerror=y></>");
     row(u"<a href=\"*b*\">", u"<h><a href=\"*b*\"></>");
     row(u"$a_1 * b_2$ costs $5 and $6", u"<m>$a_1 * b_2$</> costs $5 and $6");
     row(u"\\(x_1*y*\\) \\[z\\]", u"<m>\\(x_1*y*\\)</> <m>\\[z\\]</>");
+    // GFM: strikethrough by one or two tildes, addresses without marks.
+    row(u"~~a~ b~~ ~~~c~~~ ~~d~", u"<d>a~ b</> ~~~c~~~ ~~d~");
+    row(u"~a b~ ~~*c* d~~", u"<d>a b</> <de>c</><d> d</>");
+    row(u"www.a.bc/d?e=f(g)). h", u"<a http://www.a.bc/d?e=f(g)>www.a.bc/d?e=f(g)</>). h");
+    row(u"http://a.bc/?q=d&hl=e http://a.bc/?q=d&amp;", u"<a http://a.bc/?q=d&hl=e>http://a.bc/?q=d&hl=e</> <a "
+                                                        u"http://a.bc/?q=d>http://a.bc/?q=d</>&");
+    row(u"https://a.bc/*d*e_f_g <https://a.bc/h>", u"<a https://a.bc/*d*e_f_g>https://a.bc/*d*e_f_g</> <a "
+                                                   u"https://a.bc/h>https://a.bc/h</>");
+    row(u"HTTP://A.bc *http://a.bc* xhttp://a.bc", u"<a HTTP://A.bc>HTTP://A.bc</> <ea http://a.bc>http://a.bc</> "
+                                                   u"xhttp://a.bc");
+    row(u"http://a_b.c http://a.b_c http:// www. ftp://a.bc", u"http://a_b.c http://a.b_c http:// www. ftp://a.bc");
+    row(u"a.b-c_d@e.f. a@b a@b.c_ @a.b", u"<a mailto:a.b-c_d@e.f>a.b-c_d@e.f</>. a@b a@b.c_ @a.b");
+    row(u"[see http://a.bc](u) [no http://a.bc]", u"<a u>see http://a.bc</> [no <a http://a.bc>http://a.bc</>]");
     // The public rules of emphasis beside CJK.
     row(u"称为**“中文”**的", u"称为<s>“中文”</>的");
     row(u"**注意:**请", u"<s>注意:</>请");

@@ -71,8 +71,7 @@ void MathTest::blocks_data() {
     row("marks beside the content", "$$ a\nb $$", "x-display|\"$$ a⏎b $$|/x-display");
     row("interrupts and is followed", "so\n$$\nx\n$$\nthen", "\"so|x-display|\"$$⏎x⏎$$|/x-display|\"then");
     row("a sentence ends with it", "$$\nx\n$$。", "x-display|\"$$⏎x⏎$$。|/x-display");
-    row("in a list", "- a\n  $$\n  x\n  $$\n- b",
-        "ul|li|\"a|x-display|\"$$⏎x⏎$$|/x-display|/li|li|\"b|/li|/ul");
+    row("in a list", "- a\n  $$\n  x\n  $$\n- b", "ul|li|\"a|x-display|\"$$⏎x⏎$$|/x-display|/li|li|\"b|/li|/ul");
     row("begins an item", "1. $$\n   x\n   $$", "ol|li|x-display|\"$$⏎x⏎$$|/x-display|/li|/ol");
     row("in a quote", "> $$\n> # x\n> $$", "blockquote|x-display|\"$$⏎# x⏎$$|/x-display|/blockquote");
     row("in a table's cell", "| a | b |\n|---|---|\n| $x_1$ | $5 |",

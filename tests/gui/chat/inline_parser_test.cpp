@@ -122,7 +122,7 @@ void InlineParserTest::inlines_data() {
     row(u"\\(x_1*y*\\) \\[z\\]", u"<m>\\(x_1*y*\\)</> <m>\\[z\\]</>");
     // GFM: strikethrough by one or two tildes, addresses without marks.
     row(u"~~a~ b~~ ~~~c~~~ ~~d~", u"<d>a~ b</> ~~~c~~~ ~~d~");
-    row(u"~a b~ ~~*c* d~~", u"<d>a b</> <de>c</><d> d</>");
+    row(u"~a b~ ~~*c* d~~", u"<d>a b</> <ed>c</><d> d</>");
     row(u"www.a.bc/d?e=f(g)). h", u"<a http://www.a.bc/d?e=f(g)>www.a.bc/d?e=f(g)</>). h");
     row(u"http://a.bc/?q=d&hl=e http://a.bc/?q=d&amp;", u"<a http://a.bc/?q=d&hl=e>http://a.bc/?q=d&hl=e</> <a "
                                                         u"http://a.bc/?q=d>http://a.bc/?q=d</>&");

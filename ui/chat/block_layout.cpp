@@ -295,6 +295,8 @@ void BlockLayout::layRow(const LayoutRequest& request) {
         x += widths[c];
         pieces_.push_back(std::move(piece));
     }
+    for (qsizetype c = text_.cells.size(); c < widths.size(); ++c) // those the row lacks
+        x += widths[c];
     contentWidth_ = x - left_;
     naturalWidth_ = x;
     height_ = lines * pitch_ + 2 * kRowPadding + 1;

@@ -180,7 +180,8 @@ TEST(Placement, Scratch) {
         };
         const auto ignore = [](size_t, std::span<float>) {};
         const std::vector<int> wanted = {kChunkRows - 2, kChunkRows - 1};
-        EXPECT_TRUE(runner.prefill(rowsFor(kChunkRows), wanted, nullptr, ignore));
+        const std::vector<StepRow> chunk = rowsFor(kChunkRows);
+        EXPECT_EQ(runner.prefill({.rows = chunk, .wanted = wanted}, nullptr, ignore), hearth::kernels::RunEnd::Done);
         std::vector<StepRow> batch = rowsFor(1);
         EXPECT_TRUE(runner.decode(batch, nullptr, ignore));
         batch.resize(kDecodeRows, batch.front());

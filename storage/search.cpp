@@ -190,7 +190,8 @@ std::vector<SearchHit> Search::searchMessages(std::string_view query, int limit)
     return search(db_,
                   "SELECT m.conversation_id, m.id, c.title, m.text FROM message_index i "
                   "CROSS JOIN messages m ON m.id = i.rowid CROSS JOIN conversations c ON c.id = m.conversation_id "
-                  "WHERE message_index MATCH ?1 AND c.deleted_at = 0 ORDER BY i.rowid DESC LIMIT ?2",
+                  "WHERE message_index MATCH ?1 AND c.deleted_at = 0 AND NOT EXISTS (SELECT 1 FROM message_trash t WHERE "
+                  "t.message_id = m.id) ORDER BY i.rowid DESC LIMIT ?2",
                   query, limit);
 }
 

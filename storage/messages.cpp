@@ -327,10 +327,10 @@ std::vector<Message> Messages::roots(ConversationId conversation) const {
 }
 
 std::vector<MessageId> Messages::siblings(MessageId id) const {
-    Statement select =
-        db_.prepare("SELECT s.id FROM messages m JOIN messages s ON s.conversation_id = m.conversation_id AND s.parent_id "
-                    "IS m.parent_id AND s.role = m.role WHERE m.id = ?1 AND (s.id = m.id OR NOT EXISTS (SELECT 1 FROM "
-                    "message_trash t WHERE t.message_id = s.id)) ORDER BY s.sequence");
+    Statement select = db_.prepare(
+        "SELECT s.id FROM messages m JOIN messages s ON s.conversation_id = m.conversation_id AND s.parent_id "
+        "IS m.parent_id AND s.role = m.role WHERE m.id = ?1 AND (s.id = m.id OR NOT EXISTS (SELECT 1 FROM "
+        "message_trash t WHERE t.message_id = s.id)) ORDER BY s.sequence");
     select.bind(1, id.value);
     std::vector<MessageId> ids;
     while (select.step())
@@ -347,10 +347,10 @@ void Messages::setState(MessageId id, MessageState state, const std::string& not
 }
 
 std::vector<Message> Messages::queued() const {
-    Statement select =
-        db_.prepare(std::string(kColumns) + "JOIN conversations c ON c.id = m.conversation_id "
-                                            "WHERE m.state = 'queued' AND c.deleted_at = 0 AND " +
-                    kNotInTrash + "ORDER BY m.sequence");
+    Statement select = db_.prepare(std::string(kColumns) +
+                                   "JOIN conversations c ON c.id = m.conversation_id "
+                                   "WHERE m.state = 'queued' AND c.deleted_at = 0 AND " +
+                                   kNotInTrash + "ORDER BY m.sequence");
     return readAll(db_, select);
 }
 

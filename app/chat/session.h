@@ -97,7 +97,7 @@ signals:
     void messagesRemovedFrom(hearth::ui::RowId);
     void messageRemoved(hearth::ui::RowId); // this one alone
     void messageInserted(int index, const hearth::ui::MessageRow&);
-    void deleted(hearth::ui::RowId);                        // to be offered back
+    void deleted(hearth::ui::RowId);                               // to be offered back
     void branched(hearth::ui::RowId from, hearth::ui::RowId leaf); // the leaf that was shown before
     void textAdded(hearth::ui::RowId, const QString&);
     void thoughtsAdded(hearth::ui::RowId, const QString&);

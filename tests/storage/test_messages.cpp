@@ -92,8 +92,10 @@ TEST_F(MessagesTest, theTreeHasBranchesSiblingsAndLeaves) {
 
 TEST_F(MessagesTest, theTrashOfSingleMessages) {
     const MessageId root = say({}, "q");
-    const MessageId answer = messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "apple"});
-    const MessageId other = messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "pear"});
+    const MessageId answer =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "apple"});
+    const MessageId other =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "pear"});
     const MessageId after = say(answer, "q2");
     conversations.setActiveLeaf(chat, after);
     messages.moveToTrash(answer);
@@ -119,9 +121,11 @@ TEST_F(MessagesTest, theTrashOfSingleMessages) {
 
 TEST_F(MessagesTest, whatFollowedAnErasedMessageHangsOnWhatCameBefore) {
     const MessageId root = say({}, "q");
-    const MessageId answer = messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "a"});
+    const MessageId answer =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "a"});
     const MessageId after = say(answer, "q2");
-    const MessageId other = messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "b"});
+    const MessageId other =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "b"});
     messages.moveToTrash(answer);
     EXPECT_EQ(messages.emptyTrash(-1), 1);
     EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "q2"}));

@@ -202,8 +202,8 @@ void ChatSession::storeNext() {
         });
 }
 
-void ChatSession::messageStored(const storage::Conversation& conversation, const StoredMessage& stored) {
-    const storage::Message& message = stored.message;
+void ChatSession::messageStored(const storage::Conversation& conversation, const StoredMessage& said) {
+    const storage::Message& message = said.message;
     storing_ = false;
     const QString text = outbox_.takeFirst();
     const bool isNew = !record_.id;
@@ -218,7 +218,7 @@ void ChatSession::messageStored(const storage::Conversation& conversation, const
     const bool hanBefore = std::any_of(rows_.begin(), rows_.end(), [](const ui::MessageRow& row) {
         return row.role == ui::Role::User && hasHan(row.text);
     });
-    ui::MessageRow row = messageRow(stored);
+    ui::MessageRow row = messageRow(said);
     if (!reply_ && services_.loadedName(model()))
         row.state = ui::MessageState::Complete; // its reply is asked for at once
     if (isNew)
@@ -640,7 +640,6 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
     wish_ = {};
     storing_ = true;
     outbox_.append(text);
-    record_.draft.clear();
     dropFrom(index);
     storage::Message version;
     version.conversation = record_.id;
@@ -653,7 +652,8 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
             const auto old = store.messages.find({message});
             version.parent = old ? old->parent : storage::MessageId{};
             version.id = store.messages.append(version);
-            store.conversations.setDraft(version.conversation, {});
+            if (old && old->state == storage::MessageState::Queued) // only the new one is to be answered
+                store.messages.setState({message}, storage::MessageState::Complete, {});
             StoredMessage row;
             row.message = store.messages.find(version.id).value_or(version);
             row.siblingCount = std::max<int>(1, int(store.messages.siblings(version.id).size()));

@@ -491,7 +491,9 @@ void BlockLayout::paintDots(QPainter& painter, const Piece& piece, const Paint& 
         painter.setBrush(type_.theme().color(TypeSheet::textToken(voice_)));
         for (int i = std::max(run.start, piece.start); i < std::min(run.start + run.length, piece.start + piece.length);
              ++i) {
-            if (charClass(text_.text[i].unicode()) != CharClass::Han)
+            const QChar c = text_.text[i];
+            const bool pair = c.isHighSurrogate() && i + 1 < text_.text.size();
+            if (charClass(pair ? QChar::surrogateToUcs4(c, text_.text[i + 1]) : c.unicode()) != CharClass::Han)
                 continue;
             const QTextLine line = piece.layout->lineForTextPosition(i - piece.start);
             if (!line.isValid())

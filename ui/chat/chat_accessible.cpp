@@ -71,6 +71,8 @@ public:
         case QAccessible::Value:
         case QAccessible::Description:
             return body();
+        case QAccessible::Help:
+            return view_->detailsOf(index_).join(u'\n');
         default:
             return {};
         }

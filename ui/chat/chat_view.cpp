@@ -879,6 +879,10 @@ QString ChatView::selectedMarkdown() const {
     return hasSelection() ? d_->document.markdown(d_->from(), d_->to()) : QString();
 }
 
+QStringList ChatView::detailsOf(int message) const {
+    return message >= 0 && message < d_->document.count() ? d_->layoutFor(message).detailLines() : QStringList();
+}
+
 int ChatView::unseenLines() const {
     return (d_->unseen + d_->type.pitch(TextStyle::Message) / 2) / std::max(1, d_->type.pitch(TextStyle::Message));
 }

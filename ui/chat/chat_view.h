@@ -53,6 +53,7 @@ public:
     QStringList actionsOf(int message) const;         // names, those that can be done now
     static QString actionLabel(const QString& name);  // translated
     void activateAction(int message, const QString&); // by name
+    QStringList detailsOf(int message) const;         // when and how it came to be
     int unseenLines() const;                          // that came below while the reader was elsewhere
 
 signals:

@@ -21,6 +21,12 @@ bool hasHan(const QString& text) {
     return false;
 }
 
+/// Of a message that was just stored: the newest among its versions.
+void countVersions(Store& store, StoredMessage& row) {
+    row.siblingCount = std::max<int>(1, int(store.messages.siblings(row.message.id).size()));
+    row.siblingIndex = row.siblingCount - 1;
+}
+
 const char* roleName(ui::Role role) {
     return role == ui::Role::System ? "system" : role == ui::Role::User ? "user" : "assistant";
 }
@@ -174,7 +180,7 @@ void ChatSession::storeNext() {
 
     struct Result {
         storage::Conversation conversation;
-        storage::Message message;
+        StoredMessage message;
     };
 
     services_.storage.call(
@@ -189,10 +195,11 @@ void ChatSession::storeNext() {
                 store.conversations.setDraft(id, {});
             Result result;
             result.conversation = store.conversations.find(message.conversation).value_or(storage::Conversation{});
-            result.message = store.messages.find(message.id).value_or(message);
+            result.message.message = store.messages.find(message.id).value_or(message);
+            countVersions(store, result.message);
             return result;
         },
-        [this](const Result& result) { messageStored(result.conversation, {result.message}); },
+        [this](const Result& result) { messageStored(result.conversation, result.message); },
         [this](const QString&) {
             storing_ = false;
             const QString text = outbox_.join(QStringLiteral("\n\n")); // what was said behind it has no parent either
@@ -381,8 +388,7 @@ void ChatSession::beginRow() {
                 store.messages.setState(id, storage::MessageState::Complete, {});
             StoredMessage row;
             row.message = store.messages.find(*stored).value_or(storage::Message{});
-            row.siblingCount = std::max<int>(1, int(store.messages.siblings(*stored).size()));
-            row.siblingIndex = row.siblingCount - 1;
+            countVersions(store, row);
             return row;
         },
         [this](const StoredMessage& row) { rowBegun(row); },
@@ -656,8 +662,7 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
                 store.messages.setState({message}, storage::MessageState::Complete, {});
             StoredMessage row;
             row.message = store.messages.find(version.id).value_or(version);
-            row.siblingCount = std::max<int>(1, int(store.messages.siblings(version.id).size()));
-            row.siblingIndex = row.siblingCount - 1;
+            countVersions(store, row);
             const auto conversation = store.conversations.find(version.conversation);
             return std::pair(conversation.value_or(storage::Conversation{}), row);
         },

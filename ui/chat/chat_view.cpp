@@ -1032,7 +1032,7 @@ void ChatView::showMatch(int index) {
         d_->anchorMessage = match.message;
         d_->anchor = layout.anchorAt(layout.caret(match.from()).y());
         d_->layOut();
-        d_->scrollBy(-(d_->viewHeight() - place.height()) / 2);
+        d_->scrollBy(caretRect(match.from()).y() - (d_->viewHeight() - place.height()) / 2);
     }
     d_->collectTargets();
     viewport()->update();

@@ -1261,7 +1261,7 @@ void ChatViewTest::aDeletedMessageMovesNothing() {
     fresh.view.setScrollPosition(4);
     w.view.setScrollPosition(4);
     w.settle();
-    QCOMPARE(w.view.grab().toImage(), fresh.view.grab().toImage());
+    QCOMPARE(w.view.viewport()->grab().toImage(), fresh.view.viewport()->grab().toImage());
     // The one that is seen, the last one, all of them.
     w.view.scrollToEnd();
     w.document.removeMessage(rows[39].id);
@@ -1348,7 +1348,7 @@ void ChatViewTest::tablesMoveSidewaysAlone() {
     turn(24000);
     QCOMPARE(w.view.caretRect(cell).x(), x); // not further than its start
     // The bar is dragged.
-    const int y = w.view.caretRect({1, Part::Body, 4, 0}).bottom() + 6 + 1 + 6;
+    const int y = w.view.caretRect({1, Part::Body, 5, 0}).top() - 6;
     w.drag(QPoint(still + 10, y), QPoint(still + 60, y));
     QVERIFY(w.view.caretRect(cell).x() < x - 60);
     QVERIFY(!w.view.hasSelection());

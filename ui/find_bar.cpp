@@ -18,7 +18,7 @@ constexpr qsizetype kLongestSelection = 100; // characters that are taken over f
 } // namespace
 
 FindBar::FindBar(const Theme& theme, ChatView& view, const ChatDocument& document, QWidget* parent)
-    : QWidget(parent), theme_(theme), view_(view), search_(new ConversationSearch(document, this)),
+    : QWidget(parent), theme_(theme), view_(&view), search_(new ConversationSearch(document, this)),
       edit_(new QLineEdit(this)),
       count_(new Label(theme, TextStyle::Interface, Token::Second, Label::Lines::One, this)),
       previous_(new QToolButton(this)), next_(new QToolButton(this)), close_(new QToolButton(this)) {
@@ -52,12 +52,13 @@ FindBar::FindBar(const Theme& theme, ChatView& view, const ChatDocument& documen
 }
 
 FindBar::~FindBar() {
-    view_.setSearch(nullptr);
+    if (view_) // it may have gone before
+        view_->setSearch(nullptr);
 }
 
 void FindBar::open() {
-    const QString selected = view_.selectedText();
-    view_.setSearch(search_);
+    const QString selected = view_->selectedText();
+    view_->setSearch(search_);
     show();
     if (!selected.isEmpty() && selected.size() <= kLongestSelection && !selected.contains(u'\n'))
         edit_->setText(selected);
@@ -70,7 +71,7 @@ void FindBar::close() {
     if (isHidden())
         return;
     search_->setQuery({});
-    view_.setSearch(nullptr);
+    view_->setSearch(nullptr);
     hide();
     emit closed();
 }
@@ -87,10 +88,10 @@ void FindBar::step(int direction) {
     if (count == 0)
         return;
     if (current_ < 0)
-        current_ = search_->firstFrom(view_.readingPosition()) - (direction > 0 ? 1 : 0);
+        current_ = search_->firstFrom(view_->readingPosition()) - (direction > 0 ? 1 : 0);
     current_ = (current_ + direction + count) % count;
     wanted_ = false;
-    view_.showMatch(current_);
+    view_->showMatch(current_);
     refresh();
 }
 
@@ -101,13 +102,15 @@ void FindBar::refresh() {
     if (current_ >= count)
         current_ = -1;
     if (wanted_ && count > 0) {
-        const int first = search_->firstFrom(view_.readingPosition());
+        const int first = search_->firstFrom(view_->readingPosition());
         if (first < count || !search_->isRunning()) {
             wanted_ = false;
             current_ = first < count ? first : 0;
-            view_.showMatch(current_);
+            view_->showMatch(current_);
         }
     }
+    if (!search_->isRunning())
+        wanted_ = false; // what comes later does not carry the reader away
     const QString text = countText();
     if (text != count_->text()) {
         count_->setText(text);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "ui/chat/chat_view.h"
 #include "ui/theme.h"
 
+#include <QPointer>
 #include <QWidget>
 
 class QLineEdit;
@@ -10,7 +12,6 @@ class QToolButton;
 namespace hearth::ui {
 
 class ChatDocument;
-class ChatView;
 class ConversationSearch;
 class Label;
 
@@ -42,7 +43,7 @@ private:
     void look(const QString& text);
 
     const Theme& theme_;
-    ChatView& view_;
+    QPointer<ChatView> view_;
     ConversationSearch* search_;
     QLineEdit* edit_;
     Label* count_;

@@ -283,7 +283,7 @@
     </message>
     <message>
         <source>Details</source>
-        <translation>回复详情</translation>
+        <translation>详情</translation>
     </message>
     <message>
         <source>Delete</source>

@@ -5,6 +5,7 @@
 #include "storage/search.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_set>
 
@@ -336,6 +337,21 @@ std::vector<MessageId> Messages::siblings(MessageId id) const {
     while (select.step())
         ids.push_back({select.integer(0)});
     return ids;
+}
+
+std::unordered_map<int64_t, std::pair<int, int>> Messages::versions(ConversationId conversation) const {
+    std::map<std::pair<int64_t, std::string>, std::vector<int64_t>> groups; // by parent and role, in order
+    Statement select = db_.prepare(std::string("SELECT m.id, m.parent_id, m.role FROM messages m "
+                                               "WHERE m.conversation_id = ?1 AND ") +
+                                   kNotInTrash + "ORDER BY m.sequence");
+    select.bind(1, conversation.value);
+    while (select.step())
+        groups[{select.integer(1), select.text(2)}].push_back(select.integer(0));
+    std::unordered_map<int64_t, std::pair<int, int>> places;
+    for (const auto& [key, ids] : groups)
+        for (size_t i = 0; i < ids.size(); ++i)
+            places[ids[i]] = {static_cast<int>(i), static_cast<int>(ids.size())};
+    return places;
 }
 
 void Messages::setState(MessageId id, MessageState state, const std::string& note) {

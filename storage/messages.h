@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace hearth::storage {
@@ -69,6 +71,9 @@ public:
     std::vector<Message> roots(ConversationId) const;      // in order; more than one when the first message was edited
     /// The versions of a message, itself included, in order: same parent, same role, not in the trash.
     std::vector<MessageId> siblings(MessageId) const;
+    /// For every message of a conversation its place among its versions and how many there are: one pass, where
+    /// siblings() for each would be quadratic.
+    std::unordered_map<int64_t, std::pair<int, int>> versions(ConversationId) const;
     void setState(MessageId, MessageState, const std::string& note);
     std::vector<Message> queued() const;   // state Queued in conversations that are not in the trash, oldest first
     MessageId latestLeaf(MessageId) const; // the end of the branch that goes through it, by the newest child each time

@@ -5,6 +5,7 @@
 #include <QCoreApplication>
 
 #include <algorithm>
+#include <tuple>
 
 namespace hearth::app {
 namespace {
@@ -60,14 +61,11 @@ std::optional<StoredConversation> loadConversation(Store& store, storage::Conver
     StoredConversation stored{*conversation, {}};
     if (!conversation->activeLeaf)
         return stored;
+    const auto versions = store.messages.versions(id);
     for (storage::Message& message : store.messages.branch(conversation->activeLeaf)) {
         StoredMessage row{std::move(message)};
-        if (row.message.role != storage::Role::System) {
-            const std::vector<storage::MessageId> siblings = store.messages.siblings(row.message.id);
-            const auto place = std::find(siblings.begin(), siblings.end(), row.message.id);
-            row.siblingIndex = place == siblings.end() ? 0 : int(place - siblings.begin());
-            row.siblingCount = std::max(1, int(siblings.size()));
-        }
+        if (const auto place = versions.find(row.message.id.value); place != versions.end())
+            std::tie(row.siblingIndex, row.siblingCount) = place->second;
         stored.branch.push_back(std::move(row));
     }
     return stored;

@@ -102,11 +102,14 @@ TEST_F(MessagesTest, theTrashOfSingleMessages) {
     messages.moveToTrash(answer); // twice is once
     EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "q2"}));
     EXPECT_EQ(messages.siblings(other), std::vector<MessageId>{other});
+    EXPECT_EQ(messages.versions(chat).at(other.value), std::pair(0, 1));
     EXPECT_TRUE(Search(db).searchMessages("apple", 5).empty());
     EXPECT_EQ(messages.latestLeaf(answer), after); // what follows it is still found
     messages.restore(answer);
     EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "apple", "q2"}));
     EXPECT_EQ(messages.siblings(other), (std::vector<MessageId>{answer, other}));
+    EXPECT_EQ(messages.versions(chat).at(other.value), std::pair(1, 2));
+    EXPECT_EQ(messages.versions(chat).size(), 4u);
     EXPECT_EQ(Search(db).searchMessages("apple", 5).size(), 1u);
     EXPECT_FALSE(errorOf([&] { messages.moveToTrash({999}); }).empty());
 

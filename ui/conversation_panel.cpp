@@ -153,8 +153,9 @@ void ConversationPanel::placeColumns() {
     const QRect place = column();
     for (QWidget* row : {noticeRow_, findRow_, composerRow_}) {
         QMargins margins = row->layout()->contentsMargins();
-        margins.setLeft(place.left());
-        margins.setRight(width() - place.left() - place.width());
+        const int room = row == findRow_ ? FindBar::kRingRoom : 0;
+        margins.setLeft(place.left() - room);
+        margins.setRight(width() - place.left() - place.width() - room);
         row->layout()->setContentsMargins(margins);
     }
 }

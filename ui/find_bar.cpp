@@ -31,7 +31,7 @@ FindBar::FindBar(const Theme& theme, ChatView& view, const ChatDocument& documen
     for (QToolButton* button : {previous_, next_, close_})
         button->setFocusPolicy(Qt::TabFocus);
     auto* line = new QHBoxLayout(this);
-    line->setContentsMargins(0, 8, 0, 8);
+    line->setContentsMargins(kRingRoom, 8, kRingRoom, 8);
     line->setSpacing(4);
     line->addWidget(edit_, 1);
     line->addSpacing(8);

@@ -23,6 +23,8 @@ public:
     FindBar(const Theme&, ChatView&, const ChatDocument&, QWidget* parent = nullptr);
     ~FindBar() override;
 
+    static constexpr int kRingRoom = 4; // px at both sides for the ring of the focus: the bar is so much wider
+
     void open(); // with what is selected, if that is one short line
     void close();
     void step(int direction); // 1: the next match, -1: the previous one

@@ -14,6 +14,7 @@ constexpr int kSampledRows = 16;     // of a table decide its columns' widths
 constexpr int kCellPadding = 12;     // px left and right of a cell's text
 constexpr int kRowPadding = 6;       // px above and below it
 constexpr int kMinColumn = 64;       // px
+constexpr int kShortColumn = 112;    // px
 constexpr int kMaxNatural = 1 << 20; // px of a line that does not wrap
 
 bool isSignal(QChar c) {
@@ -257,7 +258,8 @@ QVector<int> BlockLayout::columnWidths(const LayoutRequest& request, int availab
         const int share = left / int(order.size() - k);
         const int sides = (order[k] > 0 ? 1 : 0) + (order[k] + 1 < order.size() ? 1 : 0);
         const int wanted = int(std::ceil(natural[order[k]])) + sides * kCellPadding + 2;
-        widths[order[k]] = std::max(kMinColumn, std::min(wanted, share));
+        // What is short stays on one line: the table moves sideways before every word has a line of its own.
+        widths[order[k]] = std::max({kMinColumn, std::min(wanted, kShortColumn), std::min(wanted, share)});
         left = std::max(0, left - widths[order[k]]);
     }
     return widths;

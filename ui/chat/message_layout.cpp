@@ -986,9 +986,11 @@ Target MessageLayout::sidewaysTarget(Part part, int block, int top) const {
     const int most = overflowOf(part, block);
     const int bar = sidewaysBar(room, most);
     const int at = int(qint64(room - bar) * std::min(scrollXOf(part, block), most) / most);
+    // In the lower padding of code; on the last line of a table.
+    const bool table = blocks(part).block(block).kind == BlockKind::TableRow;
+    const int y = top + layout->height() - (table ? BlockLayout::kCodePadding / 2 : 0);
     Target t =
-        target(TargetKind::Sideways,
-               QRect(partLeft(part) + layout->viewLeft() + at, top + layout->height(), bar, BlockLayout::kCodePadding),
+        target(TargetKind::Sideways, QRect(partLeft(part) + layout->viewLeft() + at, y, bar, BlockLayout::kCodePadding),
                tr("Scroll sideways"));
     t.part = part;
     t.block = block;

@@ -1348,7 +1348,7 @@ void ChatViewTest::tablesMoveSidewaysAlone() {
     turn(24000);
     QCOMPARE(w.view.caretRect(cell).x(), x); // not further than its start
     // The bar is dragged.
-    const int y = w.view.caretRect({1, Part::Body, 5, 0}).top() - 6;
+    const int y = w.view.caretRect({1, Part::Body, 5, 0}).top() - 13;
     w.drag(QPoint(still + 10, y), QPoint(still + 60, y));
     QVERIFY(w.view.caretRect(cell).x() < x - 60);
     QVERIFY(!w.view.hasSelection());

@@ -73,6 +73,8 @@ void ChatScreensTest::screens() {
     view.setScrollPosition(0);
     QCoreApplication::processEvents();
     if (sample == 4) { // what shows under the keyboard's focus, and what is switched on
+        view.activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(&view));
         view.setFocus(Qt::TabFocusReason);
         QVERIFY(view.activateTarget(QStringLiteral("Line numbers")));
         view.activateAction(1, QStringLiteral("details"));

@@ -490,9 +490,11 @@ struct ChatView::Private {
             view->update();
             return;
         }
+        // Beside the column nothing stands: on a large screen that is more than half of what would be moved.
+        const QRect band = QRect(column.left - 16, 0, column.wide + 32, view->height()) & view->rect();
         if (moved > 0)
-            view->scroll(0, -moved, view->rect());
-        view->update(0, dirty - moved - 8, view->width(), view->height() - (dirty - moved) + 8);
+            view->scroll(0, -moved, band);
+        view->update(band.left(), dirty - moved - 8, band.width(), view->height() - (dirty - moved) + 8);
     }
 
     // Targets

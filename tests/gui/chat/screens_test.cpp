@@ -75,6 +75,7 @@ void ChatScreensTest::screens() {
     if (sample == 4) { // what shows under the keyboard's focus, and what is switched on
         view.activateWindow();
         QVERIFY(QTest::qWaitForWindowActive(&view));
+        view.clearFocus();
         view.setFocus(Qt::TabFocusReason);
         QVERIFY(view.activateTarget(QStringLiteral("Line numbers")));
         view.activateAction(1, QStringLiteral("details"));

@@ -740,25 +740,24 @@ void MessageLayout::paintFootLine(QPainter& painter, const PaintState& state) co
     if (growing())
         return;
     const int y = footLineTop();
-    const QVector<Target> targets = footTargets(state.active);
     int from = isUser() ? column_.left + column_.width : column_.left; // where the row of targets ends, to the inside
-    for (const Target& t : targets)
-        if (t.rect.y() == y && t.kind != TargetKind::Continue)
-            from = isUser() ? std::min(from, t.rect.left() - 4) : std::max(from, t.rect.right() + 5);
+    const bool versions = row().siblingCount > 1;
+    if (state.active)
+        from = isUser() ? actionsLeft() - (versions ? kVersionsWidth : 0) - 4
+                        : actionsLeft() + 3 * kActionWidth + (versions ? kVersionsWidth : 0) + 4;
     QStringList words;
     if (row().state == MessageState::Queued)
         words << tr("Queued");
     if (state.active && !timeText().isEmpty())
         words << timeText();
-    if (row().siblingCount > 1) {
+    if (versions) {
         const QString version = QStringLiteral("%1/%2").arg(row().siblingIndex + 1).arg(row().siblingCount);
-        if (!state.active) {
-            words << version;
-        } else {
-            const int left = isUser() ? from + 4 + kActionWidth : column_.left - 6 + 3 * kActionWidth + kActionWidth;
+        const int left = isUser() ? from + 4 + kActionWidth : actionsLeft() + 4 * kActionWidth;
+        if (state.active)
             paintLine(painter, QRect(left, y, kVersionWidth, kActionHeight), TextStyle::Small, Token::Third, version,
                       Qt::AlignHCenter);
-        }
+        else
+            words << version;
     }
     if (words.isEmpty())
         return;
@@ -908,15 +907,21 @@ QVector<Target> MessageLayout::userTargets(bool active) const {
     }
     if (!active)
         return targets;
-    int x = column_.left + column_.width - 3 * kActionWidth;
+    int x = actionsLeft();
     const int y = footLineTop();
-    appendVersions(targets, x - 2 * kActionWidth - kVersionWidth, y);
+    appendVersions(targets, x - kVersionsWidth, y);
     for (const auto& [kind, label] : {std::pair(TargetKind::Copy, tr("Copy")), std::pair(TargetKind::Edit, tr("Edit")),
                                       std::pair(TargetKind::More, tr("More"))}) {
         targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
         x += kActionWidth;
     }
     return targets;
+}
+
+/// The icons stand flush with the text or the bubble: their boxes reach out a little.
+int MessageLayout::actionsLeft() const {
+    const int out = (kActionWidth - 16) / 2;
+    return isUser() ? column_.left + column_.width - 3 * kActionWidth + out : column_.left - out;
 }
 
 QVector<Target> MessageLayout::answerTargets(bool active) const {
@@ -932,8 +937,7 @@ QVector<Target> MessageLayout::answerTargets(bool active) const {
     }
     if (!active || growing())
         return targets;
-    // The icons stand flush with the text: their boxes reach out to the left.
-    int x = column_.left - (kActionWidth - 16) / 2;
+    int x = actionsLeft();
     const int y = footLineTop();
     for (const auto& [kind, label] :
          {std::pair(TargetKind::Copy, tr("Copy")), std::pair(TargetKind::Regenerate, tr("Regenerate")),

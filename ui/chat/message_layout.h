@@ -143,6 +143,7 @@ public:
     static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
     static constexpr int kFoldCodeLines = 40;
     static constexpr int kActionHeight = 24, kActionWidth = 28, kVersionWidth = 36;
+    static constexpr int kVersionsWidth = 2 * kActionWidth + kVersionWidth; // "‹ 2/3 ›"
 
 private:
     struct Whole { // code or a table, in slices
@@ -252,6 +253,7 @@ private:
     Target sidewaysTarget(Part, int block, int top) const;
     void appendVersions(QVector<Target>&, int x, int y) const;
     QString timeText() const;
+    int actionsLeft() const;
 
     int footLineTop() const { return height() - kActionHeight; }
 

@@ -168,15 +168,25 @@ void Application::afterFirstPaint() {
     engine::EngineOptions options;
     options.backend = preferences_.settings.backend.toStdString();
     options.threads = preferences_.settings.threads;
-    engine_.start(options);
+    const bool stored = options_.data.problem.isEmpty();
+    engine_.start(options, stored ? options_.data.file(QStringLiteral("prefixes")) : QString());
     desk_.setEngineOptions(options);
     library_.rescan();
     chooseDefaultModel();
-    if (options_.data.problem.isEmpty())
+    if (stored) {
         storage_.post([](Store& store) {
             store.conversations.emptyTrash(kTrashDays);
             store.messages.emptyTrash(kTrashDays);
         });
+        storage_.call(
+            this, [](Store& store) { return store.conversations.list(); },
+            [this](const std::vector<storage::Conversation>& alive) {
+                std::vector<int64_t> ids;
+                for (const storage::Conversation& conversation : alive)
+                    ids.push_back(conversation.id.value);
+                engine_.keepConversations(std::move(ids));
+            });
+    }
 }
 
 // ---- Connections.
@@ -262,6 +272,7 @@ void Application::connectBook() {
             book_.showNew(defaultModel(), preferences_.newDraft);
     });
     connect(&book_, &ConversationBook::trashed, this, [this](ui::RowId id, const QString& title) {
+        engine_.forgetConversation(id);
         window_.showUndo(title.isEmpty() ? tr("The chat was deleted.") : tr("“%1” was deleted.").arg(title),
                          undoId(kTrashUndo, id));
     });

@@ -4,6 +4,7 @@
 #include <QFile>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <new>
 #include <pthread.h>
@@ -13,6 +14,9 @@ namespace hearth::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr ReplyId kNoReply = 0;                          // of what is read ahead: nobody hears of it
+constexpr uint64_t kMostPrefixBytes = uint64_t{4} << 30; // of all conversations
 
 double secondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -65,10 +69,10 @@ struct EngineWorker::Running {
     Loaded* model = nullptr;
     std::shared_ptr<std::atomic<bool>> cancel;
     SpokenPrefixes::Entry prompt; // what was read
-    std::string text;             // what was written after it, thoughts too
-    std::vector<engine::TokenId> tokens;
-    std::string spelled; // by the tokens, marks included
-    bool begun = false;
+    SpokenReply spoken;           // what was written after it
+    PromptInput input;            // what the prompt was made of
+    std::string prefixFile;
+    engine::ChatMessage answer; // so far
     Clock::time_point firstToken, thoughtsBegan;
     bool inThoughts = false;
     double thoughtSeconds = 0;
@@ -84,8 +88,9 @@ EngineWorker::~EngineWorker() {
     finish();
 }
 
-void EngineWorker::start(const engine::EngineOptions& options) {
+void EngineWorker::start(const engine::EngineOptions& options, const QString& prefixFolder) {
     options_ = options;
+    prefixFolder_ = QFile::encodeName(prefixFolder).toStdString();
     thread_ = std::thread([this] { run(); });
 }
 
@@ -112,6 +117,17 @@ void EngineWorker::reply(ReplyRequest request) {
     push([this, request = std::move(request)]() mutable { doReply(std::move(request)); });
 }
 
+void EngineWorker::forgetConversation(int64_t conversation) {
+    push([this, conversation] { removePrefixFiles([&](int64_t id) { return id == conversation; }); });
+}
+
+void EngineWorker::keepConversations(std::vector<int64_t> alive) {
+    std::sort(alive.begin(), alive.end());
+    push([this, alive = std::move(alive)] {
+        removePrefixFiles([&](int64_t id) { return !std::binary_search(alive.begin(), alive.end(), id); });
+    });
+}
+
 void EngineWorker::finish() {
     cancelLoad();
     {
@@ -135,7 +151,7 @@ void EngineWorker::run() {
     pthread_setname_np(pthread_self(), "hearth-engine");
     for (;;) {
         try {
-            runCommands(running_.empty());
+            runCommands(running_.empty() && !untidy_ && !ahead_);
             {
                 const std::lock_guard lock(mutex_);
                 if (finishing_)
@@ -143,6 +159,10 @@ void EngineWorker::run() {
             }
             if (!running_.empty())
                 stepOnce();
+            else if (ahead_)
+                readAhead();
+            else if (untidy_)
+                tidyOnce();
             cleanUp();
         } catch (const std::exception& e) {
             dropEngine(sentenceOf(e).toStdString());
@@ -154,7 +174,7 @@ void EngineWorker::run() {
     }
     engine_.reset(); // may still call back for what runs
     for (const auto& reply : running_) {
-        if (!reply->finished)
+        if (!reply->finished && reply->id != kNoReply)
             endReply(reply->id, ReplyEnd::Cancelled);
     }
     running_.clear();
@@ -176,6 +196,7 @@ void EngineWorker::runCommands(bool mayWait) {
             command = std::move(commands_.front());
             commands_.pop_front();
         }
+        stopReadingAhead();
         command();
         mayWait = false;
     }
@@ -185,13 +206,116 @@ void EngineWorker::stepOnce() {
     if (!engine_->step()) {
         // The engine has nothing to do, yet replies wait: end them rather than to spin.
         for (const auto& reply : running_) {
-            if (!reply->finished) {
-                reply->finished = true;
+            if (!std::exchange(reply->finished, true) && reply->id != kNoReply) {
                 endReply(reply->id, ReplyEnd::Error,
                          QCoreApplication::translate("EngineWorker", "The engine lost this reply. Try again.")
                              .toStdString());
             }
         }
+    }
+}
+
+/// Nobody waits: what models have read is written, a page at a time, so that a command finds the thread free.
+void EngineWorker::tidyOnce() {
+    untidy_ = engine_ && engine_->tidy();
+    if (!untidy_ && !prefixFolder_.empty())
+        engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+}
+
+/// The reply is over: its conversation may have to be read as the next turn will see it.
+void EngineWorker::noteAhead(Running& reply) {
+    Ahead next{.model = reply.model->path, .prefixFile = reply.prefixFile, .input = std::move(reply.input)};
+    if (next.input.continueLast && !next.input.messages.empty()) {
+        engine::ChatMessage& begun = next.input.messages.back();
+        begun.content += reply.answer.content;
+        begun.thoughts += reply.answer.thoughts;
+        next.input.continueLast = false;
+    } else {
+        next.input.messages.push_back(std::move(reply.answer));
+    }
+    next.known = reply.prompt.tokens;
+    next.known.insert(next.known.end(), reply.spoken.tokenIds().begin(), reply.spoken.tokenIds().end());
+    ahead_ = std::move(next);
+}
+
+/// Where the next prompt will not begin with what was read and written, because its template leaves thoughts out of the
+/// history or writes an answer in another way, that beginning is read now, while the person reads. Any command ends it.
+void EngineWorker::readAhead() {
+    constexpr size_t kWorthIt = 16; // tokens
+    const Ahead next = *std::exchange(ahead_, std::nullopt);
+    Loaded* model = find(next.model);
+    if (!model)
+        return;
+    try {
+        // What two different questions have in common does not depend on the question.
+        std::vector<engine::TokenId> tokens, other;
+        for (const auto& [question, out] : {std::pair{"a", &tokens}, {"B", &other}}) {
+            PromptInput input = next.input;
+            input.messages.push_back({.role = "user", .content = question});
+            *out =
+                buildPrompt(*model->model.text, input, model->model.info.contextTokens, model->path, &spoken_).tokens;
+        }
+        const auto common = [](const auto& a, const auto& b) {
+            return size_t(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+        };
+        tokens.resize(common(tokens, other));
+        if (tokens.size() < common(tokens, next.known) + kWorthIt)
+            return;
+        auto owned = std::make_unique<Running>();
+        Running* reading = owned.get();
+        reading->model = model;
+        reading->cancel = std::make_shared<std::atomic<bool>>(false);
+        engine::GenerationRequest request;
+        request.prompt = std::move(tokens);
+        request.maxTokens = 0;
+        request.priority = engine::Priority::Background;
+        request.cancel = reading->cancel;
+        request.prefixFile = next.prefixFile;
+        request.onFinish = [this, reading](const engine::GenerationSummary&) {
+            reading->finished = true;
+            untidy_ = true;
+        };
+        engine_->start(model->id, std::move(request));
+        ++model->replies;
+        running_.push_back(std::move(owned));
+    } catch (const std::exception&) { // a template that refuses this, a context that is full: the next turn tells
+    }
+}
+
+void EngineWorker::stopReadingAhead() {
+    ahead_.reset();
+    for (const auto& reply : running_)
+        if (reply->id == kNoReply)
+            reply->cancel->store(true);
+}
+
+/// The file of a conversation and a model; empty: nothing is kept.
+std::string EngineWorker::prefixFile(int64_t conversation, const Loaded& model) {
+    if (conversation == 0 || prefixFolder_.empty())
+        return {};
+    std::error_code error;
+    if (std::filesystem::create_directories(prefixFolder_, error))
+        std::filesystem::permissions(prefixFolder_, std::filesystem::perms::owner_all, error);
+    return (prefixFolder_ / (std::to_string(conversation) + '-' + model.model.info.cacheKey + ".kv")).string();
+}
+
+void EngineWorker::removePrefixFiles(const std::function<bool(int64_t)>& goes) {
+    if (prefixFolder_.empty())
+        return;
+    std::error_code error;
+    std::vector<std::filesystem::path> gone;
+    for (std::filesystem::directory_iterator it(prefixFolder_, error), end; !error && it != end; it.increment(error)) {
+        const std::string name = it->path().filename().string();
+        int64_t id = 0;
+        const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), id);
+        if (problem == std::errc() && *rest == '-' && it->path().extension() == ".kv" && goes(id))
+            gone.push_back(it->path());
+    }
+    for (const std::filesystem::path& path : gone) {
+        if (engine_)
+            engine_->forgetPrefixFiles(path.string());
+        prefixesRead_.erase(path.string());
+        std::filesystem::remove(path, error);
     }
 }
 
@@ -288,6 +412,11 @@ void EngineWorker::doReply(ReplyRequest request) {
 
 void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     const engine::ModelText& text = *model.model.text;
+    const std::string prefixFile = this->prefixFile(request.conversation, model);
+    if (!prefixFile.empty() && prefixesRead_.insert(prefixFile).second) {
+        for (engine::PrefixFile::Spoken& spoken : engine_->spoken(model.id, prefixFile))
+            spoken_.remember({model.path, std::move(spoken.text), std::move(spoken.tokens)});
+    }
     Prompt prompt = buildPrompt(text, request.prompt, model.model.info.contextTokens, model.path, &spoken_);
     pipe_.change(request.id, [&](ReplyUpdate& update) {
         update.begun = true;
@@ -307,6 +436,11 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     generation.prompt = std::move(prompt.tokens);
     generation.sampling = request.sampling.value_or(text.defaultSampling);
     generation.cancel = request.cancel;
+    generation.prefixFile = prefixFile;
+    reply->prefixFile = prefixFile;
+    reply->input = request.prompt;
+    reply->input.alreadyLeftOut = prompt.leftOut;
+    reply->answer.role = "assistant";
     generation.onPrefill = [this, id = request.id](int done, int total) {
         pipe_.change(id, [&](ReplyUpdate& update) {
             update.read = true;
@@ -325,7 +459,7 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
 
 void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     const auto now = Clock::now();
-    if (!std::exchange(reply.begun, true)) {
+    if (!reply.spoken.begun()) {
         reply.firstToken = now;
         reply.thoughtsBegan = now;
         reply.inThoughts = token.thought;
@@ -337,14 +471,11 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
     if (reply.inThoughts)
         reply.thoughtSeconds = std::chrono::duration<double>(now - reply.thoughtsBegan).count();
     reply.inThoughts = token.thought;
-    if (token.id >= 0) { // else it is text that was held back
-        reply.tokens.push_back(token.id);
-        reply.model->model.text->tokenizer->appendBytes(token.id, reply.spelled, true);
-    }
-    reply.text += token.text;
+    reply.spoken.add(token, *reply.model->model.text->tokenizer);
+    (token.thought ? reply.answer.thoughts : reply.answer.content) += token.text;
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         (token.thought ? update.thoughts : update.text) += token.text;
-        update.tokens = int(reply.tokens.size());
+        update.tokens = reply.spoken.tokens();
         update.seconds = std::chrono::duration<double>(now - reply.firstToken).count();
         update.thoughtSeconds = reply.thoughtSeconds;
     });
@@ -352,14 +483,12 @@ void EngineWorker::onToken(Running& reply, const engine::TokenOut& token) {
 
 void EngineWorker::onFinish(Running& reply, const engine::GenerationSummary& summary) {
     reply.finished = true;
+    untidy_ = true;
     spoken_.remember(reply.prompt);
-    // Only where the shown text is what the tokens spell: the next prompt is written from the text.
-    if (reply.spelled == reply.text && !reply.tokens.empty()) {
-        SpokenPrefixes::Entry& whole = reply.prompt;
-        whole.text += reply.text;
-        whole.tokens.insert(whole.tokens.end(), reply.tokens.begin(), reply.tokens.end());
-        spoken_.remember(std::move(whole));
-    }
+    if (summary.stop == engine::StopReason::EndOfTurn)
+        noteAhead(reply);
+    if (auto whole = reply.spoken.behind(std::move(reply.prompt)))
+        spoken_.remember(*std::move(whole));
     pipe_.change(reply.id, [&](ReplyUpdate& update) {
         update.end = endOf(summary.stop);
         update.error = summary.error;
@@ -402,10 +531,12 @@ void EngineWorker::cleanUp() {
 void EngineWorker::dropEngine(const std::string& error) {
     engine_.reset(); // may still call back for what runs
     for (const auto& reply : running_) {
-        if (!reply->finished)
+        if (!reply->finished && reply->id != kNoReply)
             endReply(reply->id, ReplyEnd::Error, error);
     }
     running_.clear();
+    ahead_.reset();
+    untidy_ = false;
     for (const auto& model : models_)
         emit unloaded(QFile::decodeName(model->path.c_str()));
     models_.clear();

@@ -12,10 +12,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct ReplyRequest {
     std::string model; // path
     PromptInput prompt;
     std::optional<engine::SamplerSettings> sampling; // absent: the model's own
+    int64_t conversation = 0;                        // whose past is kept on disk for the next session; 0: of none
     std::shared_ptr<std::atomic<bool>> cancel;       // set directly by the window: seen before the next operation
 };
 
@@ -55,13 +58,18 @@ public:
     EngineWorker(TokenPipe&, LoadMark, QObject* parent = nullptr);
     ~EngineWorker() override;
 
-    void start(const engine::EngineOptions&);
+    /// `prefixFolder`: where what models have read of conversations is kept between sessions; empty: nowhere.
+    void start(const engine::EngineOptions&, const QString& prefixFolder = {});
     /// As soon as no reply runs: everything is unloaded, the next load uses these options.
     void configure(const engine::EngineOptions&);
     void load(const LoadRequest&);
     /// Ends the load that runs or waits; it is answered by loadEnded() without an error.
     void cancelLoad();
     void reply(ReplyRequest) override;
+    /// What is kept on disk of this conversation goes.
+    void forgetConversation(int64_t);
+    /// What is kept on disk of all others goes.
+    void keepConversations(std::vector<int64_t>);
     /// Cancels what runs and ends the thread. The pipe then holds the last words of every reply.
     void finish();
 
@@ -75,6 +83,14 @@ signals: // emitted on the engine thread
 private:
     struct Loaded;
     struct Running;
+
+    /// A conversation as its next turn will see it.
+    struct Ahead {
+        std::string model, prefixFile;
+        PromptInput input;
+        std::vector<engine::TokenId> known; // what the cache has of it
+    };
+
     using Cancel = std::shared_ptr<std::atomic<bool>>;
 
     void push(std::function<void()>);
@@ -82,6 +98,12 @@ private:
     void run();
     void runCommands(bool mayWait);
     void stepOnce();
+    void tidyOnce();
+    void noteAhead(Running&);
+    void readAhead();
+    void stopReadingAhead();
+    std::string prefixFile(int64_t conversation, const Loaded&);
+    void removePrefixFiles(const std::function<bool(int64_t conversation)>& goes);
     void makeEngine();
     void doLoad(const LoadRequest&, const Cancel&);
     void doReply(ReplyRequest);
@@ -111,6 +133,10 @@ private:
     std::string current_; // path of the model that shall stay
     bool markStands_ = false;
     SpokenPrefixes spoken_;
+    std::optional<Ahead> ahead_;         // to be read when nobody waits
+    std::filesystem::path prefixFolder_; // empty: none
+    std::set<std::string> prefixesRead_; // files whose texts are in spoken_
+    bool untidy_ = false;                // the engine has something to write when it is idle
 
     std::thread thread_;
 };

@@ -73,6 +73,7 @@ private:
         request.sampling.seed = 1;
         request.maxTokens = maxTokens;
         request.stopAtEnd = false;
+        request.guessAhead = false;
         return request;
     }
 

@@ -96,6 +96,9 @@ public:
     std::vector<TokenId> marks() const;
     /// The token that may open a thought before the answer; -1: none, or no more.
     TokenId opening() const;
+    /// For an answer that is held to a grammar: all of its text is shown, line breaks and marks made of text included.
+    /// Marks that are tokens still open and close thoughts.
+    void keepAnswerWhole();
 
     class Stream; // one of the forms
 

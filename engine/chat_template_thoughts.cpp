@@ -22,6 +22,8 @@ public:
     virtual std::vector<TokenId> marks() const { return {}; }
 
     virtual TokenId opening() const { return -1; }
+
+    virtual void keepAnswerWhole() {}
 };
 
 namespace {
@@ -103,7 +105,7 @@ public:
         for (const TokenId id : std::exchange(pending_, {}))
             tokenizer_.appendBytes(id, held_);
         scan(out);
-        if (state_ == State::Answer && closedAnswer(held_))
+        if ((state_ == State::Answer && closedAnswer(held_)) || isHeader(held_))
             held_.clear();
         (state_ == State::Thought ? out.thoughts : out.answer) += held_;
         held_.clear();
@@ -121,6 +123,8 @@ public:
     TokenId opening() const override {
         return byToken_ && state_ == State::Begin && ids_[Open].size() == 1 ? ids_[Open].front() : -1;
     }
+
+    void keepAnswerWhole() override { whole_ = true; }
 
 private:
     enum Mark { Open, Close, AnswerOpen, AnswerClose, Tail, kMarks };
@@ -172,7 +176,8 @@ private:
                 enter(State::Thought);
             break;
         case Close:
-            out.thoughts += std::string_view(held_).substr(0, lineBreaksAt(held_));
+            if (!isHeader(held_))
+                out.thoughts += std::string_view(held_).substr(0, lineBreaksAt(held_));
             enter(State::Behind);
             break;
         case AnswerOpen:
@@ -235,6 +240,10 @@ private:
 
     /// Blanks, then perhaps a mark by text. True: go on in the new state.
     bool scanBegin(Parts& out) {
+        if (whole_ && !held_.empty()) {
+            state_ = State::Answer;
+            return true;
+        }
         const size_t start = std::min(held_.find_first_not_of(" \t\r\n"), held_.size());
         const std::string_view candidate = std::string_view(held_).substr(start);
         if (candidate.empty())
@@ -274,6 +283,11 @@ private:
         return false;
     }
 
+    /// A thought that is nothing but its header so far, or the beginning of it.
+    bool isHeader(std::string_view text) const {
+        return state_ == State::Thought && !headed_ && marks_.header.starts_with(text);
+    }
+
     /// Line breaks and the header. False: perhaps there is more of them.
     bool skipThoughtsBeginning() {
         if (!headed_)
@@ -293,6 +307,11 @@ private:
     }
 
     bool scanBehind() {
+        if (whole_) {
+            state_ = State::Answer;
+            wrapped_ = false;
+            return true;
+        }
         held_.erase(0, std::min(held_.find_first_not_of("\r\n"), held_.size()));
         if (held_.empty())
             return false;
@@ -371,6 +390,7 @@ private:
     bool fresh_ = true;            // nothing of this state has been shown
     bool headed_ = false;          // the header has come, or there is none
     bool wrapped_ = false;         // the answer was opened by a mark, so another closes it
+    bool whole_ = false;           // nothing is taken away from the answer
     std::vector<TokenId> pending_; // may become a mark
     std::string held_;             // text that is not decided yet
 };
@@ -404,6 +424,7 @@ public:
         if (id == start_ || id == end_ || id == channel_ || id == message_)
             beginning_ = false;
         if (id == start_ || id == end_) {
+            endBetween(out);
             state_ = id == end_ ? State::Between : State::Header;
             header_.clear();
             named_ = false;
@@ -425,10 +446,15 @@ public:
             tokenizer_.appendBytes(id, header_);
             if (beginning_ && !maybeRecipient())
                 beAnswer(out);
+        } else {
+            tokenizer_.appendBytes(id, header_);
+            if (!maybeRole())
+                beAnswer(out);
         }
     }
 
     void finish(Parts& out) override {
+        endBetween(out);
         if (beginning_)
             beAnswer(out);
         header_.clear();
@@ -439,7 +465,11 @@ public:
     bool inAnswer() const override { return state_ == State::Message && !thought_; }
 
 private:
-    enum class State : uint8_t { Header, Message, Between };
+    enum class State : uint8_t {
+        Header,  // up to <|message|>
+        Message, // up to <|end|>
+        Between  // no mark has come yet
+    };
 
     /// Before the first mark, only the name of a tool may stand: " to=functions.x".
     bool maybeRecipient() const {
@@ -448,8 +478,27 @@ private:
         return h.starts_with(beginning) ? h.find_first_of("\n", 0) == h.npos : beginning.starts_with(h);
     }
 
-    /// The reply has no channels.
+    /// Behind a message, a header may come without its first mark: "assistant", perhaps with a recipient.
+    bool maybeRole() const {
+        constexpr std::string_view role = "assistant", recipient = " to=";
+        std::string_view h = header_;
+        h.remove_prefix(std::min(h.find_first_not_of(" \r\n"), h.size()));
+        if (!h.starts_with(role))
+            return role.starts_with(h);
+        h.remove_prefix(role.size());
+        return h.find('\n') == h.npos && recipient.starts_with(h.substr(0, recipient.size()));
+    }
+
+    /// Text behind a message that was no header.
+    void endBetween(Parts& out) {
+        if (state_ == State::Between && !withoutBlanksBehind(header_).empty())
+            beAnswer(out);
+    }
+
+    /// What looked like a header is text: of a reply without channels, or behind a message.
     void beAnswer(Parts& out) {
+        if (shown_[0])
+            out.answer += "\n\n";
         out.answer += std::exchange(header_, {});
         beginning_ = false;
         state_ = State::Message;
@@ -510,6 +559,10 @@ std::vector<TokenId> ThoughtSplitter::marks() const {
 
 TokenId ThoughtSplitter::opening() const {
     return stream_->opening();
+}
+
+void ThoughtSplitter::keepAnswerWhole() {
+    stream_->keepAnswerWhole();
 }
 
 } // namespace hearth::engine

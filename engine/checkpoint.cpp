@@ -117,6 +117,38 @@ void checkSplit(const Metadata& metadata, const std::string& path, int number, i
 
 } // namespace
 
+TensorScales TensorScales::from(int64_t row) const {
+    TensorScales s = *this;
+    s.place.offset += static_cast<uint64_t>((firstRow + row) / blockRows) * rowBytes();
+    s.firstRow = (firstRow + row) % blockRows;
+    return s;
+}
+
+void TensorScales::apply(Memories files, std::span<float> row) const {
+    const auto width = static_cast<size_t>(type->bytes);
+    const std::byte* at = files[static_cast<size_t>(place.file)].data() + place.offset;
+    for (size_t begin = 0; begin < row.size(); begin += static_cast<size_t>(blockCols), at += width) {
+        std::byte aligned[sizeof(float)] = {};
+        std::copy_n(at, width, aligned);
+        float scale = 0;
+        type->decode(aligned, &scale, 1);
+        const size_t end = std::min(row.size(), begin + static_cast<size_t>(blockCols));
+        for (size_t i = begin; i < end; ++i)
+            row[i] *= scale;
+    }
+}
+
+TensorScales TensorEntry::scalesFrom(int64_t row) const {
+    return scales[static_cast<size_t>(row / rowsOfRun())].from(row % rowsOfRun());
+}
+
+uint64_t TensorEntry::storedBytes() const {
+    uint64_t sum = bytes;
+    for (const TensorScales& s : scales)
+        sum += static_cast<uint64_t>((s.firstRow + rowsOfRun() - 1) / s.blockRows + 1) * s.rowBytes();
+    return sum;
+}
+
 std::string TensorEntry::typeName() const {
     if (!foreignType.empty())
         return printable(foreignType) + (type ? " as " + std::string(type->name) : "");
@@ -261,6 +293,15 @@ void Checkpoint::read(const TensorEntry& tensor, std::span<std::byte> out) const
     const size_t each = tensor.parts.empty() ? 0 : tensor.bytes / tensor.parts.size();
     for (size_t i = 0; i < tensor.parts.size(); ++i)
         copy(tensor.parts[i], i * each, each);
+}
+
+void Checkpoint::decode(const TensorEntry& tensor, std::span<const std::byte> bytes, int64_t first, int64_t count,
+                        float* out) const {
+    const int64_t cols = tensor.cols();
+    tensor.type->decode(bytes.data() + static_cast<uint64_t>(first) * kernels::rowBytes(tensor.type->type, cols), out,
+                        count * cols);
+    for (int64_t i = 0; i < count && !tensor.scales.empty(); ++i)
+        tensor.scalesFrom(first + i).apply(memories_, {out + i * cols, static_cast<size_t>(cols)});
 }
 
 uint64_t Checkpoint::derivedBytes(Parts parts) const {

@@ -4,6 +4,7 @@
 #include "engine/metadata.h"
 #include "kernels/quant_types.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -31,6 +32,24 @@ struct Derivation {
     bool readsFiles = true; // false: made when the checkpoint is opened
 };
 
+/// What the codes of F8_E4M3 are multiplied by: one scale for each started block of rows and columns, for each row, or
+/// for all (see kernels::BlockScales). Checked against the file.
+struct TensorScales {
+    const kernels::QuantType* type = nullptr; // F32, F16, BF16; of any alignment
+    BytePlace place;                          // of the first number's block
+    int64_t blockRows = 1, blockCols = 1;
+    int64_t blocks = 1;   // in a row
+    int64_t firstRow = 0; // where in its block the first row lies
+
+    /// Those of the rows from one on.
+    TensorScales from(int64_t row) const;
+
+    uint64_t rowBytes() const { return static_cast<uint64_t>(blocks) * static_cast<uint64_t>(type->bytes); }
+
+    /// Multiplies numbers of the first row.
+    void apply(Memories, std::span<float> row) const;
+};
+
 /// One named tensor of a checkpoint: where its bytes lie, checked against the file.
 struct TensorEntry {
     std::string name;
@@ -46,11 +65,20 @@ struct TensorEntry {
     std::vector<BytePlace> parts;
     /// Not null: neither offset nor parts mean anything before Checkpoint::derive.
     std::shared_ptr<const Derivation> derivation;
+    /// Of F8_E4M3: those of each of so many equal runs of rows, which are the parts where there are any.
+    std::vector<TensorScales> scales;
     std::string foreignType; // as a folder names it, where it is read as another type or cannot be read
 
     int64_t cols() const { return dims[0]; }
 
     int64_t rows() const { return dims[1] * dims[2] * dims[3]; }
+
+    int64_t rowsOfRun() const { return rows() / std::max<int64_t>(1, static_cast<int64_t>(scales.size())); }
+
+    /// Of the rows from one on, to the end of its run; there must be scales.
+    TensorScales scalesFrom(int64_t row) const;
+
+    uint64_t storedBytes() const; // with its scales
 
     std::string typeName() const;  // "Q4_K", or "type 99"
     std::string shapeText() const; // "576 x 1536"
@@ -84,6 +112,9 @@ public:
 
     /// Writes a tensor's bytes into `out`, which has as many: copied, gathered or computed.
     void read(const TensorEntry&, std::span<std::byte> out) const;
+
+    /// Numbers of rows [first, first + count) of a tensor whose bytes are all in `bytes`.
+    void decode(const TensorEntry&, std::span<const std::byte> bytes, int64_t first, int64_t count, float* out) const;
 
     /// What tensors lie in: the mapped files first, then memory of the checkpoint's own.
     Memories memories() const { return memories_; }

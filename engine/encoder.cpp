@@ -49,12 +49,21 @@ kernels::KvView keyView(const ModelConfig& c) {
     return kv;
 }
 
+enum Input { RowCount, Ids, Positions, Sequences, Pages, Inputs };
+
+uint64_t inputBytes(int rows) {
+    return uint64_t{Inputs} * static_cast<uint64_t>(rows) * sizeof(int32_t);
+}
+
 } // namespace
 
 uint64_t encoderBytes(const ModelConfig& config, int tokens) {
-    const int rows = capacityFor(static_cast<size_t>(std::max(1, tokens)));
-    return layoutForward(config, rows, 0, 0).bytes +
-           keyView(config).pageBytes * static_cast<uint64_t>(rows / kPageTokens);
+    // Shorter texts have forwards of their own where the one that is there is more than four times as long.
+    uint64_t bytes = 0;
+    for (int rows = capacityFor(static_cast<size_t>(std::max(1, tokens))); rows >= kPageTokens; rows /= 8)
+        bytes += layoutForward(config, rows, 0, 0).bytes + inputBytes(rows) +
+                 keyView(config).pageBytes * static_cast<uint64_t>(rows / kPageTokens);
+    return bytes;
 }
 
 const Pooling* findPooling(std::string_view name) {
@@ -67,11 +76,9 @@ Encoder::Encoder(kernels::Backend& backend, const ModelConfig& config, const Mod
     : backend_(backend), config_(config), weights_(weights), numerics_(numerics) {}
 
 Encoder::Forward Encoder::build(int rows) {
-    enum Input { RowCount, Ids, Positions, Sequences, Pages, Inputs };
-
     const int pages = rows / kPageTokens;
     kernels::KvView kv = keyView(config_);
-    Forward f{.inputs = Memory(backend_, uint64_t{Inputs} * static_cast<uint64_t>(rows) * sizeof(int32_t)),
+    Forward f{.inputs = Memory(backend_, inputBytes(rows)),
               .arena = Memory(backend_, layoutForward(config_, rows, 0, 0).bytes),
               .kv = Memory(backend_, kv.pageBytes * static_cast<uint64_t>(pages)),
               .batch = {},

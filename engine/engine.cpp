@@ -31,9 +31,21 @@ std::string changedWhileInUse(const LoadedModel& model) {
            " changed while it was in use. Load the model again when the file is whole.";
 }
 
+double secondsSince(Reply::Clock::time_point begin) {
+    return std::chrono::duration<double>(Reply::Clock::now() - begin).count();
+}
+
 void requireGenerator(LoadedModel& m) {
     if (m.encoder())
         throw Error("The model " + m.info().name + " gives vectors for texts and writes none itself.");
+}
+
+std::unique_ptr<Drafter> makeDrafter(LoadedModel& draft, LoadedModel& model) {
+    requireGenerator(draft);
+    if (!sameVocabulary(*draft.text()->tokenizer, *model.text()->tokenizer))
+        throw Error("The model " + draft.info().name + " cannot guess for " + model.info().name +
+                    ": their vocabularies differ.");
+    return std::make_unique<Drafter>(draft);
 }
 
 } // namespace
@@ -47,9 +59,19 @@ struct Engine::Impl {
     ModelId lastModel = 0;
     std::vector<std::unique_ptr<Reply>> replies; // in the order of their arrival
     SequenceId lastSequence = 0;
+    uint64_t lastTicket = 0;
     Scheduler scheduler;
     bool stepping = false;
     std::vector<ModelId> unloadLater;
+
+    /// A text whose pages are to be stored.
+    struct Unstored {
+        ModelId model = 0;
+        std::string file;
+        PrefixFile::Spoken spoken; // its text is empty where it is not known
+    };
+
+    std::vector<Unstored> unstored;
 
     LoadedModel& model(ModelId id) const;
     Reply* find(SequenceId) const;
@@ -62,6 +84,8 @@ struct Engine::Impl {
     void admit(LoadedModel&, Reply&);
     void runPrefill(LoadedModel&, Reply&, int tokens);
     void runDecode(ModelId, LoadedModel&, std::span<const SequenceId>);
+    std::span<const TokenId> guess(LoadedModel&, Reply&);
+    bool dropDrafters(const LoadedModel&);
     bool makeRoom(LoadedModel&, Reply&, int tokens);
     void endWithoutRoom(Reply&);
     void endInside(LoadedModel&, Reply&);
@@ -96,7 +120,8 @@ Schedule Engine::Impl::schedule() {
                               .priority = reply->priority(),
                               .decoding = reply->begun() && pending == 1,
                               .position = position,
-                              .pending = pending});
+                              .pending = pending,
+                              .expands = reply->expands});
     }
     return scheduler.next(candidates, [&](ModelId id) -> const ChunkPace& { return model(id).pace(); });
 }
@@ -141,9 +166,14 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
         return;
     if (!reply.started)
         reply.begin = Reply::Clock::now();
+    if (!reply.started && !reply.prefixFile().empty())
+        m.restorePrefix(reply.prefixFile(), reply.tokens());
     reply.started = true;
     reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
+    reply.ticket = ++lastTicket;
+    reply.chunkSeconds = 0;
+    reply.expands = m.expands(static_cast<int>(reply.tokens().size()) - reused, reused);
     reply.prefilled(reused, 0);
 }
 
@@ -158,11 +188,24 @@ Reply* Engine::Impl::lastHolder(const LoadedModel& m) const {
     return last;
 }
 
+/// Ends all guessing by this model. False: there was none.
+bool Engine::Impl::dropDrafters(const LoadedModel& m) {
+    bool any = false;
+    for (const auto& reply : replies)
+        if (reply->drafter && &reply->drafter->model() == &m) {
+            reply->drafter.reset();
+            any = true;
+        }
+    return any;
+}
+
 /// Room for more tokens of a reply. Where there is none, whoever is served last gives up its pages and computes them
 /// again later, be it this one: two that took pages from each other in turn would both compute without end. False: it
 /// was put back (kv is -1), or it is alone and still does not fit.
 bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
     while (!m.prepare(reply.kv, tokens)) {
+        if (dropDrafters(m))
+            continue;
         Reply& last = *lastHolder(m); // at least `reply` holds pages
         const KvSequence kv = std::exchange(last.kv, -1);
         if (&last == &reply && !lastHolder(m)) {
@@ -188,9 +231,9 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     const int position = m.cache().length(reply.kv);
     const std::span<const TokenId> rest = reply.tokens().subspan(static_cast<size_t>(position));
     // What the cache gave was not known when the chunk was planned.
+    const double seconds = replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds;
     if (fresh)
-        n = m.pace().chunk(position, static_cast<int>(rest.size()),
-                           replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds);
+        n = m.pace().chunk(position, static_cast<int>(rest.size()), seconds, reply.expands);
     if (!makeRoom(m, reply, n))
         return endWithoutRoom(reply);
     std::vector<StepRow> rows;
@@ -201,11 +244,21 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         wanted.push_back(n - 1);
     const auto begin = Reply::Clock::now();
     std::span<float> logits;
-    if (!m.runner().prefill(rows, wanted, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; }))
+    const StepRunner::Chunk chunk{.rows = rows,
+                                  .wanted = wanted,
+                                  .expanded = reply.expands,
+                                  .seconds = reply.expands ? seconds : 0,
+                                  .ticket = reply.ticket};
+    const kernels::RunEnd end =
+        m.runner().prefill(chunk, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; });
+    if (end == kernels::RunEnd::Cancelled)
         return endInside(m, reply);
     if (m.checkpoint().changed())
         return failAll(reply.model(), changedWhileInUse(m));
-    m.pace().measured(n, std::chrono::duration<double>(Reply::Clock::now() - begin).count());
+    reply.chunkSeconds += secondsSince(begin);
+    if (end == kernels::RunEnd::Paused)
+        return;
+    m.pace().measured(n, std::exchange(reply.chunkSeconds, 0));
     m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
     // A recurrent model can go back to snapshots only: some on the way, so that another prompt can share a beginning.
     if (m.cache().hasStates() && (position + n) / kSnapshotTokens > position / kSnapshotTokens)
@@ -215,9 +268,26 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         take(reply, logits);
 }
 
+/// Tokens to feed together with the last one of a reply that is alone. A recurrent state could not take back wrong
+/// ones.
+std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
+    if (m.cache().hasStates())
+        return {};
+    std::span<const TokenId> guessed;
+    try {
+        guessed = reply.guess(kDecodeRows - 1, m.config().nVocab, m.rowPace());
+    } catch (const std::bad_alloc&) { // of the model that guesses; the reply goes on without it
+        reply.drafter.reset();
+    } catch (const kernels::BackendError&) {
+        reply.drafter.reset();
+    }
+    const bool fits = m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) &&
+                      m.prepare(reply.kv, 1 + static_cast<int>(guessed.size()));
+    return fits ? guessed : std::span<const TokenId>();
+}
+
 void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const SequenceId> ids) {
     std::vector<Reply*> batch;
-    std::vector<StepRow> rows;
     for (const SequenceId sequence : ids) {
         Reply* reply = find(sequence);
         if (!reply || reply->kv < 0)
@@ -230,18 +300,39 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     }
     // Whoever was put back to make room is not part of this step.
     std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
+    std::vector<StepRow> rows;
+    std::vector<SequenceId> owners; // of the rows
+    const auto add = [&](const Reply& reply, TokenId token, size_t ahead) {
+        rows.push_back(
+            {.id = token, .position = static_cast<int>(reply.tokens().size() - 1 + ahead), .sequence = reply.kv});
+        owners.push_back(reply.id());
+    };
     for (const Reply* reply : batch)
-        rows.push_back({.id = reply->tokens().back(),
-                        .position = static_cast<int>(reply->tokens().size()) - 1,
-                        .sequence = reply->kv});
+        add(*reply, reply->tokens().back(), 0);
+    if (batch.size() == 1) {
+        for (const TokenId token : guess(m, *batch.front()))
+            add(*batch.front(), token, rows.size());
+        batch.front()->guessesFed(static_cast<int>(rows.size()) - 1);
+    }
     if (rows.empty())
         return;
     const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
+    const auto begin = Reply::Clock::now();
     const bool ran = m.runner().decode(rows, cancel, [&](size_t i, std::span<float> logits) {
+        if (i == 0)
+            m.rowPace().measured(static_cast<int>(rows.size()), secondsSince(begin));
         if (m.checkpoint().changed())
             return;
-        m.cache().commit(batch[i]->kv, batch[i]->tokens().last(1));
-        take(*batch[i], logits);
+        Reply* reply = find(owners[i]);
+        // A guess counts while all before it were right.
+        const bool stands = reply && static_cast<int>(reply->tokens().size()) == rows[i].position + 1 &&
+                            reply->tokens().back() == rows[i].id;
+        if (!stands)
+            return;
+        if (i > 0 && owners[i] == owners[i - 1])
+            reply->guessedRight();
+        m.cache().commit(reply->kv, reply->tokens().last(1));
+        take(*reply, logits);
     });
     if (m.checkpoint().changed())
         failAll(id, changedWhileInUse(m));
@@ -269,8 +360,14 @@ void Engine::Impl::end(Reply& reply, StopReason stop, const std::string& error) 
     const auto it = std::find_if(replies.begin(), replies.end(), [&](const auto& r) { return r.get() == &reply; });
     const std::unique_ptr<Reply> ended = std::move(*it);
     replies.erase(it);
-    if (ended->kv >= 0)
+    if (ended->kv >= 0) {
         model(ended->model()).cache().release(ended->kv);
+        if (!ended->prefixFile().empty())
+            unstored.push_back(
+                {.model = ended->model(),
+                 .file = ended->prefixFile(),
+                 .spoken = {.text = ended->spelled(), .tokens = {ended->tokens().begin(), ended->tokens().end()}}});
+    }
     ended->finish(stop, error);
 }
 
@@ -316,6 +413,8 @@ void Engine::Impl::unload(ModelId id) {
             end(*replies[i], StopReason::Cancelled);
         else
             ++i;
+    dropDrafters(model(id));
+    std::erase_if(unstored, [&](const Unstored& text) { return text.model == id; });
     models.erase(id);
 }
 
@@ -362,8 +461,12 @@ std::shared_ptr<const ModelText> Engine::text(ModelId id) const {
 SequenceId Engine::start(ModelId id, GenerationRequest request) {
     LoadedModel& model = impl_->model(id);
     requireGenerator(model);
+    std::unique_ptr<Drafter> drafter;
+    if (request.draft != 0)
+        drafter = makeDrafter(impl_->model(request.draft), model);
     impl_->replies.push_back(
         std::make_unique<Reply>(++impl_->lastSequence, id, std::move(request), model.text(), model.config().nVocab));
+    impl_->replies.back()->drafter = std::move(drafter);
     return impl_->lastSequence;
 }
 
@@ -387,6 +490,31 @@ bool Engine::step() {
     return more;
 }
 
+bool Engine::tidy() {
+    std::vector<Impl::Unstored>& all = impl_->unstored;
+    if (all.empty())
+        return false;
+    Impl::Unstored& text = all.front();
+    try {
+        LoadedModel& m = impl_->model(text.model);
+        if (m.storePrefix(text.file, text.spoken.tokens))
+            return true;
+        if (!text.spoken.text.empty())
+            m.storeSpoken(text.file, text.spoken);
+    } catch (const std::bad_alloc&) { // it is read again next time
+    }
+    all.erase(all.begin());
+    return !all.empty();
+}
+
+std::vector<PrefixFile::Spoken> Engine::spoken(ModelId id, const std::string& prefixFile) {
+    return impl_->model(id).spoken(prefixFile);
+}
+
+void Engine::forgetPrefixFiles(std::string_view pathBegin) {
+    std::erase_if(impl_->unstored, [&](const Impl::Unstored& text) { return text.file.starts_with(pathBegin); });
+}
+
 namespace {
 
 /// A sequence of its own for `eval`, gone at the end however that comes.
@@ -396,6 +524,7 @@ public:
 
     Evaluation(LoadedModel& model, std::span<const TokenId> tokens) : m_(model), tokens_(tokens) {
         kv_ = m_.cache().open(m_.space(tokens.size()));
+        expands_ = m_.expands(static_cast<int>(tokens.size()), 0);
     }
 
     ~Evaluation() { drop(); }
@@ -414,7 +543,7 @@ public:
         }
         if (!m_.prepare(kv_, end - begin))
             throw Error("The memory for this context is used up.");
-        m_.runner().prefill(rows, wanted, nullptr,
+        m_.runner().prefill({.rows = rows, .wanted = wanted, .expanded = expands_}, nullptr,
                             [&](size_t i, std::span<float> logits) { onLogits(begin + wanted[i], logits); });
         m_.cache().commit(kv_, tokens_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
     }
@@ -436,6 +565,7 @@ private:
     LoadedModel& m_;
     std::span<const TokenId> tokens_;
     KvSequence kv_ = -1;
+    bool expands_ = false;
 };
 
 void checkTokens(std::span<const TokenId> tokens, const LoadedModel& m) {

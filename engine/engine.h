@@ -6,6 +6,7 @@
 #include "engine/grammar.h"
 #include "engine/grammar/token_trie.h"
 #include "engine/numerics.h"
+#include "engine/prefix_file.h"
 #include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
@@ -24,6 +25,9 @@ namespace hearth::engine {
 
 enum class KvType : uint8_t { F32, F16, BF16 };
 
+/// How prompt tokens meet the cached latents of MLA: as it is cheaper for the request, or always in one way (tests).
+enum class LatentForm : uint8_t { Auto, Absorbed, Expanded };
+
 struct EngineOptions {
     std::string backend = "auto"; // "cpu", "cuda", "auto"
     int threads = 0;              // 0: one a physical core
@@ -40,6 +44,7 @@ struct LoadOptions {
     /// Prompt tokens meet the weights as floats in fast numerics too. Absent: in models of less than kSmallWidth, whose
     /// logits 8-bit activations disturb most and which are fast anyway.
     std::optional<bool> floatPrompts;
+    LatentForm latentForm = LatentForm::Auto;
 };
 
 /// What is known of a loaded model; data only.
@@ -55,6 +60,7 @@ struct ModelInfo {
     int nVocab = 0;
     bool embeds = false;   // an encoder: it gives vectors, not text
     int embeddingSize = 0; // numbers of such a vector
+    std::string cacheKey;  // 16 hexadecimal digits: what the bytes of a stored cache depend on
     uint64_t kvBytesPerToken = 0;
     double kvShareOfHeads = 1; // of what the keys and values of every query head would take
     std::string backend;       // "CPU"
@@ -150,6 +156,8 @@ struct GenerationSummary {
     int promptTokens = 0;
     int prefilledTokens = 0; // of these, computed now; the others came from the cache
     int generatedTokens = 0;
+    int guessedTokens = 0; // that were fed before it was known whether they follow
+    int rightGuesses = 0;  // of these, those that did
     double prefillSeconds = 0;
     double decodeSeconds = 0;
 };
@@ -164,6 +172,14 @@ struct GenerationRequest {
     /// What the answer (not the thoughts before it) must look like; null: anything. The reply ends with EndOfTurn when
     /// nothing may follow; one that ends otherwise (MaxTokens) is the beginning of such a text.
     std::shared_ptr<const Grammar> grammar;
+    /// Tokens that repeat earlier ones are guessed and checked several at once, where that pays (see speculation.h).
+    /// The text does not depend on it.
+    bool guessAhead = true;
+    /// A smaller model of the same vocabulary that guesses where nothing repeats; 0: none.
+    ModelId draft = 0;
+    /// A file in which the model's cache of this conversation is kept from one session to the next, so that its past is
+    /// not read again; empty: none. It is read before the prompt is, and written by Engine::tidy().
+    std::string prefixFile;
     Priority priority = Priority::Chat;
     std::shared_ptr<std::atomic<bool>> cancel; // set from any thread; seen before the next operation
     std::function<void(int done, int total)> onPrefill;
@@ -189,6 +205,13 @@ public:
     SequenceId start(ModelId, GenerationRequest);
     /// Schedules, runs and finishes one batch. False when there is nothing to do.
     bool step();
+    /// Does a little of what can wait for an idle moment: writes a page of a prefix file. False: nothing is left.
+    bool tidy();
+    /// What a prefix file has of this model's, newest first: prompts that begin with such a text should begin with its
+    /// tokens.
+    std::vector<PrefixFile::Spoken> spoken(ModelId, const std::string& prefixFile);
+    /// Nothing more is written to the files whose paths begin so: they are about to be deleted.
+    void forgetPrefixFiles(std::string_view pathBegin);
 
     /// Feeds tokens from an empty cache and gives the logits (nVocab each, f32) of the last `last` positions (all when
     /// <= 0): `eval`, `perplexity`, tests. `chunk` cuts the prefill; `restoreAt` stores the cache there, drops it,

@@ -62,8 +62,8 @@ Inspection inspectFile(const LoadOptions& options, double readBandwidth) {
         out.tensors.push_back({.name = printable(tensor.name),
                                .type = tensor.typeName(),
                                .shape = tensor.shapeText(),
-                               .bytes = tensor.bytes});
-        byType[tensor.typeName()] += tensor.bytes;
+                               .bytes = tensor.storedBytes()});
+        byType[tensor.typeName()] += tensor.storedBytes();
     }
     out.bytesByType.assign(byType.begin(), byType.end());
     std::stable_sort(out.bytesByType.begin(), out.bytesByType.end(),

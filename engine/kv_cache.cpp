@@ -29,19 +29,19 @@ int pagesFor(int tokens) {
     return (tokens + kPageTokens - 1) / kPageTokens;
 }
 
-Hash128 pageKey(Hash128 parent, std::span<const TokenId> tokens) {
-    parent.mix(tokens.size());
-    for (const TokenId token : tokens)
-        parent.mix(static_cast<uint32_t>(token));
-    return parent;
-}
-
 int commonPrefix(std::span<const TokenId> x, std::span<const TokenId> y) {
     const auto n = static_cast<std::ptrdiff_t>(std::min(x.size(), y.size()));
     return static_cast<int>(std::mismatch(x.begin(), x.begin() + n, y.begin()).first - x.begin());
 }
 
 } // namespace
+
+Hash128 pageKey(Hash128 parent, std::span<const TokenId> tokens) {
+    parent.mix(tokens.size());
+    for (const TokenId token : tokens)
+        parent.mix(static_cast<uint32_t>(token));
+    return parent;
+}
 
 KvLayout layoutKv(std::span<const KvLayer> layers, kernels::Type type) {
     KvLayout layout;
@@ -674,6 +674,67 @@ int KvCache::heldPages(int g) const {
 
 int KvCache::prefixes() const {
     return static_cast<int>(nodes_.size() - freeNodes_.size()) - kSpaces;
+}
+
+// ---- the index as a store outside sees it
+
+int KvCache::indexedChild(int parent, std::span<const TokenId> tokens) const {
+    return childWith(parent, pageKey(nodes_[static_cast<size_t>(parent)].key, tokens), tokens);
+}
+
+std::vector<KvCache::IndexedPage> KvCache::indexed(std::span<const TokenId> text, int space) const {
+    std::vector<IndexedPage> out;
+    const auto add = [&](const Node& node) {
+        out.push_back({.key = node.key,
+                       .parent = nodes_[static_cast<size_t>(node.parent)].key,
+                       .tokens = std::span(node.tokens).first(static_cast<size_t>(node.count)),
+                       .pages = node.pages});
+    };
+    int node = space;
+    for (;; text = text.subspan(kPageTokens)) {
+        const int next = text.size() < kPageTokens ? -1 : indexedChild(node, text.first(kPageTokens));
+        if (next < 0)
+            break;
+        add(nodes_[static_cast<size_t>(next)]);
+        node = next;
+    }
+    for (const int c : nodes_[static_cast<size_t>(node)].children) {
+        const Node& child = nodes_[static_cast<size_t>(c)];
+        const auto tokens = std::span(child.tokens).first(static_cast<size_t>(child.count));
+        if (child.count < kPageTokens && commonPrefix(tokens, text) == child.count)
+            add(child);
+    }
+    return out;
+}
+
+bool KvCache::neededAt(int g, int begin, int end, bool last) const {
+    return isState(g) ? last : begin / kPageTokens >= firstNeededPage(g, end);
+}
+
+int KvCache::adopt(int parent, std::span<const TokenId> tokens, std::span<const std::span<const std::byte>> pages,
+                   const WritePage& writePage) {
+    int index = indexedChild(parent, tokens);
+    const bool made = index < 0;
+    if (made)
+        index = insert(parent, tokens);
+    nodes_[static_cast<size_t>(index)].lastUse = ++clock_;
+    pinned_ = index;
+    bool room = true;
+    for (int g = 0; g < nGroups() && room; ++g) {
+        if (pages[static_cast<size_t>(g)].empty() ||
+            nodes_[static_cast<size_t>(index)].pages[static_cast<size_t>(g)] >= 0)
+            continue;
+        const int page = take(g);
+        room = page >= 0;
+        if (!room)
+            break;
+        nodes_[static_cast<size_t>(index)].pages[static_cast<size_t>(g)] = page;
+        writePage(g, page, pages[static_cast<size_t>(g)]);
+    }
+    pinned_ = -1;
+    if (!room && made)
+        removeNode(index);
+    return room ? index : -1;
 }
 
 // ---- sequences as bytes

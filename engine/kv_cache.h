@@ -70,6 +70,9 @@ struct Hash128 {
     void mix(std::string_view text);
 };
 
+/// The key of the page that these tokens (1 to kPageTokens) fill behind the pages of `parent`.
+Hash128 pageKey(Hash128 parent, std::span<const TokenId> tokens);
+
 using KvSequence = int; // handle of a live sequence
 
 /// Who holds which page: page tables of the live sequences and an index of prefixes that outlive them. Bookkeeping
@@ -132,8 +135,31 @@ public:
     int heldPages(int group) const;   // by sequences and index together
     int prefixes() const;             // nodes of the index
 
-    using ReadPage = std::function<void(int group, int page, std::span<std::byte>)>;
+    // ---- the index as a store outside sees it: nodes by number, the empty prefix of a space is the node `space`.
+
+    struct IndexedPage {
+        Hash128 key, parent;
+        std::span<const TokenId> tokens; // kPageTokens, or fewer of the last
+        std::span<const int32_t> pages;  // (groups); -1: not there
+    };
+
+    /// What the index holds of a text, from its start: whole pages, then started ones. Valid until the cache changes.
+    std::vector<IndexedPage> indexed(std::span<const TokenId> text, int space) const;
+    /// The node of these tokens behind another; -1: none.
+    int indexedChild(int parent, std::span<const TokenId> tokens) const;
+    /// Whether a prefix of `end` tokens needs the group's page that begins at the token `begin`; `last`: it ends there.
+    bool neededAt(int group, int begin, int end, bool last) const;
     using WritePage = std::function<void(int group, int page, std::span<const std::byte>)>;
+    /// Puts a page behind another in the index, or adds to it what it lacks; groups without bytes stay empty. The node;
+    /// -1: there is no room.
+    int adopt(int parent, std::span<const TokenId> tokens, std::span<const std::span<const std::byte>> pages,
+              const WritePage&);
+
+    Hash128 key() const { return options_.key; }
+
+    Hash128 rootKey(int space) const { return nodes_[static_cast<size_t>(space)].key; }
+
+    using ReadPage = std::function<void(int group, int page, std::span<std::byte>)>;
     /// A sequence as bytes: a checked header, the tokens, the pages.
     std::vector<std::byte> save(KvSequence, const ReadPage&) const;
     /// Throws Error when the bytes are damaged or belong to another model; then nothing changed.

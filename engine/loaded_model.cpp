@@ -2,6 +2,7 @@
 
 #include "engine/chat_template_families.h"
 #include "engine/error.h"
+#include "engine/latent_form.h"
 
 #include <algorithm>
 #include <bit>
@@ -14,7 +15,7 @@ namespace hearth::engine {
 namespace {
 
 // Raised when the same file and settings begin to give other numbers: stored states then no longer fit.
-constexpr uint64_t kNumericsVersion = 2;
+constexpr uint64_t kNumericsVersion = 3;
 
 /// The sampling that the file recommends (general.sampling.*), over the program's defaults.
 SamplerSettings recommendedSampling(const Metadata& metadata) {
@@ -168,7 +169,12 @@ ModelInfo infoFrom(const Checkpoint& checkpoint, const std::string& path) {
 
 LoadedModel::LoadedModel(kernels::Backend& backend, const LoadOptions& options)
     : backend_(backend), checkpoint_(Checkpoint::open(options.path, options.overrides)),
-      config_(readModelConfig(checkpoint_)) {}
+      config_(readModelConfig(checkpoint_)) {
+    const auto hasState = [&](const LayerConfig& layer) { return stateBytes(config_, layer) > 0; };
+    // A chunk that expands may pause and begin anew, which recurrent states do not bear.
+    if (backend.expandsLatents() && canExpandLatents(config_.latent) && std::ranges::none_of(config_.layers, hasState))
+        latentForm_ = options.latentForm;
+}
 
 LoadedModel::~LoadedModel() {
     encoder_.reset();
@@ -232,6 +238,9 @@ void LoadedModel::buildCache(const LoadOptions& options, const Placement& placem
     KvCache::Options cache;
     cache.layout = layoutKv(kvLayers(config_), kvTypeFor(options));
     cache.key = cacheKey(options, cache.layout.type);
+    char key[17];
+    std::snprintf(key, sizeof key, "%016llx", static_cast<unsigned long long>(cache.key.a ^ cache.key.b));
+    info_.cacheKey = key;
     // One context and the page that a branch copies; twice that where memory allows, for what earlier chats left.
     const int once = info_.contextTokens / kPageTokens + 2;
     cache.pages = placement.freeBytes - placement.totalBytes > 2 * placement.kvBytes ? 2 * once : once;
@@ -258,6 +267,7 @@ Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) 
     key.mix(static_cast<uint64_t>(options.numerics));
     key.mix(static_cast<uint64_t>(kvType));
     key.mix(static_cast<uint64_t>(floatPrompts(options)));
+    key.mix(static_cast<uint64_t>(latentForm_));
     key.mix(info_.name);
     key.mix(checkpoint_.fileBytes());
     for (const TensorEntry& tensor : checkpoint_.tensors()) {
@@ -292,12 +302,60 @@ int LoadedModel::space(size_t tokens) const {
     return std::any_of(config_.ropes.begin(), config_.ropes.end(), beyond) ? 1 : 0;
 }
 
+bool LoadedModel::expands(int newTokens, int cachedTokens) const {
+    return latentForm_ == LatentForm::Auto ? expandsLatents(config_.latent, newTokens, cachedTokens)
+                                           : latentForm_ == LatentForm::Expanded;
+}
+
 bool LoadedModel::prepare(KvSequence sequence, int n) {
     if (!cache_->prepare(sequence, n))
         return false;
     for (size_t g = 0; g < cache_->layout().groups.size(); ++g)
         memory_->ensure(static_cast<int>(g), cache_->highestPage(static_cast<int>(g)));
     return true;
+}
+
+/// Few stay open: those of the conversations of this hour.
+PrefixFile* LoadedModel::prefixFile(const std::string& path) {
+    constexpr size_t kMostOpen = 16;
+    const auto found = prefixFiles_.find(path);
+    if (found != prefixFiles_.end() && !(found->second && found->second->deleted()))
+        return found->second.get();
+    prefixFiles_.erase(path);
+    if (prefixFiles_.size() >= kMostOpen)
+        prefixFiles_.clear();
+    std::unique_ptr<PrefixFile> file;
+    try {
+        file = std::make_unique<PrefixFile>(path, *cache_);
+    } catch (const Error&) { // the prompt is computed as if nothing had been kept
+    }
+    return prefixFiles_.emplace(path, std::move(file)).first->second.get();
+}
+
+void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId> prompt) {
+    const int space = this->space(prompt.size());
+    if (cache_->match(prompt, static_cast<int>(prompt.size()), space) + kPageTokens >= static_cast<int>(prompt.size()))
+        return; // nothing to gain
+    if (PrefixFile* file = prefixFile(path))
+        file->restore(*cache_, prompt, space,
+                      [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); });
+}
+
+void LoadedModel::storeSpoken(const std::string& path, const PrefixFile::Spoken& spoken) {
+    if (PrefixFile* file = prefixFile(path))
+        file->appendSpoken(spoken);
+}
+
+std::vector<PrefixFile::Spoken> LoadedModel::spoken(const std::string& path) {
+    PrefixFile* file = prefixFile(path);
+    return file ? file->spoken() : std::vector<PrefixFile::Spoken>();
+}
+
+bool LoadedModel::storePrefix(const std::string& path, std::span<const TokenId> text) {
+    PrefixFile* file = prefixFile(path);
+    return file && file->append(*cache_, text, space(text.size()), [&](int group, int page, std::span<std::byte> out) {
+        memory_->read(group, page, out);
+    });
 }
 
 std::vector<std::byte> LoadedModel::save(KvSequence sequence) const {

@@ -7,11 +7,15 @@
 #include "engine/kv_memory.h"
 #include "engine/model.h"
 #include "engine/placement.h"
+#include "engine/prefix_file.h"
 #include "engine/scheduler.h"
+#include "engine/speculation.h"
 #include "engine/step.h"
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace hearth::engine {
@@ -44,15 +48,26 @@ public:
 
     ChunkPace& pace() { return pace_; }
 
+    RowPace& rowPace() { return rowPace_; }
+
     /// Which space of the cache a sequence of so many tokens belongs to: beyond the border of a rope whose factors
     /// change there, its keys are others.
     int space(size_t tokens) const;
+
+    /// Whether a prompt of so many new tokens after so many cached ones expands latents.
+    bool expands(int newTokens, int cachedTokens) const;
 
     /// Gives the pages that the next n tokens of the sequence need their memory. False: no page is left.
     /// Throws std::bad_alloc.
     bool prepare(KvSequence, int n);
     /// The sequence as bytes, and back; see KvCache.
     std::vector<std::byte> save(KvSequence) const;
+    /// Brings back what a file has of a prompt, and stores the next page of a text there: see PrefixFile. What fails is
+    /// as if there were no file. Throw std::bad_alloc.
+    void restorePrefix(const std::string& file, std::span<const TokenId> prompt);
+    bool storePrefix(const std::string& file, std::span<const TokenId> text);
+    void storeSpoken(const std::string& file, const PrefixFile::Spoken&);
+    std::vector<PrefixFile::Spoken> spoken(const std::string& file);
     KvSequence restore(std::span<const std::byte>);
 
 private:
@@ -60,6 +75,7 @@ private:
     void describe(const LoadOptions&, const PlacementInput&);
     void buildCache(const LoadOptions&, const Placement&);
     bool floatPrompts(const LoadOptions&) const;
+    PrefixFile* prefixFile(const std::string& path);
     Hash128 cacheKey(const LoadOptions&, kernels::Type kvType) const;
 
     kernels::Backend& backend_;
@@ -72,6 +88,9 @@ private:
     std::unique_ptr<StepRunner> runner_;
     std::unique_ptr<Encoder> encoder_;
     ChunkPace pace_;
+    RowPace rowPace_;
+    std::map<std::string, std::unique_ptr<PrefixFile>> prefixFiles_; // open ones; null: it cannot be used
+    LatentForm latentForm_ = LatentForm::Absorbed;                   // Auto or Expanded only where that can be
     ModelInfo info_;
     std::shared_ptr<const ModelText> text_;
 };

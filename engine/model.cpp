@@ -135,6 +135,8 @@ public:
         if (binding.kind != Binding::Kind::Matrix && all.type != kernels::Type::F32)
             all = upload(floats(*tensor), rows, cols);
         *binding.slot = part(all, binding, vector);
+        if (all.type == kernels::Type::F8_E4M3)
+            binding.slot->scales = scales(*tensor, binding.first, binding.slot->rows);
     }
 
     kernels::Tensor upload(const std::vector<float>& values, int64_t rows, int64_t cols) const {
@@ -150,18 +152,36 @@ public:
 
     std::vector<float> floats(const TensorEntry& tensor) const {
         std::vector<float> values(static_cast<size_t>(tensor.cols() * tensor.rows()));
-        tensor.type->decode(checkpoint_.bytes(tensor).data(), values.data(), static_cast<int64_t>(values.size()));
+        checkpoint_.decode(tensor, checkpoint_.bytes(tensor), 0, tensor.rows(), values.data());
         return values;
     }
 
 private:
+    /// Of consecutive rows, which must lie in one run.
+    kernels::BlockScales scales(const TensorEntry& tensor, int64_t first, int64_t count) const {
+        if (first % tensor.rowsOfRun() + count > tensor.rowsOfRun())
+            misused(tensor, tensor.scales.size());
+        const TensorScales s = tensor.scalesFrom(first);
+        return {.memory = files_[static_cast<size_t>(s.place.file)],
+                .type = s.type->type,
+                .offset = s.place.offset,
+                .stride = s.rowBytes(),
+                .blockRows = s.blockRows,
+                .blockCols = s.blockCols,
+                .firstRow = s.firstRow};
+    }
+
+    [[noreturn]] static void misused(const TensorEntry& tensor, size_t parts) {
+        throw Error("The tensor " + tensor.name + " consists of " + std::to_string(parts) + " parts of " +
+                    std::to_string(tensor.rows() / static_cast<int64_t>(parts)) + " rows, which its use does not fit.");
+    }
+
     /// Rows of a tensor whose parts, the matrices of experts or heads, lie each in its own place.
     kernels::Tensor inPart(const TensorEntry& tensor, const Binding& binding) const {
         const int64_t rows = tensor.rows() / static_cast<int64_t>(tensor.parts.size());
         const int64_t index = binding.first / rows, first = binding.first % rows;
         if (binding.kind != Binding::Kind::Matrix || binding.count < 0 || first + binding.count > rows)
-            throw Error("The tensor " + tensor.name + " consists of " + std::to_string(tensor.parts.size()) +
-                        " parts of " + std::to_string(rows) + " rows, which its use does not fit.");
+            misused(tensor, tensor.parts.size());
         const BytePlace place = tensor.parts[static_cast<size_t>(index)];
         const uint64_t stride = kernels::rowBytes(tensor.type->type, tensor.cols());
         return {.memory = files_[static_cast<size_t>(place.file)],
@@ -169,7 +189,9 @@ private:
                 .offset = place.offset + static_cast<uint64_t>(first) * stride,
                 .rows = binding.count,
                 .cols = tensor.cols(),
-                .stride = stride};
+                .stride = stride,
+                .scales =
+                    tensor.scales.empty() ? kernels::BlockScales{} : scales(tensor, binding.first, binding.count)};
     }
 
     static kernels::Tensor part(kernels::Tensor all, const Binding& binding, bool vector) {
@@ -196,13 +218,11 @@ void deriveKeys(const Checkpoint& checkpoint, const ModelConfig& c, Numerics num
     const TensorEntry* joint = checkpoint.find("blk." + std::to_string(layer) + ".attn_kv_b.weight");
     const auto nope = static_cast<size_t>(c.latent.nopeDim), rank = static_cast<size_t>(c.latent.kvRank);
     const kernels::QuantType& to = kernels::quantType(derivedType(numerics));
-    const uint64_t rowBytes = kernels::rowBytes(joint->type->type, joint->cols());
     std::vector<float> rows(nope * rank), turned(nope * rank);
     std::vector<std::byte> bytes(turned.size() * static_cast<size_t>(to.bytes));
     for (size_t h = 0; h < weights.kB.size(); ++h) {
         const size_t first = h * (nope + static_cast<size_t>(c.latent.vDim));
-        joint->type->decode(checkpoint.bytes(*joint).data() + first * rowBytes, rows.data(),
-                            static_cast<int64_t>(rows.size()));
+        checkpoint.decode(*joint, checkpoint.bytes(*joint), static_cast<int64_t>(first), c.latent.nopeDim, rows.data());
         for (size_t i = 0; i < nope; ++i)
             for (size_t j = 0; j < rank; ++j)
                 turned[j * nope + i] = rows[i * rank + j];

@@ -133,11 +133,12 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
         return 0; // of a layer that takes no part
     const bool tied = config.causal && !checkpoint.find("output.weight");
     if ((tensor.name == "token_embd.weight" && !tied) || tensor.name == "position_embd.weight")
-        return tensor.bytes / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
+        return tensor.storedBytes() / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
     const bool experts = tensor.name.find("_exps.") != std::string::npos || isExpertOfItsOwn(tensor.name);
     if (!experts || config.experts.count == 0)
-        return tensor.bytes;
-    return tensor.bytes / static_cast<uint64_t>(config.experts.count) * static_cast<uint64_t>(config.experts.used);
+        return tensor.storedBytes();
+    return tensor.storedBytes() / static_cast<uint64_t>(config.experts.count) *
+           static_cast<uint64_t>(config.experts.used);
 }
 
 } // namespace
@@ -145,8 +146,9 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
 PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
     PlacementInput in;
     for (const TensorEntry& tensor : checkpoint.tensors())
-        in.tensors.push_back(
-            {.name = tensor.name, .bytes = tensor.bytes, .bytesPerToken = bytesPerToken(checkpoint, config, tensor)});
+        in.tensors.push_back({.name = tensor.name,
+                              .bytes = tensor.storedBytes(),
+                              .bytesPerToken = bytesPerToken(checkpoint, config, tensor)});
     if (const uint64_t derived = derivedBytes(config, options.numerics); derived > 0)
         in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived});
     in.contextTokens = contextFor(config, options.contextTokens);
@@ -160,7 +162,8 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
         }
-    in.scratchBytes = config.causal ? scratchBytes(config) : encoderBytes(config, in.contextTokens);
+    in.scratchBytes = config.causal ? scratchBytes(config, in.contextTokens, options.numerics)
+                                    : encoderBytes(config, in.contextTokens);
     return in;
 }
 

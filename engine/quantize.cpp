@@ -236,8 +236,9 @@ struct Failure {
 /// Rows of one tensor from one type to another, many at once.
 class Conversion {
 public:
-    Conversion(const TensorEntry& from, std::span<const std::byte> bytes, const QuantType& to, int threads)
-        : from_(from), bytes_(bytes), to_(to), threads_(threads),
+    Conversion(const Checkpoint& checkpoint, const TensorEntry& from, std::span<const std::byte> bytes,
+               const QuantType& to, int threads)
+        : checkpoint_(checkpoint), from_(from), bytes_(bytes), to_(to), threads_(threads),
           rowsAtOnce_(std::max<int64_t>(1, kNumbers / from.cols())) {}
 
     /// Rows [first, first + rows) at most kBatch calls of rowsAtOnce_: `out` takes them.
@@ -275,8 +276,7 @@ private:
 
     void convert(int64_t row, int64_t rows, float* numbers, std::byte* out) const {
         const int64_t n = rows * from_.cols();
-        const uint64_t stride = rowBytes(from_.type->type, from_.cols());
-        from_.type->decode(bytes_.data() + static_cast<uint64_t>(row) * stride, numbers, n);
+        checkpoint_.decode(from_, bytes_, row, rows, numbers);
         for (int64_t i = 0; i < n; ++i)
             if (!std::isfinite(numbers[i]))
                 throw Error("The tensor " + printable(from_.name) + " holds a number that is not finite in row " +
@@ -284,6 +284,7 @@ private:
         to_.encode(numbers, out, n);
     }
 
+    const Checkpoint& checkpoint_;
     const TensorEntry& from_;
     std::span<const std::byte> bytes_;
     const QuantType& to_;
@@ -323,7 +324,7 @@ bool writeTensor(GgufWriter& file, const Checkpoint& checkpoint, const TensorEnt
         file.write(bytes);
         return progress.add(numbersOf(from));
     }
-    const Conversion conversion(from, bytes, to, threads);
+    const Conversion conversion(checkpoint, from, bytes, to, threads);
     std::vector<std::byte> out;
     for (int64_t row = 0; row < from.rows(); row += conversion.batchRows()) {
         const int64_t rows = std::min(conversion.batchRows(), from.rows() - row);

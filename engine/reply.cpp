@@ -41,6 +41,7 @@ Reply::Reply(SequenceId id, ModelId model, GenerationRequest request, std::share
     for (const TokenId mark : splitter_->marks())
         grammar_->exclude(mark);
     grammar_->setExtra(splitter_->opening());
+    splitter_->keepAnswerWhole();
 }
 
 void Reply::prefilled(int done, int computed) {
@@ -54,6 +55,39 @@ void Reply::prefilled(int done, int computed) {
 void Reply::emit(TokenId id, std::string text, bool thought) {
     if (request_.onToken)
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
+}
+
+std::span<const TokenId> Reply::guess(int most, int nVocab, const RowPace& pace) {
+    if (!request_.guessAhead)
+        return {};
+    most = std::min(most, text_->contextTokens - static_cast<int>(tokens_.size()));
+    if (request_.maxTokens >= 0)
+        most = std::min(most, request_.maxTokens - generated() - 1);
+    most = std::max(0, most);
+    const std::span<const TokenId> found = guesser_.next(tokens_, most, pace);
+    return found.empty() && drafter ? ask(most, nVocab, pace) : found;
+}
+
+/// Has the other model guess, where that pays.
+std::span<const TokenId> Reply::ask(int most, int nVocab, const RowPace& pace) {
+    const double step = pace.seconds(1), token = drafter->secondsPerToken();
+    const int worth = guesser_.worthAsking(most, pace, step > 0 && token > 0 ? token / step : 0.1);
+    if (worth == 0)
+        return {};
+    const auto draw = [this](std::span<float> logits, std::span<const TokenId> history) {
+        return sampler_.sample(logits, history, history.size());
+    };
+    const std::span<const TokenId> guessed = drafter->guess(tokens_, worth, nVocab, draw, cancelFlag());
+    if (!guessed.empty())
+        guesser_.tried(guessed);
+    return guessed;
+}
+
+std::string Reply::spelled() const {
+    std::string text = request_.promptText;
+    for (size_t i = static_cast<size_t>(summary_.promptTokens); i < tokens_.size() && !text.empty(); ++i)
+        text_->tokenizer->appendBytes(tokens_[i], text, true);
+    return text;
 }
 
 /// The next token; -1: the grammar allows none. What is not the answer is free, but the reply cannot end there: then
@@ -84,6 +118,18 @@ void Reply::emitParts(TokenId id, std::string thoughts, std::string answer) {
         emit(-1, std::move(answer), false);
 }
 
+/// The thoughts of `parts_`. What is cut inside a character ends with the thought, not after the answer.
+std::string Reply::thoughtText() {
+    std::string text = thoughtUtf8_.push(parts_.thoughts);
+    return splitter_->inside() ? text : text + thoughtUtf8_.finish();
+}
+
+/// The answer of `parts_`, whole characters where a thought follows it.
+std::string Reply::answerText() {
+    std::string text = utf8_.push(parts_.answer);
+    return splitter_->inside() ? text + utf8_.finish() : text;
+}
+
 std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (!begun()) {
         firstToken = Clock::now();
@@ -104,11 +150,12 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
     if (grammar_)
         follow(id);
     tokens_.push_back(id);
+    guesser_.followed(id);
     parts_.clear();
     splitter_->push(id, parts_);
     if (free) // a token that ends a thought was drawn without the grammar: what it says of the answer does not count
         parts_.answer.clear();
-    emitParts(id, thoughtUtf8_.push(parts_.thoughts), utf8_.push(parts_.answer));
+    emitParts(id, thoughtText(), answerText());
     if (grammar_ && splitter_->inAnswer() && grammar_->isComplete())
         return StopReason::EndOfTurn;
     if (request_.maxTokens >= 0 && generated() >= request_.maxTokens)
@@ -120,7 +167,10 @@ std::optional<StopReason> Reply::accept(std::span<float> logits) {
 
 void Reply::finish(StopReason stop, const std::string& error) {
     parts_.clear();
+    const bool free = grammar_ && !splitter_->inAnswer();
     splitter_->finish(parts_);
+    if (free)
+        parts_.answer.clear();
     std::string thoughts = thoughtUtf8_.push(parts_.thoughts), answer = utf8_.push(parts_.answer);
     thoughts += thoughtUtf8_.finish();
     answer += utf8_.finish();

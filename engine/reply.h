@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/grammar/matcher.h"
 #include "engine/kv_cache.h"
@@ -35,10 +36,23 @@ public:
 
     bool begun() const { return generated() > 0; }
 
+    /// Prompt and reply as text, the marks of control tokens included; empty: the prompt's text is not known.
+    std::string spelled() const;
+
+    const std::string& prefixFile() const { return request_.prefixFile; }
+
     int generated() const { return static_cast<int>(tokens_.size()) - summary_.promptTokens; }
 
     /// Why the request cannot be served at all; empty: it can.
     const std::string& refusal() const { return refusal_; }
+
+    /// Tokens worth feeding after the last one before it is known that they follow, `most` of them at most.
+    std::span<const TokenId> guess(int most, int nVocab, const RowPace&);
+
+    /// What became of guesses: so many are fed; one of them was the token drawn.
+    void guessesFed(int n) { summary_.guessedTokens += n; }
+
+    void guessedRight() { ++summary_.rightGuesses; }
 
     /// Reports progress of the prompt. `computed` tokens were computed now.
     void prefilled(int done, int computed);
@@ -47,14 +61,21 @@ public:
     /// Hands out what text is left, and the summary. The last thing that a reply does.
     void finish(StopReason, const std::string& error = {});
 
-    KvSequence kv = -1;   // owned by the engine: it opens and closes it
-    bool started = false; // its first chunk has been scheduled
+    std::unique_ptr<Drafter> drafter; // null: no other model guesses
+    KvSequence kv = -1;               // owned by the engine: it opens and closes it
+    bool started = false;             // its first chunk has been scheduled
+    bool expands = false;             // its prompt expands latents, since it was admitted
+    uint64_t ticket = 0;              // of its stay in the cache: another one each time it is admitted
+    double chunkSeconds = 0;          // spent on the chunk that paused
     Clock::time_point begin, firstToken;
 
 private:
     void emit(TokenId, std::string text, bool thought);
     void emitParts(TokenId, std::string thoughts, std::string answer);
+    std::string thoughtText();
+    std::string answerText();
     TokenId draw(std::span<float> logits);
+    std::span<const TokenId> ask(int most, int nVocab, const RowPace&);
     void follow(TokenId);
 
     SequenceId id_;
@@ -63,6 +84,7 @@ private:
     std::shared_ptr<const ModelText> text_;
     std::vector<TokenId> tokens_;
     Sampler sampler_;
+    Guesser guesser_;
     Utf8Stream thoughtUtf8_, utf8_;
     std::unique_ptr<ThoughtSplitter> splitter_;
     GenerationSummary summary_;

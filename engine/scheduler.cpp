@@ -1,5 +1,6 @@
 #include "engine/scheduler.h"
 
+#include "engine/latent_form.h"
 #include "engine/step.h"
 
 #include <algorithm>
@@ -13,15 +14,14 @@ void ChunkPace::measured(int tokens, double seconds) {
     secondsPerToken_ = secondsPerToken_ == 0 ? now : 0.5 * (secondsPerToken_ + now);
 }
 
-int ChunkPace::chunk(int position, int pending, double targetSeconds) const {
+int ChunkPace::chunk(int position, int pending, double targetSeconds, bool expands) const {
     double tokens = 2 * kPageTokens; // the first chunk measures
-    if (secondsPerToken_ > 0)
+    if (expands)
+        tokens = kChunkRows;
+    else if (secondsPerToken_ > 0)
         tokens = targetSeconds / secondsPerToken_;
     const int wanted = static_cast<int>(std::clamp(tokens, double{kPageTokens}, double{kChunkRows}));
-    int end = (position + wanted) / kPageTokens * kPageTokens;
-    if (end <= position)
-        end = (position / kPageTokens + 1) * kPageTokens;
-    return std::min(end - position, pending);
+    return chunkEnd(position, wanted, position + pending) - position;
 }
 
 Schedule Scheduler::next(std::span<const Candidate> candidates, const std::function<const ChunkPace&(ModelId)>& pace) {
@@ -61,7 +61,8 @@ Schedule Scheduler::next(std::span<const Candidate> candidates, const std::funct
             const bool alone = candidates.size() == 1 && c->priority == Priority::Chat;
             schedule.prefill = c->id;
             schedule.prefillTokens =
-                pace(schedule.model).chunk(c->position, c->pending, alone ? kAloneChunkSeconds : kSharedChunkSeconds);
+                pace(schedule.model)
+                    .chunk(c->position, c->pending, alone ? kAloneChunkSeconds : kSharedChunkSeconds, c->expands);
             break;
         }
     return schedule;

@@ -15,6 +15,7 @@ struct Candidate {
     bool decoding = false; // one generated token is to be fed; else prompt tokens are
     int position = 0;      // tokens in the cache
     int pending = 0;       // tokens not yet in the cache
+    bool expands = false;  // its prompt expands latents
 };
 
 /// What one step computes: a batch of generated tokens and a chunk of one prompt, of one model.
@@ -32,7 +33,8 @@ class ChunkPace {
 public:
     void measured(int tokens, double seconds);
     /// Tokens of the next chunk so that it ends at an absolute multiple of the page size, or with the prompt.
-    int chunk(int position, int pending, double targetSeconds) const;
+    /// `expands`: as many rows as a chunk may have, however long they last, for all of them share one expansion.
+    int chunk(int position, int pending, double targetSeconds, bool expands = false) const;
 
     double secondsPerToken() const { return secondsPerToken_; }
 

@@ -1,10 +1,12 @@
 #include "engine/step.h"
 
+#include "engine/latent_form.h"
 #include "engine/placement.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace hearth::engine {
 
@@ -61,23 +63,83 @@ int rowCapacity(size_t rows) {
 
 } // namespace
 
-uint64_t scratchBytes(const ModelConfig& config) {
-    return layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes +
-           layoutForward(config, kChunkRows, kDecodeRows, 0).bytes;
+namespace {
+
+/// Where the inputs of all plans lie: a batch and, for each group of the cache, page tables; for a chunk and for
+/// others.
+struct Inputs {
+    kernels::Batch chunkBatch, batch;
+    std::vector<Tensor> chunkTables, pageTables; // (groups) (1 or kDecodeRows, pages)
+    uint64_t bytes = 0;
+
+    Inputs(size_t groups, int contextTokens) {
+        InputLayout layout;
+        chunkBatch = layout.addBatch(kChunkRows);
+        batch = layout.addBatch(kDecodeRows);
+        for (size_t g = 0; g < groups; ++g) {
+            chunkTables.push_back(layout.add(1, contextTokens / kPageTokens + 1));
+            pageTables.push_back(layout.add(kDecodeRows, contextTokens / kPageTokens + 1));
+        }
+        bytes = layout.bytes();
+    }
+};
+
+/// What plans hold for the attention of one layer: of its shape alone.
+uint64_t planBytes(const ModelConfig& c, const LayerConfig& layer, Numerics numerics, kernels::Path path, int rows,
+                   bool expanded, int64_t pages) {
+    if (stateBytes(c, layer) > 0)
+        return 0;
+    const bool latent = layer.mixer == Mixer::Latent;
+    const KvLayer kv = kvLayer(c, layer);
+    const int vDim = latent ? c.latent.kvRank : kv.vDim;
+    const kernels::KvView view{
+        .pageTokens = kPageTokens, .kDim = kv.kDim, .vDim = vDim, .pageTable = {.rows = 1, .cols = pages}};
+    if (latent && expanded)
+        return kernels::cpuPlanBytes(
+            kernels::ExpandedAttention{.kB = std::vector<Tensor>(static_cast<size_t>(layer.nHeads))}, rows);
+    kernels::Attention attention{.kv = view, .heads = layer.nHeads};
+    if (latent || numerics == Numerics::Exact)
+        attention.out.f32.memory = 0; // present; else mostly only the quantizer wants it
+    return kernels::cpuPlanBytes(attention, path, rows);
+}
+
+/// All that a plan of so many rows holds.
+uint64_t planBytes(const ModelConfig& c, Numerics numerics, kernels::Path path, int rows, bool expanded,
+                   int64_t pages) {
+    uint64_t attention = 0, bytes = 0;
+    for (const LayerConfig& layer : c.layers)
+        attention = std::max(attention, planBytes(c, layer, numerics, path, rows, expanded, pages));
+    for (const RopeConfig& rope : c.ropes)
+        bytes += kernels::cpuPlanBytes(kernels::Rope{.dims = rope.dims}, rows);
+    return bytes + attention;
+}
+
+} // namespace
+
+uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics numerics) {
+    const int64_t pages = contextTokens / kPageTokens + 1;
+    uint64_t bytes = layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes +
+                     layoutForward(config, kChunkRows, kDecodeRows, 0).bytes +
+                     Inputs(layoutKv(kvLayers(config), Type::F32).groups.size(), contextTokens).bytes;
+    for (int rows = 1; rows <= kDecodeRows; rows *= 2)
+        bytes += planBytes(config, numerics, kernels::Path::Decode, rows, false, pages);
+    bytes += planBytes(config, numerics, kernels::Path::Prefill, kChunkRows, false, pages);
+    if (canExpandLatents(config.latent))
+        bytes += planBytes(config, numerics, kernels::Path::Prefill, kChunkRows, true, pages) +
+                 expansionBytes(config.latent);
+    return bytes;
 }
 
 StepRunner::StepRunner(const Options& options) : o_(options) {
-    InputLayout layout;
-    batch_ = layout.addBatch(kChunkRows);
-    headBatch_ = layout.addBatch(kDecodeRows);
-    const int64_t maxPages = o_.contextTokens / kPageTokens + 1;
-    for (size_t g = 0; g < o_.cache.layout().groups.size(); ++g)
-        pageTables_.push_back(layout.add(kDecodeRows, maxPages));
-    inputs_ = o_.backend.allocate(layout.bytes());
+    const Inputs inputs(o_.cache.layout().groups.size(), o_.contextTokens);
+    chunkBatch_ = inputs.chunkBatch, chunkTables_ = inputs.chunkTables;
+    batch_ = inputs.batch, pageTables_ = inputs.pageTables;
+    inputs_ = o_.backend.allocate(inputs.bytes);
+    place(chunkBatch_, inputs_);
     place(batch_, inputs_);
-    place(headBatch_, inputs_);
-    for (Tensor& table : pageTables_)
-        table.memory = inputs_;
+    for (std::vector<Tensor>* tables : {&chunkTables_, &pageTables_})
+        for (Tensor& table : *tables)
+            table.memory = inputs_;
     logits_.resize(static_cast<size_t>(o_.config.nVocab));
 }
 
@@ -85,6 +147,19 @@ StepRunner::~StepRunner() {
     for (const kernels::MemoryId memory : {inputs_, decodeArena_, chunkArena_})
         if (memory != kernels::kNoMemory)
             o_.backend.release(memory);
+}
+
+uint64_t StepRunner::bytes() const {
+    uint64_t bytes = Inputs(pageTables_.size(), o_.contextTokens).bytes;
+    if (decodeArena_ != kernels::kNoMemory)
+        bytes += layoutForward(o_.config, kDecodeRows, kDecodeRows, 0).bytes;
+    if (chunkArena_ != kernels::kNoMemory)
+        bytes += layoutForward(o_.config, kChunkRows, kDecodeRows, 0).bytes;
+    for (const auto& [rows, forward] : decode_)
+        bytes += forward.plan->bytes();
+    for (const Forward* forward : {chunk_.get(), expandedChunk_.get(), head_.get()})
+        bytes += forward ? forward->plan->bytes() : 0;
+    return bytes;
 }
 
 // ---- plans
@@ -95,6 +170,8 @@ void StepRunner::refresh() {
         return;
     decode_.clear();
     chunk_.reset();
+    expandedChunk_.reset();
+    paused_ = {};
     generation_ = o_.memory.generation();
 }
 
@@ -139,16 +216,20 @@ ForwardParts StepRunner::parts(const ForwardBuffers& buffers, std::span<const Te
     return p;
 }
 
-StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRows, kernels::MemoryId arena) {
-    Forward forward{.batch = narrowed(batch_, rows), .buffers = layoutForward(o_.config, rows, logitRows, arena)};
+StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRows, kernels::MemoryId arena,
+                                      bool expanded) {
+    const bool decodes = path == kernels::Path::Decode;
+    Forward forward{.batch = narrowed(decodes ? batch_ : chunkBatch_, rows),
+                    .buffers = layoutForward(o_.config, rows, logitRows, arena)};
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
-    ForwardParts p = parts(forward.buffers, pageTables_);
-    if (path == kernels::Path::Prefill && o_.floatPrompts)
+    ForwardParts p = parts(forward.buffers, decodes ? pageTables_ : chunkTables_);
+    p.expanded = expanded;
+    if (!decodes && o_.floatPrompts)
         p.numerics = Numerics::Exact; // of the products; the cache keeps its type
     addEmbedding(list, p);
     for (int layer = 0; layer < static_cast<int>(o_.config.layers.size()); ++layer)
         addLayer(list, p, layer);
-    if (path == kernels::Path::Decode)
+    if (decodes)
         addHead(list, p, forward.buffers.x);
     else
         addPick(list, p);
@@ -164,11 +245,12 @@ StepRunner::Forward& StepRunner::decodeForward(int rows) {
         .first->second;
 }
 
-StepRunner::Forward& StepRunner::chunkForward() {
-    if (!chunk_)
-        chunk_ = std::make_unique<Forward>(
-            build(kernels::Path::Prefill, kChunkRows, kDecodeRows, arena(kChunkRows, kDecodeRows)));
-    return *chunk_;
+StepRunner::Forward& StepRunner::chunkForward(bool expanded) {
+    std::unique_ptr<Forward>& chunk = expanded ? expandedChunk_ : chunk_;
+    if (!chunk)
+        chunk = std::make_unique<Forward>(
+            build(kernels::Path::Prefill, kChunkRows, kDecodeRows, arena(kChunkRows, kDecodeRows), expanded));
+    return *chunk;
 }
 
 /// The head over the rows that a chunk picked. It takes the decode path, whose bits do not depend on how many rows
@@ -176,9 +258,9 @@ StepRunner::Forward& StepRunner::chunkForward() {
 StepRunner::Forward& StepRunner::headForward() {
     if (head_)
         return *head_;
-    Forward forward{.batch = headBatch_,
+    Forward forward{.batch = batch_,
                     .buffers = layoutForward(o_.config, kChunkRows, kDecodeRows, arena(kChunkRows, kDecodeRows))};
-    kernels::OperationList list{.path = kernels::Path::Decode, .rows = kDecodeRows, .batch = headBatch_};
+    kernels::OperationList list{.path = kernels::Path::Decode, .rows = kDecodeRows, .batch = batch_};
     Tensor picked = forward.buffers.picked;
     picked.rows = kDecodeRows;
     ForwardParts p = parts(forward.buffers, pageTables_);
@@ -214,18 +296,17 @@ void StepRunner::writeBatch(const kernels::Batch& batch, std::span<const StepRow
     });
 }
 
-void StepRunner::writePageTables(std::span<const StepRow> rows) {
+void StepRunner::writePageTables(std::span<const StepRow> rows, std::span<const Tensor> tables) {
     uint64_t number = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
         if (i > 0 && rows[i].sequence == rows[i - 1].sequence)
             continue;
-        for (size_t g = 0; g < pageTables_.size(); ++g) {
+        for (size_t g = 0; g < tables.size(); ++g) {
             const std::span<const int32_t> table = o_.cache.table(rows[i].sequence, static_cast<int>(g));
             staging_.assign(table.begin(), table.end());
             for (int32_t& page : staging_)
                 page = std::max(page, 0); // passed by a window: never read
-            o_.backend.write(inputs_, pageTables_[g].offset + number * pageTables_[g].stride,
-                             std::as_bytes(std::span(staging_)));
+            o_.backend.write(inputs_, tables[g].offset + number * tables[g].stride, std::as_bytes(std::span(staging_)));
         }
         ++number;
     }
@@ -251,7 +332,7 @@ bool StepRunner::decode(std::span<const StepRow> rows, const std::atomic<bool>* 
     refresh();
     Forward& forward = decodeForward(rowCapacity(rows.size()));
     writeBatch(forward.batch, rows, {});
-    writePageTables(rows);
+    writePageTables(rows, pageTables_);
     if (!o_.backend.run(*forward.plan, cancel))
         return false;
     for (size_t i = 0; i < rows.size(); ++i)
@@ -259,14 +340,50 @@ bool StepRunner::decode(std::span<const StepRow> rows, const std::atomic<bool>* 
     return true;
 }
 
-bool StepRunner::prefill(std::span<const StepRow> rows, std::span<const int> wanted, const std::atomic<bool>* cancel,
-                         const OnLogits& onLogits) {
-    refresh();
-    Forward& chunk = chunkForward();
-    writeBatch(chunk.batch, rows, wanted);
-    writePageTables(rows.first(1));
-    if (!o_.backend.run(*chunk.plan, cancel))
+/// Whether the chunk is the one that paused, and its keys and values lie where they lay.
+bool StepRunner::goesOn(const Chunk& chunk) const {
+    const StepRow& first = chunk.rows.front();
+    if (paused_.ticket == 0 || paused_.ticket != chunk.ticket || paused_.expanded != chunk.expanded ||
+        paused_.first != first.position || paused_.rows != static_cast<int>(chunk.rows.size()))
         return false;
+    for (size_t g = 0; g < paused_.tables.size(); ++g)
+        if (!std::ranges::equal(paused_.tables[g], o_.cache.table(first.sequence, static_cast<int>(g))))
+            return false;
+    return true;
+}
+
+kernels::RunEnd StepRunner::runChunk(Forward& forward, const Chunk& chunk, const std::atomic<bool>* cancel) {
+    const auto plainly = [&] {
+        return o_.backend.run(*forward.plan, cancel) ? kernels::RunEnd::Done : kernels::RunEnd::Cancelled;
+    };
+    if (!goesOn(chunk)) {
+        forward.plan->restart();
+        writeBatch(forward.batch, chunk.rows, chunk.wanted);
+        writePageTables(chunk.rows.first(1), chunkTables_);
+    }
+    paused_ = {};
+    const kernels::RunEnd end =
+        chunk.seconds > 0 ? o_.backend.runPart(*forward.plan, cancel, chunk.seconds) : plainly();
+    if (end != kernels::RunEnd::Paused)
+        return end;
+    const StepRow& first = chunk.rows.front();
+    paused_ = {.ticket = chunk.ticket,
+               .expanded = chunk.expanded,
+               .first = first.position,
+               .rows = static_cast<int>(chunk.rows.size())};
+    for (size_t g = 0; g < chunkTables_.size(); ++g) {
+        const std::span<const int32_t> table = o_.cache.table(first.sequence, static_cast<int>(g));
+        paused_.tables.emplace_back(table.begin(), table.end());
+    }
+    return end;
+}
+
+kernels::RunEnd StepRunner::prefill(const Chunk& of, const std::atomic<bool>* cancel, const OnLogits& onLogits) {
+    const auto [rows, wanted] = std::pair(of.rows, of.wanted);
+    refresh();
+    Forward& chunk = chunkForward(of.expanded);
+    if (const kernels::RunEnd end = runChunk(chunk, of, cancel); end != kernels::RunEnd::Done)
+        return end;
     for (size_t done = 0; done < wanted.size(); done += kDecodeRows) {
         Forward& head = headForward();
         const Tensor& picked = chunk.buffers.picked;
@@ -276,11 +393,11 @@ bool StepRunner::prefill(std::span<const StepRow> rows, std::span<const int> wan
                             n * picked.stride);
         writeBatch(head.batch, rows.first(n), {});
         if (!o_.backend.run(*head.plan, cancel))
-            return false;
+            return kernels::RunEnd::Cancelled;
         for (size_t i = 0; i < n; ++i)
             giveLogits(head, static_cast<int>(i), done + i, onLogits);
     }
-    return true;
+    return kernels::RunEnd::Done;
 }
 
 } // namespace hearth::engine

@@ -20,8 +20,9 @@ namespace hearth::engine {
 inline constexpr int kDecodeRows = 16; // rows of a batch of generated tokens at most
 inline constexpr int kChunkRows = 512; // rows of a prefill chunk at most
 
-/// Bytes of activations and inputs that a model's forwards take at most, for `placement`.
-uint64_t scratchBytes(const ModelConfig&);
+/// Bytes that a model's forwards take at most beside weights and cache, for `placement`: activations, inputs, and what
+/// the plans and the workers hold.
+uint64_t scratchBytes(const ModelConfig&, int contextTokens, Numerics);
 
 /// One row of a batch: a token, where it stands, whose it is.
 struct StepRow {
@@ -31,8 +32,8 @@ struct StepRow {
 };
 
 /// Runs forwards as static plans: one for each row count in 1, 2, 4, 8, 16 of generated tokens, one for a chunk of a
-/// prompt, one for the head over rows of a chunk. Each is built when it is first used; nothing is allocated while it
-/// runs. Engine thread.
+/// prompt (two where latents may be expanded), one for the head over rows of a chunk. Each is built when it is first
+/// used; nothing is allocated while it runs. Engine thread.
 class StepRunner {
 public:
     struct Options {
@@ -56,10 +57,21 @@ public:
 
     /// Generated tokens, 1 to 16 rows of different sequences; all rows give logits. False: cancelled.
     bool decode(std::span<const StepRow>, const std::atomic<bool>* cancel, const OnLogits&);
-    /// Consecutive prompt tokens of one sequence, at most kChunkRows; `wanted`: indices of rows, ascending, whose
-    /// logits are given. False: cancelled.
-    bool prefill(std::span<const StepRow>, std::span<const int> wanted, const std::atomic<bool>* cancel,
-                 const OnLogits&);
+
+    /// Consecutive prompt tokens of one sequence, at most kChunkRows.
+    struct Chunk {
+        std::span<const StepRow> rows;
+        std::span<const int> wanted; // indices of rows, ascending, whose logits are given
+        bool expanded = false;       // the form of latent attention
+        /// 0: to the end. Else it pauses after about so long, and the same chunk given again goes on. It begins anew
+        /// where another chunk came between, or `ticket`, which names the sequence's stay in the cache, is another.
+        double seconds = 0;
+        uint64_t ticket = 0;
+    };
+
+    kernels::RunEnd prefill(const Chunk&, const std::atomic<bool>* cancel, const OnLogits&);
+    /// Bytes of everything that runs of this model have allocated beside weights and cache.
+    uint64_t bytes() const;
 
 private:
     /// A compiled forward and where its inputs and outputs lie.
@@ -70,24 +82,37 @@ private:
     };
 
     Forward& decodeForward(int rows);
-    Forward& chunkForward();
+    Forward& chunkForward(bool expanded);
     Forward& headForward();
-    Forward build(kernels::Path, int rows, int logitRows, kernels::MemoryId arena);
+    Forward build(kernels::Path, int rows, int logitRows, kernels::MemoryId arena, bool expanded = false);
     void refresh();
     LayerMemory layerMemory(size_t layer, std::span<const kernels::Tensor> pageTables) const;
     ForwardParts parts(const ForwardBuffers&, std::span<const kernels::Tensor> pageTables) const;
     void writeBatch(const kernels::Batch&, std::span<const StepRow>, std::span<const int> wanted);
-    void writePageTables(std::span<const StepRow>);
+    void writePageTables(std::span<const StepRow>, std::span<const kernels::Tensor> tables);
+    bool goesOn(const Chunk&) const;
+    kernels::RunEnd runChunk(Forward&, const Chunk&, const std::atomic<bool>* cancel);
     void giveLogits(const Forward&, int row, size_t index, const OnLogits&);
     kernels::MemoryId arena(int rows, int logitRows);
 
     Options o_;
     kernels::MemoryId inputs_ = kernels::kNoMemory;
-    kernels::Batch batch_, headBatch_;        // views into inputs_
-    std::vector<kernels::Tensor> pageTables_; // (groups) (kDecodeRows, maxPages) I32, views into inputs_
+    // Views into inputs_. A chunk that pauses leaves its inputs where they are, so those of decoded tokens lie
+    // elsewhere; the head, which runs when a chunk is done, shares theirs.
+    kernels::Batch chunkBatch_, batch_;
+    std::vector<kernels::Tensor> chunkTables_; // (groups) (1, maxPages) I32
+    std::vector<kernels::Tensor> pageTables_;  // (groups) (kDecodeRows, maxPages) I32
     kernels::MemoryId decodeArena_ = kernels::kNoMemory, chunkArena_ = kernels::kNoMemory;
     std::map<int, Forward> decode_; // by row count
-    std::unique_ptr<Forward> chunk_, head_;
+    std::unique_ptr<Forward> chunk_, expandedChunk_, head_;
+
+    struct Paused {
+        uint64_t ticket = 0; // 0: no chunk has paused
+        bool expanded = false;
+        int first = 0, rows = 0;
+        std::vector<std::vector<int32_t>> tables; // (groups) the sequence's pages
+    } paused_;
+
     uint64_t generation_ = 0;      // of the KV memory that the plans were built for
     std::vector<int32_t> staging_; // what is written to inputs_
     std::vector<float> logits_;    // (nVocab)

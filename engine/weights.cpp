@@ -299,7 +299,7 @@ void bindLayer(BindingList& list, const ModelConfig& c, size_t index, LayerWeigh
 }
 
 bool isFloat(kernels::Type type) {
-    return type == kernels::Type::F32 || type == kernels::Type::F16 || type == kernels::Type::BF16;
+    return kernels::quantType(type).block == 1;
 }
 
 /// Says what does not fit about a tensor of the file; empty: it fits.
@@ -398,7 +398,7 @@ std::vector<float> readVector(const Checkpoint& checkpoint, const TensorEntry& t
     std::vector<float> values(static_cast<size_t>(length));
     const std::span<const std::byte> bytes = checkpoint.bytes(tensor);
     if (bytes.size() == tensor.bytes && !bytes.empty())
-        tensor.type->decode(bytes.data(), values.data(), length);
+        checkpoint.decode(tensor, bytes, 0, tensor.rows(), values.data());
     else
         std::fill(values.begin(), values.end(), 1.0f); // a header without its file
     return values;

@@ -15,7 +15,22 @@ namespace hearth::kernels {
 class Plan {
 public:
     virtual ~Plan() = default;
+
+    /// Bytes that it holds beside the memories which its tensors name.
+    virtual uint64_t bytes() const { return 0; }
+
+    /// Forgets that a run paused: the next begins anew.
+    virtual void restart() {}
 };
+
+/// Bytes that a CPU plan of `rows` rows holds for an operation beside the memories which its tensors name; operations
+/// of one kind share them, so that the largest counts. Pure, by shapes alone: for estimates before anything is loaded.
+uint64_t cpuPlanBytes(const Rope&, int rows);
+uint64_t cpuPlanBytes(const Attention&, Path, int rows);
+uint64_t cpuPlanBytes(const ExpandedAttention&, int rows);
+/// Bytes that each worker needs for it; more than kMostWorkerBytes are refused.
+uint64_t cpuWorkerBytes(const ExpandedAttention&);
+inline constexpr uint64_t kMostWorkerBytes = uint64_t(8) << 20;
 
 /// A device that runs plans. Used by one thread (the engine's) only; `run` is the one call that takes time.
 /// Errors are std::bad_alloc or BackendError; neither leaves the backend unusable.
@@ -40,6 +55,16 @@ public:
 
     /// Runs the plan to its end, or to the next operation after `cancel` became true. Returns false when cancelled.
     virtual bool run(Plan&, const std::atomic<bool>* cancel = nullptr) = 0;
+
+    /// The same in parts: once `seconds` have passed no further tile is begun, and after Paused the next such call goes
+    /// on where this one ended. What the plan reads and writes must be left alone meanwhile; other plans may run. Any
+    /// other end, and a plain run, begin the plan anew. A backend that cannot pause runs to the end.
+    virtual RunEnd runPart(Plan& plan, const std::atomic<bool>* cancel, double /*seconds*/) {
+        return run(plan, cancel) ? RunEnd::Done : RunEnd::Cancelled;
+    }
+
+    /// Whether it can run ExpandedAttention.
+    virtual bool expandsLatents() const { return false; }
 
     /// Bytes a second at which the weights can be read, all threads, measured now (about 0.1 s).
     virtual double measureReadBandwidth(std::span<const std::byte> sample) = 0;

@@ -20,4 +20,6 @@ enum class GateKind : uint8_t { Softmax, Sigmoid, SoftmaxOfChosen };
 
 enum class GroupScore : uint8_t { Best, TwoBest };
 
+enum class RunEnd : uint8_t { Done, Cancelled, Paused }; // how a run of a plan came back
+
 } // namespace hearth::kernels

@@ -148,6 +148,18 @@ struct Attention {
     Tensor sinks; // (1, H) F32, may be absent
 };
 
+/// The same over a latent cache of one head, [latent | rope], whose latents are expanded to each head's keys and values
+/// on the way (DeepSeek-V2, section 2.1.2, equations 10 and 11): keys [kB^T latent | rope], values vB latent. One
+/// expansion serves all rows of the batch; all positions up to the row's own are seen. Prefill path only.
+struct ExpandedAttention {
+    Tensor q;               // (R, H*(nope+rope)) F32
+    Tensor out;             // (R, H*V) F32, may not overlap q
+    KvView kv;              // latent; vDim is the rank
+    std::vector<Tensor> kB; // (H) of (rank, nope) any weight type
+    std::vector<Tensor> vB; // (H) of (V, rank) any weight type
+    float scale = 1.0f;
+};
+
 /// out = act(gate) * up, or act(gate) where `up` is absent. With `rowSlots` there are so many rows for each row of the
 /// batch: those that experts compute.
 struct Activate {
@@ -252,8 +264,8 @@ struct DeltaNet {
     StateView state;
 };
 
-using Operation = std::variant<Gather, PickRows, Norm, Quantize, MatMul, Rope, StoreKv, Attention, Activate, Add, Route,
-                               Dispatch, ExpertMatMul, Combine, CausalConv, DeltaNet>;
+using Operation = std::variant<Gather, PickRows, Norm, Quantize, MatMul, Rope, StoreKv, Attention, ExpandedAttention,
+                               Activate, Add, Route, Dispatch, ExpertMatMul, Combine, CausalConv, DeltaNet>;
 
 /// Rows of generated tokens take the decode path (each row has the bits it has alone, 1 to 16 rows); prompt tokens the
 /// prefill path, whose bits do not depend on how a prompt is cut into chunks.

@@ -53,6 +53,7 @@ constexpr QuantType kQuantTypes[] = {
     {Type::TQ2_0, "TQ2_0", 35, 256, TQ2_0::kBytes, 32, decodeAll<TQ2_0>, encodeAll<TQ2_0>},
     {Type::MXFP4, "MXFP4", 39, 32, MXFP4::kBytes, 32, decodeAll<MXFP4>, encodeAll<MXFP4>},
     {Type::NVFP4, "NVFP4", 40, 64, NVFP4::kBytes, 16, decodeAll<NVFP4>, nullptr},
+    {Type::F8_E4M3, "F8_E4M3", kNoGgmlId, 1, F8_E4M3::kBytes, 1, decodeAll<F8_E4M3>, nullptr},
 };
 
 constexpr bool inOrder() {
@@ -72,7 +73,7 @@ std::span<const QuantType> quantTypes() {
 
 const QuantType* findQuantType(uint32_t ggmlId) {
     for (const QuantType& row : kQuantTypes)
-        if (row.ggmlId == ggmlId)
+        if (row.ggmlId == ggmlId && ggmlId != kNoGgmlId)
             return &row;
     return nullptr;
 }

@@ -8,6 +8,9 @@
 
 namespace hearth::kernels {
 
+/// Of a type that GGUF files do not have.
+inline constexpr uint32_t kNoGgmlId = UINT32_MAX;
+
 /// One storage format of weights. To add one: `kernels/quant/<format>.h`, its line in formats.h there, and its row in
 /// `kQuantTypes` (quant_types.cpp).
 struct QuantType {
@@ -17,12 +20,13 @@ struct QuantType {
     int block;                                                 // numbers a block
     int bytes;                                                 // bytes a block
     int group;                                                 // numbers that share one scale
-    void (*decode)(const void* blocks, float* out, int64_t n); // n numbers, a multiple of block
+    void (*decode)(const void* blocks, float* out, int64_t n); // n numbers, a multiple of block;
+                                                               // F8_E4M3: before its scales
     void (*encode)(const float* in, void* blocks, int64_t n);  // the reference quantizer; may be null
 };
 
 std::span<const QuantType> quantTypes();               // every row: for listings, and for tests that loop over formats
-const QuantType* findQuantType(uint32_t ggmlId);       // null: unknown
+const QuantType* findQuantType(uint32_t ggmlId);       // null: unknown; kNoGgmlId names none
 const QuantType* findQuantType(std::string_view name); // null: unknown
 const QuantType& quantType(Type);                      // weight types only (not I32, A8)
 

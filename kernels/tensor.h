@@ -34,6 +34,7 @@ enum class Type : uint8_t {
     TQ2_0,
     MXFP4,
     NVFP4,
+    F8_E4M3,
     I32,
     A8,
     Count
@@ -43,6 +44,20 @@ enum class Type : uint8_t {
 using MemoryId = uint32_t;
 inline constexpr MemoryId kNoMemory = ~MemoryId{0};
 
+/// What the codes of a weight of type F8_E4M3 are multiplied by: one scale for each started block of rows and columns
+/// (DeepSeek-V3, section 3.3.2), for each row, or for all. They lie where the file has them, of any alignment.
+struct BlockScales {
+    MemoryId memory = kNoMemory; // absent: the codes are the numbers
+    Type type = Type::F32;       // F32, F16, BF16
+    uint64_t offset = 0;         // bytes from the start of the memory: of the first block
+    uint64_t stride = 0;         // bytes from one row of blocks to the next
+    int64_t blockRows = 1;
+    int64_t blockCols = 1;
+    int64_t firstRow = 0; // where in its block the view's first row lies
+
+    bool present() const { return memory != kNoMemory; }
+};
+
 /// A typed view of rows x cols into a backend's memory. Owns nothing, is copied freely, holds no pointer: the same plan
 /// runs wherever its memories lie. Columns of a row are contiguous.
 struct Tensor {
@@ -51,7 +66,8 @@ struct Tensor {
     uint64_t offset = 0; // bytes from the start of the memory
     int64_t rows = 0;
     int64_t cols = 0;
-    uint64_t stride = 0; // bytes from one row to the next
+    uint64_t stride = 0;     // bytes from one row to the next
+    BlockScales scales = {}; // of F8_E4M3 only
 
     bool present() const { return memory != kNoMemory; }
 };

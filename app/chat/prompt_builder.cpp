@@ -157,6 +157,23 @@ void SpokenPrefixes::forget(const std::string& model) {
     entries_.remove_if([&](const Entry& entry) { return entry.model == model; });
 }
 
+void SpokenReply::add(const engine::TokenOut& token, const engine::Tokenizer& tokenizer) {
+    begun_ = true;
+    text_ += token.text;
+    if (token.id < 0)
+        return; // text that was held back: its tokens have come
+    tokens_.push_back(token.id);
+    tokenizer.appendBytes(token.id, spelled_, true);
+}
+
+std::optional<SpokenPrefixes::Entry> SpokenReply::behind(SpokenPrefixes::Entry prompt) const {
+    if (tokens_.empty() || spelled_ != text_)
+        return std::nullopt;
+    prompt.text += text_;
+    prompt.tokens.insert(prompt.tokens.end(), tokens_.begin(), tokens_.end());
+    return prompt;
+}
+
 PromptTooLong::PromptTooLong(int needed, int available)
     : std::runtime_error("This message needs " + std::to_string(needed) + " tokens, and the model has room for " +
                          std::to_string(available) + ". Shorten it, or choose a model with a larger context."),

@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include <list>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -39,6 +40,28 @@ public:
 private:
     static constexpr size_t kKept = 16; // entries
     std::list<Entry> entries_;          // newest first
+};
+
+/// What a model writes behind a prompt, while it comes. Engine thread.
+class SpokenReply {
+public:
+    void add(const engine::TokenOut&, const engine::Tokenizer&);
+
+    bool begun() const { return begun_; }
+
+    int tokens() const { return int(tokens_.size()); }
+
+    const std::vector<engine::TokenId>& tokenIds() const { return tokens_; }
+
+    /// Prompt and reply in one. Absent where the text that was shown is not what the tokens spell: the next prompt is
+    /// written from that text.
+    std::optional<SpokenPrefixes::Entry> behind(SpokenPrefixes::Entry prompt) const;
+
+private:
+    std::string text_;    // as shown, thoughts too
+    std::string spelled_; // by the tokens, marks included
+    std::vector<engine::TokenId> tokens_;
+    bool begun_ = false;
 };
 
 /// The message alone is longer than the model can read; a sentence for the person.

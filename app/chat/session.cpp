@@ -312,6 +312,7 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     request.id = reply->id;
     request.model = QFile::encodeName(model()).toStdString();
     request.prompt = promptInput(lastMessage, reply->continued);
+    request.conversation = id().value;
     request.cancel = reply->cancel;
     interrupted_ = false;
     reply_ = std::move(reply);

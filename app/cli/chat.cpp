@@ -73,7 +73,10 @@ public:
         : json_(a.has("--json")), temperature_(a.number("--temperature", -1, 0, 100)),
           seed_(a.whole("--seed", 0, 0, INT64_MAX)),
           maxTokens_(static_cast<int>(a.whole("--max-tokens", -1, 1, 1 << 24))), grammar_(grammarOf(a)),
-          model_(a, engine::Numerics::Fast), text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
+          guessAhead_(a.text("--speculate") != "off"), model_(a, engine::Numerics::Fast),
+          text_(model_.engine.text(model_.id)), sampling_(text_->defaultSampling) {
+        if (const std::string how = a.text("--speculate", "lookup"); guessAhead_ && how != "lookup")
+            draft_ = model_.loadAnother(a, how, engine::Numerics::Fast);
         if (temperature_ >= 0)
             sampling_.temperature = static_cast<float>(temperature_);
         sampling_.seed = static_cast<uint64_t>(seed_);
@@ -106,6 +109,8 @@ private:
         request.sampling = sampling_;
         request.maxTokens = maxTokens_;
         request.grammar = grammar_;
+        request.guessAhead = guessAhead_;
+        request.draft = draft_;
         request.cancel = {std::shared_ptr<void>(), &interrupted}; // owned by nobody: it outlives every reply
         Reply reply;
         request.onToken = [&](const engine::TokenOut& token) { take(token, reply); };
@@ -138,6 +143,8 @@ private:
                        {"stop", stopName(s.stop)},
                        {"promptTokens", s.promptTokens},
                        {"prefilledTokens", s.prefilledTokens},
+                       {"guessedTokens", s.guessedTokens},
+                       {"rightGuesses", s.rightGuesses},
                        {"prefillSeconds", s.prefillSeconds},
                        {"decodeSeconds", s.decodeSeconds}});
         else
@@ -153,7 +160,9 @@ private:
     const int64_t seed_;
     const int maxTokens_; // -1: to the end of the context
     const std::shared_ptr<const engine::Grammar> grammar_;
+    const bool guessAhead_;
     LoadedModel model_;
+    engine::ModelId draft_ = 0;
     const std::shared_ptr<const engine::ModelText> text_;
     engine::SamplerSettings sampling_;
     engine::TemplateInput input_;

@@ -27,6 +27,7 @@ constexpr Option kChat[] = {
     {"--seed", "S", "the same seed gives the same reply"},
     {"--grammar", "FILE", "the answer matches this grammar (GBNF)"},
     {"--json-schema", "FILE", "the answer is a JSON document that this schema allows"},
+    {"--speculate", "HOW", "lookup (guess from what was said before, the default), a model that guesses, or off"},
     kContext,
     kJson,
 };

@@ -87,6 +87,12 @@ LoadedModel::LoadedModel(const Arguments& a, engine::Numerics byDefault)
         std::cerr << notice << '\n';
 }
 
+engine::ModelId LoadedModel::loadAnother(const Arguments& a, const std::string& model, engine::Numerics byDefault) {
+    engine::LoadOptions options = loadOptions(a, model, byDefault);
+    options.overrides.clear(); // those are of the first one
+    return engine.load(options, showProgress);
+}
+
 std::vector<engine::TokenId> tokensArgument(const Arguments& a, int nVocab) {
     std::string s = a.text("--tokens");
     if (s.starts_with('@'))

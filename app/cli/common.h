@@ -23,6 +23,9 @@ std::vector<std::pair<std::string, std::string>> overrides(const Arguments&);
 struct LoadedModel {
     LoadedModel(const Arguments&, engine::Numerics byDefault);
 
+    /// A second one beside it, by its file or name.
+    engine::ModelId loadAnother(const Arguments&, const std::string& model, engine::Numerics byDefault);
+
     engine::Engine engine;
     engine::ModelId id;
 };

@@ -128,12 +128,10 @@ void readSpecialTokens(const json& config, const json& generation, Metadata& out
         out.set("tokenizer.ggml.eos_token_ids", stops);
 }
 
-/// A file of its own, or a key of tokenizer_config.json: one template, or several of which "default" counts.
-std::string chatTemplateOf(const HfTexts& texts, const json& tokenizer) {
-    if (!texts.chatTemplate.empty())
-        return texts.chatTemplate;
-    const auto it = tokenizer.find("chat_template");
-    if (it == tokenizer.end())
+/// The key "chat_template" of a file: one template, or several of which "default" counts. Empty: none.
+std::string templateIn(const json& file) {
+    const auto it = file.find("chat_template");
+    if (it == file.end())
         return {};
     if (it->is_string())
         return it->get<std::string>();
@@ -147,6 +145,14 @@ std::string chatTemplateOf(const HfTexts& texts, const json& tokenizer) {
                 found = source->get<std::string>();
         }
     return found;
+}
+
+/// Files of its own first, the newer form before the older one.
+std::string chatTemplateOf(const HfTexts& texts, const json& tokenizer) {
+    if (!texts.chatTemplate.empty())
+        return texts.chatTemplate;
+    std::string own = templateIn(readOptional(texts.chatTemplateJson, "chat_template.json"));
+    return own.empty() ? templateIn(tokenizer) : own;
 }
 
 void readPooling(const json& pooling, Metadata& out) {
@@ -234,6 +240,7 @@ HfFolder readHfFolder(const std::string& path, Checkpoint::Form form) {
                         .generationConfig = readText(folder / "generation_config.json"),
                         .tokenizerConfig = readText(folder / "tokenizer_config.json"),
                         .chatTemplate = readText(folder / "chat_template.jinja"),
+                        .chatTemplateJson = readText(folder / "chat_template.json"),
                         .pooling = readText(folder / "1_Pooling" / "config.json")};
     SafetensorsIndex index;
     if (fs::exists(folder / kIndexName, error))

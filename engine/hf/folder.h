@@ -25,6 +25,7 @@ struct HfTexts {
     std::string generationConfig; // generation_config.json: what to sample with, more stop tokens
     std::string tokenizerConfig;  // tokenizer_config.json: chat template, special tokens
     std::string chatTemplate;     // chat_template.jinja
+    std::string chatTemplateJson; // chat_template.json, as folders of models that also see have it
     std::string pooling;          // 1_Pooling/config.json of sentence-transformers
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 namespace hearth::engine {
 
@@ -54,6 +53,36 @@ std::vector<BytePlace> partsOf(const TensorEntry& entry, const std::vector<HfRow
     return parts.size() != n || unaligned ? std::vector<BytePlace>() : parts;
 }
 
+/// FP8 where it lies, as runs of rows that have scales of their own: one behind the other, or the parts of the tensor.
+/// False: it cannot be read so.
+bool placeCodes(TensorEntry& entry, const std::vector<HfRows>& rows) {
+    std::vector<HfRows> runs;
+    for (const HfRows& r : rows) {
+        if (!runs.empty() && runs.back().matrix == r.matrix && runs.back().first + runs.back().count == r.first &&
+            runs.back().source.place.file == r.source.place.file &&
+            runs.back().source.place.offset == r.source.place.offset)
+            runs.back().count += r.count;
+        else
+            runs.push_back(r);
+    }
+    if (std::any_of(runs.begin(), runs.end(), [&](const HfRows& r) { return r.count != runs[0].count; }))
+        return false;
+    const bool whole = runsOf(rows).size() == 1;
+    if (!whole && (entry.nDims != 3 || entry.dims[2] != static_cast<int64_t>(runs.size())))
+        return false;
+    for (const HfRows& run : runs) {
+        entry.scales.push_back(run.source.scales->of(run.matrix, run.first));
+        entry.parts.push_back(run.source.rowPlace(run.matrix, run.first));
+    }
+    if (whole) {
+        entry.file = entry.parts[0].file;
+        entry.offset = entry.parts[0].offset;
+        entry.parts.clear();
+    }
+    entry.bytes = bytesOf(rows);
+    return true;
+}
+
 float changed(float x, HfValue value) {
     return value == HfValue::PlusOne ? 1.0f + x : value == HfValue::NegatedExp ? -std::exp(x) : x;
 }
@@ -91,43 +120,20 @@ BytePlace HfSource::rowPlace(int64_t matrix, int64_t row) const {
     return {place.file, place.offset + static_cast<uint64_t>(matrix * rows + row) * rowBytes()};
 }
 
-float fromE4M3(uint8_t bits) {
-    const int exponent = (bits >> 3) & 15, mantissa = bits & 7;
-    if ((bits & 0x7F) == 0x7F)
-        return std::numeric_limits<float>::quiet_NaN();
-    const float size = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9)
-                                     : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
-    return (bits & 0x80) != 0 ? -size : size;
+TensorScales HfSource::Scales::of(int64_t matrix, int64_t row) const {
+    TensorScales s = first;
+    s.place.offset += static_cast<uint64_t>(matrix * rows) * s.rowBytes();
+    return s.from(row);
 }
 
 void readHfRow(Memories files, const HfSource& source, int64_t matrix, int64_t row, float* out) {
     const BytePlace place = source.rowPlace(matrix, row);
     const std::byte* bytes = files[static_cast<size_t>(place.file)].data() + place.offset;
-    if (!source.fp8()) {
-        // Files may be written without any alignment; decoders read numbers in their place.
-        const std::vector<std::byte> aligned(bytes, bytes + source.rowBytes());
-        source.type->decode(aligned.data(), out, source.cols);
-        return;
-    }
-    static const std::vector<float> table = [] {
-        std::vector<float> values;
-        for (int i = 0; i < 256; ++i)
-            values.push_back(fromE4M3(static_cast<uint8_t>(i)));
-        return values;
-    }();
-    const HfSource::Scales& s = *source.scales;
-    const int64_t firstScale = (matrix * s.rows + row / s.blockRows) * s.cols;
-    const std::byte* scales = files[static_cast<size_t>(s.place.file)].data() + s.place.offset +
-                              static_cast<size_t>(firstScale) * static_cast<size_t>(s.type->bytes);
-    for (int64_t block = 0; block < s.cols; ++block) {
-        std::byte raw[8] = {};
-        std::copy_n(scales + static_cast<size_t>(block) * static_cast<size_t>(s.type->bytes), s.type->bytes, raw);
-        float scale = 0;
-        s.type->decode(raw, &scale, 1);
-        const int64_t end = std::min(source.cols, (block + 1) * s.blockCols);
-        for (int64_t i = block * s.blockCols; i < end; ++i)
-            out[i] = table[std::to_integer<size_t>(bytes[i])] * scale;
-    }
+    // Files may be written without any alignment; decoders read numbers in their place.
+    const std::vector<std::byte> aligned(bytes, bytes + source.rowBytes());
+    source.type->decode(aligned.data(), out, source.cols);
+    if (source.fp8())
+        source.scales->of(matrix, row).apply(files, {out, static_cast<size_t>(source.cols)});
 }
 
 void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value) {
@@ -136,9 +142,11 @@ void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value) {
         if (!r.source.readable())
             return setUnreadable(entry, r.source);
     const bool computed = value != HfValue::AsItIs || std::any_of(rows.begin(), rows.end(), [&](const HfRows& r) {
-                              return r.source.fp8() || r.source.type != first.type;
+                              return r.source.type != first.type;
                           });
-    if (!computed) {
+    if (!computed && first.fp8() && placeCodes(entry, rows))
+        return setType(entry, *first.type);
+    if (!computed && !first.fp8()) {
         entry.bytes = bytesOf(rows);
         setType(entry, *first.type);
         const auto runs = runsOf(rows);

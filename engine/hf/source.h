@@ -12,25 +12,24 @@ namespace hearth::engine {
 
 /// A stored tensor as matrices of rows: the last dimension is a row, the one before counts the rows of a matrix.
 struct HfSource {
-    /// Multipliers of an FP8 tensor, one for each started block of rows and columns (DeepSeek-V3, section 3.3.2), or
-    /// one for all.
+    /// Of FP8; each matrix has its own.
     struct Scales {
-        const kernels::QuantType* type = nullptr;
-        BytePlace place;
-        int64_t blockRows = 0, blockCols = 0;
-        int64_t rows = 0, cols = 0; // of blocks in a matrix
+        TensorScales first; // of the first matrix
+        int64_t rows = 1;   // of blocks in a matrix
+
+        TensorScales of(int64_t matrix, int64_t row) const;
     };
 
     BytePlace place;
     std::string storedType;                   // "BF16"
-    const kernels::QuantType* type = nullptr; // null: FP8, or what this engine cannot read
+    const kernels::QuantType* type = nullptr; // null: what this engine cannot read
     int64_t matrices = 1, rows = 1, cols = 1;
     std::optional<Scales> scales; // present where the type is F8_E4M3
 
     bool fp8() const { return scales.has_value(); }
 
     /// Its numbers can be computed with.
-    bool readable() const { return type || fp8(); }
+    bool readable() const { return type; }
 
     uint64_t rowBytes() const;
     BytePlace rowPlace(int64_t matrix, int64_t row) const;
@@ -45,15 +44,12 @@ struct HfRows {
 /// What is done to numbers that a GGUF's converter changes.
 enum class HfValue : uint8_t { AsItIs, PlusOne, NegatedExp };
 
-/// A float of F8_E4M3 (OCP 8-bit floating point, section 5): no infinity, NaN at 0x7F and 0xFF.
-float fromE4M3(uint8_t bits);
-
 /// Numbers of one row as floats.
 void readHfRow(Memories files, const HfSource& source, int64_t matrix, int64_t row, float* out);
 
 /// Fills in where a tensor that consists of these rows lies: as a view where they lie one behind the other, as
 /// `entry.dims[2]` parts where it can be, else to be gathered. The type becomes that of the rows; F32 where numbers are
-/// decoded or changed.
+/// changed, or FP8 is to be gathered.
 void placeRows(TensorEntry& entry, std::vector<HfRows> rows, HfValue value = HfValue::AsItIs);
 
 /// Numbers that stand in no file.

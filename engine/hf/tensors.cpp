@@ -100,6 +100,7 @@ private:
 
     void readBlockSize();
     const StoredTensor* find(const std::string& name) const;
+    bool isScale(const std::string& name) const;
     bool addByAny(std::span<const HfName>, const StoredTensor&, std::string_view name);
     void addUnder(const std::string& name, HfForm, const StoredTensor&);
     void fill(TensorEntry&, HfForm, const StoredTensor&) const;
@@ -125,6 +126,10 @@ private:
     throw Error("The tensor " + printable(name) + " has a shape that does not fit config.json: " + wanted + ".");
 }
 
+bool isPlainFloat(const std::string& type) {
+    return type == "F32" || type == "F16" || type == "BF16";
+}
+
 void setDims(TensorEntry& entry, std::vector<int64_t> dims) {
     entry.nDims = static_cast<int>(dims.size());
     std::copy(dims.begin(), dims.end(), entry.dims.begin());
@@ -140,6 +145,23 @@ std::vector<int64_t> reversed(const std::vector<int64_t>& shape) {
     return dims.empty() ? std::vector<int64_t>{1} : dims;
 }
 
+/// As DeepSeek's and Qwen's folders have it, or those of compressed-tensors; null: there is none.
+const nlohmann::json* blockSizeIn(const nlohmann::json& quantization) {
+    const auto member = [](const nlohmann::json* object, const char* key) -> const nlohmann::json* {
+        if (!object || !object->is_object())
+            return nullptr;
+        const auto it = object->find(key);
+        return it == object->end() || it->is_null() ? nullptr : &*it;
+    };
+    if (const nlohmann::json* size = member(&quantization, "weight_block_size"))
+        return size;
+    if (const nlohmann::json* groups = member(&quantization, "config_groups"))
+        for (const nlohmann::json& group : *groups)
+            if (const nlohmann::json* size = member(member(&group, "weights"), "block_structure"))
+                return size;
+    return nullptr;
+}
+
 void Builder::readBlockSize() {
     const nlohmann::json* quantization = config_.find("quantization_config");
     if (!quantization || !quantization->is_object())
@@ -148,14 +170,15 @@ void Builder::readBlockSize() {
     const std::string name = method != quantization->end() && method->is_string() ? method->get<std::string>() : "";
     if (name != "fp8" && name != "mxfp4" && name != "compressed-tensors" && !name.empty())
         throw Error("Its weights are quantized by " + printable(name) + ", which this version cannot read.");
-    const auto size = quantization->find("weight_block_size");
-    if (size == quantization->end() || size->is_null())
+    const nlohmann::json* size = blockSizeIn(*quantization);
+    if (!size)
         return;
     const auto isCount = [](const nlohmann::json& n) {
         return n.is_number_unsigned() && n.get<uint64_t>() >= 1 && n.get<uint64_t>() <= (1 << 20);
     };
     if (!size->is_array() || size->size() != 2 || !isCount((*size)[0]) || !isCount((*size)[1]))
-        throw Error("The key weight_block_size of config.json is not two counts.");
+        throw Error("The size of the blocks that weights are quantized in is not two counts in config.json "
+                    "(weight_block_size).");
     blockRows_ = (*size)[0].get<int64_t>();
     blockCols_ = (*size)[1].get<int64_t>();
 }
@@ -165,14 +188,29 @@ const StoredTensor* Builder::find(const std::string& name) const {
     return it == byName_.end() ? nullptr : it->second;
 }
 
+/// Scales of weights are read together with what they scale. Those of activations and of a cache in 8 bits are for
+/// programs that round them; here they are floats.
+bool Builder::isScale(const std::string& name) const {
+    constexpr std::pair<std::string_view, std::string_view> kOfActivations[] = {
+        {"input_scale", "weight"},    {"output_scale", "weight"},   {"activation_scale", "weight"},
+        {"q_scale", "q_proj.weight"}, {"k_scale", "k_proj.weight"}, {"v_scale", "v_proj.weight"}};
+    const auto without = [&](std::string_view end) { return name.substr(0, name.size() - end.size()); };
+    for (const std::string_view end : {"_scale_inv", "_scale"})
+        if (name.ends_with(end) && find(without(end)))
+            return true;
+    return std::any_of(std::begin(kOfActivations), std::end(kOfActivations), [&](const auto& row) {
+        const StoredTensor* weight =
+            name.ends_with(row.first) ? find(without(row.first) + std::string(row.second)) : nullptr;
+        return weight && weight->type == "F8_E4M3";
+    });
+}
+
 void Builder::add(const StoredTensor& stored) {
     if (stored.bytes == 0)
         return;
     const std::string_view name = withoutOwner(stored.name);
-    // Scales are read together with what they scale.
-    for (const std::string_view end : {"_scale_inv", "_scale"})
-        if (name.ends_with(end) && find(stored.name.substr(0, stored.name.size() - end.size())))
-            return;
+    if (isScale(stored.name))
+        return;
     if (name.ends_with("_scales") && find(stored.name.substr(0, stored.name.size() - 7) + "_blocks"))
         return;
     if (!addByAny(config_.family().names, stored, name) && !addByAny(hfNames(), stored, name) &&
@@ -265,9 +303,9 @@ HfSource Builder::sourceOf(const StoredTensor& stored, bool vectorAsColumn) cons
         source.matrices *= shape[i];
     if (vectorAsColumn && shape.size() == 1)
         std::swap(source.rows, source.cols);
-    if (stored.type == "F32" || stored.type == "F16" || stored.type == "BF16")
+    if (isPlainFloat(stored.type) || stored.type == "F8_E4M3")
         source.type = kernels::findQuantType(stored.type);
-    else if (stored.type == "F8_E4M3")
+    if (stored.type == "F8_E4M3")
         source.scales = scalesOf(stored, source);
     return source;
 }
@@ -278,29 +316,29 @@ HfSource::Scales Builder::scalesOf(const StoredTensor& stored, const HfSource& s
         scale = find(stored.name + "_scale");
     if (!scale)
         throw Error("The tensor " + printable(stored.name) + " is stored as F8_E4M3, but its scales are missing.");
-    HfSource::Scales out{.type = kernels::findQuantType(scale->type), .place = {scale->file, scale->offset}};
-    if (!out.type || out.type->block != 1)
+    if (!isPlainFloat(scale->type))
         throw Error("The scales of the tensor " + printable(stored.name) + " are stored as " + printable(scale->type) +
                     ", which this version cannot read.");
-    const auto blocks = [](int64_t n, int64_t size) { return (n + size - 1) / size; };
-    const auto numbers = static_cast<int64_t>(scale->bytes) / out.type->bytes;
-    out.blockRows = blockRows_;
-    out.blockCols = blockCols_;
-    out.rows = blocks(source.rows, blockRows_);
-    out.cols = blocks(source.cols, blockCols_);
-    const bool matrix = scale->shape.size() == stored.shape.size() && scale->shape.size() >= 2;
-    if (matrix && scale->shape.back() == out.cols && scale->shape[scale->shape.size() - 2] == out.rows &&
-        numbers == source.matrices * out.rows * out.cols)
-        return out;
-    out.rows = out.cols = 1; // one for a whole matrix, or for each of its rows
-    out.blockCols = source.cols;
-    out.blockRows = source.rows;
+    const kernels::QuantType* type = kernels::findQuantType(scale->type);
+    const auto numbers = static_cast<int64_t>(scale->bytes) / type->bytes;
+    const auto inBlocks = [&](int64_t blockRows, int64_t blockCols) {
+        const auto blocks = [](int64_t n, int64_t size) { return (n - 1) / size + 1; };
+        return HfSource::Scales{.first = {.type = type,
+                                          .place = {scale->file, scale->offset},
+                                          .blockRows = blockRows,
+                                          .blockCols = blockCols,
+                                          .blocks = blocks(source.cols, blockCols)},
+                                .rows = blocks(source.rows, blockRows)};
+    };
+    const HfSource::Scales grid = inBlocks(blockRows_, blockCols_);
+    const auto& shape = scale->shape;
+    if (shape.size() == stored.shape.size() && shape.size() >= 2 && shape.back() == grid.first.blocks &&
+        shape[shape.size() - 2] == grid.rows && numbers == source.matrices * grid.rows * grid.first.blocks)
+        return grid;
     if (numbers == source.matrices)
-        return out;
-    out.rows = source.rows;
-    out.blockRows = 1;
+        return inBlocks(source.rows, source.cols); // one for a whole matrix
     if (numbers == source.matrices * source.rows)
-        return out;
+        return inBlocks(1, source.cols); // one for each row
     throw Error("The scales of the tensor " + printable(stored.name) + " do not fit its shape.");
 }
 

@@ -1,15 +1,16 @@
 #include "engine/layers/block.h"
 
+#include "kernels/quant_types.h"
+
 namespace hearth::engine {
 
 using kernels::Activations;
 using kernels::Tensor;
-using kernels::Type;
 
 Forms& Forms::read(const Tensor& weight) {
     if (!weight.present())
         return *this;
-    const bool floats = weight.type == Type::F32 || weight.type == Type::F16 || weight.type == Type::BF16;
+    const bool floats = kernels::quantType(weight.type).block == 1;
     (floats || numerics_ == Numerics::Exact ? f32_ : q8_) = true;
     return *this;
 }

@@ -88,7 +88,7 @@ void layoutLatent(const ModelConfig& c, Arena& arena, LatentBuffers& b) {
         b.qNormed = arena.addActivations(m.qRank);
     }
     b.nope = arena.addGrouped(heads, m.nopeDim);
-    b.q = arena.add(heads * (m.kvRank + m.ropeDim));
+    b.q = arena.add(heads * (std::max(m.kvRank, m.nopeDim) + m.ropeDim));
     b.k = arena.add(m.kvRank + m.ropeDim);
     b.summed = arena.addGrouped(heads, m.kvRank);
     b.mixed = arena.addActivations(heads * m.vDim);

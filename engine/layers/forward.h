@@ -19,12 +19,13 @@ struct AttentionBuffers {
     kernels::Activations mixed; // (R, H*vHeadDim)
 };
 
-/// Latent attention in the absorbed form: queries meet the latent itself.
+/// Latent attention. In the absorbed form queries meet the latent itself; in the expanded form q is
+/// (R, H*(nopeDim+ropeDim)), and nope and summed are not used.
 struct LatentBuffers {
     kernels::Tensor qA;           // (R, qRank) f32: the compressed query
     kernels::Activations qNormed; // (R, qRank)
     kernels::Activations nope;    // (R, H*nopeDim), q8 by head
-    kernels::Tensor q;            // (R, H*(kvRank+ropeDim)) f32
+    kernels::Tensor q;            // (R, H*(kvRank+ropeDim)) f32, or wider
     kernels::Tensor k;            // (R, kvRank+ropeDim) f32: [latent | rope]
     kernels::Activations summed;  // (R, H*kvRank): weighted latents, q8 by head
     kernels::Activations mixed;   // (R, H*vDim)
@@ -97,6 +98,7 @@ struct ForwardParts {
     Numerics numerics;
     ForwardBuffers buffers;
     std::vector<LayerMemory> memory; // (nLayers)
+    bool expanded = false;           // latents are expanded: prompt tokens only
 };
 
 /// Bytes of a layer's recurrent state; 0: it has none.

@@ -31,7 +31,18 @@ Activations byHead(const Block& b, const Activations& all, int64_t heads, int64_
     return out;
 }
 
-/// The query: [nope | rope] of each head, nope in `nope`, rope at the end of each head of `q`.
+/// Products of the blocks of heads, side by side in `out` from column `first` on, `stride` columns between them.
+void addHeadParts(kernels::MatMul& product, const Linear& heads, const Tensor& out, int64_t first, int64_t stride) {
+    for (size_t h = 0; h < heads.pieces.size(); ++h) {
+        const Linear::Piece& piece = heads.pieces[h];
+        product.parts.push_back({.weight = piece.weight,
+                                 .bias = piece.bias,
+                                 .out = columns(out, static_cast<int64_t>(h) * stride + first, piece.weight.rows)});
+    }
+}
+
+/// The query: [nope | rope] of each head. Both in `q` where latents are expanded; else nope in `nope`, rope at the end
+/// of each head of `q`.
 void addQuery(const Block& b, const Activations& in, int64_t heads) {
     const LatentConfig& m = b.p.config.latent;
     const LatentBuffers& a = b.p.buffers.latent;
@@ -43,24 +54,45 @@ void addQuery(const Block& b, const Activations& in, int64_t heads) {
             .kind = b.p.config.norm, .eps = b.p.config.normEps, .x = a.qA, .weight = b.w.qANorm, .out = x});
     }
     kernels::MatMul products{.x = x};
-    Block::addParts(products, b.w.q, narrowed(a.nope.f32, heads * m.nopeDim));
-    for (size_t h = 0; h < b.w.qRope.pieces.size(); ++h) {
-        const Linear::Piece& piece = b.w.qRope.pieces[h];
-        products.parts.push_back(
-            {.weight = piece.weight,
-             .bias = piece.bias,
-             .out = columns(a.q, static_cast<int64_t>(h) * (m.kvRank + m.ropeDim) + m.kvRank, m.ropeDim)});
-    }
+    const int64_t before = b.p.expanded ? m.nopeDim : m.kvRank;
+    if (b.p.expanded)
+        addHeadParts(products, b.w.q, a.q, 0, before + m.ropeDim);
+    else
+        Block::addParts(products, b.w.q, narrowed(a.nope.f32, heads * m.nopeDim));
+    addHeadParts(products, b.w.qRope, a.q, before, before + m.ropeDim);
     b.add(std::move(products));
+}
+
+/// Queries take up k_b, so that they meet the cached latents as one key-value head, and v_b turns the weighted latents
+/// into values.
+void addAbsorbed(const Block& b, const Tensor& mixed) {
+    const LatentConfig& m = b.p.config.latent;
+    const LatentBuffers& a = b.p.buffers.latent;
+    const int heads = b.layer.nHeads, width = m.kvRank + m.ropeDim;
+    const Tensor q = narrowed(a.q, int64_t{heads} * width);
+    addHeadProducts(b, byHead(b, a.nope, heads, m.nopeDim, b.w.kB), b.w.kB, q, width);
+    b.addRope(q, heads, width, m.kvRank);
+    const Tensor summed = narrowed(a.summed.f32, int64_t{heads} * m.kvRank);
+    b.add(kernels::Attention{
+        .q = q, .out = {.f32 = summed}, .kv = b.memory.kv, .heads = heads, .scale = b.p.config.attentionScale});
+    addHeadProducts(b, byHead(b, a.summed, heads, m.kvRank, b.w.vB), b.w.vB, mixed, m.vDim);
+}
+
+/// Latents become keys and values of every head.
+void addExpanded(const Block& b, const Tensor& mixed) {
+    const LatentConfig& m = b.p.config.latent;
+    const int heads = b.layer.nHeads, width = m.nopeDim + m.ropeDim;
+    const Tensor q = narrowed(b.p.buffers.latent.q, int64_t{heads} * width);
+    b.addRope(q, heads, width, m.nopeDim);
+    b.add(kernels::ExpandedAttention{
+        .q = q, .out = mixed, .kv = b.memory.kv, .kB = b.w.kB, .vB = b.w.vB, .scale = b.p.config.attentionScale});
 }
 
 } // namespace
 
-/// Multi-head latent attention in its absorbed form (DeepSeek-V2, section 2.1.2): the queries take up k_b, so that they
-/// meet the cached latents as one key-value head, and v_b turns the weighted latents into values.
+/// Multi-head latent attention (DeepSeek-V2, section 2.1.2), in one of its two forms.
 void addLatent(const Block& b, const Activations& in) {
-    const ModelConfig& c = b.p.config;
-    const LatentConfig& m = c.latent;
+    const LatentConfig& m = b.p.config.latent;
     const LatentBuffers& a = b.p.buffers.latent;
     const int heads = b.layer.nHeads, width = m.kvRank + m.ropeDim;
 
@@ -73,14 +105,11 @@ void addLatent(const Block& b, const Activations& in) {
     b.addRope(a.k, 1, width, m.kvRank);
     b.add(kernels::StoreKv{.k = a.k, .kv = b.memory.kv});
 
-    const Tensor q = narrowed(a.q, int64_t{heads} * width);
-    addHeadProducts(b, byHead(b, a.nope, heads, m.nopeDim, b.w.kB), b.w.kB, q, width);
-    b.addRope(q, heads, width, m.kvRank);
-    const Tensor summed = narrowed(a.summed.f32, int64_t{heads} * m.kvRank);
-    b.add(kernels::Attention{
-        .q = q, .out = {.f32 = summed}, .kv = b.memory.kv, .heads = heads, .scale = c.attentionScale});
     const Tensor mixed = narrowed(a.mixed.f32, int64_t{heads} * m.vDim);
-    addHeadProducts(b, byHead(b, a.summed, heads, m.kvRank, b.w.vB), b.w.vB, mixed, m.vDim);
+    if (b.p.expanded)
+        addExpanded(b, mixed);
+    else
+        addAbsorbed(b, mixed);
 
     Activations out = Forms(b.p.numerics).read(b.w.o).of(a.mixed, int64_t{heads} * m.vDim);
     if (out.q8.present())

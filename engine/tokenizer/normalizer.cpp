@@ -97,11 +97,12 @@ public:
         return text.size() <= kBlock && normalizer_.isNormalizedUTF8(piece, error) && U_SUCCESS(error);
     }
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t most) const override {
         forEachValidRun(text, out, [&](std::string_view part) {
             forEachBlock(part, [&](std::string_view block) {
                 UErrorCode error = U_ZERO_ERROR;
-                normalizer_.normalize(wide(block), error).toUTF8String(out);
+                if (out.size() <= most)
+                    normalizer_.normalize(wide(block), error).toUTF8String(out);
             });
         });
     }
@@ -118,7 +119,7 @@ void appendLower(char32_t c, std::string& out) {
 }
 
 struct LowercaseStep final : Normalizer::Step {
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t) const override {
         forEachCharacter(text, out, [&](char32_t c) { appendLower(c, out); });
     }
 };
@@ -137,7 +138,7 @@ bool isNonspacingMark(char32_t c) {
 struct StripAccentsStep final : Normalizer::Step {
     bool changesNothing(std::string_view text) const override { return isAscii(text); }
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t) const override {
         forEachCharacter(text, out, [&](char32_t c) {
             if (!(charClass(c) & kMark))
                 appendUtf8(out, c);
@@ -155,7 +156,7 @@ struct StripStep final : Normalizer::Step {
         return left && c.valid && (charClass(c.value) & kSpace);
     }
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t) const override {
         size_t begin = text.size(), end = 0; // of what is not blank
         for (size_t at = 0; at < text.size();) {
             const CodePoint c = decodeUtf8(text.substr(at));
@@ -181,7 +182,7 @@ struct NmtStep final : Normalizer::Step {
 
     bool dropsFront(std::string_view text) const override { return !text.empty() && isDropped(decodeUtf8(text).value); }
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t) const override {
         forEachCharacter(text, out, [&](char32_t c) {
             const bool blank = c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
                                c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
@@ -202,13 +203,17 @@ class BertStep final : public Normalizer::Step {
 public:
     explicit BertStep(Normalizer::Bert options) : options_(options) {}
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t most) const override {
         std::string clean;
         forEachCharacter(text, clean, [&](char32_t c) { addCleaned(c, clean); });
         std::string plain;
         if (options_.stripAccents && !isAscii(clean)) {
             std::string apart;
-            FormStep(Normalizer::Form::Nfd).run(clean, false, apart);
+            FormStep(Normalizer::Form::Nfd).run(clean, false, apart, most);
+            if (apart.size() > most) { // not all of it
+                out = std::move(apart);
+                return;
+            }
             forEachCharacter(apart, plain, [&](char32_t c) {
                 if (!isNonspacingMark(c))
                     appendUtf8(plain, c);
@@ -217,7 +222,7 @@ public:
             plain = std::move(clean);
         }
         if (options_.lowercase)
-            LowercaseStep().run(plain, false, out);
+            LowercaseStep().run(plain, false, out, most);
         else
             out = std::move(plain);
     }
@@ -253,7 +258,7 @@ struct PrependStep final : Normalizer::Step {
 
     explicit PrependStep(std::string s) : content(std::move(s)) {}
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t) const override {
         if (!text.empty())
             out.append(content).append(text);
     }
@@ -271,17 +276,18 @@ public:
         return !regex_ && (literal_.empty() || text.find(literal_) == text.npos);
     }
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t most) const override {
         size_t done = 0;
         if (!regex_) {
-            for (size_t at = text.find(literal_); at != text.npos; at = text.find(literal_, done)) {
+            for (size_t at = text.find(literal_); at != text.npos && out.size() <= most;
+                 at = text.find(literal_, done)) {
                 out.append(text.substr(done, at - done)).append(content_);
                 done = at + literal_.size();
             }
         } else {
             RegexSearch search(*regex_);
             search.setText(text);
-            for (Regex::Match m; search.next(m); done = m.end)
+            for (Regex::Match m; out.size() <= most && search.next(m); done = m.end)
                 out.append(text.substr(done, m.begin - done)).append(content_);
         }
         out.append(text.substr(done));
@@ -296,18 +302,18 @@ class CharsMapStep final : public Normalizer::Step {
 public:
     CharsMapStep(std::string_view blob, bool graphemes) : map_(blob), graphemes_(graphemes) {}
 
-    void run(std::string_view text, bool, std::string& out) const override {
+    void run(std::string_view text, bool, std::string& out, size_t most) const override {
         if (graphemes_)
             forEachValidRun(text, out, [&](std::string_view part) {
-                forEachBlock(part, [&](std::string_view block) { runGraphemes(block, out); });
+                forEachBlock(part, [&](std::string_view block) { runGraphemes(block, out, most); });
             });
         else
-            runLongest(text, out);
+            runLongest(text, out, most);
     }
 
 private:
-    void runLongest(std::string_view text, std::string& out) const {
-        for (size_t at = 0; at < text.size();) {
+    void runLongest(std::string_view text, std::string& out, size_t most) const {
+        for (size_t at = 0; at < text.size() && out.size() <= most;) {
             const CharsMap::Hit hit = map_.find(text.substr(at), true);
             const size_t length = hit.length > 0 ? hit.length : decodeUtf8(text.substr(at)).length;
             out.append(hit.length > 0 ? hit.replacement : text.substr(at, length));
@@ -315,7 +321,9 @@ private:
         }
     }
 
-    void runGraphemes(std::string_view text, std::string& out) const {
+    void runGraphemes(std::string_view text, std::string& out, size_t most) const {
+        if (out.size() > most)
+            return;
         UErrorCode error = U_ZERO_ERROR;
         const std::unique_ptr<icu::BreakIterator> breaks(
             icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), error));
@@ -324,7 +332,7 @@ private:
         const icu::UnicodeString s = wide(text);
         breaks->setText(s);
         std::string grapheme;
-        for (int32_t begin = 0, end = breaks->next(); end != icu::BreakIterator::DONE;
+        for (int32_t begin = 0, end = breaks->next(); end != icu::BreakIterator::DONE && out.size() <= most;
              begin = end, end = breaks->next()) {
             grapheme.clear();
             s.tempSubStringBetween(begin, end).toUTF8String(grapheme);
@@ -351,7 +359,7 @@ class BlanksStep final : public Normalizer::Step {
 public:
     explicit BlanksStep(Normalizer::Blanks options) : options_(options) {}
 
-    void run(std::string_view text, bool first, std::string& out) const override {
+    void run(std::string_view text, bool first, std::string& out, size_t) const override {
         if (options_.removeExtra)
             while (text.starts_with(' '))
                 text.remove_prefix(1);
@@ -482,7 +490,7 @@ std::string_view Normalizer::run(std::string_view text, bool first, std::string&
         next.clear();
         if (frontLost)
             *frontLost |= step->dropsFront(text);
-        step->run(text, first, next);
+        step->run(text, first, next, most);
         if (next.size() > most)
             continue;
         out.swap(next);

@@ -66,7 +66,8 @@ public:
     /// a control token. `frontLost`: what the text began with was dropped.
     std::string_view run(std::string_view text, bool first, std::string& out, bool* frontLost = nullptr) const;
 
-    /// One step: `text` to the end of `out`, which is empty.
+    /// One step: `text` to the end of `out`, which is empty. One that may multiply the text stops soon after `most`
+    /// bytes; then all of its work is dropped.
     struct Step {
         virtual ~Step() = default;
 
@@ -74,7 +75,7 @@ public:
 
         virtual bool dropsFront(std::string_view) const { return false; }
 
-        virtual void run(std::string_view text, bool first, std::string& out) const = 0;
+        virtual void run(std::string_view text, bool first, std::string& out, size_t most) const = 0;
     };
 
 private:

@@ -62,6 +62,11 @@ TokenKind kindOf(int64_t fileValue) {
     return fileValue >= 0 && fileValue < static_cast<int64_t>(std::size(kinds)) ? kinds[fileValue] : TokenKind::Normal;
 }
 
+/// "<unk>", "[UNK]", "<unknown>"
+bool isCalledUnknown(std::string_view text) {
+    return text.find("unk") != text.npos || text.find("UNK") != text.npos;
+}
+
 } // namespace
 
 bool looksLikeTag(std::string_view t) {
@@ -103,6 +108,8 @@ Vocabulary::Vocabulary(const Metadata& m, bool kindsAreKnown) {
     if (unknown_ < 0)
         for (TokenId id = 0; id < size() && unknown_ < 0; id++)
             unknown_ = kinds_[id] == TokenKind::Unknown ? id : -1;
+    if (unknown_ >= 0 && kinds_[unknown_] == TokenKind::Control && !isCalledUnknown(text(unknown_)))
+        unknown_ = -1; // an odd character of a user must not end a turn
 }
 
 /// Some files call their turn marks normal words, or have no kinds at all; then a user could write them. What the file

@@ -23,11 +23,11 @@ std::byte* KvPages::value(std::byte* page, int head, int token) const {
     return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(vDim) * elementBytes;
 }
 
-Splits splitsOf(const KvPages& kv) {
+Splits splitsOf(int64_t pages, int pageTokens) {
     constexpr int64_t kSplitTokens = 256, kMostSplits = 128;
-    const int64_t tokens = std::max(kSplitTokens, (kv.capacity() + kMostSplits - 1) / kMostSplits);
-    const int64_t pagesPerSplit = (tokens + kv.pageTokens - 1) / kv.pageTokens;
-    return {.tokens = pagesPerSplit * kv.pageTokens, .count = (kv.table.cols + pagesPerSplit - 1) / pagesPerSplit};
+    const int64_t tokens = std::max(kSplitTokens, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
+    const int64_t pagesPerSplit = (tokens + pageTokens - 1) / pageTokens;
+    return {.tokens = pagesPerSplit * pageTokens, .count = (pages + pagesPerSplit - 1) / pagesPerSplit};
 }
 
 namespace {
@@ -65,7 +65,7 @@ float closeSoftmax(SoftmaxState state, const float* sink) {
 class Partials {
 public:
     Partials(const AttentionSpec& a, int64_t rows, std::byte* data)
-        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv).count),
+        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens).count),
           states_(reinterpret_cast<SoftmaxState*>(data)),
           sums_(reinterpret_cast<float*>(data) + rows * splits_ * heads_ * 2) {}
 
@@ -87,9 +87,9 @@ private:
 class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
-        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), splits_(splitsOf(a.kv)),
-          group_(a.heads / a.kv.heads), slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile),
-          attend_(kernels().attend[size_t(a.kv.type)]) {}
+        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity),
+          splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens)), group_(a.heads / a.kv.heads),
+          slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), attend_(kernels().attend[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -161,7 +161,7 @@ class MergeSplitsStage : public RowStage {
 public:
     MergeSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity)
         : RowStage(step, capacity, 16384, false), a_(a), partials_(a, capacity, partials), q8_(q8),
-          splitTokens_(splitsOf(a.kv).tokens) {}
+          splitTokens_(splitsOf(a.kv.table.cols, a.kv.pageTokens).tokens) {}
 
 private:
     void runRow(int64_t r, std::byte*) const override {
@@ -387,8 +387,9 @@ private:
 
 } // namespace
 
-uint64_t partialBytes(const AttentionSpec& a, int64_t rows) {
-    return uint64_t(rows) * uint64_t(splitsOf(a.kv).count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
+uint64_t partialBytes(const Attention& a, int64_t rows) {
+    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens);
+    return uint64_t(rows) * uint64_t(splits.count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
 }
 
 StagePtr makeAttendSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity) {

@@ -50,7 +50,39 @@ public:
                     !__builtin_add_overflow(end, row, &end) && !__builtin_add_overflow(end, t.offset, &end) &&
                     end <= memory->bytes,
                 name, " reaches past the end of its memory");
-        return {memory->data + t.offset, t.stride, t.rows, t.cols, t.type};
+        return {memory->data + t.offset, t.stride, t.rows, t.cols, t.type, scales(t, name)};
+    }
+
+    /// Every block that the tensor begins has a scale; absent ones are all 1.
+    WeightScales scales(const Tensor& t, const std::string& name) const {
+        static constexpr float kOne = 1.0f;
+        const BlockScales& s = t.scales;
+        if (t.type != Type::F8_E4M3) {
+            require(!s.present(), name, "'s scales are there, but its type has no use for them");
+            return {};
+        }
+        if (!s.present())
+            return {.data = reinterpret_cast<const std::byte*>(&kOne), .blockRows = kLargest, .blockCols = kLargest};
+        const Memories::Memory* memory = memories_.find(s.memory);
+        require(memory != nullptr, name, "'s scales name a memory that does not exist");
+        require(s.type == Type::F32 || s.type == Type::F16 || s.type == Type::BF16, name,
+                "'s scales have a type that is not supported");
+        require(s.blockRows >= 1 && s.blockRows <= kLargest && s.blockCols >= 1 && s.blockCols <= kLargest &&
+                    s.firstRow >= 0 && s.firstRow < s.blockRows,
+                name, "'s scales have impossible blocks");
+        const uint64_t row = rowBytes(s.type, (t.cols - 1) / s.blockCols + 1);
+        const auto below = uint64_t((s.firstRow + t.rows - 1) / s.blockRows); // the first row of blocks
+        require(below == 0 || s.stride >= row, name, "'s scales have rows closer together than they are long");
+        uint64_t end = 0;
+        require(!__builtin_mul_overflow(below, s.stride, &end) && !__builtin_add_overflow(end, row, &end) &&
+                    !__builtin_add_overflow(end, s.offset, &end) && end <= memory->bytes,
+                name, "'s scales reach past the end of their memory");
+        return {.data = memory->data + s.offset,
+                .type = s.type,
+                .stride = s.stride,
+                .blockRows = s.blockRows,
+                .blockCols = s.blockCols,
+                .firstRow = s.firstRow};
     }
 
     Rows typed(const Tensor& t, const std::string& name, Type type, int64_t rows, int64_t cols) const {

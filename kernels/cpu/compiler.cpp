@@ -13,9 +13,14 @@ namespace hearth::kernels::cpu {
 namespace {
 
 constexpr const char* kOperationNames[] = {
-    "gather",   "pick rows", "norm",  "quantize", "product",          "rope",    "store kv",           "attention",
-    "activate", "add",       "route", "dispatch", "experts' product", "combine", "causal convolution", "delta rule"};
+    "gather",    "pick rows",          "norm",      "quantize", "product", "rope",     "store kv",
+    "attention", "expanded attention", "activate",  "add",      "route",   "dispatch", "experts' product",
+    "combine",   "causal convolution", "delta rule"};
 static_assert(std::size(kOperationNames) == std::variant_size_v<Operation>);
+
+uint64_t attentionRowBytes(const Attention& op, int rows) {
+    return op.out.f32.present() ? 0 : uint64_t(rows) * uint64_t(op.heads) * uint64_t(op.kv.vDim) * sizeof(float);
+}
 
 bool isFloat(Type t) {
     return t == Type::F32 || t == Type::F16 || t == Type::BF16;
@@ -33,10 +38,9 @@ public:
         checkBatch();
         for (size_t i = 0; i < list_.operations.size(); ++i)
             std::visit([&](const auto& op) { prepare(checker(i), op); }, list_.operations[i]);
-        if (partialBytes_ > 0)
-            plan_->partials.reset(new std::byte[partialBytes_]);
-        if (attentionRowBytes_ > 0)
-            plan_->attentionRows.reset(new std::byte[attentionRowBytes_]);
+        plan_->partials = uninitialised(plan_->partialBytes);
+        plan_->attentionRows = uninitialised(plan_->attentionRowBytes);
+        plan_->states = uninitialised(plan_->stateBytes);
         for (size_t i = 0; i < list_.operations.size(); ++i)
             std::visit([&](const auto& op) { compile(checker(i), op); }, list_.operations[i]);
         for (const StagePtr& stage : plan_->stages)
@@ -45,6 +49,10 @@ public:
     }
 
 private:
+    static std::unique_ptr<std::byte[]> uninitialised(uint64_t bytes) {
+        return std::unique_ptr<std::byte[]>(bytes > 0 ? new std::byte[bytes] : nullptr);
+    }
+
     Checker checker(size_t i) const {
         return Checker(memories_,
                        "Operation " + std::to_string(i) + " (" + kOperationNames[list_.operations[i].index()] + ")");
@@ -90,12 +98,16 @@ private:
     }
 
     void prepare(const Checker& c, const Attention& op) {
-        const AttentionSpec a = attentionSpec(c, op);
-        if (!op.out.f32.present())
-            attentionRowBytes_ =
-                std::max(attentionRowBytes_, uint64_t(list_.rows) * uint64_t(a.heads) * uint64_t(a.kv.vDim) * 4);
+        attentionSpec(c, op);
+        plan_->attentionRowBytes = std::max(plan_->attentionRowBytes, attentionRowBytes(op, list_.rows));
         if (list_.path == Path::Decode)
-            partialBytes_ = std::max(partialBytes_, partialBytes(a, list_.rows));
+            plan_->partialBytes = std::max(plan_->partialBytes, partialBytes(op, list_.rows));
+    }
+
+    void prepare(const Checker& c, const ExpandedAttention& op) {
+        plan_->expanded.push_back(expandedSpec(c, op));
+        plan_->stateBytes = std::max(plan_->stateBytes, cpuPlanBytes(op, list_.rows));
+        plan_->scratchBytes = std::max(plan_->scratchBytes, cpuWorkerBytes(op));
     }
 
     RopeTableSpec ropeSpec(const Checker& c, const Rope& op) const {
@@ -293,6 +305,40 @@ private:
             add(makeQuantize(plan_->step, a.out, 0, out.q8));
     }
 
+    ExpandedSpec expandedSpec(const Checker& c, const ExpandedAttention& op) const {
+        c.require(list_.path == Path::Prefill, "it needs the prefill path");
+        ExpandedSpec a{.q = {}, .out = {}, .kv = pages(c, op.kv), .kB = {}, .vB = {}, .scale = op.scale};
+        c.require(a.kv.latent && a.kv.heads == 1 && a.kv.vDim < a.kv.kDim, "the cache holds no latents with a rope");
+        const size_t heads = op.kB.size();
+        c.require(heads >= 1 && heads <= 65536 && op.vB.size() == heads, "its numbers of matrices are impossible");
+        const int64_t nope = op.kB.front().cols, vDim = op.vB.front().rows;
+        c.require(nope >= 1 && nope <= kMaxHeadDim && vDim >= 1 && vDim <= kMaxHeadDim, "its heads are too wide");
+        c.require(cpuWorkerBytes(op) <= kMostWorkerBytes, "a head's matrices are too large to be expanded");
+        for (size_t h = 0; h < heads; ++h) {
+            a.kB.push_back(weight(c, op.kB[h], "kB " + std::to_string(h), a.rank(), nope));
+            a.vB.push_back(weight(c, op.vB[h], "vB " + std::to_string(h), vDim, a.rank()));
+        }
+        a.q = c.f32(op.q, "q", list_.rows, a.heads() * (nope + a.rope()));
+        a.out = c.output(op.out, "out", Type::F32, list_.rows, a.heads() * vDim);
+        c.require(!overlap(a.q, a.out), "q and out overlap");
+        return a;
+    }
+
+    static Rows weight(const Checker& c, const Tensor& t, const std::string& name, int64_t rows, int64_t cols) {
+        Rows r = c.raw(t, name, rows, cols);
+        c.require(size_t(r.type) < size_t(Type::I32), name, " has no weight type");
+        r.rows = rows;
+        return r;
+    }
+
+    void compile(const Checker&, const ExpandedAttention&) {
+        ExpandedSpec& a = plan_->expanded[expandedDone_++];
+        a.states = reinterpret_cast<SoftmaxState*>(plan_->states.get());
+        const int64_t span = expandedSpan(a.kv), spans = (a.kv.capacity() + span - 1) / span;
+        for (int64_t i = 0; i < spans; ++i)
+            add(makeExpandedAttention(plan_->step, a, i, list_.rows));
+    }
+
     void compile(const Checker& c, const Activate& op) {
         c.require(size_t(op.kind) < std::size(plan_->step.kernels->activate), "the activation is unknown");
         c.require(op.kind != ActivationKind::ClampedSwiglu || op.up.present(), "this activation needs two inputs");
@@ -475,10 +521,17 @@ private:
     int threads_;
     std::unique_ptr<CpuPlan> plan_;
     std::vector<RopeTableSpec> ropeSpecs_; // by index of plan_->ropeTables
-    uint64_t partialBytes_ = 0, attentionRowBytes_ = 0;
+    size_t expandedDone_ = 0;              // of plan_->expanded
 };
 
 } // namespace
+
+uint64_t CpuPlan::bytes() const {
+    uint64_t bytes = partialBytes + attentionRowBytes + stateBytes;
+    for (const std::vector<float>& table : ropeTables)
+        bytes += table.size() * sizeof(float);
+    return bytes;
+}
 
 std::unique_ptr<CpuPlan> compilePlan(const OperationList& list, const Memories& memories, const CpuKernels& kernels,
                                      int threads) {
@@ -486,3 +539,23 @@ std::unique_ptr<CpuPlan> compilePlan(const OperationList& list, const Memories& 
 }
 
 } // namespace hearth::kernels::cpu
+
+namespace hearth::kernels {
+
+uint64_t cpuPlanBytes(const Rope& op, int rows) {
+    return uint64_t(rows) * uint64_t(op.dims) * sizeof(float);
+}
+
+uint64_t cpuPlanBytes(const Attention& op, Path path, int rows) {
+    return cpu::attentionRowBytes(op, rows) + (path == Path::Decode ? cpu::partialBytes(op, rows) : 0);
+}
+
+uint64_t cpuPlanBytes(const ExpandedAttention& op, int rows) {
+    return uint64_t(rows) * op.kB.size() * sizeof(cpu::SoftmaxState);
+}
+
+uint64_t cpuWorkerBytes(const ExpandedAttention& op) {
+    return cpu::expandedScratchBytes(op.kv.vDim, op.kv.kDim - op.kv.vDim, op.kB.front().cols, op.vB.front().rows);
+}
+
+} // namespace hearth::kernels

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/backend.h"
+#include "kernels/cpu/latent_stages.h"
 #include "kernels/cpu/memories.h"
 #include "kernels/cpu/stages.h"
 
@@ -17,10 +18,20 @@ public:
     int rows = 0;               // capacity
     std::vector<StagePtr> stages;
     std::vector<Pool::Work> work; // one a stage; tiles are filled in before each run
+    bool paused = false;
+    Pool::Place place; // where a paused run goes on
     std::deque<std::vector<float>> ropeTables;
+    std::deque<ExpandedSpec> expanded; // one an operation
     // Shared by all layers, for one attention at a time; not initialised, so that only what is used takes memory.
     std::unique_ptr<std::byte[]> partials;      // of splits
     std::unique_ptr<std::byte[]> attentionRows; // (rows, H*vDim) F32 where nobody but the quantizer wants floats
+    std::unique_ptr<std::byte[]> states;        // (rows, H) SoftmaxState of expanded attention
+    uint64_t partialBytes = 0, attentionRowBytes = 0, stateBytes = 0;
+    uint64_t scratchBytes = 0; // that each worker must have
+
+    uint64_t bytes() const override;
+
+    void restart() override { paused = false; }
 };
 
 /// Throws BackendError that names the operation and what does not fit.

@@ -71,22 +71,27 @@ public:
     }
 
     std::unique_ptr<Plan> compile(const OperationList& list) override {
-        return compilePlan(list, memories_, isa_.kernels, pool_.threads());
+        auto plan = compilePlan(list, memories_, isa_.kernels, pool_.threads());
+        pool_.reserve(plan->scratchBytes);
+        return plan;
     }
 
     bool run(Plan& plan, const std::atomic<bool>* cancel) override {
-        auto* p = dynamic_cast<CpuPlan*>(&plan);
-        if (!p)
-            throw BackendError("The plan was compiled by another backend.");
-        const auto count = [](const Rows& r, int64_t most) {
-            return r ? int(std::clamp<int64_t>(r.index(0), 0, most)) : 0;
-        };
-        p->step.live.rows = count(p->rowCount, p->rows);
-        p->step.live.outputs = count(p->outputCount, p->step.outputRows ? p->step.outputRows.cols : p->rows);
-        for (size_t i = 0; i < p->work.size(); ++i)
-            p->work[i].tiles = p->stages[i]->tiles();
-        return pool_.run(p->work, cancel);
+        CpuPlan& p = own(plan);
+        begin(p);
+        return pool_.run(p.work, cancel);
     }
+
+    RunEnd runPart(Plan& plan, const std::atomic<bool>* cancel, double seconds) override {
+        CpuPlan& p = own(plan);
+        if (!p.paused)
+            begin(p);
+        const RunEnd end = pool_.run(p.work, cancel, seconds, p.place);
+        p.paused = end == RunEnd::Paused;
+        return end;
+    }
+
+    bool expandsLatents() const override { return true; }
 
     double measureReadBandwidth(std::span<const std::byte> sample) override {
         const ReadStage stage(sample);
@@ -105,6 +110,26 @@ public:
     }
 
 private:
+    static CpuPlan& own(Plan& plan) {
+        auto* p = dynamic_cast<CpuPlan*>(&plan);
+        if (!p)
+            throw BackendError("The plan was compiled by another backend.");
+        return *p;
+    }
+
+    /// Reads how many rows are live and how many tiles that makes.
+    static void begin(CpuPlan& p) {
+        const auto count = [](const Rows& r, int64_t most) {
+            return r ? int(std::clamp<int64_t>(r.index(0), 0, most)) : 0;
+        };
+        p.paused = false;
+        p.place = {};
+        p.step.live.rows = count(p.rowCount, p.rows);
+        p.step.live.outputs = count(p.outputCount, p.step.outputRows ? p.step.outputRows.cols : p.rows);
+        for (size_t i = 0; i < p.work.size(); ++i)
+            p.work[i].tiles = p.stages[i]->tiles();
+    }
+
     std::byte* place(MemoryId id, uint64_t offset, uint64_t bytes, bool writes) const {
         const Memories::Memory* memory = memories_.find(id);
         if (!memory)

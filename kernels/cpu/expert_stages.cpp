@@ -261,7 +261,8 @@ private:
                       .out = part.out.f32(r) + first,
                       .outStride = int64_t(part.out.stride / 4),
                       .bias = part.bias ? part.bias.f32(expert) + first : nullptr,
-                      .accumulate = false});
+                      .accumulate = false,
+                      .scales = scalesFrom(weight.scales, first, 0)});
     }
 
     ExpertProduct p_;

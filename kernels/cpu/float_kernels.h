@@ -105,6 +105,79 @@ void matvecDecoded(const MatVec& a) {
     }
 }
 
+/// Two vectors of inputs from k on, the first `part` numbers of them. A factor is 2^8 of the scale: below 2^120 that
+/// is exact, so each weight is rounded once.
+template <int kW, int kR>
+inline void addE4M3(const MatVec& a, const std::byte* w, const std::byte* x, int64_t k, int part,
+                    const Vec (&factors)[kW], Vec (&sums)[kW][kR]) {
+    Vec ws[kW][2];
+    for (int i = 0; i < kW; ++i)
+        loadE4M3(w + uint64_t(i) * a.weightStride + k, part, ws[i]);
+    for (int u = 0; u < 2; ++u) {
+        const int live = part == 2 * kLanes ? kLanes : part - u * kLanes < 0 ? 0 : lesser(kLanes, part - u * kLanes);
+        for (int i = 0; i < kW; ++i)
+            ws[i][u] = mul(ws[i][u], factors[i]);
+        for (int r = 0; r < kR; ++r) {
+            const std::byte* at = x + uint64_t(r) * a.xStride + (k + u * kLanes) * 4;
+            const Vec xs = live == kLanes ? loadAs<Type::F32>(at) : loadPartAs<Type::F32>(at, live);
+            for (int i = 0; i < kW; ++i)
+                sums[i][r] = fma(ws[i][u], xs, sums[i][r]);
+        }
+    }
+}
+
+/// kW weight rows x kR activation rows, block of columns by block. Each product has one sum, so its bits do not depend
+/// on kW or kR.
+template <int kW, int kR>
+void dotE4M3(const MatVec& a, int64_t n, int row) {
+    const std::byte* w = a.weights + uint64_t(n) * a.weightStride;
+    const std::byte* x = a.x + uint64_t(row) * a.xStride;
+    Vec sums[kW][kR];
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r)
+            sums[i][r] = zero();
+    const std::byte* scales[kW];
+    for (int i = 0; i < kW; ++i)
+        scales[i] = scalesOfRow(a.scales, n + i);
+    int64_t k = 0;
+    for (int64_t block = 0; k < a.k; ++block) {
+        Vec factors[kW];
+        for (int i = 0; i < kW; ++i)
+            factors[i] = splat(256.0f * scaleAt(a.scales, scales[i], block));
+        const int64_t end = blockEnd(a.scales, block, a.k);
+        for (; k + 2 * kLanes <= end; k += 2 * kLanes)
+            addE4M3(a, w, x, k, 2 * kLanes, factors, sums);
+        if (k < end)
+            addE4M3(a, w, x, k, int(end - k), factors, sums);
+        k = end;
+    }
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r)
+            finish(a, row + r, n + i, sumLanes(sums[i][r]));
+}
+
+/// Decoding costs more than the products: one activation row takes four weight rows beside each other, eight share the
+/// numbers of one.
+template <int kW>
+void dotE4M3Rows(const MatVec& a, int64_t n) {
+    int r = 0;
+    for (; r + 8 <= a.rows; r += 8)
+        for (int i = 0; i < kW; ++i)
+            dotE4M3<1, 8>(a, n + i, r);
+    for (; r + 2 <= a.rows; r += 2)
+        dotE4M3<kW, 2>(a, n, r);
+    if (r < a.rows)
+        dotE4M3<kW, 1>(a, n, r);
+}
+
+void matvecE4M3(const MatVec& a) {
+    int64_t n = 0;
+    for (; n + 4 <= a.outputs; n += 4)
+        dotE4M3Rows<4>(a, n);
+    for (; n < a.outputs; ++n)
+        dotE4M3Rows<1>(a, n);
+}
+
 /// Panels of floats are (cols, kPanelOutputs). Here kLanes weight rows from the column `c` on, `cols` of them.
 inline void storeColumns(Vec (&rows)[kLanes], float* panel, int cols) {
     transpose(rows);
@@ -143,6 +216,36 @@ void unpackDecoded(const Unpack& a) {
                 storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);
             }
         }
+}
+
+/// kLanes weight rows from n on, two vectors of columns from c on, the first `part` of them.
+inline void unpackE4M3Columns(const Unpack& a, int n, int64_t c, int part, const float (&factors)[kLanes]) {
+    Vec rows[2][kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+        Vec v[2] = {zero(), zero()};
+        if (n + i < a.outputs)
+            loadE4M3(a.weights + uint64_t(n + i) * a.stride + c, part, v);
+        for (int u = 0; u < 2; ++u)
+            rows[u][i] = mul(v[u], splat(factors[i]));
+    }
+    for (int u = 0; u < 2 && u * kLanes < part; ++u)
+        storeColumns(rows[u], static_cast<float*>(a.panel) + (c + u * kLanes) * kPanelOutputs + n,
+                     lesser(kLanes, part - u * kLanes));
+}
+
+void unpackE4M3(const Unpack& a) {
+    for (int n = 0; n < kPanelOutputs; n += kLanes) {
+        int64_t c = 0;
+        for (int64_t block = 0; c < a.cols; ++block) {
+            float factors[kLanes];
+            for (int i = 0; i < kLanes; ++i)
+                factors[i] = n + i < a.outputs ? 256.0f * scaleAt(a.scales, scalesOfRow(a.scales, n + i), block) : 0.0f;
+            const int64_t end = blockEnd(a.scales, block, a.cols);
+            for (; c < end; c += 2 * kLanes)
+                unpackE4M3Columns(a, n, c, end - c < 2 * kLanes ? int(end - c) : 2 * kLanes, factors);
+            c = end;
+        }
+    }
 }
 
 template <Type kType>
@@ -568,6 +671,8 @@ inline void overrideFloatKernels(CpuKernels& k) {
     overrideFloatType<Type::F16>(k);
     overrideFloatType<Type::BF16>(k);
     quant::forEachFormat([&]<typename Format>(Type type) { overrideDecodedType<Format>(k, type); });
+    k.matvecF32[size_t(Type::F8_E4M3)] = matvecE4M3;
+    k.unpackF32[size_t(Type::F8_E4M3)] = unpackE4M3;
     k.gemmF32 = gemmFloats;
     k.softmaxBlock = softmaxKeys;
     k.quantize = quantizeRow;

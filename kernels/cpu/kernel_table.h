@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/cpu/activation_block.h"
+#include "kernels/cpu/weight_scales.h"
 #include "kernels/kinds.h"
 #include "kernels/tensor.h"
 
@@ -30,6 +31,7 @@ struct MatVec {
     int64_t outStride;
     const float* bias; // (outputs), may be null
     bool accumulate;
+    WeightScales scales = {}; // of F8_E4M3 only
 };
 
 /// Lays out inputs [0, cols) of up to kPanelOutputs weight rows in the order that the table's own gemm reads. Missing
@@ -39,7 +41,8 @@ struct Unpack {
     uint64_t stride;          // bytes from one weight row to the next
     int outputs;              // 1..kPanelOutputs
     int64_t cols;
-    void* panel; // at most panelBytes
+    void* panel;              // at most panelBytes
+    WeightScales scales = {}; // of F8_E4M3 only
 };
 
 /// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n]: strictly in the order of the inputs, for every row alike.

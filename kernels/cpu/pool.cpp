@@ -51,18 +51,18 @@ void Pool::ScratchDeleter::operator()(std::byte* p) const {
     ::operator delete[](p, std::align_val_t(64));
 }
 
-Pool::Scratch Pool::makeScratch() {
-    return Scratch(static_cast<std::byte*>(::operator new[](kScratchBytes, std::align_val_t(64))));
+Pool::Scratch Pool::makeScratch(size_t bytes) {
+    return Scratch(static_cast<std::byte*>(::operator new[](bytes, std::align_val_t(64))));
 }
 
-Pool::Pool(int threads) : ownScratch_(makeScratch()) {
+Pool::Pool(int threads) : ownScratch_(makeScratch(kScratchBytes)) {
     const size_t helpers = size_t(std::clamp(threads, 1, 1024) - 1);
     threads_.reserve(helpers);
     scratches_.reserve(helpers);
     for (size_t i = 0; i < helpers; ++i) {
-        scratches_.push_back(makeScratch());
+        scratches_.push_back(makeScratch(kScratchBytes));
         try {
-            threads_.emplace_back([this, scratch = scratches_.back().get()] { workerMain(scratch); });
+            threads_.emplace_back([this, scratch = &scratches_.back()] { workerMain(*scratch); });
         } catch (const std::system_error&) {
             scratches_.pop_back();
             break;
@@ -75,6 +75,18 @@ Pool::~Pool() {
     wake();
     for (std::thread& t : threads_)
         t.join();
+}
+
+void Pool::reserve(size_t scratchBytes) {
+    if (scratchBytes <= scratchBytes_)
+        return;
+    std::vector<Scratch> larger;
+    for (size_t i = 0; i <= scratches_.size(); ++i)
+        larger.push_back(makeScratch(scratchBytes));
+    ownScratch_ = std::move(larger.back());
+    for (size_t i = 0; i < scratches_.size(); ++i)
+        scratches_[i] = std::move(larger[i]);
+    scratchBytes_ = scratchBytes;
 }
 
 void Pool::wake() {
@@ -99,37 +111,63 @@ void Pool::wait(uint32_t seen) {
 
 /// Opens the next stage that has tiles, or ends the run. Called by the one worker that finished the stage before. A
 /// stage of a single tile is not offered to others: handing it over would cost more than it lasts.
-void Pool::publish(std::byte* scratch) {
+void Pool::publish(const Scratch& scratch) {
     for (; stage_ < work_.size(); ++stage_) {
         if (cancel_ && cancel_->load(std::memory_order_relaxed)) {
             cancelled_ = true;
             break;
         }
+        if (stage_ != place_.stage && deadline_ != 0 && now() >= deadline_) {
+            paused_ = true;
+            place_ = {stage_, 0};
+            break;
+        }
         const Work& next = work_[stage_];
-        if (next.tiles > 1) {
-            const uint64_t tiles = uint64_t(std::min<int64_t>(next.tiles, std::numeric_limits<int32_t>::max()));
+        const bool part = stage_ == place_.stage && place_.tiles > 0;
+        const int64_t count = part ? place_.tiles : next.tiles;
+        if (count > 1) {
+            const uint64_t tiles = uint64_t(std::min<int64_t>(count, std::numeric_limits<int32_t>::max()));
             remaining_.store(uint32_t(tiles), std::memory_order_relaxed);
             const uint64_t counter = (claim_.load(std::memory_order_relaxed) >> 32) + 1;
             claim_.store(counter << 32 | tiles, std::memory_order_release);
             wake();
             return;
         }
-        if (next.tiles == 1)
-            next.stage->run(0, scratch);
+        if (count == 1)
+            next.stage->run(next.tiles - 1, scratch.get());
     }
     done_.store(true, std::memory_order_release);
     wake();
 }
 
-void Pool::finishTile(std::byte* scratch) {
+void Pool::finishTile(const Scratch& scratch) {
     if (remaining_.fetch_sub(1, std::memory_order_acq_rel) != 1)
         return;
+    if (left_ > 0) {
+        paused_ = true;
+        place_ = {stage_, left_};
+        done_.store(true, std::memory_order_release);
+        wake();
+        return;
+    }
     ++stage_;
     publish(scratch);
 }
 
+/// Takes the tiles that nobody has claimed out of the stage. The caller still holds a tile, so the stage cannot end
+/// before; where two workers come at once, one of them finds none.
+void Pool::pauseHere() {
+    uint64_t claim = claim_.load(std::memory_order_relaxed);
+    do {
+        if ((claim & kLow) == 0)
+            return;
+    } while (!claim_.compare_exchange_weak(claim, claim & ~kLow, std::memory_order_relaxed));
+    left_ = int64_t(claim & kLow);
+    remaining_.fetch_sub(uint32_t(claim & kLow), std::memory_order_acq_rel);
+}
+
 /// Does one tile if there is one.
-bool Pool::help(std::byte* scratch) {
+bool Pool::help(const Scratch& scratch) {
     uint64_t claim = claim_.load(std::memory_order_acquire);
     do {
         if ((claim & kLow) == 0)
@@ -140,12 +178,14 @@ bool Pool::help(std::byte* scratch) {
     if (cancel_ && cancel_->load(std::memory_order_relaxed))
         skipped_.store(true, std::memory_order_relaxed); // ordered by finishTile()
     else
-        current.stage->run(current.tiles - int64_t(claim & kLow), scratch);
+        current.stage->run(current.tiles - int64_t(claim & kLow), scratch.get());
+    if (deadline_ != 0 && now() >= deadline_)
+        pauseHere();
     finishTile(scratch);
     return true;
 }
 
-void Pool::workerMain(std::byte* scratch) {
+void Pool::workerMain(const Scratch& scratch) {
     becomeNicer();
     while (!quit_.load()) {
         const uint32_t seen = generation_.load();
@@ -157,19 +197,35 @@ void Pool::workerMain(std::byte* scratch) {
 }
 
 bool Pool::run(std::span<const Work> work, const std::atomic<bool>* cancel) {
+    return runFrom(work, cancel, 0, {}) == RunEnd::Done;
+}
+
+RunEnd Pool::run(std::span<const Work> work, const std::atomic<bool>* cancel, double seconds, Place& place) {
+    const RunEnd end = runFrom(work, cancel, now() + int64_t(std::clamp(seconds, 0.0, 1e6) * 1e9), place);
+    place = place_;
+    return end;
+}
+
+RunEnd Pool::runFrom(std::span<const Work> work, const std::atomic<bool>* cancel, int64_t deadline, Place place) {
     work_ = work;
-    stage_ = 0;
+    stage_ = place.stage;
+    place_ = place;
+    deadline_ = deadline;
+    paused_ = false;
+    left_ = 0;
     cancel_ = cancel;
     cancelled_ = false;
     skipped_.store(false, std::memory_order_relaxed);
     done_.store(false, std::memory_order_relaxed);
-    publish(ownScratch_.get());
+    publish(ownScratch_);
     while (!done_.load(std::memory_order_acquire)) {
         const uint32_t seen = generation_.load();
-        if (!help(ownScratch_.get()) && !done_.load(std::memory_order_acquire))
+        if (!help(ownScratch_) && !done_.load(std::memory_order_acquire))
             wait(seen);
     }
-    return !cancelled_ && !skipped_.load(std::memory_order_relaxed);
+    if (cancelled_ || skipped_.load(std::memory_order_relaxed))
+        return RunEnd::Cancelled;
+    return paused_ ? RunEnd::Paused : RunEnd::Done;
 }
 
 } // namespace hearth::kernels::cpu

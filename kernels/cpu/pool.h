@@ -1,5 +1,7 @@
 #pragma once
 
+#include "kernels/kinds.h"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +12,7 @@
 
 namespace hearth::kernels::cpu {
 
-/// 1 MiB of each worker's own, for panels and rows in between; 64-byte aligned.
+/// 1 MiB of each worker's own, for panels and rows in between; 64-byte aligned. More where Pool::reserve() was called.
 inline constexpr size_t kScratchBytes = size_t(1) << 20;
 
 /// Part of a plan between two barriers: tiles in any order, by any worker. A tile lasts at most about 100 µs and does
@@ -35,6 +37,10 @@ public:
 
     int threads() const { return int(threads_.size()) + 1; }
 
+    /// Makes every worker's scratch at least so large; never between the begin and the end of a run. Throws
+    /// std::bad_alloc, and then nothing has changed.
+    void reserve(size_t scratchBytes);
+
     struct Work {
         const Stage* stage;
         int64_t tiles; // 0: skipped
@@ -44,6 +50,16 @@ public:
     /// all workers have left.
     bool run(std::span<const Work> work, const std::atomic<bool>* cancel);
 
+    /// Where a run that paused goes on.
+    struct Place {
+        size_t stage = 0;
+        int64_t tiles = 0; // of this stage that are still to be done, the last ones; 0: all
+    };
+
+    /// Runs from `place` on; once `seconds` have passed no further tile is begun, `place` is where to go on, and all
+    /// workers have left. At least one tile is done.
+    RunEnd run(std::span<const Work> work, const std::atomic<bool>* cancel, double seconds, Place& place);
+
 private:
     struct ScratchDeleter {
         void operator()(std::byte* p) const;
@@ -51,11 +67,14 @@ private:
 
     using Scratch = std::unique_ptr<std::byte[], ScratchDeleter>;
 
-    static Scratch makeScratch();
-    void workerMain(std::byte* scratch);
-    bool help(std::byte* scratch);
-    void finishTile(std::byte* scratch);
-    void publish(std::byte* scratch);
+    // A worker looks at its scratch only while it holds a tile: between runs reserve() changes it.
+    static Scratch makeScratch(size_t bytes);
+    void workerMain(const Scratch& scratch);
+    bool help(const Scratch& scratch);
+    void finishTile(const Scratch& scratch);
+    void publish(const Scratch& scratch);
+    void pauseHere();
+    RunEnd runFrom(std::span<const Work> work, const std::atomic<bool>* cancel, int64_t deadline, Place place);
     void wait(uint32_t seen);
     void wake();
 
@@ -64,6 +83,10 @@ private:
     size_t stage_ = 0;
     const std::atomic<bool>* cancel_ = nullptr;
     bool cancelled_ = false;
+    int64_t deadline_ = 0; // of the clock, in nanoseconds; 0: none
+    Place place_;          // where the run began, then where it paused
+    bool paused_ = false;
+    int64_t left_ = 0;                 // tiles that a pause took out of the stage; ordered by `remaining_`
     std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
 
     alignas(64) std::atomic<uint64_t> claim_{0};      // (stage counter << 32) | tiles not yet claimed
@@ -73,6 +96,7 @@ private:
     std::atomic<bool> done_{true};
     std::atomic<bool> quit_{false};
 
+    size_t scratchBytes_ = kScratchBytes;
     Scratch ownScratch_;
     std::vector<Scratch> scratches_;
     std::vector<std::thread> threads_;

@@ -63,7 +63,8 @@ private:
                       .out = part.out.f32(r) + first,
                       .outStride = int64_t(part.out.stride / 4),
                       .bias = part.bias ? part.bias + first : nullptr,
-                      .accumulate = part.accumulate});
+                      .accumulate = part.accumulate,
+                      .scales = scalesFrom(part.weight.scales, first, 0)});
     }
 
     Product p_;
@@ -179,7 +180,8 @@ void multiplyPanel(const CpuKernels& kernels, const PanelProduct& p, std::byte* 
                 .stride = p.weight.stride,
                 .outputs = outputs,
                 .cols = cols,
-                .panel = panel});
+                .panel = panel,
+                .scales = scalesFrom(p.weight.scales, p.output, at)});
         if (at + cols == k)
             prefetchRows(p);
         gemm({.panel = panel,

@@ -148,6 +148,38 @@ void unpackF32(const Unpack& a) {
     }
 }
 
+/// Calls f(column, number) for the numbers of row n of weights in F8_E4M3.
+template <typename F>
+void forEachE4M3(const std::byte* weights, const WeightScales& scales, int64_t n, int64_t cols, const F& f) {
+    for (int64_t i = 0, block = 0; i < cols; ++block) {
+        const float scale = scaleAt(scales, scalesOfRow(scales, n), block);
+        for (const int64_t end = blockEnd(scales, block, cols); i < end; ++i) {
+            float w;
+            F8_E4M3::decode(reinterpret_cast<const uint8_t*>(weights) + i, &w);
+            f(i, w * scale);
+        }
+    }
+}
+
+void matvecE4M3(const MatVec& a) {
+    for (int64_t n = 0; n < a.outputs; ++n)
+        for (int r = 0; r < a.rows; ++r) {
+            const std::byte* x = a.x + r * a.xStride;
+            float sum = 0;
+            forEachE4M3(a.weights + n * a.weightStride, a.scales, n, a.k,
+                        [&](int64_t i, float w) { sum += w * loadFloat(x + i * 4); });
+            finish(a, r, n, sum);
+        }
+}
+
+void unpackE4M3(const Unpack& a) {
+    auto* panel = static_cast<float*>(a.panel);
+    std::memset(a.panel, 0, size_t(a.cols) * kPanelOutputs * 4);
+    for (int n = 0; n < a.outputs; ++n)
+        forEachE4M3(a.weights + n * a.stride, a.scales, n, a.cols,
+                    [&](int64_t i, float w) { panel[i * kPanelOutputs + n] = w; });
+}
+
 template <typename Format>
 void unpackValues(const Unpack& a) {
     auto* panel = static_cast<float*>(a.panel);
@@ -392,6 +424,8 @@ CpuKernels referenceKernels() {
     floatRows<F16>(k, Type::F16);
     floatRows<BF16>(k, Type::BF16);
     forEachFormat([&]<typename Format>(Type type) { quantRows<Format>(k, type); });
+    k.matvecF32[size_t(Type::F8_E4M3)] = matvecE4M3;
+    k.unpackF32[size_t(Type::F8_E4M3)] = unpackE4M3;
     k.gemmF32 = gemmF32;
     k.softmaxBlock = softmaxBlock;
     k.quantize = quantize;

@@ -47,22 +47,35 @@ private:
     }
 
     void runRow(int64_t r, std::byte* scratch) const override {
-        const std::byte* from = table_.row(std::clamp<int64_t>(indexOf(r), 0, table_.rows - 1));
+        const int64_t row = std::clamp<int64_t>(indexOf(r), 0, table_.rows - 1);
         float* out = out_.f32(r);
         if (accumulate_) {
-            addTo(out, from, reinterpret_cast<float*>(scratch));
+            addTo(out, row, reinterpret_cast<float*>(scratch));
             return;
         }
-        format_.decode(from, out, out_.cols);
+        decode(row, 0, out, out_.cols);
         if (scale_ != 1.0f)
             for (int64_t i = 0; i < out_.cols; ++i)
                 out[i] *= scale_;
     }
 
-    void addTo(float* out, const std::byte* from, float* numbers) const {
+    /// n numbers of a row from the column c on.
+    void decode(int64_t row, int64_t c, float* numbers, int64_t n) const {
+        format_.decode(table_.row(row) + c / format_.block * format_.bytes, numbers, n);
+        if (!table_.scales.data)
+            return;
+        const WeightScales scales = scalesFrom(table_.scales, row, c);
+        for (int64_t i = 0, block = 0; i < n; ++block) {
+            const float scale = scaleAt(scales, scales.data, block);
+            for (const int64_t end = blockEnd(scales, block, n); i < end; ++i)
+                numbers[i] *= scale;
+        }
+    }
+
+    void addTo(float* out, int64_t row, float* numbers) const {
         for (int64_t c = 0; c < out_.cols; c += 256) {
             const int64_t n = std::min<int64_t>(256, out_.cols - c);
-            format_.decode(from + c / format_.block * format_.bytes, numbers, n);
+            decode(row, c, numbers, n);
             kernels().add(out + c, numbers, scale_, out + c, n);
         }
     }

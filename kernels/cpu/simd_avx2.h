@@ -150,6 +150,26 @@ inline Vec loadPartAs(const std::byte* p, int n) {
     return loadAs<kType>(reinterpret_cast<const std::byte*>(half));
 }
 
+/// Codes of F8_E4M3, widened to 16 bits: 2^-8 of their numbers. As halves their exponents begin 8 lower; what makes NaN
+/// is the one code that carries into the next bit.
+inline void widenE4M3(__m256i codes, Vec (&v)[2]) {
+    const __m256i h = _mm256_and_si256(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(short(0xbf80)));
+    const __m256i carried = _mm256_add_epi16(h, _mm256_set1_epi16(0x80));
+    const __m256i halves = _mm256_or_si256(h, _mm256_and_si256(carried, _mm256_set1_epi16(0x4000)));
+    v[0] = widenF16(_mm256_castsi256_si128(halves));
+    v[1] = widenF16(_mm256_extracti128_si256(halves, 1));
+}
+
+/// The first n of two vectors of such codes; zeros in the others.
+inline void loadE4M3(const std::byte* p, int n, Vec (&v)[2]) {
+    std::byte part[16] = {};
+    if (n < 2 * kLanes) {
+        std::memcpy(part, p, size_t(n));
+        p = part;
+    }
+    widenE4M3(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), v);
+}
+
 inline __m128i narrowF16(Vec v) {
     return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -149,6 +149,23 @@ inline Vec loadPartAs(const std::byte* p, int n) {
         return widenBf16(_mm256_maskz_loadu_epi16(firstLanes(n), p));
 }
 
+/// Codes of F8_E4M3, widened to 16 bits: 2^-8 of their numbers. As halves their exponents begin 8 lower; what makes NaN
+/// is the one code that carries into the next bit.
+inline void widenE4M3(__m512i codes, Vec (&v)[2]) {
+    const __m512i h = _mm512_and_si512(_mm512_slli_epi16(codes, 7), _mm512_set1_epi16(short(0xbf80)));
+    const __m512i carried = _mm512_add_epi16(h, _mm512_set1_epi16(0x80));
+    const __m512i halves = _mm512_ternarylogic_epi64(h, carried, _mm512_set1_epi16(0x4000), 0xf8); // h | carried & bit
+    v[0] = widenF16(_mm512_castsi512_si256(halves));
+    v[1] = widenF16(_mm512_extracti64x4_epi64(halves, 1));
+}
+
+/// The first n of two vectors of such codes; zeros in the others.
+inline void loadE4M3(const std::byte* p, int n, Vec (&v)[2]) {
+    const __m256i codes = n == 2 * kLanes ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
+                                          : _mm256_maskz_loadu_epi8(__mmask32((1u << n) - 1), p);
+    widenE4M3(_mm512_cvtepi8_epi16(codes), v);
+}
+
 inline __m256i narrowF16(Vec v) {
     return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -16,6 +16,7 @@ struct Rows {
     int64_t rows = 0;
     int64_t cols = 0;
     Type type = Type::F32;
+    WeightScales scales = {}; // present where the type is F8_E4M3
 
     explicit operator bool() const { return data != nullptr; }
 
@@ -192,8 +193,8 @@ struct Splits {
     int64_t count = 0;  // splits of a full sequence
 };
 
-Splits splitsOf(const KvPages&);
-uint64_t partialBytes(const AttentionSpec&, int64_t rows);
+Splits splitsOf(int64_t pages, int pageTokens);
+uint64_t partialBytes(const Attention&, int64_t rows);
 StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity);
 StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);
 

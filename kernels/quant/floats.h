@@ -2,7 +2,7 @@
 
 #include "kernels/quant/half.h"
 
-// F32, F16 and BF16: formats without blocks.
+// Formats without blocks.
 namespace hearth::kernels::quant {
 namespace {
 
@@ -28,6 +28,17 @@ struct BF16 {
     static inline void decode(const uint8_t* in, float* out) { *out = bf16ToF32(loadU16(in)); }
 
     static inline void encode(const float* in, uint8_t* out) { storeU16(out, f32ToBf16(*in)); }
+};
+
+/// OCP 8-bit floating point, section 5: no infinity, NaN at 0x7F and 0xFF. Its scales lie apart (see BlockScales).
+struct F8_E4M3 {
+    static constexpr int kBlock = 1, kBytes = 1;
+
+    /// The code's fields in their places of a half, whose exponents begin 8 lower.
+    static inline void decode(const uint8_t* in, float* out) {
+        const uint32_t size = *in & 0x7fu, nan = size == 0x7f ? 0x4000u : 0u;
+        *out = f16ToF32(uint16_t((*in & 0x80u) << 8 | size << 7 | nan)) * 256.0f;
+    }
 };
 
 } // namespace

@@ -153,3 +153,27 @@ TEST(PromptBuilder, BeginsWithTheTokensThatWereReallySpoken) {
     input.messages[1].content = "xabz";
     EXPECT_EQ(buildPrompt(*model, input, 4096, "m", &spoken).tokens, buildPrompt(*model, input, 4096).tokens);
 }
+
+TEST(SpokenReply, TextThatWasHeldBackHasNoToken) {
+    const test::ByteTokenizer tokenizer;
+    app::SpokenReply reply;
+    EXPECT_FALSE(reply.begun());
+    reply.add({.id = 'h', .text = ""}, tokenizer); // as a beginning of a mark is
+    EXPECT_TRUE(reply.begun());
+    reply.add({.id = 'i', .text = "h"}, tokenizer);
+    reply.add({.id = -1, .text = "i"}, tokenizer);
+    EXPECT_EQ(reply.tokens(), 2);
+    const auto whole = reply.behind({"m", "Say hi: ", {1, 2}});
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(whole->text, "Say hi: hi");
+    EXPECT_EQ(whole->tokens, (std::vector<engine::TokenId>{1, 2, 'h', 'i'}));
+}
+
+TEST(SpokenReply, MarksThatNobodySawAreNoPrefix) {
+    const test::ByteTokenizer tokenizer;
+    app::SpokenReply reply;
+    EXPECT_FALSE(reply.behind({})); // nothing was said
+    reply.add({.id = test::ByteTokenizer::kStart, .text = "", .thought = true}, tokenizer);
+    reply.add({.id = 'a', .text = "a"}, tokenizer);
+    EXPECT_FALSE(reply.behind({"m", "x", {1}}));
+}

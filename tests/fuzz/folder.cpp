@@ -51,7 +51,7 @@ void readTensors(const HfFolder& folder, size_t fileBytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view all(reinterpret_cast<const char*>(data), size);
-    std::array<std::string, 5> parts; // config, header, generation_config, tokenizer_config, index
+    std::array<std::string, 6> parts; // config, header, generation_config, tokenizer_config, index, chat_template
     size_t begin = 0;
     for (std::string& part : parts) {
         const size_t end = std::min(all.find('\0', begin), all.size());
@@ -60,8 +60,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     try {
         const std::vector<StoredTensor> stored = storedFrom(parts[1]);
-        const HfFolder folder =
-            hfFolderFrom({.config = parts[0], .generationConfig = parts[2], .tokenizerConfig = parts[3]}, stored);
+        const HfFolder folder = hfFolderFrom({.config = parts[0],
+                                              .generationConfig = parts[2],
+                                              .tokenizerConfig = parts[3],
+                                              .chatTemplateJson = parts[5]},
+                                             stored);
         readTensors(folder, parts[1].size() + 8192);
         if (!parts[4].empty())
             parseSafetensorsIndex(parts[4], "input");

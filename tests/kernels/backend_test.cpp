@@ -301,6 +301,61 @@ TEST(Backend, CompileRefusesWhatDoesNotFit) {
               std::string::npos);
 }
 
+TEST(Backend, CompileRefusesScalesThatDoNotFit) {
+    Machine m;
+    const auto said = [&](auto change) {
+        OperationList list = oneProduct(m, Type::F8_E4M3, 300);
+        auto& product = std::get<MatMul>(list.operations[0]);
+        change(product.parts[0].weight);
+        return refusal(m, list);
+    };
+    EXPECT_EQ(said([](Tensor&) {}), "accepted");
+    EXPECT_EQ(said([](Tensor& w) { w.scales = {}; }), "accepted"); // all 1
+    const auto expect = [&](auto change, const std::string& part) {
+        const std::string sentence = said(change);
+        EXPECT_NE(sentence.find("weight's scales"), std::string::npos) << sentence;
+        EXPECT_NE(sentence.find(part), std::string::npos) << sentence;
+    };
+    // 4 rows of 300 columns in blocks of 2 x 128: 3 x 3 scales, the first row of blocks begins above the weight.
+    const auto blocks = [&](Tensor& w) {
+        w.scales = {
+            .memory = m.tensor(Type::F32, 3, 3).memory, .stride = 12, .blockRows = 2, .blockCols = 128, .firstRow = 1};
+    };
+    EXPECT_EQ(said(blocks), "accepted");
+    const std::pair<void (*)(BlockScales&), const char*> cases[] = {
+        {[](BlockScales& s) { s.memory = 12345; }, "does not exist"},
+        {[](BlockScales& s) { s.offset = 4; }, "past the end"},
+        {[](BlockScales& s) { s.offset = ~uint64_t{0}; }, "past the end"},
+        {[](BlockScales& s) { s.stride = ~uint64_t{0} / 2; }, "past the end"},
+        {[](BlockScales& s) { s.stride = 8; }, "closer together"},
+        {[](BlockScales& s) { s.blockCols = 100; }, ""},
+        {[](BlockScales& s) { s.blockCols = 74; }, "closer together"},
+        {[](BlockScales& s) { s.blockRows = 1, s.firstRow = 0; }, "past the end"},
+        {[](BlockScales& s) { s.blockRows = 0; }, "impossible blocks"},
+        {[](BlockScales& s) { s.blockCols = -1; }, "impossible blocks"},
+        {[](BlockScales& s) { s.firstRow = 2; }, "impossible blocks"},
+        {[](BlockScales& s) { s.firstRow = -1; }, "impossible blocks"},
+        {[](BlockScales& s) { s.type = Type::Q8_0; }, "not supported"},
+        {[](BlockScales& s) { s.type = Type::F8_E4M3; }, "not supported"},
+    };
+    for (const auto& [change, part] : cases) {
+        const auto broken = [&, change = change](Tensor& w) {
+            blocks(w);
+            change(w.scales);
+        };
+        if (*part == 0)
+            EXPECT_EQ(said(broken), "accepted");
+        else
+            expect(broken, part);
+    }
+    expect(
+        [&](Tensor& w) {
+            blocks(w);
+            w.type = Type::Q4_0, w.cols = 288;
+        },
+        "no use");
+}
+
 TEST(Backend, CompileRefusesImpossibleCaches) {
     Machine m;
     const KvView good = Layer::makeKv(m);

@@ -358,10 +358,16 @@ TEST(Experts, AgainstPlainArithmetic) {
 }
 
 TEST(Experts, FloatWeights) {
-    const Block b{.experts = 5, .rowSlots = 2, .k = 33, .hidden = 47, .n = 35, .up = Type::BF16, .down = Type::F32};
+    const Block blocks[] = {
+        {.experts = 5, .rowSlots = 2, .k = 33, .hidden = 47, .n = 35, .up = Type::BF16, .down = Type::F32},
+        {.experts = 5, .rowSlots = 2, .k = 600, .hidden = 47, .n = 35, .up = Type::F8_E4M3, .down = Type::F8_E4M3}};
     for (const std::string& isa : isaNames())
-        for (const Path path : {Path::Decode, Path::Prefill})
-            EXPECT_LT(relativeError(runBlock(b, isa, path, 2, true, 13), plainBlock(b)), 1e-5) << isa;
+        for (const Block& b : blocks)
+            for (const Path path : {Path::Decode, Path::Prefill}) {
+                const auto got = runBlock(b, isa, path, 2, true, 13);
+                EXPECT_LT(relativeError(got, plainBlock(b)), 1e-5) << isa;
+                EXPECT_EQ(got, runBlock(b, isa, path, 1, true, 1)) << isa;
+            }
 }
 
 TEST(Experts, BitsDoNotDependOnRowsBesideOrThreads) {

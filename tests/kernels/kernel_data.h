@@ -1,10 +1,12 @@
 #pragma once
 
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/error.h"
 #include "kernels/quant_types.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <string>
@@ -99,6 +101,9 @@ inline std::vector<std::byte> randomWeights(Type type, int64_t rows, int64_t col
     std::mt19937 random(seed);
     for (std::byte& b : out)
         b = std::byte(random());
+    if (type == Type::F8_E4M3) // no NaN
+        for (std::byte& b : out)
+            b = (b & std::byte(0x7f)) == std::byte(0x7f) ? b & std::byte(0xf8) : b;
     const ScaleFields& fields = scaleFields(type);
     for (size_t block = 0; block < out.size(); block += size_t(row.bytes)) {
         for (const size_t field : fields.halves)
@@ -111,6 +116,61 @@ inline std::vector<std::byte> randomWeights(Type type, int64_t rows, int64_t col
             out[block + 55] = (out[block + 55] & std::byte(15)) | (upper & std::byte(0xf0));
         }
     }
+    return out;
+}
+
+/// Scales of a weight in F8_E4M3, of any alignment: blocks, rows or all, whose first row lies inside a block.
+struct TestScales {
+    Type type = Type::F32;
+    int64_t blockRows = 1, blockCols = 1, firstRow = 0, blocks = 1; // in a row
+    std::vector<float> values;                                      // as they are stored
+    std::vector<std::byte> bytes;                                   // from 1 on
+
+    uint64_t stride() const { return rowBytes(type, blocks) + 1; }
+
+    float at(int64_t r, int64_t c) const { return values[size_t((firstRow + r) / blockRows * blocks + c / blockCols)]; }
+
+    cpu::WeightScales view() const {
+        if (bytes.empty())
+            return {};
+        return {bytes.data() + 1, type, stride(), blockRows, blockCols, firstRow};
+    }
+};
+
+/// The scales that all tests give a weight of this shape; none where its type has no use for them.
+inline TestScales testScales(Type type, int64_t rows, int64_t cols) {
+    TestScales s;
+    if (type != Type::F8_E4M3)
+        return s;
+    const int64_t shapes[][3] = {{7, 24, 3}, {128, 128, 127}, {1, cols, 0}, {rows + 2, cols + 9, 2}};
+    const auto& shape = shapes[size_t(rows / 8 + cols / 16 + 2) % std::size(shapes)];
+    const Type types[] = {Type::F32, Type::BF16, Type::F16};
+    s.type = types[size_t(rows + cols / 2) % std::size(types)];
+    s.blockRows = shape[0], s.blockCols = shape[1], s.firstRow = shape[2];
+    s.blocks = (cols - 1) / s.blockCols + 1;
+    const int64_t blockRows = (s.firstRow + rows - 1) / s.blockRows + 1;
+    s.values = randomFloats(size_t(s.blocks * blockRows), uint32_t(rows), 0.5f);
+    s.bytes.resize(1 + s.stride() * size_t(blockRows));
+    for (float& f : s.values)
+        f = std::exp(f) * 0x1p-9f;
+    for (int64_t r = 0; r < blockRows; ++r) {
+        std::byte* row = s.bytes.data() + 1 + uint64_t(r) * s.stride();
+        std::vector<std::byte> aligned(rowBytes(s.type, s.blocks));
+        quantType(s.type).encode(s.values.data() + r * s.blocks, aligned.data(), s.blocks);
+        std::copy(aligned.begin(), aligned.end(), row);
+        quantType(s.type).decode(aligned.data(), s.values.data() + r * s.blocks, s.blocks);
+    }
+    return s;
+}
+
+/// (rows, cols) as numbers.
+inline std::vector<float> decoded(Type type, const std::vector<std::byte>& weights, int64_t rows, int64_t cols) {
+    std::vector<float> out(size_t(rows * cols));
+    for (int64_t r = 0; r < rows; ++r)
+        quantType(type).decode(weights.data() + uint64_t(r) * rowBytes(type, cols), out.data() + r * cols, cols);
+    if (const TestScales s = testScales(type, rows, cols); !s.bytes.empty())
+        for (int64_t i = 0; i < rows * cols; ++i)
+            out[size_t(i)] *= s.at(i / cols, i % cols);
     return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 // Every row of every table that this machine can run against plain arithmetic on decoded numbers, at odd sizes.
@@ -13,6 +14,7 @@ namespace {
 using tests::availableIsas;
 using tests::randomFloats;
 using tests::randomWeights;
+using tests::testScales;
 
 struct Matrix {
     int64_t rows, cols;
@@ -22,10 +24,7 @@ struct Matrix {
 };
 
 Matrix decoded(Type type, const std::vector<std::byte>& weights, int64_t rows, int64_t cols) {
-    Matrix m{rows, cols, std::vector<float>(size_t(rows * cols))};
-    for (int64_t r = 0; r < rows; ++r)
-        quantType(type).decode(weights.data() + uint64_t(r) * rowBytes(type, cols), m.numbers.data() + r * cols, cols);
-    return m;
+    return {rows, cols, tests::decoded(type, weights, rows, cols)};
 }
 
 /// Exact product of two rows, and the sum of magnitudes that bounds rounding.
@@ -75,7 +74,7 @@ std::vector<int64_t> inputSizes(Type type) {
         return {64, 128, 192, 256, 320, 448, 576, 2112};
     if (quantType(type).block == 32)
         return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
-    return {1, 7, 16, 64, 80, 96, 112, 152, 1030};
+    return {1, 7, 16, 64, 80, 96, 112, 152, 1030, 1040, 1060};
 }
 
 void expectNear(const Product& want, float got, const std::string& what) {
@@ -90,6 +89,7 @@ void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int 
     const Matrix w = decoded(type, weights, outputs, k), x = randomMatrix(rows, k, 3);
     const Quantized q = quantized(isa.kernels, x);
     const auto bias = randomFloats(size_t(outputs), 5);
+    const auto scales = testScales(type, outputs, k);
     std::vector<float> out(size_t(rows * outputs), 0.25f);
     const auto function = int8 ? isa.kernels.matvecInt8[size_t(type)] : isa.kernels.matvecF32[size_t(type)];
     MatVec a{.weights = weights.data(),
@@ -103,7 +103,8 @@ void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int 
              .out = out.data(),
              .outStride = outputs,
              .bias = bias.data(),
-             .accumulate = true};
+             .accumulate = true,
+             .scales = scales.view()};
     function(a);
     for (int r = 0; r < rows; ++r)
         for (int n = 0; n < outputs; ++n) {
@@ -143,6 +144,7 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
     std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f);
     static std::vector<std::byte> panel(size_t(256) << 10);
     const QuantType& format = quantType(type);
+    const auto scales = testScales(type, outputs, k);
     for (int64_t at = 0; at < k; at += step) {
         const int64_t cols = std::min(step, k - at);
         (int8 ? isa.kernels.unpackInt8
@@ -150,7 +152,8 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
                                                       .stride = rowBytes(type, k),
                                                       .outputs = outputs,
                                                       .cols = cols,
-                                                      .panel = panel.data()});
+                                                      .panel = panel.data(),
+                                                      .scales = scalesFrom(scales.view(), 0, at)});
         const auto gemm = int8 ? isa.kernels.gemmInt8[size_t(type)] : isa.kernels.gemmF32;
         gemm({.panel = panel.data(),
               .cols = cols,
@@ -210,6 +213,105 @@ TEST(KernelTable, ProductsOfPromptTokens) {
                         if (testing::Test::HasFatalFailure())
                             return;
                     }
+}
+
+/// What a code of F8_E4M3 says (OCP 8-bit floating point, table 1), times a scale.
+float numberOfE4M3(int code, float scale) {
+    const int exponent = (code >> 3) & 15, mantissa = code & 7;
+    if ((code & 0x7f) == 0x7f)
+        return NAN;
+    const float size = exponent == 0 ? std::ldexp(float(mantissa), -9) : std::ldexp(float(8 + mantissa), exponent - 10);
+    return ((code & 0x80) != 0 ? -size : size) * scale;
+}
+
+void expectSameNumber(float got, float want, const std::string& what) {
+    if (std::isnan(want))
+        ASSERT_TRUE(std::isnan(got)) << what;
+    else
+        ASSERT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(want)) << what;
+}
+
+/// All 256 codes in every lane of a panel, with scales of every size, and cut at every number of columns.
+TEST(KernelTable, CodesOfEightBitFloats) {
+    std::vector<std::byte> weights(kPanelOutputs * 256);
+    for (size_t i = 0; i < weights.size(); ++i)
+        weights[i] = std::byte(i + i / 256 * 37);
+    std::vector<float> panel(256 * kPanelOutputs);
+    for (const Isa& isa : availableIsas())
+        for (const float scale : {1.0f, 0.37f, -3.0f, 1e-40f, 1e30f, 0.0f})
+            for (const int64_t cols : {256, 255, 100, 31, 17, 8, 1}) {
+                const WeightScales all{
+                    .data = reinterpret_cast<const std::byte*>(&scale), .blockRows = kPanelOutputs, .blockCols = 256};
+                isa.kernels.unpackF32[size_t(Type::F8_E4M3)]({.weights = weights.data(),
+                                                              .stride = 256,
+                                                              .outputs = kPanelOutputs,
+                                                              .cols = cols,
+                                                              .panel = panel.data(),
+                                                              .scales = all});
+                for (int64_t i = 0; i < cols * kPanelOutputs; ++i) {
+                    const int code = int(weights[size_t(i % kPanelOutputs * 256 + i / kPanelOutputs)]);
+                    expectSameNumber(panel[size_t(i)], numberOfE4M3(code, scale),
+                                     std::string(isa.name) + " " + std::to_string(code));
+                }
+                if (testing::Test::HasFatalFailure())
+                    return;
+            }
+}
+
+/// One activation of 1 reads one weight: its sum is that number.
+TEST(KernelTable, ProductsReadEveryCodeOfEightBitFloats) {
+    constexpr int kK = 70;
+    const float scale = 0.37f;
+    std::vector<std::byte> codes(256 * kK);
+    for (size_t i = 0; i < codes.size(); ++i)
+        codes[i] = std::byte(i % kK == 41 ? i / kK : 0);
+    for (const Isa& isa : availableIsas())
+        for (const int rows : {1, 2, 8, 11}) {
+            std::vector<float> x(size_t(rows * kK), 0.0f), out(size_t(rows * 256));
+            for (int r = 0; r < rows; ++r)
+                x[size_t(r * kK + 41)] = float(1 << r);
+            isa.kernels.matvecF32[size_t(Type::F8_E4M3)](
+                {.weights = codes.data(),
+                 .weightStride = kK,
+                 .outputs = 256,
+                 .k = kK,
+                 .x = reinterpret_cast<const std::byte*>(x.data()),
+                 .xStride = kK * 4,
+                 .rows = rows,
+                 .out = out.data(),
+                 .outStride = 256,
+                 .bias = nullptr,
+                 .accumulate = false,
+                 .scales = {.data = reinterpret_cast<const std::byte*>(&scale), .blockRows = 256, .blockCols = kK}});
+            for (int i = 0; i < rows * 256; ++i) {
+                const float want = numberOfE4M3(i % 256, scale) * float(1 << (i / 256));
+                expectSameNumber(out[size_t(i)], want == 0 ? 0.0f : want, std::string(isa.name)); // 0 + -0 is 0
+                if (testing::Test::HasFatalFailure())
+                    return;
+            }
+        }
+}
+
+TEST(KernelTable, UnpackedEightBitFloatsHaveTheReferencesBits) {
+    const CpuKernels reference = referenceKernels();
+    constexpr size_t kType = size_t(Type::F8_E4M3);
+    for (const Isa& isa : availableIsas())
+        for (const int outputs : {1, 19, 32})
+            for (const int64_t cols : {1, 7, 16, 80, 96, 152, 256}) {
+                const auto weights = randomWeights(Type::F8_E4M3, outputs, cols, uint32_t(cols));
+                const auto scales = testScales(Type::F8_E4M3, outputs, cols);
+                std::vector<float> want(size_t(cols) * kPanelOutputs, 5.0f), got(want.size(), 7.0f);
+                Unpack a{.weights = weights.data(),
+                         .stride = uint64_t(cols),
+                         .outputs = outputs,
+                         .cols = cols,
+                         .panel = want.data(),
+                         .scales = scales.view()};
+                reference.unpackF32[kType](a);
+                a.panel = got.data();
+                isa.kernels.unpackF32[kType](a);
+                ASSERT_EQ(0, std::memcmp(want.data(), got.data(), want.size() * 4)) << isa.name << " " << cols;
+            }
 }
 
 TEST(KernelTable, QuantizingGivesTheSameBitsEverywhere) {

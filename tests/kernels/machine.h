@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hearth::tests {
@@ -56,8 +57,22 @@ public:
     }
 
     Tensor weights(Type type, int64_t rows, int64_t cols, uint32_t seed) {
-        kept.push_back(randomWeights(type, rows, cols, seed));
-        return {backend->adopt(kept.back().data(), kept.back().size()), type, 0, rows, cols, rowBytes(type, cols)};
+        Tensor t = adopted(randomWeights(type, rows, cols, seed), type);
+        t.rows = rows, t.cols = cols, t.stride = rowBytes(type, cols);
+        if (const TestScales s = testScales(type, rows, cols); !s.bytes.empty())
+            t.scales = {.memory = adopted(s.bytes, s.type).memory,
+                        .type = s.type,
+                        .offset = 1,
+                        .stride = s.stride(),
+                        .blockRows = s.blockRows,
+                        .blockCols = s.blockCols,
+                        .firstRow = s.firstRow};
+        return t;
+    }
+
+    Tensor adopted(std::vector<std::byte> bytes, Type type) {
+        kept.push_back(std::move(bytes));
+        return {.memory = backend->adopt(kept.back().data(), kept.back().size()), .type = type};
     }
 
     Batch batch(int rows) {
@@ -107,14 +122,6 @@ inline std::string refusal(Machine& m, const OperationList& list) {
         return e.what();
     }
     return "accepted";
-}
-
-/// (rows, cols) as numbers.
-inline std::vector<float> decoded(Type type, const std::vector<std::byte>& weights, int64_t rows, int64_t cols) {
-    std::vector<float> out(size_t(rows * cols));
-    for (int64_t r = 0; r < rows; ++r)
-        quantType(type).decode(weights.data() + uint64_t(r) * rowBytes(type, cols), out.data() + r * cols, cols);
-    return out;
 }
 
 } // namespace hearth::tests

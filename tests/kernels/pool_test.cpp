@@ -48,6 +48,35 @@ TEST(Pool, StagesRunInOrderAndEveryTileOnce) {
     }
 }
 
+TEST(Pool, APausedRunGoesOnAndEveryTileIsDoneOnce) {
+    for (const int threads : {1, 2, 5}) {
+        Pool pool(threads);
+        for (int round = 0; round < 20; ++round) {
+            std::vector<int> a(13, 0), b(13, -1), c(13, 5), d(13, 5);
+            const CountStage forth(a, b), back(b, a), other(c, d);
+            std::vector<Pool::Work> work;
+            for (int i = 0; i < 50; ++i) {
+                work.push_back({&forth, 13});
+                work.push_back({&forth, 0});
+                work.push_back({&back, 13});
+            }
+            const std::vector<Pool::Work> between{{&other, 13}};
+            Pool::Place place;
+            int pauses = 0;
+            RunEnd end = RunEnd::Paused;
+            for (; end == RunEnd::Paused && pauses < 100000; ++pauses) {
+                end = pool.run(work, nullptr, round % 2 == 0 ? 0 : 3e-5, place);
+                ASSERT_TRUE(pool.run(between, nullptr));
+            }
+            ASSERT_EQ(end, RunEnd::Done);
+            ASSERT_GT(pauses, 1);
+            for (const int value : a)
+                ASSERT_EQ(value, 100);
+            ASSERT_EQ(d, std::vector<int>(13, 6));
+        }
+    }
+}
+
 TEST(Pool, NothingToDo) {
     Pool pool(2);
     EXPECT_TRUE(pool.run({}, nullptr));

@@ -50,7 +50,7 @@ std::map<std::string, uint64_t> referenceHashes() {
 TEST(QuantTypes, DecodesTheReferenceBlocksBitForBit) {
     const auto hashes = referenceHashes();
     for (const QuantType& type : quantTypes()) {
-        if (type.type == Type::F32)
+        if (type.type == Type::F32 || type.ggmlId == kNoGgmlId)
             continue;
         const auto blocks = readBytes(dataPath(name(type, ".bin")));
         ASSERT_FALSE(blocks.empty()) << type.name;
@@ -64,6 +64,26 @@ TEST(QuantTypes, DecodesTheReferenceBlocksBitForBit) {
             ASSERT_EQ(std::bit_cast<uint32_t>(got.at(i)), std::bit_cast<uint32_t>(want[i]))
                 << type.name << " number " << i;
     }
+}
+
+/// OCP 8-bit floating point, table 1.
+TEST(QuantTypes, DecodesEveryFloatOfEightBits) {
+    std::vector<uint8_t> codes;
+    for (int i = 0; i < 256; ++i)
+        codes.push_back(uint8_t(i));
+    std::vector<float> got(256);
+    quantType(Type::F8_E4M3).decode(codes.data(), got.data(), 256);
+    const auto bits = [&](int code) { return std::bit_cast<uint32_t>(got[size_t(code)]); };
+    for (int code = 0; code < 0x7f; ++code) {
+        const int exponent = code >> 3, mantissa = code & 7;
+        const double size =
+            exponent == 0 ? std::ldexp(mantissa / 8.0, -6) : std::ldexp(1 + mantissa / 8.0, exponent - 7);
+        EXPECT_EQ(double(got[size_t(code)]), size) << code;
+        EXPECT_EQ(bits(code + 0x80), bits(code) | 0x80000000u) << code;
+    }
+    EXPECT_EQ(bits(0), 0u);
+    EXPECT_EQ(got[0x7e], 448.0f);
+    EXPECT_TRUE(std::isnan(got[0x7f]) && std::isnan(got[0xff]));
 }
 
 TEST(QuantTypes, EncodesTheReferenceSourcesByteForByte) {
@@ -175,7 +195,7 @@ TEST(QuantTypes, HalvesRoundTripAndRoundToNearestEven) {
 TEST(QuantTypes, RowsAreFoundByNameAndNumber) {
     for (const QuantType& type : quantTypes()) {
         EXPECT_EQ(findQuantType(type.name), &type);
-        EXPECT_EQ(findQuantType(type.ggmlId), &type);
+        EXPECT_EQ(findQuantType(type.ggmlId), type.ggmlId == kNoGgmlId ? nullptr : &type);
         EXPECT_EQ(&quantType(type.type), &type);
     }
     EXPECT_EQ(findQuantType("Q4_X"), nullptr);

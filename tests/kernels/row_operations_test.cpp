@@ -18,7 +18,7 @@ TEST(Gather, ByTokenPositionAndFirst) {
     constexpr int kTable = 6, kCols = 288;
     const Machine::Row rows[] = {{2, 0, 5}, {0, 0, 1}, {9, 0, 99}, {-4, 0, -1}};
     for (const std::string& isa : isaNames())
-        for (const Type type : {Type::F32, Type::Q8_0})
+        for (const Type type : {Type::F32, Type::Q8_0, Type::F8_E4M3})
             for (const RowIndex index : {RowIndex::Token, RowIndex::Position, RowIndex::First})
                 for (const bool accumulate : {false, true}) {
                     Machine m(2, isa);
@@ -181,10 +181,8 @@ void expectGroups(const GroupCase& c, const std::string& what, const std::vector
 }
 
 TEST(MatMul, GroupsOfColumns) {
-    const GroupCase cases[] = {{Type::Q8_0, 64, 3},
-                               {Type::Q4_K, 256, 2},
-                               {Type::F16, 20, 5, 100},
-                               {Type::F32, 33, 2, 49},
+    const GroupCase cases[] = {{Type::Q8_0, 64, 3},    {Type::Q4_K, 256, 2},        {Type::F16, 20, 5, 100},
+                               {Type::F32, 33, 2, 49}, {Type::F8_E4M3, 48, 3, 130}, {Type::F8_E4M3, 610, 2},
                                {Type::Q5_1, 288, 2}};
     for (const std::string& isa : isaNames())
         for (const GroupCase& c : cases)

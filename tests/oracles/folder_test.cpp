@@ -4,6 +4,8 @@
 #include "engine/checkpoint.h"
 #include "engine/error.h"
 #include "engine/quantize.h"
+#include "kernels/backend.h"
+#include "kernels/error.h"
 #include "tests/oracles/oracle.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +14,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include <unistd.h>
@@ -71,7 +74,7 @@ std::vector<float> numbersOf(const Checkpoint& checkpoint, const TensorEntry& te
     checkpoint.read(tensor, bytes);
     std::vector<float> out(static_cast<size_t>(tensor.cols() * tensor.rows()));
     if (tensor.type)
-        tensor.type->decode(bytes.data(), out.data(), static_cast<int64_t>(out.size()));
+        checkpoint.decode(tensor, bytes, 0, tensor.rows(), out.data());
     return out;
 }
 
@@ -276,11 +279,84 @@ TEST(Folders, GiveTheReferenceLogits) {
     std::printf("%d folders run\n", run);
 }
 
+/// Sets an environment variable for a while.
+class Environment {
+public:
+    Environment(const char* name, const std::string& value) : name_(name) {
+        if (const char* before = std::getenv(name))
+            before_ = before;
+        setenv(name, value.c_str(), 1);
+    }
+
+    ~Environment() {
+        if (before_)
+            setenv(name_, before_->c_str(), 1);
+        else
+            unsetenv(name_);
+    }
+
+private:
+    const char* name_;
+    std::optional<std::string> before_;
+};
+
+/// FP8 with scales of blocks, where it lies: the reference's logits from every instruction set, the same bits from any
+/// number of threads and pieces of the prompt.
+TEST(Folders, EightBitFloatsOnEveryInstructionSet) {
+    const std::string folder = findData("oracles/deepseek_v3/hf_fp8");
+    ASSERT_FALSE(folder.empty());
+    const FolderCase c{folder, folder + "_", readJson(folder + ".json")};
+    const auto ids = c.expected["prompts"]["long"]["ids"].get<std::vector<TokenId>>();
+    int run = 0;
+    for (const char* isa : {"avx512", "avxvnni", "avx2", "reference"}) {
+        try {
+            hearth::kernels::makeCpuBackend({.threads = 1, .isa = isa});
+        } catch (const hearth::kernels::BackendError&) {
+            continue; // not on this machine
+        }
+        SCOPED_TRACE(isa);
+        const Environment chosen("HEARTH_ISA", isa);
+        for (const Numerics numerics : {Numerics::Exact, Numerics::Fast}) {
+            std::vector<float> bits;
+            for (const int threads : {1, 2}) {
+                const auto engine = std::make_unique<Engine>(EngineOptions{.threads = threads});
+                const ModelId model = engine->load({.path = folder, .numerics = numerics});
+                if (numerics == Numerics::Exact)
+                    expectReference(*engine, model, c);
+                for (const int chunk : {0, 1, 7}) {
+                    const std::vector<float> logits = engine->eval(model, ids, {.chunk = chunk});
+                    if (bits.empty())
+                        bits = logits;
+                    EXPECT_EQ(bits, logits) << threads << " threads, pieces of " << chunk;
+                }
+            }
+        }
+        ++run;
+    }
+    EXPECT_GE(run, 1);
+}
+
+/// Of an FP8 folder only k_b, which MLA needs turned, is made; all else is read where it lies.
+TEST(Folders, EightBitFloatsAreNotCopied) {
+    Checkpoint checkpoint = Checkpoint::open(findData("oracles/deepseek_v3/hf_fp8"));
+    uint64_t turned = 0;
+    int lie = 0;
+    for (const TensorEntry& tensor : checkpoint.tensors()) {
+        if (tensor.name.find(".attn_k_b.") != std::string::npos)
+            turned += (tensor.bytes + 63) / 64 * 64;
+        else
+            EXPECT_FALSE(tensor.derivation) << tensor.name;
+        lie += tensor.typeName() == "F8_E4M3" ? 1 : 0;
+    }
+    EXPECT_EQ(checkpoint.derivedBytes(Checkpoint::Parts::Keep), turned);
+    EXPECT_EQ(lie, 3 * 5 + 3 + 2 * 6); // attention with v_b, one dense block, two of experts with shared ones
+}
+
 /// A GGUF written from a folder is the same model, for every program: it has the rows in a GGUF's order.
 TEST(Folders, BecomeGgufFiles) {
-    for (const char* name : {"llama", "qwen3", "deepseek_v3"}) {
+    for (const char* name : {"llama/hf", "qwen3/hf", "deepseek_v3/hf", "deepseek_v3/hf_fp8"}) {
         SCOPED_TRACE(name);
-        const std::string folder = findData(std::string("oracles/") + name + "/hf");
+        const std::string folder = findData(std::string("oracles/") + name);
         if (folder.empty())
             continue; // in the shared data only
         const std::string path = testing::TempDir() + "hearth-folder-" + std::to_string(getpid()) + ".gguf";

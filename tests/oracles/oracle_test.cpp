@@ -24,8 +24,9 @@ const std::map<std::string, std::pair<std::string, std::string>> kOverrides = {
     {"oracles/gpt_oss_mxfp4", {"gpt-oss.rope.scaling.yarn_truncate", "true"}},
 };
 
-/// Where the half-precision cache's rounding moves one of 40 tokens to another expert, which it does not in llama.cpp's
-/// order of sums: measured 0.073.
+/// Where the half-precision cache's rounding moves tokens to other experts. Told by the router's own choices, printed in
+/// both numerics: two near-ties flip, in layer 7 at row 33 (the second and the third expert's probabilities are 3.7e-4
+/// apart) and in layer 17 at row 4 (1.1e-3), and every later position is moved by them. Measured 0.073.
 const std::map<std::string, double> kFastBounds = {{"oracles/deepseek_v2", 0.08}};
 
 /// Ids and what is expected at their positions.
@@ -89,8 +90,9 @@ public:
 
     Tolerance tolerance() const { return {expected_["tolerance"]["atol"], expected_["tolerance"]["rtol"]}; }
 
-    LoadOptions options(Numerics numerics) const {
+    LoadOptions options(Numerics numerics, LatentForm form = LatentForm::Auto) const {
         LoadOptions load{.path = file_.path(), .numerics = numerics};
+        load.latentForm = form;
         if (const auto found = kOverrides.find(name_); found != kOverrides.end())
             load.overrides = {found->second};
         return load;
@@ -106,9 +108,10 @@ class Oracles : public testing::TestWithParam<std::string> {
 protected:
     /// Runs the whole comparison of one model in exact numerics under one instruction set; gives the exact logits of
     /// the first prompt.
-    static std::vector<float> exact(const std::string& isa, const Folder& folder, const std::vector<Prompt>& prompts) {
+    static std::vector<float> exact(const std::string& isa, const Folder& folder, const std::vector<Prompt>& prompts,
+                                    LatentForm form) {
         const auto engine = engineWith(isa);
-        const ModelId model = engine->load(folder.options(Numerics::Exact));
+        const ModelId model = engine->load(folder.options(Numerics::Exact, form));
         for (const Prompt& p : prompts) {
             for (const Engine::EvalOptions& cut : kCuts)
                 if (cut.restoreAt < static_cast<int>(p.ids.size()))
@@ -121,14 +124,26 @@ protected:
     }
 
     /// The same bits whatever the number of threads.
-    static void expectSameBits(const std::string& isa, const Folder& folder, const std::vector<TokenId>& ids) {
+    static void expectSameBits(const std::string& isa, const Folder& folder, const std::vector<TokenId>& ids,
+                               LatentForm form) {
         for (const Numerics numerics : {Numerics::Exact, Numerics::Fast}) {
             const auto one = engineWith(isa, 1), two = engineWith(isa, 2);
-            EXPECT_EQ(one->eval(one->load(folder.options(numerics)), ids, {}),
-                      two->eval(two->load(folder.options(numerics)), ids, {}));
+            const LoadOptions options = folder.options(numerics, form);
+            const std::vector<float> want = one->eval(one->load(options), ids, {});
+            const ModelId model = two->load(options);
+            EXPECT_EQ(two->eval(model, ids, {}), want);
+            EXPECT_EQ(two->eval(model, ids, {.chunk = 7}), want);
         }
     }
 };
+
+/// The forms that a folder's model runs in: latent attention has two.
+std::vector<LatentForm> forms(const Folder& folder) {
+    const auto engine = engineWith(isas().back());
+    if (engine->info(engine->load(folder.options(Numerics::Fast))).family != "deepseek2")
+        return {LatentForm::Auto};
+    return {LatentForm::Absorbed, LatentForm::Expanded}; // Auto is one of them
+}
 
 TEST(Isas, ReferenceRowsAreThere) {
     ASSERT_FALSE(isas().empty());
@@ -137,7 +152,7 @@ TEST(Isas, ReferenceRowsAreThere) {
 
 constexpr int kLastPositions = 4; // of the long prompt, whose whole logits are there
 
-void compareDecoder(const Folder& folder, const std::string& isa,
+void compareDecoder(const Folder& folder, const std::string& isa, LatentForm form,
                     const std::function<std::vector<float>(const std::vector<Prompt>&)>& exact) {
     const json& expected = folder.expected();
     const std::vector<Prompt> prompts = {promptFrom(expected["prompts"]["long"], folder.numbers("logits.npy")),
@@ -146,14 +161,14 @@ void compareDecoder(const Folder& folder, const std::string& isa,
     const auto engine = engineWith(isa);
     const std::vector<float>& want = prompts[0].lastLogits;
     const std::vector<float> fast =
-        engine->eval(engine->load(folder.options(Numerics::Fast)), prompts[0].ids, {.last = kLastPositions});
+        engine->eval(engine->load(folder.options(Numerics::Fast, form)), prompts[0].ids, {.last = kLastPositions});
     ASSERT_EQ(fast.size(), want.size());
     const Distance d = distance(fast.data(), want.data(), want.size());
     // Float weights: only the half-precision cache is left, and what it costs llama.cpp at these positions is known
     // where that agrees.
     const json& peer = expected["llama_cpp"];
     const bool known = peer.contains("agree") && peer["agree"] == true && peer["max_abs_diff_f16_kv"].is_number();
-    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01) + folder.tolerance().atol;
+    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01);
     const auto own = kFastBounds.find(folder.name());
     EXPECT_LE(d.max, own != kFastBounds.end() ? own->second : bound) << "fast numerics";
 }
@@ -193,8 +208,11 @@ TEST_P(Oracles, TinyModel) {
             compareEncoder(folder, isa);
             continue;
         }
-        compareDecoder(folder, isa, [&](const auto& prompts) { return exact(isa, folder, prompts); });
-        expectSameBits(isa, folder, folder.expected()["prompts"]["long"]["ids"].get<std::vector<TokenId>>());
+        for (const LatentForm form : forms(folder)) {
+            SCOPED_TRACE(testing::Message() << "form " << int(form));
+            compareDecoder(folder, isa, form, [&](const auto& prompts) { return exact(isa, folder, prompts, form); });
+            expectSameBits(isa, folder, folder.expected()["prompts"]["long"]["ids"].get<std::vector<TokenId>>(), form);
+        }
     }
 }
 
@@ -236,6 +254,8 @@ TEST(Cache, DeepSeekKeepsOnlyLatents) {
 
 class QuantModels : public Oracles {
 protected:
+    static void compare(const std::string& isa, const Folder&, LatentForm);
+
     /// Against what llama.cpp's own 8-bit activations cost on the same file, with a half-precision cache where that is
     /// given.
     static void expectNear(const Distance& d, const json& known) {
@@ -262,36 +282,40 @@ protected:
     }
 };
 
-TEST_P(QuantModels, StaysAsNearAsThePeer) {
-    const Folder folder(GetParam());
+/// One model under one instruction set, in one form of latent attention.
+void QuantModels::compare(const std::string& isa, const Folder& folder, LatentForm form) {
     const json& expected = folder.expected();
     const std::vector<Prompt> prompts = {promptFrom(expected, folder.numbers("logits.npy"))};
     const json& known = expected["llama_cpp_quantized_activations"];
-    for (const std::string& isa : isas()) {
-        SCOPED_TRACE(isa);
-        const std::vector<float> reference = exact(isa, folder, prompts);
-        const auto engine = engineWith(isa);
-        LoadOptions bytes = folder.options(Numerics::Fast);
-        bytes.floatPrompts = false; // as in models of ordinary width
-        const ModelId model = engine->load(bytes);
-        const std::vector<float> fast = engine->eval(model, prompts[0].ids, {});
-        ASSERT_EQ(fast.size(), reference.size());
-        const Distance d = distance(fast.data(), reference.data(), fast.size());
-        expectNear(d, known);
-        expectSameChoice(fast, reference, static_cast<size_t>(engine->info(model).nVocab), known);
-        RecordProperty("rms_" + isa, std::to_string(d.rms));
-        if (!expected.contains("prompt_300"))
-            continue;
-        const auto ids = expected["prompt_300"]["ids"].get<std::vector<TokenId>>();
-        const ModelId plain = engine->load(folder.options(Numerics::Exact));
-        const std::vector<float> want = engine->eval(plain, ids, {}), got = engine->eval(model, ids, {});
-        const std::vector<float> last = folder.numbers("logits_300.npy");
-        const Tolerance t = folder.tolerance();
-        EXPECT_LE(distance(want.data() + want.size() - last.size(), last.data(), last.size(), t.atol, t.rtol).excess,
-                  0);
-        EXPECT_LE(distance(got.data(), want.data(), want.size()).rms,
-                  1.25 * known["f16_kv"]["300_all_rms"].get<double>());
-    }
+    const std::vector<float> reference = exact(isa, folder, prompts, form);
+    const auto engine = engineWith(isa);
+    LoadOptions bytes = folder.options(Numerics::Fast, form);
+    bytes.floatPrompts = false; // as in models of ordinary width
+    const ModelId model = engine->load(bytes);
+    const std::vector<float> fast = engine->eval(model, prompts[0].ids, {});
+    ASSERT_EQ(fast.size(), reference.size());
+    const Distance d = distance(fast.data(), reference.data(), fast.size());
+    expectNear(d, known);
+    expectSameChoice(fast, reference, static_cast<size_t>(engine->info(model).nVocab), known);
+    RecordProperty("rms_" + isa, std::to_string(d.rms));
+    if (!expected.contains("prompt_300"))
+        return;
+    const auto ids = expected["prompt_300"]["ids"].get<std::vector<TokenId>>();
+    const ModelId plain = engine->load(folder.options(Numerics::Exact, form));
+    const std::vector<float> want = engine->eval(plain, ids, {}), got = engine->eval(model, ids, {});
+    const std::vector<float> last = folder.numbers("logits_300.npy");
+    const Tolerance t = folder.tolerance();
+    EXPECT_LE(distance(want.data() + want.size() - last.size(), last.data(), last.size(), t.atol, t.rtol).excess, 0);
+    EXPECT_LE(distance(got.data(), want.data(), want.size()).rms, 1.25 * known["f16_kv"]["300_all_rms"].get<double>());
+}
+
+TEST_P(QuantModels, StaysAsNearAsThePeer) {
+    const Folder folder(GetParam());
+    for (const std::string& isa : isas())
+        for (const LatentForm form : forms(folder)) {
+            SCOPED_TRACE(testing::Message() << isa << ", form " << int(form));
+            compare(isa, folder, form);
+        }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, QuantModels, testing::ValuesIn(folders("quant_models")), testName);

@@ -171,14 +171,15 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     pitch_ = type_.pitch(style_);
     top_ = slice_ == 0 ? kCodeHead : 0;
     firstLine_ = request.firstLine;
-    joined_ = request.blocks.block(request.index).joined;
     // Room for three digits: with more, numbers reach to the left, and the text of all slices stays on one edge.
     if (firstLine_ > 0)
         gutter_ = int(std::ceil(3 * QFontMetricsF(type_.font(style_, false)).horizontalAdvance(u'0'))) + kNumberGap;
     viewWidth_ = std::max(1, width_ - left_ - gutter_ - 2 * kCodeInset);
     scrolls_ = !request.wrapCode;
     codeState_ = request.codeState;
-    const CodeLanguage* language = codeLanguage(QStringView(info_).left(40).split(u' ').constFirst());
+    const Block& block = request.blocks.block(request.index);
+    const CodeLanguage* language = languageOf(block);
+    joined_ = block.joined;
     const QString& text = text_.text;
     qsizetype from = takeLines(request.before);
     int y = pieces_.empty() ? top_ : pieces_.back().at.y() + std::max(1, pieces_.back().lines) * pitch_;
@@ -187,18 +188,14 @@ void BlockLayout::layCode(const LayoutRequest& request) {
         qsizetype end = text.indexOf(u'\n', from);
         if (end < 0)
             end = text.size();
-        QVector<QTextLayout::FormatRange> colours;
-        if (language) {
-            QVector<CodeRun> runs;
+        QVector<CodeRun> runs;
+        if (language && (from > 0 || !joined_))
             state = highlightLine(*language, QStringView(text).mid(from, end - from), state, &runs);
-            for (const CodeRun& run : runs) {
-                QTextCharFormat format;
-                format.setForeground(type_.theme().color(run.token));
-                colours.append({run.start, run.length, format});
-            }
-        }
+        Token ground = Token::Code;
+        const auto formats = colours(runs, &ground);
         Piece piece = makePiece(request, int(from), int(end - from), viewWidth_, style_, false, Qt::AlignLeft,
-                                request.wrapCode, colours);
+                                request.wrapCode, formats);
+        piece.ground = ground;
         piece.at = QPoint(left_ + kCodeInset + gutter_, y);
         piece.endState = state;
         y += std::max(1, piece.lines) * pitch_;
@@ -210,11 +207,30 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     height_ = y + (request.foldFoot ? kCodeFoot : 0);
 }
 
+const CodeLanguage* BlockLayout::languageOf(const Block& block) {
+    return block.kind == BlockKind::Code && block.slice < kColouredSlices ? codeLanguage(block.info) : nullptr;
+}
+
+/// The colours of a line's text, and of the ground it stands on.
+QVector<QTextLayout::FormatRange> BlockLayout::colours(const QVector<CodeRun>& runs, Token* ground) const {
+    QVector<QTextLayout::FormatRange> formats;
+    for (const CodeRun& run : runs) {
+        if (run.token == Token::Added || run.token == Token::Removed) {
+            *ground = run.token;
+            continue;
+        }
+        QTextCharFormat format;
+        format.setForeground(type_.theme().color(run.token));
+        formats.append({run.start, run.length, format});
+    }
+    return formats;
+}
+
 /// Takes the lines over that an earlier layout of this code has alike; returns where the next line begins.
 int BlockLayout::takeLines(BlockLayout* before) {
     if (!before || before->kind_ != kind_ || before->width_ != width_ || before->left_ != left_ ||
         before->scrolls_ != scrolls_ || before->slice_ != slice_ || before->info_ != info_ ||
-        before->codeState_ != codeState_ || before->firstLine_ != firstLine_)
+        before->joined_ != joined_ || !(before->codeState_ == codeState_) || before->firstLine_ != firstLine_)
         return 0;
     int from = 0;
     for (Piece& piece : before->pieces_) {
@@ -285,6 +301,8 @@ void BlockLayout::layRow(const LayoutRequest& request) {
         x += widths[c];
         pieces_.push_back(std::move(piece));
     }
+    for (qsizetype c = text_.cells.size(); c < widths.size(); ++c) // those the row lacks
+        x += widths[c];
     contentWidth_ = x - left_;
     naturalWidth_ = x;
     height_ = lines * pitch_ + 2 * kRowPadding + 1;
@@ -351,14 +369,27 @@ void BlockLayout::paintFrame(QPainter& painter, const Paint& p) const {
         if (slice_ == 0) {
             painter.setFont(type_.font(TextStyle::Small, false));
             painter.setPen(theme.color(Token::Third));
-            const QString language = info_.section(u' ', 0, 0).left(40);
             painter.drawText(QRect(left_ + kCodeInset, 0, width_ - left_ - 120, kCodeHead),
-                             Qt::AlignVCenter | Qt::TextSingleLine, displayed(language, false));
+                             Qt::AlignVCenter | Qt::TextSingleLine, displayed(codeLabel(info_), false));
         }
+        paintGrounds(painter, p);
         break;
     }
     default:
         break;
+    }
+}
+
+/// The lines of a difference lie on their colour, from edge to edge.
+void BlockLayout::paintGrounds(QPainter& painter, const Paint& p) const {
+    int line = 0;
+    for (const Piece& piece : pieces_) {
+        if (p.lines >= 0 && line >= p.lines)
+            break;
+        if (piece.ground != Token::Code)
+            painter.fillRect(QRect(left_, piece.at.y(), width_ - left_, std::max(1, piece.lines) * pitch_),
+                             type_.theme().color(piece.ground));
+        line += piece.lines;
     }
 }
 

@@ -23,11 +23,11 @@ struct LayoutRequest {
     Voice voice = Voice::Answer;
     bool wrapCode = false;
     const TypeSheet& type;
-    CodeState codeState = CodeState::Normal; // what is open where this slice of code begins
-    int shownLines = -1;                     // of code: the others are folded away; -1: all
-    bool foldFoot = false;                   // of code: space below for what folds and unfolds it
-    int firstLine = 0;                       // of code: the number of its first line; 0: no numbers
-    BlockLayout* before = nullptr;           // of the same leaf when it was shorter: its lines are taken over
+    CodeState codeState = {};      // what is open where this slice of code begins
+    int shownLines = -1;           // of code: the others are folded away; -1: all
+    bool foldFoot = false;         // of code: space below for what folds and unfolds it
+    int firstLine = 0;             // of code: the number of its first line; 0: no numbers
+    BlockLayout* before = nullptr; // of the same leaf when it was shorter: its lines are taken over
 };
 
 /// The offsets of a leaf's text that are selected: [from, to).
@@ -88,6 +88,11 @@ public:
     static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16, kCodeFoot = 28; // px
     static constexpr int kListIndent = 24, kQuoteIndent = 16;                                // px
     static constexpr int kNumberGap = 16; // px between a line's number and its text
+    /// Slices of one block of code that are coloured: half a million characters, less than 50 ms of work however
+    /// hostile they are. By number and not by the clock, so that the same text always looks the same.
+    static constexpr int kColouredSlices = 128;
+    /// The language that a leaf of code is coloured by; null: it stays plain.
+    static const CodeLanguage* languageOf(const Block&);
 
 private:
     /// One QTextLayout and where it stands: a paragraph, a line of code, a cell.
@@ -98,8 +103,9 @@ private:
         QPoint at;     // px
         int width = 0; // px, of a cell
         int lines = 0;
-        int natural = 0;                        // px of its widest line
-        CodeState endState = CodeState::Normal; // of a line of code
+        int natural = 0;            // px of its widest line
+        Token ground = Token::Code; // of a line of code: Added or Removed in a difference
+        CodeState endState;         // of a line of code
     };
 
     struct Mark {
@@ -112,12 +118,14 @@ private:
     void placeContainers(const LayoutRequest&);
     void layText(const LayoutRequest&);
     void layCode(const LayoutRequest&);
+    QVector<QTextLayout::FormatRange> colours(const QVector<CodeRun>&, Token* ground) const;
     int takeLines(BlockLayout* before);
     void layRow(const LayoutRequest&);
     Piece makePiece(const LayoutRequest&, int start, int length, int width, TextStyle, bool bold, Qt::Alignment,
                     bool wrap, const QVector<QTextLayout::FormatRange>& colours = {});
     QVector<int> columnWidths(const LayoutRequest&, int available) const;
     void paintFrame(QPainter&, const Paint&) const;
+    void paintGrounds(QPainter&, const Paint&) const;
     void paintMarks(QPainter&) const;
     void paintNumbers(QPainter&, const Paint&) const;
     void paintPiece(QPainter&, const Piece&, const Paint&, int firstLine) const;
@@ -147,12 +155,12 @@ private:
     int viewWidth_ = 0;    // px, that it is seen through
     int slice_ = 0;
     int firstLine_ = 0;
-    int gutter_ = 0;      // px that numbers take
-    bool joined_ = false; // the first line began in the slice before
+    int gutter_ = 0; // px that numbers take
     bool headRow_ = false;
     bool scrolls_ = false;
-    int reused_ = 0; // lines of code that are those of an earlier layout
-    CodeState codeState_ = CodeState::Normal;
+    int reused_ = 0;      // lines of code that are those of an earlier layout
+    bool joined_ = false; // the first line of code is the rest of one that was cut
+    CodeState codeState_;
     QString info_;
     QVector<int> quoteBars_; // x in px
     std::vector<Mark> marks_;

@@ -1,5 +1,12 @@
 #include "ui/chat/block_splitter.h"
 
+#include "ui/chat/block_starts.h"
+#include "ui/chat/characters.h"
+#include "ui/chat/line_reader.h"
+#include "ui/chat/link_parts.h"
+#include "ui/chat/math_span.h"
+#include "ui/chat/paragraph_cut.h"
+
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -7,293 +14,15 @@
 namespace hearth::ui {
 namespace {
 
-bool isBlankChar(QChar c) {
-    return c == u' ' || c == u'\t';
-}
-
-bool isBlank(QStringView s) {
-    return std::all_of(s.begin(), s.end(), isBlankChar);
-}
-
-bool isDigit(QChar c) {
-    return c >= u'0' && c <= u'9';
-}
-
-bool isLetter(QChar c) {
-    return (c.unicode() | 32) >= 'a' && (c.unicode() | 32) <= 'z';
-}
-
-bool isRule(QStringView s) {
-    QChar mark;
-    int count = 0;
-    for (const QChar c : s) {
-        if (isBlankChar(c))
-            continue;
-        if (c != u'*' && c != u'-' && c != u'_')
-            return false;
-        if (count > 0 && c != mark)
-            return false;
-        mark = c;
-        ++count;
-    }
-    return count >= 3;
-}
-
-/// `---|:--:|--:` → one of "l c r -" a column; empty: no delimiter row.
-QString tableAlignments(QStringView line) {
-    if (!line.contains(u'-') || !(line.contains(u'|') || line.contains(u':')))
-        return {};
-    QString alignments;
-    for (const QStringView cell : tableCells(line)) {
-        const bool left = cell.startsWith(u':');
-        const bool right = cell.endsWith(u':');
-        const QStringView dashes = cell.mid(left ? 1 : 0, cell.size() - (left ? 1 : 0) - (right ? 1 : 0));
-        if (dashes.isEmpty() || !std::all_of(dashes.begin(), dashes.end(), [](QChar c) { return c == u'-'; }))
-            return {};
-        alignments += left && right ? u'c' : left ? u'l' : right ? u'r' : u'-';
-    }
-    return alignments;
-}
-
-constexpr const char16_t* kBlockTags[] = {
-    u"address",  u"article",    u"aside",  u"base",    u"basefont", u"blockquote", u"body",     u"caption",  u"center",
-    u"col",      u"colgroup",   u"dd",     u"details", u"dialog",   u"dir",        u"div",      u"dl",       u"dt",
-    u"fieldset", u"figcaption", u"figure", u"footer",  u"form",     u"frame",      u"frameset", u"h1",       u"h2",
-    u"h3",       u"h4",         u"h5",     u"h6",      u"head",     u"header",     u"hr",       u"html",     u"iframe",
-    u"legend",   u"li",         u"link",   u"main",    u"menu",     u"menuitem",   u"nav",      u"noframes", u"ol",
-    u"optgroup", u"option",     u"p",      u"param",   u"section",  u"source",     u"summary",  u"table",    u"tbody",
-    u"td",       u"tfoot",      u"th",     u"thead",   u"title",    u"tr",         u"track",    u"ul"};
-
-constexpr const char16_t* kRawTags[] = {u"script", u"pre", u"style", u"textarea"};
-
-/// Which of CommonMark's seven kinds of HTML block begins with `s`; 0: none.
-int htmlStart(QStringView s, bool afterParagraph) {
-    if (!s.startsWith(u'<') || s.size() < 2)
-        return 0;
-    if (s.startsWith(u"<!--"))
-        return 2;
-    if (s.startsWith(u"<?"))
-        return 3;
-    if (s.startsWith(u"<![CDATA["))
-        return 5;
-    if (s[1] == u'!' && s.size() > 2 && isLetter(s[2]))
-        return 4;
-    const bool closing = s[1] == u'/';
-    qsizetype end = closing ? 2 : 1;
-    const qsizetype start = end;
-    while (end < s.size() && (isLetter(s[end]) || isDigit(s[end]) || (s[end] == u'-' && end > start)))
-        ++end;
-    const QString name = s.mid(start, end - start).toString().toLower();
-    const bool ended = end >= s.size() || isBlankChar(s[end]) || s[end] == u'>';
-    const auto named = [&](QStringView tag) { return tag == name; };
-    if (!closing && ended && std::any_of(std::begin(kRawTags), std::end(kRawTags), named))
-        return 1;
-    const bool selfEnded = end + 1 < s.size() && s[end] == u'/' && s[end + 1] == u'>';
-    if ((ended || selfEnded) && std::any_of(std::begin(kBlockTags), std::end(kBlockTags), named))
-        return 6;
-    // The seventh kind: one whole tag, alone on its line.
-    const qsizetype close = s.indexOf(u'>');
-    if (!afterParagraph && !name.isEmpty() && close > 0 && isBlank(s.mid(close + 1)) &&
-        s.mid(1, close - 1).indexOf(u'<') < 0 && (ended || selfEnded))
-        return 7;
-    return 0;
-}
-
-bool htmlEnds(int kind, QStringView line) {
-    switch (kind) {
-    case 1:
-        return std::any_of(std::begin(kRawTags), std::end(kRawTags), [&](const char16_t* tag) {
-            return line.contains(QStringLiteral("</%1>").arg(QStringView(tag)), Qt::CaseInsensitive);
-        });
-    case 2:
-        return line.contains(u"-->");
-    case 3:
-        return line.contains(u"?>");
-    case 4:
-        return line.contains(u'>');
-    case 5:
-        return line.contains(u"]]>");
-    default:
-        return false; // 6 and 7 end at a blank line
-    }
-}
-
-/// Marks where an inline span may be open while a paragraph is read from its start: emphasis, code, brackets. An
-/// approximation of the inline rules by one look at each character; a span taken for open only moves a cut.
-class OpenSpans {
-public:
-    explicit OpenSpans(QStringView text) : text_(text) {}
-
-    bool any() const { return !open_.empty() || brackets_ > 0; }
-
-    /// Reads what begins at `at`; returns where the next thing begins.
-    qsizetype read(qsizetype at) {
-        const QChar c = text_[at];
-        if (c == u'\\')
-            return at + 2;
-        if (c == u'[' || c == u']') {
-            brackets_ = std::max(0, brackets_ + (c == u'[' ? 1 : -1));
-            // The address of a link belongs to it.
-            if (c == u']' && at + 1 < text_.size() && text_[at + 1] == u'(')
-                open_.push_back(u'(');
-            return at + (c == u']' && at + 1 < text_.size() && text_[at + 1] == u'(' ? 2 : 1);
-        }
-        if (c == u')' && !open_.empty() && open_.back() == u'(')
-            open_.pop_back();
-        if (c != u'*' && c != u'_' && c != u'~' && c != u'`')
-            return at + 1;
-        qsizetype end = at;
-        while (end < text_.size() && text_[end] == c)
-            ++end;
-        if (c == u'`')
-            return afterCode(at, end);
-        readDelimiters(c, at, end);
-        return end;
-    }
-
-private:
-    /// Code ends at a run of as many backticks; one that never comes opens nothing before the cut.
-    qsizetype afterCode(qsizetype at, qsizetype end) {
-        const qsizetype length = end - at;
-        for (qsizetype i = text_.indexOf(u'`', end); i >= 0; i = text_.indexOf(u'`', i)) {
-            const qsizetype start = i;
-            while (i < text_.size() && text_[i] == u'`')
-                ++i;
-            if (i - start == length)
-                return i;
-        }
-        open_.push_back(u'`');
-        return text_.size();
-    }
-
-    void readDelimiters(QChar c, qsizetype at, qsizetype end) {
-        const bool spaceBefore = at == 0 || text_[at - 1].isSpace();
-        const bool spaceAfter = end >= text_.size() || text_[end].isSpace();
-        if (c == u'_' && at > 0 && end < text_.size() && text_[at - 1].isLetterOrNumber() &&
-            text_[end].isLetterOrNumber())
-            return; // inside a word
-        qsizetype left = end - at;
-        while (!spaceBefore && left > 0 && closes(c))
-            --left;
-        for (; !spaceAfter && left > 0 && open_.size() < kMost; --left)
-            open_.push_back(c);
-    }
-
-    bool closes(QChar c) {
-        const auto it = std::find(open_.rbegin(), open_.rend(), c);
-        if (it == open_.rend())
-            return false;
-        open_.erase(std::next(it).base(), open_.end());
-        return true;
-    }
-
-    static constexpr size_t kMost = 64; // open at once; more than that is no emphasis
-    QStringView text_;
-    std::vector<QChar> open_;
-    int brackets_ = 0;
-};
-
-/// Where a paragraph of more than kSliceLength characters is cut: a function of those characters only, so that the
-/// way they arrived does not matter. Best after a line, a sentence or a word that ends outside of every inline span.
-qsizetype cutPosition(QStringView head) {
-    enum Rank { Anywhere, Space, Sentence, Line };
-
-    constexpr int kRanks = 4;
-    const qsizetype least = head.size() / 2;
-    qsizetype best[2][kRanks]; // inside and outside of spans
-    std::fill(&best[0][0], &best[0][0] + 2 * kRanks, qsizetype(-1));
-    OpenSpans spans(head);
-    for (qsizetype next = 0, i = 1; i < head.size(); ++i) {
-        while (next < i)
-            next = spans.read(next);
-        const char16_t c = head[i - 1].unicode();
-        if (i <= least || head[i] == u' ' || head[i].isLowSurrogate() || next > i)
-            continue;
-        const char16_t before = i > 1 ? head[i - 2].unicode() : u' ';
-        const Rank rank = c == u'\n'                                                          ? Line
-                          : c == u'。' || c == u'！' || c == u'？'                            ? Sentence
-                          : c == u' ' && (before == u'.' || before == u'!' || before == u'?') ? Sentence
-                          : c == u' ' || c == u'，' || c == u'；'                             ? Space
-                                                                                              : Anywhere;
-        best[spans.any() ? 0 : 1][rank] = i;
-    }
-    for (const int outside : {1, 0})
-        for (const Rank rank : {Line, Sentence, Space})
-            if (best[outside][rank] > 0)
-                return best[outside][rank];
-    return head.back().isHighSurrogate() ? head.size() - 1 : head.size();
+/// By one look at its first characters: what is no mark of a container begins the content.
+bool mayBeginMath(QStringView line) {
+    qsizetype at = 0;
+    while (at < line.size() && (QStringView(u" \t>-+*.)").contains(line[at]) || isAsciiDigit(line[at])))
+        ++at;
+    return !mathBlockCloser(line.mid(at)).isEmpty();
 }
 
 } // namespace
-
-/// A line being consumed, with CommonMark's tab stops of four columns.
-class BlockSplitter::LineReader {
-public:
-    explicit LineReader(QStringView line) : line_(line) { findNext(); }
-
-    void advance(int columns) {
-        while (columns > 0 && at_ < line_.size()) {
-            if (line_[at_] == u'\t') {
-                const int width = 4 - (column_ % 4);
-                const int rest = partial_ > 0 ? partial_ : width;
-                const int take = std::min(rest, columns);
-                partial_ = rest - take;
-                columns -= take;
-                column_ += take;
-                if (partial_ == 0)
-                    ++at_;
-            } else {
-                ++at_;
-                ++column_;
-                --columns;
-            }
-        }
-        findNext();
-    }
-
-    void advanceChars(qsizetype n) {
-        at_ = next_ + n;
-        column_ = nextColumn_ + int(n);
-        partial_ = 0;
-        findNext();
-    }
-
-    bool blank() const { return next_ >= line_.size(); }
-
-    int indent() const { return nextColumn_ - column_; }
-
-    QStringView text() const { return line_.mid(next_); } // after the indent
-
-    QChar first() const { return next_ < line_.size() ? line_[next_] : QChar(); }
-
-    bool spaceHere() const { return at_ < line_.size() && isBlankChar(line_[at_]); }
-
-    /// What is left, a half consumed tab as spaces.
-    QString rest() const {
-        if (partial_ > 0)
-            return QString(partial_, u' ') + line_.mid(at_ + 1).toString();
-        return line_.mid(at_).toString();
-    }
-
-private:
-    void findNext() {
-        next_ = at_;
-        nextColumn_ = column_;
-        int partial = partial_;
-        while (next_ < line_.size() && isBlankChar(line_[next_])) {
-            nextColumn_ += line_[next_] == u' ' ? 1 : partial > 0 ? partial : 4 - (nextColumn_ % 4);
-            partial = 0;
-            ++next_;
-        }
-    }
-
-    QStringView line_;
-    qsizetype at_ = 0;
-    int column_ = 0;
-    int partial_ = 0; // columns left of a tab that is consumed in part
-    qsizetype next_ = 0;
-    int nextColumn_ = 0;
-};
 
 BlockSplitter::BlockSplitter(Dialect dialect) : dialect_(dialect) {
     // No two splitters give the same identity: the layout of a leaf outlives the splitter that cut it.
@@ -314,6 +43,11 @@ const InlineText& BlockSplitter::inlines(int i) const {
     case BlockKind::TableRow:
         s.inlines = parseTableRow(b.text, int(b.info.size()), definitions_);
         break;
+    case BlockKind::Math:
+        s.inlines = {};
+        s.inlines.text = b.text;
+        s.inlines.runs = {{0, int(b.text.size()), StyleMath, -1}};
+        break;
     default:
         s.inlines = {};
         s.inlines.text = b.text;
@@ -330,19 +64,35 @@ void BlockSplitter::feed(QStringView chunk) {
         return;
     const int firstOpen = frozen_;
     const std::vector<Stored> tail = dropTail();
-    const qsizetype searchFrom = pending_.size();
-    pending_ += chunk;
-    if (chunk.contains(QChar(0)))
-        pending_.replace(QChar(0), QChar(QChar::ReplacementCharacter));
-    takeLines(searchFrom);
+    // Lines that wait are read anew; of one line only what is new is searched for its end.
+    const qsizetype searchFrom = pending_.contains(u'\n') ? 0 : pending_.size();
+    append(chunk);
+    takeLines(searchFrom, false);
     frozen_ = int(blocks_.size());
     frozenContainers_ = int(containers_.size());
     buildTail();
     keepIdentities(tail, firstOpen);
 }
 
-/// Reads every line of `pending_` that has ended, and what is ripe of one that is long.
-void BlockSplitter::takeLines(qsizetype searchFrom) {
+/// Every line end becomes '\n', also one that is cut in two.
+void BlockSplitter::append(QStringView chunk) {
+    const bool plain = !returned_ && !chunk.contains(u'\r') && !chunk.contains(QChar(0));
+    if (plain) {
+        pending_ += chunk;
+        return;
+    }
+    pending_.reserve(pending_.size() + chunk.size());
+    for (const QChar c : chunk) {
+        const bool second = returned_ && c == u'\n';
+        returned_ = c == u'\r';
+        if (!second)
+            pending_ += returned_ ? QChar(u'\n') : c.isNull() ? QChar(QChar::ReplacementCharacter) : c;
+    }
+}
+
+/// Reads every line of `pending_` that has ended, and what is ripe of one that is long. Lines that may become a formula
+/// wait until that is known.
+void BlockSplitter::takeLines(qsizetype searchFrom, bool ended) {
     const QString text = std::exchange(pending_, QString());
     const QStringView all(text);
     qsizetype from = 0;
@@ -356,28 +106,74 @@ void BlockSplitter::takeLines(qsizetype searchFrom) {
             from += head;
         }
         if (state_.longLine) {
-            // A '\r' at the very end may belong to a line end that has not arrived.
-            const bool held = newline < 0 && end > from && all[end - 1] == u'\r';
-            appendLong(all.mid(from, end - from - (held ? 1 : 0)));
-            from = held ? end - 1 : end;
+            appendLong(all.mid(from, end - from));
+            from = end;
         }
         if (newline < 0)
             break;
-        if (state_.longLine)
+        if (state_.longLine) {
             endLongLine();
-        else
+        } else {
+            const MathAhead math = mathAhead(all.mid(from), ended);
+            if (math == MathAhead::Undecided)
+                break;
+            mathBegins_ = math == MathAhead::Whole;
             readLine(all.mid(from, end - from));
+            mathBegins_ = false;
+        }
         from = newline + 1;
     }
     pending_ = all.mid(from).toString();
 }
 
+/// Do the lines of `text` begin with a formula in lines of its own? One that is not closed, or that something else
+/// interrupts, is no formula: a function of the text only. `ended`: nothing follows.
+BlockSplitter::MathAhead BlockSplitter::mathAhead(QStringView text, bool ended) {
+    qsizetype end = text.indexOf(u'\n');
+    if (!mayBeginMath(text.left(end)))
+        return MathAhead::None;
+    const State kept = state_;
+    const size_t blocks = blocks_.size();
+    const auto containers = containers_.size();
+    provisional_ = mathBegins_ = true;
+    readLine(text.left(end));
+    MathAhead result = state_.leaf.kind == LeafKind::Math ? MathAhead::Undecided : MathAhead::None;
+    while (result == MathAhead::Undecided) {
+        const qsizetype from = end + 1;
+        const qsizetype newline = from <= text.size() ? text.indexOf(u'\n', from) : -1;
+        end = newline < 0 ? text.size() : newline;
+        const bool whole = from <= text.size() && (newline >= 0 || ended);
+        if (end > kMathLength || (!whole && ended))
+            result = MathAhead::None;
+        if (result == MathAhead::None || !whole)
+            break;
+        result = mathGoesOn(text.mid(from, end - from));
+    }
+    provisional_ = mathBegins_ = false;
+    state_ = kept;
+    blocks_.resize(blocks);
+    containers_.resize(containers);
+    return result;
+}
+
+BlockSplitter::MathAhead BlockSplitter::mathGoesOn(QStringView line) const {
+    LineReader in(line);
+    if (matchContainers(in) != state_.open.size() || in.blank())
+        return MathAhead::None;
+    const QStringView closer = mathBlockCloser(state_.leaf.text);
+    if (closer != u"$$" && mathBlockCloser(in.text()) == closer) // another begins
+        return MathAhead::None;
+    const MathLine next = readMathLine(in.text(), closer);
+    return next == MathLine::Last     ? MathAhead::Whole
+           : next == MathLine::Inside ? MathAhead::Undecided
+                                      : MathAhead::None;
+}
+
 void BlockSplitter::finish() {
     const int firstOpen = frozen_;
     const std::vector<Stored> tail = dropTail();
-    if (state_.longLine)
-        appendLong(pending_);
-    else if (!pending_.isEmpty())
+    takeLines(0, true);
+    if (!pending_.isEmpty())
         readLine(pending_);
     pending_.clear();
     endLongLine();
@@ -397,14 +193,19 @@ std::vector<BlockSplitter::Stored> BlockSplitter::dropTail() {
     return tail;
 }
 
-/// The open leaves as they stand: a copy of the open state reads the last line and closes, and is thrown away.
+/// The open leaves as they stand: a copy of the open state reads what waits and closes, and is thrown away.
 void BlockSplitter::buildTail() {
     const State kept = state_;
-    provisional_ = true;
-    if (!state_.longLine && !pending_.isEmpty() && !isUndecided())
-        readLine(pending_);
+    provisional_ = mathBegins_ = true;
+    QStringView waiting(pending_);
+    for (qsizetype newline = waiting.indexOf(u'\n'); newline >= 0; newline = waiting.indexOf(u'\n')) {
+        readLine(waiting.left(newline));
+        waiting = waiting.mid(newline + 1);
+    }
+    if (!state_.longLine && !waiting.isEmpty() && !isUndecided(waiting))
+        readLine(waiting);
     closeContainersTo(0);
-    provisional_ = false;
+    provisional_ = mathBegins_ = false;
     state_ = kept;
 }
 
@@ -436,17 +237,17 @@ void BlockSplitter::applyLateDefinitions() {
 
 /// Could the last line still turn the line before it into a heading, or itself into something else? Then it waits,
 /// so that nothing flickers.
-bool BlockSplitter::isUndecided() const {
-    if (dialect_ == Dialect::Plain)
+bool BlockSplitter::isUndecided(QStringView text) const {
+    if (dialect_ == Dialect::Plain || state_.leaf.kind == LeafKind::Math)
         return false;
-    const QStringView line = QStringView(pending_).trimmed();
+    const QStringView line = trimmedBlanks(text);
     if (state_.leaf.kind == LeafKind::Fence)
         return !line.isEmpty() &&
                std::all_of(line.begin(), line.end(), [&](QChar c) { return c == state_.leaf.fence; });
-    if (std::all_of(line.begin(), line.end(), [](QChar c) { return QStringView(u"-=*_#>+`~|: \t").contains(c); }))
+    if (std::all_of(line.begin(), line.end(), [](QChar c) { return QStringView(u"-=*_#>+`~|:$\\ \t").contains(c); }))
         return true;
     qsizetype digits = 0;
-    while (digits < line.size() && digits < 9 && isDigit(line[digits]))
+    while (digits < line.size() && digits < 9 && isAsciiDigit(line[digits]))
         ++digits;
     if (digits > 0 && digits + 1 == line.size() && (line.back() == u'.' || line.back() == u')'))
         return true;
@@ -457,8 +258,6 @@ bool BlockSplitter::isUndecided() const {
 // Lines
 
 void BlockSplitter::readLine(QStringView line) {
-    if (line.endsWith(u'\r'))
-        line.chop(1);
     if (!provisional_)
         ++linesRead_;
     if (dialect_ == Dialect::Plain) {
@@ -527,7 +326,7 @@ void BlockSplitter::addText(LineReader& in, size_t matched, bool begun) {
 }
 
 /// How many of the open containers this line goes on with; their marks are consumed.
-size_t BlockSplitter::matchContainers(LineReader& in) {
+size_t BlockSplitter::matchContainers(LineReader& in) const {
     for (size_t i = 0; i < state_.open.size(); ++i) {
         const OpenContainer& c = state_.open[i];
         if (c.kind == OpenContainer::Quote) {
@@ -540,8 +339,7 @@ size_t BlockSplitter::matchContainers(LineReader& in) {
             const bool childless = c.empty && i + 1 == state_.open.size() && state_.leaf.kind == LeafKind::None;
             if (in.blank() ? childless : in.indent() < c.contentIndent)
                 return i;
-            if (!in.blank())
-                in.advance(c.contentIndent);
+            in.advance(c.contentIndent); // of a blank line what it has of it
         }
     }
     return state_.open.size();
@@ -566,13 +364,18 @@ bool BlockSplitter::continueLeaf(LineReader& in) {
     }
     case LeafKind::Indented:
         if (in.blank()) {
+            in.advance(4);
+            if (leaf.blanks.size() < kCodeLines)
+                leaf.blanks.append(in.rest());
             ++leaf.pendingBlank;
             return true;
         }
         if (in.indent() >= 4) {
             in.advance(4);
-            for (; leaf.pendingBlank > 0; --leaf.pendingBlank)
-                appendLines({}, true);
+            for (int i = 0; i < leaf.pendingBlank; ++i)
+                appendLines(i < leaf.blanks.size() ? leaf.blanks[i] : QString(), true);
+            leaf.pendingBlank = 0;
+            leaf.blanks.clear();
             appendLines(in.rest(), true);
             return true;
         }
@@ -585,6 +388,12 @@ bool BlockSplitter::continueLeaf(LineReader& in) {
         }
         appendLines(in.rest(), true);
         if (htmlEnds(leaf.htmlEnd, in.text()))
+            closeLeaf();
+        return true;
+    case LeafKind::Math:
+        leaf.text += u'\n';
+        leaf.text += in.text();
+        if (readMathLine(in.text(), mathBlockCloser(leaf.text)) == MathLine::Last)
             closeLeaf();
         return true;
     default:
@@ -626,53 +435,44 @@ bool BlockSplitter::openQuote(LineReader& in, size_t matched, bool begun) {
 
 bool BlockSplitter::openItem(LineReader& in, size_t matched, bool begun, bool inParagraph) {
     const QStringView text = in.text();
-    qsizetype width = 0;
-    while (width < text.size() && width < 9 && isDigit(text[width]))
-        ++width;
-    const bool ordered = width > 0;
-    const int number = ordered ? text.left(width).toInt() : 0;
-    if (width >= text.size())
+    const ItemMark m = itemMark(text);
+    if (m.width == 0 || depth() >= kMaxDepth)
         return false;
-    const QChar mark = text[width];
-    const bool fits = ordered ? mark == u'.' || mark == u')' : mark == u'-' || mark == u'+' || mark == u'*';
-    ++width;
-    if (!fits || (width < text.size() && !isBlankChar(text[width])) || depth() >= kMaxDepth)
-        return false;
-    if (inParagraph && ((ordered && number != 1) || isBlank(text.mid(width))))
+    if (inParagraph && ((m.ordered && m.number != 1) || isBlank(text.mid(m.width))))
         return false;
 
     const int offset = in.indent();
     if (!begun)
         closeContainersTo(matched);
-    in.advanceChars(width);
+    in.advanceChars(m.width);
     const int spaces = in.blank() || in.indent() > 4 ? 1 : in.indent();
     if (in.spaceHere())
         in.advance(spaces);
     const bool sameList = !state_.open.empty() && state_.open.back().kind == OpenContainer::List &&
-                          state_.open.back().mark == mark && state_.open.back().ordered == ordered;
+                          state_.open.back().mark == m.mark && state_.open.back().ordered == m.ordered;
     if (!sameList) {
         leaveLists();
         OpenContainer list;
         list.kind = OpenContainer::List;
-        list.mark = mark;
-        list.ordered = ordered;
-        list.nextNumber = number;
+        list.mark = m.mark;
+        list.ordered = m.ordered;
+        list.nextNumber = m.number;
         state_.open.push_back(list);
     }
     OpenContainer item;
     item.kind = OpenContainer::Item;
-    item.contentIndent = offset + int(width) + spaces;
-    item.node = newNode({.ordered = ordered, .number = state_.open.back().nextNumber++, .delimiter = mark});
+    item.contentIndent = offset + m.width + spaces;
+    item.node = newNode({.ordered = m.ordered, .number = state_.open.back().nextNumber++, .delimiter = m.mark});
     state_.open.push_back(item);
     return true;
 }
 
 // Leaves
 
-/// Headings, fences, HTML, rules, tables: true when the line was one and is consumed.
+/// Headings, fences, formulas, HTML, rules, tables: true when the line was one and is consumed.
 bool BlockSplitter::openLeaf(LineReader& in, size_t matched, bool begun, bool inParagraph, bool maybeLazy) {
     const QStringView text = in.text();
-    if (openHeading(in, matched, begun) || openFence(in, matched, begun))
+    if (openHeading(in, matched, begun) || openFence(in, matched, begun) || openMath(in, matched, begun))
         return true;
     if (const int kind = htmlStart(text, inParagraph || maybeLazy)) {
         begin(matched, begun);
@@ -694,20 +494,12 @@ bool BlockSplitter::openLeaf(LineReader& in, size_t matched, bool begun, bool in
 }
 
 bool BlockSplitter::openHeading(LineReader& in, size_t matched, bool begun) {
-    QStringView text = in.text();
-    qsizetype level = 0;
-    while (level < text.size() && text[level] == u'#')
-        ++level;
-    if (level < 1 || level > 6 || (level < text.size() && !isBlankChar(text[level])))
+    QStringView text;
+    const int level = headingLevel(in.text(), &text);
+    if (level == 0)
         return false;
-    text = text.mid(level).trimmed();
-    qsizetype end = text.size();
-    while (end > 0 && text[end - 1] == u'#')
-        --end;
-    if (end == 0 || isBlankChar(text[end - 1]))
-        text = text.left(end).trimmed();
     begin(matched, begun);
-    state_.leaf.level = int(level);
+    state_.leaf.level = level;
     if (state_.longLine) {
         state_.leaf.kind = LeafKind::Heading;
         appendParagraph(text);
@@ -720,37 +512,48 @@ bool BlockSplitter::openHeading(LineReader& in, size_t matched, bool begun) {
 
 bool BlockSplitter::openFence(LineReader& in, size_t matched, bool begun) {
     const QStringView text = in.text();
-    const QChar mark = in.first();
-    if (mark != u'`' && mark != u'~')
-        return false;
-    qsizetype run = 0;
-    while (run < text.size() && text[run] == mark)
-        ++run;
-    if (run < 3 || (mark == u'`' && text.mid(run).contains(u'`')))
+    const int length = fenceLength(text);
+    if (length == 0)
         return false;
     const int indent = in.indent();
     begin(matched, begun);
     state_.leaf.kind = LeafKind::Fence;
-    state_.leaf.fence = mark;
-    state_.leaf.fenceLength = int(run);
+    state_.leaf.fence = text[0];
+    state_.leaf.fenceLength = length;
     state_.leaf.fenceIndent = indent;
-    state_.leaf.info = text.mid(run).trimmed().left(80).toString();
+    state_.leaf.info = unescaped(trimmedBlanks(text.mid(length))).left(kInfoLength).replace(u'\t', u' ');
+    return true;
+}
+
+/// A formula in lines of its own. That it is closed is known, or it is shown for now (mathBegins_).
+bool BlockSplitter::openMath(LineReader& in, size_t matched, bool begun) {
+    const QStringView text = in.text();
+    const QStringView closer = mathBlockCloser(text);
+    if (closer.isEmpty() || state_.longLine)
+        return false;
+    const MathLine first = readMathLine(text, closer, 2);
+    const bool empty = first == MathLine::Last && trimmedBlanks(text.mid(2)).startsWith(closer);
+    if (first == MathLine::Broken || empty || (first == MathLine::Inside && !mathBegins_))
+        return false;
+    begin(matched, begun);
+    state_.leaf.kind = LeafKind::Math;
+    state_.leaf.text = text.toString();
+    if (first == MathLine::Last)
+        closeLeaf();
     return true;
 }
 
 /// `===` or `---` below a paragraph.
 bool BlockSplitter::closeAsHeading(QStringView text) {
     Leaf& leaf = state_.leaf;
-    const QStringView line = text.trimmed();
-    const bool underline = (line.startsWith(u'=') || line.startsWith(u'-')) &&
-                           std::all_of(line.begin(), line.end(), [&](QChar c) { return c == line[0]; });
-    if (!underline || leaf.root >= 0 || state_.longLine)
+    const int level = underlineLevel(text);
+    if (level == 0 || leaf.root >= 0 || state_.longLine)
         return false;
-    takeDefinitions();
-    if (leaf.text.trimmed().isEmpty())
+    takeDefinitions(leaf.text.size());
+    if (isBlank(leaf.text))
         return false;
-    leaf.level = line[0] == u'=' ? 1 : 2;
-    emitLeaf(BlockKind::Heading, leaf.text.trimmed());
+    leaf.level = level;
+    emitLeaf(BlockKind::Heading, trimmedBlanks(leaf.text).toString());
     leaf = {};
     return true;
 }
@@ -785,6 +588,8 @@ void BlockSplitter::appendParagraph(QStringView text) {
 void BlockSplitter::cutParagraph() {
     Leaf& leaf = state_.leaf;
     while (leaf.text.size() > kSliceLength) {
+        if (leaf.kind == LeafKind::Paragraph && leaf.root < 0 && takeDefinitions(kSliceLength))
+            continue;
         const qsizetype cut = cutPosition(QStringView(leaf.text).left(kSliceLength));
         const bool atLineEnd = leaf.text[cut - 1] == u'\n';
         QString head = leaf.text.left(atLineEnd ? cut - 1 : cut);
@@ -849,6 +654,7 @@ void BlockSplitter::appendLong(QStringView piece) {
         appendLines(piece, false);
         break;
     case LeafKind::Table:
+    case LeafKind::Math:
     case LeafKind::None: // the head was a whole leaf: what follows is a paragraph that goes on in its line
         closeLeaf();
         leaf.kind = LeafKind::Paragraph;
@@ -862,8 +668,6 @@ void BlockSplitter::endLongLine() {
     if (!state_.longLine)
         return;
     state_.longLine = false;
-    if (state_.leaf.text.endsWith(u'\r'))
-        state_.leaf.text.chop(1);
     if (state_.leaf.kind == LeafKind::Heading)
         closeLeaf();
 }
@@ -885,15 +689,18 @@ void BlockSplitter::closeLeaf() {
     switch (leaf.kind) {
     case LeafKind::Paragraph:
         if (leaf.root < 0)
-            takeDefinitions();
-        while (!leaf.text.isEmpty() && leaf.text.back().isSpace())
+            takeDefinitions(leaf.text.size());
+        while (!leaf.text.isEmpty() && (isBlankChar(leaf.text.back()) || leaf.text.back() == u'\n'))
             leaf.text.chop(1);
         if (!leaf.text.isEmpty())
             emitLeaf(BlockKind::Paragraph, leaf.text);
         break;
     case LeafKind::Heading:
         if (!leaf.text.isEmpty())
-            emitLeaf(BlockKind::Heading, leaf.text.trimmed());
+            emitLeaf(BlockKind::Heading, trimmedBlanks(leaf.text).toString());
+        break;
+    case LeafKind::Math:
+        emitLeaf(BlockKind::Math, leaf.text);
         break;
     case LeafKind::Fence:
         if (!leaf.text.isEmpty() || leaf.root < 0)
@@ -914,17 +721,24 @@ void BlockSplitter::closeLeaf() {
     leaf = {};
 }
 
-void BlockSplitter::takeDefinitions() {
+/// Link definitions at the start of a paragraph, of its first `limit` characters; true: there were some. What ends just
+/// there may go on behind, and is left.
+bool BlockSplitter::takeDefinitions(qsizetype limit) {
     Leaf& leaf = state_.leaf;
+    const QStringView head = QStringView(leaf.text).left(limit);
     qsizetype taken = 0;
     QString label;
     QString address;
-    while (const int n = parseDefinition(QStringView(leaf.text).mid(taken), &label, &address)) {
+    while (const qsizetype n = parseDefinition(head.mid(taken), &label, &address)) {
+        if (taken + n == head.size() && limit < leaf.text.size())
+            break;
         taken += n;
         if (!provisional_ && !definitions_.contains(label))
             definitions_.insert(label, address);
     }
     leaf.text.remove(0, taken);
+    leaf.lastLine = leaf.lastLine >= taken ? leaf.lastLine - int(taken) : -1;
+    return taken > 0;
 }
 
 void BlockSplitter::emitLeaf(BlockKind kind, QString text) {
@@ -946,11 +760,10 @@ void BlockSplitter::emitLeaf(BlockKind kind, QString text) {
         c.empty = false;
         ++b.markers;
     }
-    if (kind == BlockKind::Paragraph && b.markers > 0 && text.size() >= 3 && text[0] == u'[' && text[2] == u']' &&
-        (text.size() == 3 || isBlankChar(text[3])) && QStringView(u" xX").contains(text[1])) {
-        b.task = text[1] == u' ' ? 0 : 1;
+    if (kind == BlockKind::Paragraph && b.markers > 0)
+        b.task = qint8(taskState(text));
+    if (b.task >= 0)
         text = text.mid(4);
-    }
     const bool sliced = leaf.kind != LeafKind::None && kind != BlockKind::Rule;
     if (sliced && leaf.root < 0)
         leaf.root = int(blocks_.size());

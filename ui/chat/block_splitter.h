@@ -10,11 +10,14 @@
 
 namespace hearth::ui {
 
+class LineReader;
+
 enum class BlockKind : quint8 {
     Paragraph,
     Heading, // level 1 to 6
     Code,    // text is shown as it is; info is the language
     Literal, // HTML: shown as text
+    Math,    // a formula in lines of its own, with its marks, verbatim
     Rule,
     TableRow, // level 0: the head; info holds one of "l c r -" a column
     Plain,    // a user's text
@@ -79,6 +82,8 @@ public:
     static constexpr int kCodeLines = 64;     // of one slice of code
     static constexpr int kCodeLength = 4096;  // characters of one slice of code
     static constexpr int kLineHead = 4096;    // a longer line is judged by its head
+    static constexpr int kMathLength = 4096;  // characters; a longer formula is text
+    static constexpr int kInfoLength = 80;    // characters of a fence's info
     static constexpr int kMaxDepth = 32;      // containers; deeper marks are text
 
 private:
@@ -100,7 +105,7 @@ private:
         bool empty = true;     // Item: has no leaf yet
     };
 
-    enum class LeafKind : quint8 { None, Paragraph, Heading, Fence, Indented, Html, Table, Plain };
+    enum class LeafKind : quint8 { None, Paragraph, Heading, Fence, Indented, Html, Math, Table, Plain };
 
     struct Leaf {
         LeafKind kind = LeafKind::None;
@@ -117,6 +122,7 @@ private:
         QString info;
         bool joined = false;
         int pendingBlank = 0; // Indented: blank lines that count only when more code comes
+        QStringList blanks;   // what the first of them hold beyond the indent
     };
 
     struct State {
@@ -125,18 +131,21 @@ private:
         bool longLine = false; // inside a line longer than kLineHead
     };
 
-    class LineReader;
+    enum class MathAhead { None, Whole, Undecided };
 
-    void takeLines(qsizetype searchFrom);
+    void append(QStringView chunk);
+    void takeLines(qsizetype searchFrom, bool ended);
+    MathAhead mathAhead(QStringView text, bool ended);
+    MathAhead mathGoesOn(QStringView line) const;
     std::vector<Stored> dropTail();
     void buildTail();
     void keepIdentities(const std::vector<Stored>& tail, int first);
     void applyLateDefinitions();
-    bool isUndecided() const;
+    bool isUndecided(QStringView line) const;
 
     void readLine(QStringView line);
     void addText(LineReader&, size_t matched, bool begun);
-    size_t matchContainers(LineReader&);
+    size_t matchContainers(LineReader&) const;
     bool continueLeaf(LineReader&);
     void begin(size_t matched, bool begun);
     void leaveLists();
@@ -146,6 +155,7 @@ private:
     bool openLeaf(LineReader&, size_t matched, bool begun, bool inParagraph, bool maybeLazy);
     bool openHeading(LineReader&, size_t matched, bool begun);
     bool openFence(LineReader&, size_t matched, bool begun);
+    bool openMath(LineReader&, size_t matched, bool begun);
     bool closeAsHeading(QStringView text);
     bool openTable(QStringView text);
     void appendParagraph(QStringView);
@@ -156,19 +166,21 @@ private:
     BlockKind kindOfLines() const;
     void closeContainersTo(size_t);
     void closeLeaf();
-    void takeDefinitions();
+    bool takeDefinitions(qsizetype limit);
     void emitLeaf(BlockKind, QString text);
     int newNode(Container);
 
     Dialect dialect_;
     State state_;
-    QString pending_; // the last line, not yet ended
+    QString pending_;       // the last line, not yet ended; before it lines that may become a formula
+    bool returned_ = false; // the last character was '\r': a '\n' that follows belongs to it
     std::vector<Stored> blocks_;
     int frozen_ = 0;
     QVector<Container> containers_;
     int frozenContainers_ = 0;
     LinkDefinitions definitions_;
     bool provisional_ = false; // building the tail: nothing is learned from it
+    bool mathBegins_ = false;  // a formula that its first line does not close may begin
     quint64 nextId_ = 1;
     qint64 linesRead_ = 0;
     mutable qint64 frozenParses_ = 0;

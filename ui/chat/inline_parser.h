@@ -17,6 +17,7 @@ enum InlineStyle : quint16 {
     StyleLink = 16,
     StyleImage = 32, // its description; the picture itself is never fetched
     StyleMath = 64,  // source of a formula, verbatim
+    StyleHtml = 128, // a tag, verbatim: shown as text
 };
 
 struct InlineRun {
@@ -38,21 +39,14 @@ struct InlineText {
 /// Link definitions of a message by their normalized label.
 using LinkDefinitions = QHash<QString, QString>;
 
-QString normalizedLabel(QStringView);
-
-/// CommonMark's inline rules with GFM's strikethrough (`~~`) and autolinks, the CJK-friendly rule of emphasis, and
-/// formulas kept whole. HTML is text. Linear in the source.
+/// CommonMark's inline rules with GFM's strikethrough and autolinks, the CJK-friendly rule of emphasis, and formulas
+/// kept whole. HTML is text. Linear in the source.
 InlineText parseInline(QStringView source, const LinkDefinitions& definitions = {});
 
-/// The cells of a table's row, each parsed on its own.
+/// The cells of a table's row, each parsed on its own. Those that the row lacks are left out, or a short row of a wide
+/// table would cost as much as a full one.
 InlineText parseTableRow(QStringView line, int columns, const LinkDefinitions& definitions = {});
 /// Where the cells of a row lie in its source; `\|` parts nothing.
 QVector<QStringView> tableCells(QStringView line);
-
-/// A link definition at the start of `text` (`[label]: address "title"`): characters taken, 0 when there is none.
-int parseDefinition(QStringView text, QString* label, QString* address);
-
-/// An HTML entity without its `&` and `;`; empty when it is none.
-QString decodeEntity(QStringView name);
 
 } // namespace hearth::ui

@@ -369,16 +369,21 @@ int MessageLayout::scrollXOf(Part part, int block) const {
 CodeState MessageLayout::codeStateAt(Part part, int block) {
     const BlockSplitter& b = blocks(part);
     const Block& code = b.block(block);
-    const CodeLanguage* language = code.kind == BlockKind::Code && code.slice > 0
-                                       ? codeLanguage(QStringView(code.info).split(u' ').constFirst())
-                                       : nullptr;
+    const CodeLanguage* language = code.slice > 0 ? BlockLayout::languageOf(code) : nullptr;
     if (!language)
-        return CodeState::Normal;
-    std::vector<CodeState>& ends = section(part).wholes[code.root].ends;
-    while (int(ends.size()) < code.slice)
-        ends.push_back(stateAfter(*language, b.block(code.root + int(ends.size())).text,
-                                  ends.empty() ? CodeState::Normal : ends.back()));
-    return ends[size_t(code.slice - 1)];
+        return {};
+    std::vector<SliceEnd>& ends = section(part).wholes[code.root].ends;
+    CodeState state;
+    for (int i = 0; i < code.slice; ++i) {
+        const Block& slice = b.block(code.root + i);
+        // A slice at the end of what has arrived may yet change; then it has another id.
+        if (i < int(ends.size()) && ends[size_t(i)].block != slice.id)
+            ends.resize(size_t(i));
+        if (i == int(ends.size()))
+            ends.push_back({slice.id, stateAfter(*language, slice.text, state, slice.joined)});
+        state = ends[size_t(i)].state;
+    }
+    return state;
 }
 
 /// The number of a slice's first line of code, from 1.

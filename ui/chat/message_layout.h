@@ -146,6 +146,11 @@ public:
     static constexpr int kVersionsWidth = 2 * kActionWidth + kVersionWidth; // "‹ 2/3 ›"
 
 private:
+    struct SliceEnd {
+        quint64 block = 0; // id of the slice
+        CodeState state;   // what is open after it
+    };
+
     struct Whole { // code or a table, in slices
         int scrollX = 0;
         bool wrap = false;
@@ -158,7 +163,7 @@ private:
         int foldBlock = -1; // the slice that is shown in part while it is folded; -1: it never is
         int foldLines = 0;  // lines of that slice that are shown
         int lastBlock = -1;
-        std::vector<CodeState> ends; // of code: what is open after each slice
+        std::vector<SliceEnd> ends;  // of code, each slice
         std::vector<int> firstLines; // of code: the number of each slice's first line
     };
 

@@ -1,6 +1,8 @@
 #include "ui/text/script_runs.h"
 
 #include <QChar>
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
 
 #include <algorithm>
 #include <iterator>
@@ -86,12 +88,12 @@ CharClass charClass(char32_t c) {
 }
 
 bool isCjk(char32_t c) {
-    const CharClass kind = charClass(c);
-    return kind == CharClass::Han || kind == CharClass::CjkMark;
-}
-
-bool isCjkPunctuation(char32_t c) {
-    return charClass(c) == CharClass::CjkMark;
+    if (c < 0x1100) // nothing below is
+        return false;
+    const int width = u_getIntPropertyValue(UChar32(c), UCHAR_EAST_ASIAN_WIDTH);
+    if (width == U_EA_WIDE || width == U_EA_FULLWIDTH || width == U_EA_HALFWIDTH)
+        return !u_hasBinaryProperty(UChar32(c), UCHAR_EMOJI_PRESENTATION);
+    return u_getIntPropertyValue(UChar32(c), UCHAR_SCRIPT) == USCRIPT_HANGUL;
 }
 
 QVector<ScriptRun> scriptRuns(QStringView text) {

@@ -16,9 +16,8 @@ enum class CharClass : quint8 {
 
 CharClass charClass(char32_t);
 
-/// CJK as the public "CJK-friendly" rules of emphasis have it: ideographs, kana, hangul and full-width punctuation.
+/// CJK as the public "CJK-friendly" rules of emphasis define it: wide, full or half-width and no emoji, or hangul.
 bool isCjk(char32_t);
-bool isCjkPunctuation(char32_t);
 
 /// One stretch of text set in one face.
 struct ScriptRun {

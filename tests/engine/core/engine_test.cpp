@@ -63,6 +63,12 @@ protected:
         return engine.load(options);
     }
 
+    /// One of several at a time: a file of its own.
+    ModelId loadBeside(const TinyShape& shape = {}) {
+        const std::string name = "beside" + std::to_string(++besides) + ".gguf";
+        return engine.load({.path = folder.write(name, tinyLlama(shape).bytes())});
+    }
+
     void runAll() {
         for (int i = 0; engine.step(); ++i)
             ASSERT_LT(i, 100000) << "the engine does not come to an end";
@@ -78,6 +84,7 @@ protected:
 
     TemporaryFolder folder;
     Engine engine{{.threads = 2}};
+    int besides = 0;
 };
 
 TEST_F(EngineTest, KnowsItsModel) {
@@ -103,6 +110,155 @@ TEST_F(EngineTest, GeneratesAsManyAsAsked) {
     EXPECT_EQ(result.summary.generatedTokens, 30);
     EXPECT_EQ(run(model, prompt(20), 30).tokens, result.tokens);
     EXPECT_EQ(run(model, prompt(20), 0).tokens.size(), 0u);
+}
+
+/// A prompt that says the same again and again, so that a reply does, too.
+std::vector<TokenId> repeating(int n) {
+    std::vector<TokenId> tokens = {1};
+    for (int i = 1; i < n; ++i)
+        tokens.push_back(3 + i % 11);
+    return tokens;
+}
+
+TEST_F(EngineTest, GuessesChangeNothing) {
+    for (const int window : {0, 70}) {
+        const ModelId model = load({.window = window});
+        for (const float temperature : {0.0f, 0.05f, 1.0f}) {
+            std::vector<Result> results(2);
+            for (const bool ahead : {false, true}) {
+                GenerationRequest r = request(repeating(150), 400, results[ahead]);
+                r.sampling.temperature = temperature;
+                r.guessAhead = ahead;
+                engine.start(model, std::move(r));
+                runAll();
+            }
+            EXPECT_EQ(results[0].tokens, results[1].tokens) << temperature;
+            EXPECT_EQ(results[0].text, results[1].text);
+            EXPECT_EQ(results[1].summary.generatedTokens, 400);
+            EXPECT_EQ(results[0].summary.guessedTokens, 0);
+            EXPECT_LE(results[1].summary.rightGuesses, results[1].summary.guessedTokens);
+            if (temperature == 0) {
+                EXPECT_GT(results[1].summary.rightGuesses, 100) << "a greedy reply of a tiny model runs in circles";
+            }
+        }
+        engine.unload(model);
+    }
+}
+
+/// A conversation is gone on with in another session: nothing of it is read again.
+TEST_F(EngineTest, AStoredPrefixSavesTheReading) {
+    const std::string path = folder.write("tiny.gguf", tinyLlama({.window = 70}).bytes());
+    const std::string kept = folder.path("chat.kv");
+    std::vector<TokenId> tokens = prompt(500);
+    std::vector<Result> results(3); // the first turn; the second with the file and without
+    for (int session = 0; session < 3; ++session) {
+        Engine engine{{.threads = 2}};
+        const ModelId model = engine.load({.path = path});
+        GenerationRequest r = request(tokens, 50, results[static_cast<size_t>(session)]);
+        r.prefixFile = session < 2 ? kept : "";
+        engine.start(model, std::move(r));
+        while (engine.step()) {
+        }
+        int written = 0;
+        while (engine.tidy())
+            ++written;
+        EXPECT_EQ(engine.tidy(), false);
+        if (session == 0) {
+            EXPECT_GE(written, 8); // full pages, and the started one
+            tokens.insert(tokens.end(), results[0].tokens.begin(), results[0].tokens.end());
+            tokens.insert(tokens.end(), {5, 6, 7});
+        }
+    }
+    EXPECT_LE(results[1].summary.prefilledTokens, 5);
+    EXPECT_EQ(results[2].summary.prefilledTokens, 553);
+    EXPECT_EQ(results[1].tokens, results[2].tokens);
+}
+
+TEST_F(EngineTest, AnotherModelMayGuess) {
+    const ModelId model = load(), same = loadBeside();
+    const ModelId other = loadBeside({.window = 3}); // thinks otherwise
+    for (const float temperature : {0.0f, 1.0f}) {
+        std::map<ModelId, Result> results;
+        for (const ModelId draft : {ModelId{0}, same, other}) {
+            GenerationRequest r = request(prompt(500), 200, results[draft]);
+            r.sampling.temperature = temperature;
+            r.guessAhead = draft != 0;
+            r.draft = draft;
+            engine.start(model, std::move(r));
+            runAll();
+            EXPECT_EQ(results[draft].tokens, results[0].tokens);
+        }
+        // How often it is asked depends on the time it takes, but it is asked and thinks alike.
+        EXPECT_GT(results[same].summary.rightGuesses, 0);
+        EXPECT_GT(results[other].summary.guessedTokens, results[other].summary.rightGuesses);
+    }
+}
+
+TEST_F(EngineTest, WhoGuessesMustKnowTheSameWords) {
+    const ModelId model = load();
+    Result result;
+    GenerationRequest r = request(prompt(5), 5, result);
+    r.draft = loadBeside({.lastWord = "c"});
+    EXPECT_THROW(engine.start(model, std::move(r)), Error);
+    GenerationRequest gone = request(prompt(5), 5, result);
+    gone.draft = 77;
+    EXPECT_THROW(engine.start(model, std::move(gone)), Error);
+}
+
+TEST_F(EngineTest, TheGuessingModelMayLeave) {
+    const ModelId model = load(), draft = loadBeside();
+    Result result;
+    GenerationRequest r = request(prompt(100), 100, result);
+    r.draft = draft;
+    int tokens = 0;
+    r.onToken = [&](const TokenOut&) {
+        if (++tokens == 20)
+            engine.unload(draft);
+    };
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(tokens, 100);
+    EXPECT_EQ(result.summary.stop, StopReason::MaxTokens);
+}
+
+TEST_F(EngineTest, GuessesEndWithTheReply) {
+    const ModelId model = load({}, {.contextTokens = 512});
+    for (const int most : {1, 2, 5, 17}) {
+        Result result;
+        GenerationRequest r = request(repeating(200), most, result);
+        r.sampling.temperature = 0;
+        engine.start(model, std::move(r));
+        runAll();
+        EXPECT_EQ(result.tokens.size(), static_cast<size_t>(most));
+        EXPECT_EQ(result.summary.stop, StopReason::MaxTokens);
+    }
+    Result full;
+    GenerationRequest r = request(repeating(200), -1, full);
+    r.sampling.temperature = 0;
+    engine.start(model, std::move(r));
+    runAll();
+    EXPECT_EQ(full.summary.stop, StopReason::ContextFull);
+    EXPECT_EQ(full.tokens.size(), 313u); // the last one needs no place
+}
+
+/// What a reply left in the cache is what it says, not what was guessed.
+TEST_F(EngineTest, WrongGuessesLeaveNothingInTheCache) {
+    const ModelId model = load();
+    std::vector<TokenId> tokens = repeating(150);
+    Result first;
+    GenerationRequest r = request(tokens, 200, first);
+    r.sampling.temperature = 0.3f;
+    engine.start(model, std::move(r));
+    runAll();
+    tokens.insert(tokens.end(), first.tokens.begin(), first.tokens.end());
+    const Result reused = run(model, tokens, 20);
+    EXPECT_LE(reused.summary.prefilledTokens, 64);
+    Engine other{{.threads = 1}};
+    Result fresh;
+    other.start(other.load({.path = folder.write("tiny.gguf", tinyLlama({}).bytes())}), request(tokens, 20, fresh));
+    while (other.step()) {
+    }
+    EXPECT_EQ(reused.tokens, fresh.tokens);
 }
 
 TEST_F(EngineTest, StopsAtTheEndOfATurn) {

@@ -144,6 +144,7 @@ struct TinyShape {
     int context = 2048;
     int window = 0;
     uint64_t seed = 1;
+    std::string lastWord = "b"; // of the vocabulary
 };
 
 /// A valid llama of a few thousand weights, with a tokenizer of 256 byte tokens and some words.
@@ -170,7 +171,8 @@ inline GgufWriter tinyLlama(const TinyShape& s = {}) {
         tokens.push_back(text);
         types.push_back(6);
     }
-    for (const char* word : {"\xE2\x96\x81", "\xE2\x96\x81the", "a", "b"}) {
+    for (const std::string& word :
+         {std::string("\xE2\x96\x81"), std::string("\xE2\x96\x81the"), std::string("a"), s.lastWord}) {
         tokens.push_back(word);
         types.push_back(1);
     }

@@ -8,11 +8,13 @@
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "engine/safetensors.h"
+#include "engine/tokenizer.h"
 #include "tests/engine/core/gguf_writer.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -60,6 +62,8 @@ std::string outcome(const std::function<void()>& read) {
 void expectOutcome(const std::string& sentence, const std::string& expected) {
     if (expected.empty())
         EXPECT_EQ(sentence, "");
+    else if (expected == "*")
+        EXPECT_NE(sentence, "");
     else
         EXPECT_NE(sentence.find(expected), std::string::npos) << "got: " << sentence;
 }
@@ -339,6 +343,17 @@ const ConfigCase kConfigs[] = {
     {"zero heads", {{"num_attention_heads", 0}}, "only 1 to"},
     {"negative heads", {{"num_attention_heads", -2}}, "only 1 to"},
     {"key heads that do not divide", {{"num_attention_heads", 2}, {"num_key_value_heads", 3}}, "heads"},
+    {"2^31 heads", {{"num_attention_heads", int64_t{1} << 31}}, "only 1 to"},
+    {"65536 heads", {{"num_attention_heads", 65536}}, "*"},
+    {"heads as text", {{"num_attention_heads", "2"}}, "an integer is needed"},
+    {"no key heads", {{"num_key_value_heads", 0}}, "0 key-value heads"},
+    {"negative key heads", {{"num_key_value_heads", -1}}, "only 0 to"},
+    {"2^63 key heads", {{"num_key_value_heads", uint64_t{1} << 63}}, "an integer is needed"},
+    {"65536 key heads", {{"num_key_value_heads", 65536}}, "*"},
+    {"more key heads than heads", {{"num_key_value_heads", 4}}, "heads"},
+    {"heads of no number", {{"head_dim", 0}}, "only 1 to"},
+    {"heads of 2^31 numbers", {{"head_dim", int64_t{1} << 31}}, "only 1 to"},
+    {"heads of 65536 numbers", {{"head_dim", 65536}}, "*"},
     {"a width of 0", {{"hidden_size", 0}}, "only 1 to"},
     {"a width that is not there", {{"hidden_size", 16}}, "is needed"},
     {"a theta that is text", {{"rope_theta", "10000"}}, "a number is needed"},
@@ -464,11 +479,81 @@ TEST(HfFolder, SettingsAndTemplates) {
     EXPECT_EQ(m.integers("tokenizer.ggml.eos_token_ids"), (std::vector<int64_t>{7, 9}));
     EXPECT_FALSE(m.boolean("tokenizer.ggml.add_bos_token", true));
     EXPECT_EQ(m.text("tokenizer.chat_template", ""), "D");
+    FolderWriter::write(rootOf(folder) / "chat_template.json", R"({"chat_template":"S"})");
+    EXPECT_EQ(read().text("tokenizer.chat_template", ""), "S");
+    for (const char* broken : {"[", "{}", R"({"chat_template":7})", R"({"chat_template":""})"}) {
+        FolderWriter::write(rootOf(folder) / "chat_template.json", broken);
+        EXPECT_EQ(read().text("tokenizer.chat_template", ""), "D") << broken;
+    }
+    FolderWriter::write(rootOf(folder) / "chat_template.json",
+                        R"({"chat_template":[{"name":"default","template":"L"}]})");
+    EXPECT_EQ(read().text("tokenizer.chat_template", ""), "L");
     FolderWriter::write(rootOf(folder) / "chat_template.jinja", "J");
     FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"do_sample":false,"temperature":0.6})");
     m = read();
     EXPECT_EQ(m.text("tokenizer.chat_template", ""), "J");
     EXPECT_FALSE(m.contains("general.sampling.temp"));
+}
+
+/// The window of the only layer; 0: it sees all.
+int64_t windowOf(const json& patch) {
+    FolderWriter writer;
+    writer.config.merge_patch(patch);
+    if (writer.config["model_type"] == "qwen3")
+        for (const char* norm : {"q_norm", "k_norm"})
+            writer.tensors.push_back({std::string("model.layers.0.self_attn.") + norm + ".weight", "F32", {4}});
+    const TemporaryFolder folder;
+    writer.write(folder);
+    const Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());
+    return readModelConfig(checkpoint).layers[0].window;
+}
+
+TEST(HfFolder, Windows) {
+    EXPECT_EQ(windowOf({{"model_type", "mistral"}, {"sliding_window", 8}}), 8);
+    EXPECT_EQ(windowOf({{"model_type", "mistral"}, {"sliding_window", nullptr}}), 0);
+    // Llama's code knows no such key; files made from another model's still have it.
+    EXPECT_EQ(windowOf({{"model_type", "llama"}, {"sliding_window", 8}}), 0);
+    // Qwen's window is off where nothing switches it on.
+    for (const char* kind : {"qwen2", "qwen3"}) {
+        SCOPED_TRACE(kind);
+        json patch = {{"model_type", kind}, {"sliding_window", 8}, {"max_window_layers", 0}};
+        EXPECT_EQ(windowOf(patch), 0);
+        patch["use_sliding_window"] = false;
+        EXPECT_EQ(windowOf(patch), 0);
+        patch["use_sliding_window"] = true;
+        EXPECT_EQ(windowOf(patch), 8);
+        patch["max_window_layers"] = 1;
+        EXPECT_EQ(windowOf(patch), 0) << "only layers from this one on";
+    }
+}
+
+/// config.json, generation_config.json and the tokenizer's own files may each name ends; all of them count.
+TEST(HfFolder, StopIds) {
+    const TemporaryFolder folder;
+    FolderWriter writer;
+    writer.config["eos_token_id"] = 1;
+    writer.write(folder);
+    json vocab;
+    for (int i = 0; i < 10; ++i)
+        vocab[std::string(1, static_cast<char>('a' + i))] = i;
+    FolderWriter::write(rootOf(folder) / "tokenizer.json",
+                        json{{"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", json::array()}}}}.dump());
+    const auto stops = [&] { return Tokenizer::fromCheckpoint(Checkpoint::open(rootOf(folder).string()))->stopIds(); };
+    using Ids = std::vector<TokenId>;
+    EXPECT_EQ(stops(), (Ids{1}));
+    FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"eos_token_id":[7,2]})");
+    EXPECT_EQ(stops(), (Ids{1, 2, 7}));
+    FolderWriter::write(rootOf(folder) / "tokenizer_config.json", R"({"eos_token":"d"})");
+    EXPECT_EQ(stops(), (Ids{1, 2, 3, 7}));
+    // Ids that the tokenizer does not have end nothing.
+    FolderWriter::write(rootOf(folder) / "generation_config.json", R"({"eos_token_id":[7,10,-1,4000000000]})");
+    EXPECT_EQ(stops(), (Ids{1, 3, 7}));
+    // A list in config.json is all there is where no other file names one.
+    fs::remove(rootOf(folder) / "generation_config.json");
+    fs::remove(rootOf(folder) / "tokenizer_config.json");
+    writer.config["eos_token_id"] = {4, 5};
+    writer.write(folder);
+    EXPECT_EQ(stops(), (Ids{4, 5}));
 }
 
 TEST(HfFolder, ModelsThatSeeHaveATextModelInside) {
@@ -484,21 +569,6 @@ TEST(HfFolder, ModelsThatSeeHaveATextModelInside) {
 
 // ---- numbers
 
-TEST(HfFolder, FloatsOfEightBits) {
-    EXPECT_EQ(fromE4M3(0x00), 0.0f);
-    EXPECT_TRUE(std::signbit(fromE4M3(0x80)));
-    EXPECT_EQ(fromE4M3(0x01), std::ldexp(1.0f, -9));
-    EXPECT_EQ(fromE4M3(0x07), std::ldexp(7.0f, -9));
-    EXPECT_EQ(fromE4M3(0x08), std::ldexp(1.0f, -6));
-    EXPECT_EQ(fromE4M3(0x38), 1.0f);
-    EXPECT_EQ(fromE4M3(0xB9), -1.125f);
-    EXPECT_EQ(fromE4M3(0x7E), 448.0f);
-    EXPECT_TRUE(std::isnan(fromE4M3(0x7F)));
-    EXPECT_TRUE(std::isnan(fromE4M3(0xFF)));
-    for (int i = 0; i < 0x7E; ++i)
-        EXPECT_LT(fromE4M3(static_cast<uint8_t>(i)), fromE4M3(static_cast<uint8_t>(i + 1)));
-}
-
 std::vector<float> numbersOf(const FolderWriter& writer, const std::string& name) {
     const TemporaryFolder folder;
     writer.write(folder);
@@ -509,8 +579,14 @@ std::vector<float> numbersOf(const FolderWriter& writer, const std::string& name
     std::vector<std::byte> bytes(entry->bytes);
     checkpoint.read(*entry, bytes);
     std::vector<float> out(static_cast<size_t>(entry->cols() * entry->rows()));
-    entry->type->decode(bytes.data(), out.data(), static_cast<int64_t>(out.size()));
+    checkpoint.decode(*entry, bytes, 0, entry->rows(), out.data());
     return out;
+}
+
+float numberOfE4M3(uint8_t code) {
+    float number = 0;
+    hearth::kernels::quantType(hearth::kernels::Type::F8_E4M3).decode(&code, &number, 1);
+    return number;
 }
 
 template <typename T>
@@ -533,14 +609,217 @@ TEST(HfFolder, ScalesOfBlocks) {
     const std::vector<float> numbers = numbersOf(writer, "x.weight");
     ASSERT_EQ(numbers.size(), 35u);
     for (size_t i = 0; i < 35; ++i)
-        EXPECT_EQ(numbers[i], fromE4M3(bits[i]) * scales[i / 7 / 2 * 3 + i % 7 / 3]) << i;
+        EXPECT_EQ(numbers[i], numberOfE4M3(bits[i]) * scales[i / 7 / 2 * 3 + i % 7 / 3]) << i;
+    {
+        const TemporaryFolder folder;
+        writer.write(folder);
+        const Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());
+        const TensorEntry& entry = *checkpoint.find("x.weight");
+        EXPECT_EQ(entry.typeName(), "F8_E4M3");
+        EXPECT_EQ(checkpoint.bytes(entry).size(), 35u) << "as it lies in the file";
+        EXPECT_EQ(entry.storedBytes(), 35u + 36u);
+    }
     // One for each row, or one for all.
     writer.tensors.back() = {"x.weight_scale", "F32", {5, 1}, raw(std::vector<float>{1, 2, 3, 4, 5})};
-    EXPECT_EQ(numbersOf(writer, "x.weight")[34], fromE4M3(bits[34]) * 5);
+    EXPECT_EQ(numbersOf(writer, "x.weight")[34], numberOfE4M3(bits[34]) * 5);
     writer.tensors.back() = {"x.weight_scale", "F32", {}, raw(std::vector<float>{3})};
-    EXPECT_EQ(numbersOf(writer, "x.weight")[34], fromE4M3(bits[34]) * 3);
+    EXPECT_EQ(numbersOf(writer, "x.weight")[34], numberOfE4M3(bits[34]) * 3);
     writer.tensors.back() = {"x.weight_scale_inv", "F32", {3, 2}, ""};
     expectOutcome(outcomeOf(writer), "do not fit its shape");
+    for (const char* type : {"F8_E4M3", "F8_E8M0", "I64"}) {
+        writer.tensors.back() = {"x.weight_scale_inv", type, {3, 3}, ""};
+        expectOutcome(outcomeOf(writer), std::string("are stored as ") + type);
+    }
+}
+
+/// The tiny Llama with all matrices in FP8, blocks of 3 x 5.
+FolderWriter eightBitLlama() {
+    FolderWriter writer;
+    writer.config["quantization_config"] = {{"quant_method", "fp8"}, {"weight_block_size", {3, 5}}};
+    writer.config["tie_word_embeddings"] = false;
+    writer.tensors.push_back({"lm_head.weight", "F32", {32, 8}});
+    for (size_t i = 0, n = writer.tensors.size(); i < n; ++i) {
+        FolderWriter::Stored& t = writer.tensors[i];
+        if (t.shape.size() < 2)
+            continue;
+        t.type = "F8_E4M3";
+        for (int64_t k = 0; k < t.shape[0] * t.shape[1]; ++k)
+            t.data += static_cast<char>((k * 7 + static_cast<int64_t>(i)) % 0x7E);
+        const int64_t rows = (t.shape[0] + 2) / 3, cols = (t.shape[1] + 4) / 5;
+        std::vector<float> scales;
+        for (int64_t k = 0; k < rows * cols; ++k)
+            scales.push_back(0.01f * static_cast<float>(k + 1));
+        writer.tensors.push_back({writer.tensors[i].name + "_scale_inv", "F32", {rows, cols}, raw(scales)});
+    }
+    return writer;
+}
+
+/// Counts what would be copied.
+class CountingBackend : public hearth::kernels::Backend {
+public:
+    uint64_t copied = 0;
+
+    std::string name() const override { return "counting"; }
+
+    std::string isa() const override { return "none"; }
+
+    hearth::kernels::MemoryId allocate(uint64_t bytes) override {
+        copied += bytes;
+        return next_++;
+    }
+
+    hearth::kernels::MemoryId adopt(const std::byte*, uint64_t) override { return next_++; }
+
+    void release(hearth::kernels::MemoryId) override {}
+
+    void write(hearth::kernels::MemoryId, uint64_t, std::span<const std::byte>) override {}
+
+    void read(hearth::kernels::MemoryId, uint64_t, std::span<std::byte>) const override {}
+
+    void copy(hearth::kernels::MemoryId, uint64_t, hearth::kernels::MemoryId, uint64_t, uint64_t) override {}
+
+    std::unique_ptr<hearth::kernels::Plan> compile(const hearth::kernels::OperationList&) override { return {}; }
+
+    bool run(hearth::kernels::Plan&, const std::atomic<bool>*) override { return true; }
+
+    double measureReadBandwidth(std::span<const std::byte>) override { return 0; }
+
+private:
+    hearth::kernels::MemoryId next_ = 0;
+};
+
+TEST(HfFolder, FloatsOfEightBitsAreReadWhereTheyLie) {
+    const TemporaryFolder folder;
+    eightBitLlama().write(folder);
+    Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());
+    const ModelConfig config = readModelConfig(checkpoint);
+    EXPECT_EQ(checkpoint.derivedBytes(), 0u);
+    EXPECT_TRUE(checkpoint.derive());
+    CountingBackend backend;
+    std::vector<hearth::kernels::MemoryId> memories;
+    const ModelWeights weights = bindWeights(checkpoint, config, Numerics::Exact, backend, memories);
+    EXPECT_EQ(backend.copied, 0u) << "nothing is copied, norms are floats already";
+    EXPECT_EQ(memories.size(), 1u);
+    const hearth::kernels::Tensor& up = weights.layers[0].up.pieces[0].weight;
+    EXPECT_EQ(up.type, hearth::kernels::Type::F8_E4M3);
+    EXPECT_EQ(up.memory, memories[0]);
+    EXPECT_EQ(up.stride, 8u);
+    EXPECT_EQ(up.scales.memory, memories[0]);
+    EXPECT_EQ(up.scales.blockRows, 3);
+    EXPECT_EQ(up.scales.blockCols, 5);
+    EXPECT_EQ(up.scales.stride, 8u);
+    for (const hearth::kernels::Tensor& table : {weights.embedding, weights.head})
+        EXPECT_TRUE(table.scales.present());
+    // What is planned is what lies in the file, but for its header.
+    uint64_t bytes = 0;
+    for (const auto& tensor : placementInput(checkpoint, config, {}).tensors)
+        bytes += tensor.bytes;
+    const std::span<const std::byte> file = checkpoint.files()[0]->bytes();
+    uint64_t header = 0;
+    std::memcpy(&header, file.data(), sizeof header);
+    EXPECT_EQ(bytes, file.size() - sizeof header - header);
+}
+
+TEST(HfFolder, ScalesAsOthersWriteThem) {
+    // Mistral: one for a matrix, and one for its inputs, which are floats here.
+    FolderWriter mistral = eightBitLlama();
+    mistral.config["quantization_config"]["weight_block_size"] = nullptr;
+    // compressed-tensors: one for each row, or blocks.
+    FolderWriter channels = eightBitLlama(), blocks = eightBitLlama();
+    channels.config["quantization_config"] = {{"quant_method", "compressed-tensors"}};
+    blocks.config["quantization_config"] = {
+        {"quant_method", "compressed-tensors"},
+        {"config_groups", {{"group_0", {{"weights", {{"block_structure", {3, 5}}, {"num_bits", 8}}}}}}}};
+    for (size_t i = 0, n = mistral.tensors.size(); i < n; ++i) {
+        const FolderWriter::Stored t = mistral.tensors[i];
+        if (!t.name.ends_with("_scale_inv"))
+            continue;
+        const std::string base = t.name.substr(0, t.name.size() - std::string_view("weight_scale_inv").size());
+        const std::vector<int64_t> shape = mistral.tensor(base + "weight").shape;
+        mistral.tensors[i].shape.clear();
+        mistral.tensors[i].data = raw(std::vector<float>{0.5f});
+        mistral.tensors.push_back({base + "activation_scale", "F32", {}});
+        channels.tensors[i] = {base + "weight_scale", "BF16", {shape[0], 1}};
+        channels.tensors.push_back({base + "input_scale", "F32", {1}});
+        blocks.tensors[i].name = base + "weight_scale";
+    }
+    channels.tensors.push_back({"model.layers.0.self_attn.k_scale", "F32", {1}});
+    channels.tensors.push_back({"model.layers.0.self_attn.v_scale", "F32", {1}});
+    for (const FolderWriter& writer : {mistral, channels, blocks}) {
+        EXPECT_EQ(outcomeOf(writer), "");
+        const TemporaryFolder folder;
+        writer.write(folder);
+        EXPECT_EQ(Checkpoint::open(rootOf(folder).string()).derivedBytes(), 0u);
+    }
+    const std::vector<float> numbers = numbersOf(mistral, "output.weight");
+    EXPECT_EQ(numbers[1], 0.5f * numberOfE4M3(static_cast<uint8_t>(mistral.tensor("lm_head.weight").data[1])));
+    EXPECT_EQ(numbersOf(blocks, "output.weight"), numbersOf(eightBitLlama(), "output.weight"));
+    blocks.config["quantization_config"]["config_groups"]["group_0"]["weights"]["block_structure"] = {3, 0};
+    expectOutcome(outcomeOf(blocks), "not two counts");
+    for (const json& odd : {json(7), json::array({1}), json{{"g", 7}}, json{{"g", {{"weights", "x"}}}}}) {
+        channels.config["quantization_config"]["config_groups"] = odd;
+        EXPECT_EQ(outcomeOf(channels), "");
+    }
+    FolderWriter floats; // a scale of something that has none
+    floats.tensors.push_back({"model.layers.0.mlp.up_proj.input_scale", "F32", {1}});
+    expectOutcome(outcomeOf(floats), "input_scale is not one that this version knows");
+}
+
+/// Experts' halves: 3 matrices of 10 rows, blocks of 4: the upper half begins inside a block.
+TEST(HfFolder, HalvesOfStackedMatricesInEightBits) {
+    FolderWriter writer;
+    writer.config["model_type"] = "granitemoe";
+    writer.config["quantization_config"] = {{"quant_method", "fp8"}, {"weight_block_size", {4, 4}}};
+    std::vector<uint8_t> codes;
+    std::vector<float> scales;
+    for (int i = 0; i < 3 * 10 * 6; ++i)
+        codes.push_back(static_cast<uint8_t>(i % 0x7F));
+    for (int i = 0; i < 3 * 3 * 2; ++i)
+        scales.push_back(0.25f * static_cast<float>(i + 1));
+    const std::string name = "model.layers.0.block_sparse_moe.input_linear.weight";
+    writer.tensors.push_back({name, "F8_E4M3", {3, 10, 6}, raw(codes)});
+    writer.tensors.push_back({name + "_scale_inv", "F32", {3, 3, 2}, raw(scales)});
+    const TemporaryFolder folder;
+    writer.write(folder);
+    Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string());
+    const TensorEntry& upper = *checkpoint.find("blk.0.ffn_up_exps.weight");
+    EXPECT_EQ(upper.typeName(), "F8_E4M3");
+    EXPECT_EQ(upper.parts.size(), 3u);
+    const auto expectNumbers = [&](std::span<const std::byte> bytes) {
+        std::vector<float> numbers(3 * 5 * 6);
+        checkpoint.decode(upper, bytes, 0, 15, numbers.data());
+        for (size_t e = 0; e < 3; ++e)
+            for (size_t r = 0; r < 5; ++r)
+                for (size_t c = 0; c < 6; ++c)
+                    EXPECT_EQ(numbers[(e * 5 + r) * 6 + c], numberOfE4M3(codes[(e * 10 + 5 + r) * 6 + c]) *
+                                                                scales[(e * 3 + (5 + r) / 4) * 2 + c / 4]);
+    };
+    std::vector<std::byte> bytes(upper.bytes);
+    checkpoint.read(upper, bytes);
+    expectNumbers(bytes);
+    EXPECT_TRUE(checkpoint.derive()); // gathered, each part keeps its scales
+    EXPECT_TRUE(upper.parts.empty());
+    expectNumbers(checkpoint.bytes(upper));
+}
+
+/// Rows in another order, as a GGUF of a Llama has them, are made as floats.
+TEST(HfFolder, EightBitsInAnotherOrder) {
+    const TemporaryFolder folder;
+    eightBitLlama().write(folder);
+    const auto numbers = [&](Checkpoint::Form form) {
+        const Checkpoint checkpoint = Checkpoint::open(rootOf(folder).string(), {}, form);
+        const TensorEntry& q = *checkpoint.find("blk.0.attn_q.weight");
+        EXPECT_EQ(q.typeName(), form == Checkpoint::Form::AsItLies ? "F8_E4M3" : "F8_E4M3 as F32");
+        std::vector<std::byte> bytes(q.bytes);
+        checkpoint.read(q, bytes);
+        std::vector<float> out(64);
+        checkpoint.decode(q, bytes, 0, 8, out.data());
+        return out;
+    };
+    const auto lies = numbers(Checkpoint::Form::AsItLies), converted = numbers(Checkpoint::Form::Converted);
+    const size_t order[] = {0, 2, 1, 3, 4, 6, 5, 7}; // of 2 heads of 4
+    for (size_t i = 0; i < 64; ++i)
+        EXPECT_EQ(converted[i], lies[order[i / 8] * 8 + i % 8]) << i;
 }
 
 TEST(HfFolder, NumbersWithoutAlignment) {

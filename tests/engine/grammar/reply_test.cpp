@@ -19,13 +19,14 @@ struct Said {
 
 class GrammarReply : public testing::Test {
 protected:
+    std::vector<std::string> vocabulary = {"<end>", "</think>", "a",  "b", "ab",     "yes",
+                                           "no",    "hm",       "\n", "{", "<think>"};
+
     /// Says texts, token by token, as greedily as the grammar lets it. What the reply says when nothing more is wanted
     /// is its end token.
     Said say(const char* gbnf, const std::vector<std::string>& wanted, const std::string& promptText = {}) {
         auto text = std::make_shared<ModelText>();
-        text->tokenizer = std::make_unique<test::ListTokenizer>(
-            std::vector<std::string>{"<end>", "</think>", "a", "b", "ab", "yes", "no", "hm", "\n", "{", "<think>"},
-            std::vector<TokenId>{0});
+        text->tokenizer = std::make_unique<test::ListTokenizer>(vocabulary, std::vector<TokenId>{0});
         text->chatTemplate = ChatTemplate::fromSource("{{ '<think></think>' }}", "", "");
         text->contextTokens = 100;
         Said said;
@@ -75,6 +76,26 @@ TEST_F(GrammarReply, ThoughtsAreFree) {
     EXPECT_EQ(said.thoughts, "hm"); // instead of the end comes what is likeliest then: the closing tag
     EXPECT_EQ(said.answer, "ab");
     EXPECT_EQ(said.summary.stop, StopReason::EndOfTurn);
+}
+
+/// Where the mark is ordinary text, the token that ends it may go on with what no grammar has allowed.
+TEST_F(GrammarReply, WhatEndsAThoughtSaysNothingOfTheAnswer) {
+    vocabulary = {"<end>", "</thi", "nk>yes", "nk>", "\n<an", "nk>\n<an", "a", "b", "hm", "</answer>"};
+    for (const char* end : {"nk>yes", "nk>", "nk>\n<an"}) {
+        const Said said = say("root ::= \"ab\"", {"hm", "</thi", end, "a", "b"}, "assistant\n<think>\n");
+        EXPECT_EQ(said.thoughts, "hm") << end;
+        EXPECT_EQ(said.answer, "ab") << end;
+        EXPECT_EQ(said.summary.stop, StopReason::EndOfTurn) << end;
+    }
+}
+
+TEST_F(GrammarReply, LineBreaksThatTheGrammarWantsAreShown) {
+    for (const std::vector<std::string>& thought : std::vector<std::vector<std::string>>{{}, {"<think>", "</think>"}}) {
+        std::vector<std::string> wanted = thought;
+        for (const char* token : {"\n", "\n", "a", "\n"})
+            wanted.emplace_back(token);
+        EXPECT_EQ(say("root ::= \"\\n\\na\\n\"", wanted).answer, "\n\na\n");
+    }
 }
 
 TEST_F(GrammarReply, OneThoughtBeforeTheAnswerAndNoneInside) {

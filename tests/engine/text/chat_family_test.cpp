@@ -4,6 +4,7 @@
 
 #include "engine/chat_template.h"
 #include "engine/error.h"
+#include "tests/engine/grammar/vocabulary.h"
 #include "tests/engine/text/vocabulary_files.h"
 
 #include <gtest/gtest.h>
@@ -78,6 +79,25 @@ TEST(ChatFamilies, EachIsFoundAndSaysEverything) {
                 EXPECT_NE(t.text.find(mark), std::string::npos) << family.name << " " << mark;
             }
     }
+}
+
+/// A folder has its vocabulary in tokenizer.json and not in its metadata.
+TEST(ChatFamilies, FoundByTheTokenizerWhereTheMetadataHasNoTokens) {
+    int found = 0;
+    for (const ChatFamily& family : chatFamilies()) {
+        if (family.marks[0].empty() || !family.modelSays.empty())
+            continue;
+        const Metadata vocabulary = fileOf(family);
+        const auto tokenizer = std::make_unique<test::ListTokenizer>(*vocabulary.texts("tokenizer.ggml.tokens"));
+        Metadata m;
+        m.set("general.architecture", std::string("x"));
+        EXPECT_EQ(chatFamilyOf(m, tokenizer.get()).name, family.name);
+        EXPECT_EQ(ChatTemplate::fromMetadata(m, tokenizer.get())->source(), family.source) << family.name;
+        EXPECT_EQ(ChatTemplate::ofFamily(m, tokenizer.get())->source(), family.source) << family.name;
+        EXPECT_EQ(&chatFamilyOf(m), &chatFamilies().back());
+        ++found;
+    }
+    EXPECT_GE(found, 10);
 }
 
 TEST(ChatFamilies, AnAnswerGoesOn) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <random>
 
 namespace hearth::engine {
@@ -256,6 +257,85 @@ TEST(Thoughts, Channels) {
     EXPECT_EQ(split(*h.tokenizer, *h.chatTemplate, "", reply), Streams("", "a <|end|><|channel|>"));
 }
 
+TEST(Thoughts, MessagesOfChannelsThatBeginWithoutAMark) {
+    const Harmony h;
+    // A text that goes on is no conversation, so it has no header.
+    EXPECT_EQ(h.say(" a time", "Once upon"), Streams("", " a time"));
+    EXPECT_EQ(h.say("assistant said", "Once upon"), Streams("", "assistant said"));
+    // A message behind another one.
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>yes"), Streams("hm", "yes"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>assistant<|channel|>final<|message|>yes"),
+              Streams("hm", "yes"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>assistant to=f<|channel|>commentary<|message|>{}"),
+              Streams("hm\n\n{}", ""));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|><|message|>yes"), Streams("hm", "yes"));
+}
+
+TEST(Thoughts, TextBehindAMessageOfAChannelIsNotLost) {
+    const Harmony h;
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>yes"), Streams("hm", "yes"));
+    EXPECT_EQ(h.say("<|channel|>final<|message|>one<|end|>two<|start|>assistant<|channel|>final<|message|>three"),
+              Streams("", "one\n\ntwo\n\nthree"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>assist"), Streams("hm", "assist"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>assist<|end|>"), Streams("hm", "assist"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>assistants"), Streams("hm", "assistants"));
+    EXPECT_EQ(h.say("<|channel|>analysis<|message|>hm<|end|>\n<|start|>assistant<|channel|>final<|message|>yes"),
+              Streams("hm", "yes"));
+    // It is seen as it comes.
+    ThoughtSplitter splitter(*h.tokenizer, *h.chatTemplate, "", h.tokenizer->encodeSpecial("<|start|>assistant"));
+    ThoughtSplitter::Parts parts;
+    for (const TokenId id : h.tokenizer->encodeSpecial("<|channel|>final<|message|>one<|end|>two"))
+        splitter.push(id, parts);
+    EXPECT_EQ(parts.answer, "one\n\ntwo");
+    EXPECT_TRUE(splitter.inAnswer());
+}
+
+TEST(Thoughts, GemmasChannelOfThoughts) {
+    const auto tokenizer = tokenizerWith({"<|channel>", "<channel|>", "<|turn>", "<turn|>"}, 3);
+    const auto t = make("{{ '<|channel>thought\n<channel|>' }}");
+    const auto ids = [&](const std::string& s) { return tokenizer->encodeSpecial(s); };
+    const std::string turn = "<|turn>model\n";
+    EXPECT_EQ(split(*tokenizer, *t, turn, ids("<|channel>thought\nhm\n<channel|>yes")), Streams("hm", "yes"));
+    EXPECT_EQ(split(*tokenizer, *t, turn, ids("<|channel>thought\n<channel|>yes")), Streams("", "yes"));
+    // No thinking is asked for: the prompt has an empty thought.
+    EXPECT_EQ(split(*tokenizer, *t, turn + "<|channel>thought\n<channel|>", ids("thought\nso")),
+              Streams("", "thought\nso"));
+    // A header is no thought, however little of it came.
+    for (const char* header : {"", "th", "thought", "thought\n"}) {
+        EXPECT_EQ(split(*tokenizer, *t, turn, ids("<|channel>" + std::string(header) + "<channel|>yes")),
+                  Streams("", "yes"))
+            << header;
+        EXPECT_EQ(split(*tokenizer, *t, turn, ids("<|channel>" + std::string(header))), Streams("", "")) << header;
+    }
+    EXPECT_EQ(split(*tokenizer, *t, turn, ids("<|channel>thoughts\n<channel|>yes")), Streams("thoughts", "yes"));
+    const auto file = test::sharedFolder() / "data/chat_templates/google-gemma-4-31B-it.jinja";
+    if (std::filesystem::exists(file)) {
+        EXPECT_EQ(findThoughtMarks(test::readFile(file), nullptr)->family, "Gemma 4");
+    }
+}
+
+TEST(Thoughts, AnAnswerThatIsHeldToAGrammarIsWhole) {
+    const auto tokenizer = tokenizerWith({"<think>", "</think>"}, 4);
+    const auto asText = tokenizerWith({}, 3);
+    const auto hunyuan = make("{{ '<answer>' }}");
+    const std::string answer = "\n\n <answer>\nyes\n</answer>\n";
+    const auto whole = [&](const Tokenizer& t, const std::string& prompt, const std::string& reply) {
+        ThoughtSplitter splitter(t, *hunyuan, prompt, t.encodeSpecial(prompt));
+        splitter.keepAnswerWhole();
+        ThoughtSplitter::Parts parts;
+        for (const TokenId id : t.encodeSpecial(reply))
+            splitter.push(id, parts);
+        const std::string shown = parts.answer; // at once: nothing is waited for
+        splitter.finish(parts);
+        EXPECT_EQ(shown, parts.answer);
+        return Streams(parts.thoughts, parts.answer);
+    };
+    EXPECT_EQ(whole(*tokenizer, "", "<think>\nhm\n</think>" + answer), Streams("hm", answer));
+    EXPECT_EQ(whole(*tokenizer, "", answer), Streams("", answer));
+    EXPECT_EQ(whole(*asText, "x\n<think>\n", "hm\n</think>" + answer), Streams("hm", answer));
+    EXPECT_EQ(whole(*asText, "", "<think>" + answer), Streams("", "<think>" + answer));
+}
+
 TEST(Thoughts, InsideIsKnownWhileItGoes) {
     const Harmony h;
     ThoughtSplitter splitter(*h.tokenizer, *h.chatTemplate, "", h.tokenizer->encodeSpecial("<|start|>assistant"));
@@ -349,6 +429,37 @@ TEST(Reply, LosesNoTextThatLooksLikeATag) {
         EXPECT_EQ(thoughts, thinks ? "a < b" : "");
         EXPECT_EQ(answer, thinks ? "c" : said);
     }
+}
+
+/// A thought that is cut inside a character is whole, with a sign for the rest, before the answer begins.
+TEST(Reply, ACharacterCutByTheEndOfAThoughtStaysThere) {
+    auto text = std::make_shared<ModelText>();
+    text->tokenizer = tokenizerWith({"<think>", "</think>"}, 4);
+    text->chatTemplate = make("{{ '<think></think>' }}");
+    text->contextTokens = 1000;
+    GenerationRequest request;
+    request.prompt = {1};
+    request.sampling.temperature = 0;
+    std::string told;
+    request.onToken = [&](const TokenOut& t) {
+        if (!t.text.empty())
+            told += (t.thought ? "(" : "[") + t.text + (t.thought ? ")" : "]");
+    };
+    Reply reply(1, 1, std::move(request), text, text->tokenizer->size());
+    const auto say = [&](const Ids& ids) {
+        for (const TokenId id : ids) {
+            std::vector<float> logits = choosing(id, text->tokenizer->size());
+            ASSERT_FALSE(reply.accept(logits));
+        }
+    };
+    say({text->tokenizer->find("<think>")});
+    say(bytes(*text->tokenizer, "\xE4\xBD"));
+    say({text->tokenizer->find("</think>")});
+    say(bytes(*text->tokenizer, "a\xE4\xBD"));
+    say({text->tokenizer->find("<think>")}); // and an answer that a thought cuts
+    say(bytes(*text->tokenizer, "b"));
+    reply.finish(StopReason::EndOfTurn);
+    EXPECT_EQ(told, "(\xEF\xBF\xBD)[a][\xEF\xBF\xBD](b)");
 }
 
 } // namespace

@@ -11,8 +11,12 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <iostream>
 #include <random>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace hearth::engine {
 namespace {
@@ -125,6 +129,25 @@ TEST(TokenizerJson, ProvenanceNeverChangesOrdinaryText) {
             }
         }
     }
+}
+
+/// A file may call any token its unknown one; the text of a user becomes none that does something else.
+TEST(TokenizerJson, WhatIsUnknownIsNoControlToken) {
+    const std::string odd = "a\xF0\x9F\xA7\xBF b";
+    int tried = 0;
+    for (const auto& [name, entry] : trained().items()) {
+        json j = entry["tokenizer"];
+        for (const json& token : entry["tokenizer"]["added_tokens"]) {
+            if (token["content"] == "<unk>" || token["content"] == "[UNK]")
+                continue;
+            j["model"]["unk_id"] = token["id"];
+            j["model"]["unk_token"] = token["content"];
+            const auto t = fromJson(j);
+            EXPECT_EQ(controls(*t, t->encode(odd)), 0) << name << " " << token["content"];
+            ++tried;
+        }
+    }
+    EXPECT_GE(tried, 5);
 }
 
 TEST(TokenizerJson, SettingsBesideIt) {
@@ -273,6 +296,90 @@ TEST(BrokenTokenizerJson, NoStepGrowsWithoutBound) {
     j = good;
     j["model"]["continuing_subword_prefix"] = std::string(1000, '#');
     mustThrow(j.dump(), "mark");
+}
+
+/// Steps that each stay within bounds do not multiply.
+TEST(BrokenTokenizerJson, StepsTogetherGrowNoFurtherThanOne) {
+    json j = trained()["bpe_gpt4"]["tokenizer"];
+    const std::string text(20'000, 'a');
+    j["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array()}};
+    for (int i = 0; i < 3; i++)
+        j["normalizer"]["normalizers"].push_back(
+            {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "a a a "}});
+    const auto t = fromJson(j);
+    EXPECT_LT(t->decode(t->encode(text)).size(), 17 * text.size());
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/// A step that would go beyond its bound stops there: it does not take all that memory first.
+TEST(BrokenTokenizerJson, StepsStopAtTheirBound) {
+    const std::string text(size_t{6} << 20, 'a');
+    std::string map(std::string("\x00\x04\x00\x00", 4) + std::string(1024, '\0') + std::string(120, 'b'));
+    const auto unit = [&](size_t i, uint32_t u) { std::memcpy(&map[4 + 4 * i], &u, 4); };
+    unit(0, 1u << 10); // children of the root at 1 ^ byte
+    unit(1 ^ 'a', 'a' | 1 << 8 | 2u << 10);
+    unit(1 ^ 'a' ^ 2, 1u << 31); // a leaf: the replacement at 0
+    ASSERT_EQ(CharsMap(map).find("a", true).replacement.size(), 120u);
+    std::vector<Normalizer> all(4);
+    all[0].addReplace("a", false, std::string(64, 'b'));
+    all[1].addReplace("a", true, std::string(64, 'b'));
+    all[2].addCharsMap(map, false);
+    all[3].addCharsMap(map, true);
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+    for (size_t i = 0; i < all.size(); i++) {
+        std::string out;
+        uint64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        rlimit tight = before;
+        tight.rlim_cur = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) + 48 * text.size(); // 16, 32 as it grows
+        ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+        bool enough = true;
+        try {
+            EXPECT_EQ(all[i].run(text, true, out), text) << i;
+        } catch (const std::bad_alloc&) {
+            enough = false;
+        }
+        ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+        EXPECT_TRUE(enough) << i;
+    }
+}
+#endif
+
+/// Ids far apart would make a vocabulary of holes.
+TEST(BrokenTokenizerJson, AddedTokensDoNotLeadOneAnotherAway) {
+    json j = trained()["bpe_gpt4"]["tokenizer"];
+    for (int i = 1; i <= 20; i++)
+        j["added_tokens"].push_back({{"id", 60'000 * i}, {"content", "<far" + std::to_string(i) + ">"}});
+    mustThrow(j.dump(), "<far2>");
+    j = trained()["bpe_gpt4"]["tokenizer"];
+    json decoder;
+    for (int i = 1; i <= 20; i++)
+        decoder[std::to_string(60'000 * i)] = {{"content", "<far" + std::to_string(i) + ">"}};
+    EXPECT_THROW(fromJson(j, {.config = {{"added_tokens_decoder", decoder}}, .generation = {}}), Error);
+}
+
+TEST(BrokenTokenizerJson, TimeGrowsWithTheAddedTokens) {
+    const auto seconds = [&](int n) {
+        json j = trained()["bpe_gpt4"]["tokenizer"], decoder;
+        for (int i = 0; i < n; i++) {
+            const json token = {{"content", "<" + std::to_string(i) + ">"}, {"special", true}};
+            decoder[std::to_string(1000 + i)] = token;
+            j["added_tokens"].push_back(token);
+            j["added_tokens"].back()["id"] = 1000 + i;
+        }
+        const std::string text = j.dump();
+        const TokenizerSettings settings{.config = {{"added_tokens_decoder", decoder}}, .generation = {}};
+        double best = 1e9;
+        for (int round = 0; round < 3; round++) {
+            const double start = processorSeconds();
+            tokenizerFromJson(text, settings, "tokenizer.json");
+            best = std::min(best, processorSeconds() - start);
+        }
+        return best;
+    };
+    const double once = seconds(8'000), twice = seconds(16'000);
+    EXPECT_LT(twice, 3 * once + 0.05) << once;
 }
 
 TEST(BrokenTokenizerJson, OddButValidLoads) {

@@ -24,7 +24,7 @@ QStringList shown(const BlockSplitter& b) {
                                 : QStringLiteral("-")) +
                    path;
         }
-        static const char* kinds[] = {"p", "h", "code", "html", "hr", "row", "plain"};
+        static const char* kinds[] = {"p", "h", "code", "html", "math", "hr", "row", "plain"};
         QString line = QStringLiteral("%1%2 %3 m%4 t%5 s%6 j%7 [%8] ")
                            .arg(QString::fromLatin1(kinds[int(block.kind)]))
                            .arg(block.kind == BlockKind::Heading || block.kind == BlockKind::TableRow
@@ -165,9 +165,27 @@ void BlockSplitterTest::blocks_data() {
     row("html is text", QStringLiteral("<div>\n*a*\n</div>\n\nb"),
         {QStringLiteral("html  <div>|*a*|</div>"), QStringLiteral("p  b")});
     row("table", QStringLiteral("x\n| a | b |\n|--|:-:|\n| 1 | 2\n3\n\nz"),
-        {QStringLiteral("p  x"), QStringLiteral("row0  a~b"), QStringLiteral("row1  1~2"), QStringLiteral("row1  3~"),
+        {QStringLiteral("p  x"), QStringLiteral("row0  a~b"), QStringLiteral("row1  1~2"), QStringLiteral("row1  3"),
          QStringLiteral("p  z")});
+    row("cells", QStringLiteral("| a | b |\n| :- | -: |\n| \\| `\\|` | *c* | d |\n- e"),
+        {QStringLiteral("row0  a~b"), QStringLiteral("row1  | |~c"), QStringLiteral("p - e")});
+    row("a table of one column", QStringLiteral("| a |\n|---|\n| b |"),
+        {QStringLiteral("row0  a"), QStringLiteral("row1  b")});
+    row("a delimiter row too wide", QStringLiteral("| a |\n|---|---|"), {QStringLiteral("p  | a |||---|---|")});
+    row("task alone", QStringLiteral("- [ ]\n- [x]a\n- [y] b"),
+        {QStringLiteral("p - "), QStringLiteral("p - [x]a"), QStringLiteral("p - [y] b")});
+    row("old line ends", QStringLiteral("# a\rb\r\rc"),
+        {QStringLiteral("h1  a"), QStringLiteral("p  b"), QStringLiteral("p  c")});
+    row("blank lines in code", QStringLiteral("- ```\n      \n  ```\n\n      x\n        \n      y"),
+        {QStringLiteral("code -     "), QStringLiteral("code - x|  |y")});
+    row("a fence's info", QStringLiteral("``` c\\+\\+&nbsp;x\ny"), {QStringLiteral("code  y")});
+    row("an ideographic space", QStringLiteral("\u3000中"), {QStringLiteral("p  \u3000中")});
     row("no table", QStringLiteral("a | b\n---\nc"), {QStringLiteral("h2  a | b"), QStringLiteral("p  c")});
+    QString definitions;
+    for (int i = 0; i < 200; ++i)
+        definitions += QStringLiteral("[%1]: http://a.bc/a/longer/path/%1 \"title\"\n").arg(i);
+    row("more definitions than a slice holds", definitions + QStringLiteral("[7] [199] [x]"),
+        {QStringLiteral("p  7 199 [x]")});
     row("definition", QStringLiteral("[a]: http://b \"t\"\n[a]"), {QStringLiteral("p  a")});
     row("empty item", QStringLiteral("-\n- a"), {QStringLiteral("p - "), QStringLiteral("p - a")});
     row("two marks in a line", QStringLiteral("- 1. a"), {QStringLiteral("p -1. a")});

@@ -1,9 +1,9 @@
 #include "samples.h"
+#include "ui/chat/block_layout.h"
 #include "ui/chat/chat_view.h"
 #include "ui/chat/height_index.h"
 #include "ui/chat/markdown_writer.h"
 #include "ui/find_bar.h"
-#include "ui/text/code_highlighter.h"
 
 #include <QAbstractButton>
 #include <QAccessible>
@@ -119,6 +119,7 @@ private slots:
     void screenReaders();
     void enlargedText();
     void codeIsColoured();
+    void differencesHaveGrounds();
     void longCodeFolds();
     void growingCodeStaysOpen();
     void wideCodeAndTablesReachOut();
@@ -633,32 +634,6 @@ void ChatViewTest::enlargedText() {
 }
 
 void ChatViewTest::codeIsColoured() {
-    const auto runs = [](const char16_t* name, const char16_t* line, CodeState state, CodeState* after) {
-        QVector<CodeRun> out;
-        *after = highlightLine(*codeLanguage(name), line, state, &out);
-        QStringList words;
-        for (const CodeRun& r : out)
-            words << QString::number(int(r.token)) + QStringView(line).mid(r.start, r.length).toString();
-        return words.join(u'|');
-    };
-    const auto t = [](Token token, const char16_t* text) {
-        return QString::number(int(token)) + QString::fromUtf16(text);
-    };
-    CodeState after;
-    QCOMPARE(runs(u"cpp", u"int f(3.5) // c", CodeState::Normal, &after),
-             (QStringList{t(Token::TypeName, u"int"), t(Token::Function, u"f"), t(Token::Number, u"3.5"),
-                          t(Token::Comment, u"// c")}
-                  .join(u'|')));
-    QCOMPARE(runs(u"C++", u"a /* b", CodeState::Normal, &after), t(Token::Comment, u"/* b"));
-    QCOMPARE(after, CodeState::BlockComment);
-    QCOMPARE(runs(u"c", u"x */ return", after, &after),
-             t(Token::Comment, u"x */") + u'|' + t(Token::Keyword, u"return"));
-    QCOMPARE(after, CodeState::Normal);
-    runs(u"py", u"s = \"\"\"text", CodeState::Normal, &after);
-    QCOMPARE(after, CodeState::TripleDouble);
-    QCOMPARE(runs(u"json", u"{\"a\\\"b\": true", CodeState::Normal, &after),
-             t(Token::String, u"\"a\\\"b\"") + u'|' + t(Token::Keyword, u"true"));
-    QVERIFY(!codeLanguage(u"brainfuck"));
     // A comment that began in an earlier slice goes on in a later one.
     Window w;
     w.show(
@@ -672,6 +647,24 @@ void ChatViewTest::codeIsColoured() {
         for (int y = last.y(); y < last.bottom(); ++y)
             comment |= image.pixelColor(x, y) == w.theme.color(Token::Comment);
     QVERIFY(comment);
+}
+
+void ChatViewTest::differencesHaveGrounds() {
+    Window w;
+    w.show({answer(1, QStringLiteral("```diff\n@@ -1 +1 @@\n-old\n+new ") + QString(200, u'x') +
+                          QStringLiteral("\n same\n```"))});
+    const QImage image = w.view.grab().toImage();
+    const auto ground = [&](int line) {
+        QString text = QStringLiteral("@@ -1 +1 @@\n-old\n+new ") + QString(200, u'x') + QStringLiteral("\n same");
+        const int offset = int(text.split(u'\n').mid(0, line).join(u'\n').size()) + (line > 0 ? 1 : 0);
+        const QRect caret = w.view.caretRect({0, Part::Body, 0, offset});
+        // From edge to edge: left of the text, where the block begins.
+        return image.pixelColor(caret.x() - BlockLayout::kCodeInset + 2, caret.center().y());
+    };
+    QCOMPARE(ground(0), w.theme.color(Token::Code));
+    QCOMPARE(ground(1), w.theme.color(Token::Removed));
+    QCOMPARE(ground(2), w.theme.color(Token::Added));
+    QCOMPARE(ground(3), w.theme.color(Token::Code));
 }
 
 QString codeOfLines(int lines, const QString& line = QStringLiteral("x = %1")) {

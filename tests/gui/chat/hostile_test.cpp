@@ -119,6 +119,10 @@ void ChatHostileTest::shows_data() {
     QTest::newRow("a staircase of lists") << nested;
     QTest::newRow("1 MB line") << QString(1 << 20, u'a');
     QTest::newRow("1 MB line of code") << QStringLiteral("```\n") + QString(1 << 20, u'a');
+    QTest::newRow("1 MB line of minified code")
+        << QStringLiteral("```js\n") + QStringLiteral("function a(b){return\"c\"+b[0]};").repeated(35000);
+    QTest::newRow("100,000 brackets in code") << QStringLiteral("```js\n") + QStringLiteral("[({\n").repeated(33334);
+    QTest::newRow("a string without an end") << QStringLiteral("```js\n`") + QStringLiteral("${`a\n").repeated(200000);
     QTest::newRow("1,000 columns") << QStringLiteral("| a ").repeated(1000) + u'\n' +
                                           QStringLiteral("|---").repeated(1000) + u'\n' +
                                           QStringLiteral("| b ").repeated(1000);

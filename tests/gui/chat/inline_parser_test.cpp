@@ -1,3 +1,4 @@
+#include "marked.h"
 #include "ui/chat/inline_parser.h"
 
 #include "ui/text/script_runs.h"
@@ -11,35 +12,9 @@
 #include <algorithm>
 
 using namespace hearth::ui;
+using hearth::ui::test::marked;
 
 namespace {
-
-/// The text with its styles, readable: `<s>`, `<e>`, `<c>`, `<d>`, `<a address>`, `<i address>`, `<m>`.
-QString marked(const InlineText& t) {
-    QString out;
-    int at = 0;
-    for (const InlineRun& r : t.runs) {
-        out += t.text.mid(at, r.start - at);
-        QString open;
-        if (r.style & StyleStrong)
-            open += u's';
-        if (r.style & StyleEmphasis)
-            open += u'e';
-        if (r.style & StyleCode)
-            open += u'c';
-        if (r.style & StyleStrike)
-            open += u'd';
-        if (r.style & StyleMath)
-            open += u'm';
-        if (r.style & StyleImage)
-            open += u'i';
-        if (r.style & StyleLink)
-            open += QStringLiteral("a ") + t.links.value(r.link);
-        out += u'<' + open + u'>' + t.text.mid(r.start, r.length) + QStringLiteral("</>");
-        at = r.start + r.length;
-    }
-    return out + t.text.mid(at);
-}
 
 /// What md4c makes of a paragraph, in the same terms: each character with its style.
 struct Oracle {
@@ -124,7 +99,7 @@ void InlineParserTest::inlines_data() {
     row(u"*a **b** c*", u"<e>a </><se>b</><e> c</>");
     row(u"`a*b*` ``c`d``", u"<c>a*b*</> <c>c`d</>");
     row(u"`` ` ``", u"<c>`</>");
-    row(u"~~a~~ ~b~ 1~2 3~4", u"<d>a</> ~b~ 1~2 3~4");
+    row(u"~~a~~ ~b~ 1~2 3~4", u"<d>a</> <d>b</> 1~2 3~4");
     row(u"[a](b \"c\") ![d](e)", u"<a b>a</> <ia e>d</>");
     row(u"![](e)", u"<ia e>e</>");
     row(u"[a](<b c>) [d](e(f)g)", u"<a b c>a</> <a e(f)g>d</>");
@@ -140,10 +115,24 @@ void InlineParserTest::inlines_data() {
     row(u"\\*a\\* \\q &amp;&lt;&#65;&#x4E2D;&nope;", u"*a* \\q &<A中&nope;");
     row(u"a  \nb\\\nc\nd", u"a\nb\nc\nd");
     row(u"a<br>b<br/>c", u"a\nb\nc");
-    row(u"<script>*a*</script> <img src=x onerror=y>", u"<script><e>a</></script> <img src=x onerror=y>");
-    row(u"<a href=\"*b*\">", u"<a href=\"*b*\">");
+    row(u"<script>*a*</script> <img src=x onerror=y>",
+        u"<h><script></><e>a</><h></script></> <h><img src=x onerror=y></>");
+    row(u"<a href=\"*b*\">", u"<h><a href=\"*b*\"></>");
     row(u"$a_1 * b_2$ costs $5 and $6", u"<m>$a_1 * b_2$</> costs $5 and $6");
     row(u"\\(x_1*y*\\) \\[z\\]", u"<m>\\(x_1*y*\\)</> <m>\\[z\\]</>");
+    // GFM: strikethrough by one or two tildes, addresses without marks.
+    row(u"~~a~ b~~ ~~~c~~~ ~~d~", u"<d>a~ b</> ~~~c~~~ ~~d~");
+    row(u"~a b~ ~~*c* d~~", u"<d>a b</> <ed>c</><d> d</>");
+    row(u"www.a.bc/d?e=f(g)). h", u"<a http://www.a.bc/d?e=f(g)>www.a.bc/d?e=f(g)</>). h");
+    row(u"http://a.bc/?q=d&hl=e http://a.bc/?q=d&amp;", u"<a http://a.bc/?q=d&hl=e>http://a.bc/?q=d&hl=e</> <a "
+                                                        u"http://a.bc/?q=d>http://a.bc/?q=d</>&");
+    row(u"https://a.bc/*d*e_f_g <https://a.bc/h>", u"<a https://a.bc/*d*e_f_g>https://a.bc/*d*e_f_g</> <a "
+                                                   u"https://a.bc/h>https://a.bc/h</>");
+    row(u"HTTP://A.bc *http://a.bc* xhttp://a.bc", u"<a HTTP://A.bc>HTTP://A.bc</> <ea http://a.bc>http://a.bc</> "
+                                                   u"xhttp://a.bc");
+    row(u"http://a_b.c http://a.b_c http:// www. ftp://a.bc", u"http://a_b.c http://a.b_c http:// www. ftp://a.bc");
+    row(u"a.b-c_d@e.f. a@b a@b.c_ @a.b", u"<a mailto:a.b-c_d@e.f>a.b-c_d@e.f</>. a@b a@b.c_ @a.b");
+    row(u"[see http://a.bc](u) [no http://a.bc]", u"<a u>see http://a.bc</> [no <a http://a.bc>http://a.bc</>]");
     // The public rules of emphasis beside CJK.
     row(u"称为**“中文”**的", u"称为<s>“中文”</>的");
     row(u"**注意:**请", u"<s>注意:</>请");

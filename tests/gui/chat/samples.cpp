@@ -138,4 +138,81 @@ QVector<MessageRow> states() {
     return rows;
 }
 
+QVector<MessageRow> languages() {
+    const QString text = QString::fromUtf8(R"md(The reader, in Python and C++:
+
+```python
+@dataclass
+class Reader(Base):
+    """Reads a file once."""
+    path: Path
+    size: int = 4_096
+
+    def lines(self) -> list[str]:
+        print(f"reading {self.path.name!r}, {self.size / 2} bytes")  # once
+        return [line for line in open(self.path) if line is not None]
+```
+
+```cpp
+#include <vector>
+template <typename T>
+class Window final : public Widget {
+    explicit Window(std::vector<T> items) : items_(std::move(items)) {}
+    const char* raw = R"sql(SELECT 1)sql"; // an int at 0x1F
+};
+```
+
+```tsx
+export function App({ items }: Props) {
+  const [n, setN] = useState<number>(0);
+  return <p className="note">Don't lose {items.length}: {`${n} left`}</p>;
+}
+```
+
+The change, and how to run it:
+
+```diff
+--- a/reader.py
++++ b/reader.py
+@@ -1,3 +1,3 @@
+ class Reader(Base):
+-    size: int = 512
++    size: int = 4_096
+     path: Path
+```
+
+```bash
+export MODE=fast
+for f in *.txt; do cat "$f" | grep -v "$MODE" > out.log 2>&1; done
+```
+
+```yaml
+services:
+  web:
+    image: "nginx:1.25" # pinned
+    ports: [80, 443]
+    healthy: true
+```
+
+```json
+{"name": "Hearth", "sizes": [1, 2.5e3], "dark": true}
+```
+
+```html
+<div class="card" data-id="1"><!-- a card -->
+  <style>.card > a:hover { color: #a83e14; margin: 0 auto; }</style>
+</div>
+```
+
+```sql
+SELECT name, count(*) FROM person WHERE born > '2000-01-01' GROUP BY name; -- by name
+```
+
+```mermaid
+graph TD; A-->B
+```
+)md");
+    return {user(1, QStringLiteral("Show me some code")), answer(2, text)};
+}
+
 } // namespace hearth::ui::test

@@ -24,7 +24,8 @@ inline MessageRow answer(RowId id, const QString& text, const QString& model = Q
 /// A rich conversation, as people have it.
 QVector<MessageRow> english();
 QVector<MessageRow> chinese();
-QVector<MessageRow> states(); // every state a message can be in
-QVector<MessageRow> code();   // that folds, that is wide
+QVector<MessageRow> states();    // every state a message can be in
+QVector<MessageRow> code();      // that folds, that is wide
+QVector<MessageRow> languages(); // in their colours
 
 } // namespace hearth::ui::test

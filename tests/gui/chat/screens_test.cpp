@@ -47,8 +47,8 @@ void ChatScreensTest::screens_data() {
     QTest::addColumn<int>("sample");
     QTest::addColumn<bool>("dark");
     QTest::addColumn<int>("width");
-    const char* names[] = {"english", "chinese", "states", "code", "active"};
-    for (int sample = 0; sample < 5; ++sample)
+    const char* names[] = {"english", "chinese", "states", "code", "active", "languages"};
+    for (int sample = 0; sample < 6; ++sample)
         for (const bool dark : {false, true})
             for (const int width : {916, 376})
                 QTest::addRow("%s-%s-%d", names[sample], dark ? "dark" : "light", width) << sample << dark << width;
@@ -69,7 +69,8 @@ void ChatScreensTest::screens() {
                          : sample == 1 ? test::chinese()
                          : sample == 2 ? test::states()
                          : sample == 3 ? test::code()
-                                       : active());
+                         : sample == 4 ? active()
+                                       : test::languages());
     view.setScrollPosition(0);
     QCoreApplication::processEvents();
     if (sample == 4) { // what shows under the keyboard's focus, and what is switched on

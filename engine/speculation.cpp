@@ -1,0 +1,124 @@
+#include "engine/speculation.h"
+
+#include <algorithm>
+
+namespace hearth::engine {
+
+namespace {
+
+constexpr int kShortestMatch = 2, kLongestMatch = 8;
+
+/// How many tokens before `end` equal those before the history's end.
+int matchedBefore(std::span<const TokenId> history, size_t end) {
+    const size_t n = history.size();
+    int matched = 0;
+    while (matched < kLongestMatch && static_cast<size_t>(matched) < end &&
+           history[end - 1 - static_cast<size_t>(matched)] == history[n - 1 - static_cast<size_t>(matched)])
+        ++matched;
+    return matched;
+}
+
+/// What a step of more rows costs before it was seen: little, so that it is tried.
+constexpr double kAssumedRow = 0.06;
+constexpr double kWeight = 0.2; // of the newest measurement
+
+} // namespace
+
+Guess lookUp(std::span<const TokenId> history, int most) {
+    Guess guess;
+    size_t from = 0;
+    for (size_t end = history.size(); end-- > 1 && guess.matched < kLongestMatch;)
+        if (const int matched = matchedBefore(history, end); matched >= kShortestMatch && matched > guess.matched) {
+            guess.matched = matched;
+            from = end;
+        }
+    if (guess.matched == 0)
+        return guess;
+    for (size_t i = from; guess.tokens.size() < static_cast<size_t>(std::max(0, most)); ++i)
+        guess.tokens.push_back(i < history.size() ? history[i] : guess.tokens[i - history.size()]);
+    return guess;
+}
+
+// ---- RowPace
+
+int RowPace::sizeOf(int rows) {
+    int size = 0;
+    while (size < kSizes - 1 && (1 << size) < rows)
+        ++size;
+    return size;
+}
+
+void RowPace::measured(int rows, double seconds) {
+    Seen& seen = seen_[static_cast<size_t>(sizeOf(rows))];
+    // The first step of a size builds its plan and touches its memory.
+    if (++seen.steps <= 2)
+        seen.seconds = seconds;
+    else
+        seen.seconds += kWeight * (seconds - seen.seconds);
+}
+
+double RowPace::relative(int rows) const {
+    const Seen &one = seen_[0], &many = seen_[static_cast<size_t>(sizeOf(rows))];
+    if (one.steps < 2 || many.steps < 2 || one.seconds <= 0)
+        return 1 + kAssumedRow * (rows - 1);
+    return std::max(1.0, many.seconds / one.seconds);
+}
+
+// ---- Guesser
+
+namespace {
+
+/// How many guesses give most tokens a second, when each is right with this chance and takes so many steps to make.
+/// With k guesses a step gives 1 + p + ... + p^k tokens (Leviathan et al. 2023, section 3.1).
+int mostWorth(double chance, int most, const RowPace& pace, double stepsPerGuess) {
+    double tokens = 1, power = 1, best = 1;
+    int worth = 0;
+    for (int k = 1; k <= most; ++k) {
+        power *= chance;
+        tokens += power;
+        const double speed = tokens / (pace.relative(k + 1) + k * stepsPerGuess);
+        if (speed > best) {
+            best = speed;
+            worth = k;
+        }
+    }
+    return worth;
+}
+
+} // namespace
+
+std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int most, const RowPace& pace) {
+    guess_ = lookUp(history, std::max(1, most)); // one at least is compared, though nothing may be fed
+    place_ = 0;
+    if (guess_.tokens.empty())
+        return {};
+    class_ = guess_.matched <= 3 ? guess_.matched - kShortestMatch : guess_.matched <= 5 ? 2 : 3;
+    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance(), most, pace, 0)));
+}
+
+int Guesser::worthAsking(int most, const RowPace& pace, double stepsPerToken) {
+    constexpr int kAskAgain = 64; // tokens after which one that lost is asked once more
+    const int worth = mostWorth(chances_[kAsked], most, pace, stepsPerToken);
+    if (worth == 0 && ++notAsked_ >= kAskAgain)
+        return std::min(most, 2);
+    return worth;
+}
+
+void Guesser::tried(std::span<const TokenId> tokens) {
+    guess_ = {.tokens = {tokens.begin(), tokens.end()}, .matched = 0};
+    place_ = 0;
+    class_ = kAsked;
+    notAsked_ = 0;
+}
+
+void Guesser::followed(TokenId id) {
+    if (place_ >= guess_.tokens.size())
+        return;
+    const bool right = guess_.tokens[place_] == id;
+    constexpr double kRate = 0.1;
+    chance() += kRate * ((right ? 1.0 : 0.0) - chance());
+    chance() = std::clamp(chance(), 0.02, 0.98);
+    place_ = right ? place_ + 1 : guess_.tokens.size();
+}
+
+} // namespace hearth::engine

@@ -1,0 +1,284 @@
+#include "kernels/cpu/latent_stages.h"
+
+#include "kernels/cpu/weight_scales.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kTileRows = 512;                         // that share one expansion
+constexpr int kQueryRows = 64;                         // of these, against one block of keys
+constexpr int64_t kSpanTokens = 512, kMostSpans = 128; // a tile of 512 keys lasts a few milliseconds
+constexpr int64_t kPieces = kPanelInputsF32;
+
+int64_t panels(int64_t outputs) {
+    return (outputs + kPanelOutputs - 1) / kPanelOutputs;
+}
+
+/// Where a tile keeps its numbers.
+struct Places {
+    float* kB;           // (nope, rank): k_b turned
+    float* vB;           // (panels of vDim) panels of rank inputs
+    float* latents;      // a panel of rank inputs, kPanelOutputs tokens
+    float* part;         // (kKeyBlock, kPanelOutputs): some columns of the block's latents
+    float* keys;         // (panels of kKeyBlock) panels of nope + rope inputs
+    float* values;       // (panels of vDim) panels of kKeyBlock inputs
+    float* s;            // (kQueryRows, kKeyBlock)
+    float* o;            // (panels of vDim, kTileRows, kPanelOutputs)
+    float* correction;   // (kQueryRows)
+    SoftmaxState* state; // (kTileRows)
+    int *begin, *end;    // (kQueryRows)
+
+    /// Lays all of them out from `base` on, which may be null; returns the numbers they take.
+    uint64_t place(float* base, int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
+        uint64_t at = 0;
+        const auto take = [&](int64_t numbers) {
+            float* p = base ? base + at : nullptr;
+            at += (uint64_t(numbers) + 15) / 16 * 16;
+            return p;
+        };
+        kB = take(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
+        vB = take(panels(vDim) * kPanelOutputs * rank);
+        latents = take(kPanelOutputs * std::max(rank, nope));
+        part = take(int64_t(kKeyBlock) * kPanelOutputs);
+        keys = take((nope + rope) * kKeyBlock);
+        values = take(panels(vDim) * kPanelOutputs * kKeyBlock);
+        s = take(int64_t(kQueryRows) * kKeyBlock);
+        o = take(panels(vDim) * kPanelOutputs * kTileRows);
+        correction = take(kQueryRows);
+        state = reinterpret_cast<SoftmaxState*>(take(2 * kTileRows));
+        begin = reinterpret_cast<int*>(take(kQueryRows));
+        end = reinterpret_cast<int*>(take(kQueryRows));
+        return at;
+    }
+};
+
+/// Tiles are heads. A tile takes every row of the batch that sees keys of the span, up to kTileRows of one sequence at
+/// once: it expands a block of the span's latents to the head's keys and values, and meets them with all these rows
+/// before it goes on to the next block. A query's sums run over blocks in ascending order, a key's over the latent from
+/// its first number to its last, and between spans they wait in `out` and `states` as they are: so nothing depends on
+/// which rows came together.
+class ExpandedStage : public PlanStage {
+public:
+    ExpandedStage(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity)
+        : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
+          capacity_(capacity), unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
+          unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
+
+    int64_t tiles() const override {
+        for (int64_t r = 0; r < liveRows(); ++r)
+            if (position(r) >= begin_)
+                return a_.heads();
+        return 0;
+    }
+
+    void run(int64_t tile, std::byte* scratch) const override {
+        Places at;
+        at.place(reinterpret_cast<float*>(scratch), a_.rank(), a_.rope(), a_.nope(), a_.vDim());
+        unpackHead(tile, at);
+        for (int64_t r = 0; r < liveRows();) { // runs of rows of one sequence that see some of the span
+            if (position(r) < begin_) {
+                ++r;
+                continue;
+            }
+            int64_t next = r + 1;
+            while (next < liveRows() && next - r < kTileRows &&
+                   step_.sequences.index(next) == step_.sequences.index(r) && position(next) >= begin_)
+                ++next;
+            runRows({.head = tile, .row = r, .rows = int(next - r)}, at);
+            r = next;
+        }
+    }
+
+private:
+    struct Part {
+        int64_t head, row;
+        int rows;
+    };
+
+    int64_t liveRows() const { return std::min<int64_t>(capacity_, step_.live.rows); }
+
+    int64_t position(int64_t r) const { return std::clamp<int64_t>(step_.positions.index(r), 0, a_.kv.capacity() - 1); }
+
+    const float* query(const Part& p, int r) const { return a_.q.f32(p.row + r) + p.head * (a_.nope() + a_.rope()); }
+
+    float* out(const Part& p, int r) const { return a_.out.f32(p.row + r) + p.head * a_.vDim(); }
+
+    SoftmaxState* state(const Part& p, int r) const { return a_.states + (p.row + r) * a_.heads() + p.head; }
+
+    void unpackHead(int64_t head, const Places& at) const {
+        const Rows& k = a_.kB[size_t(head)];
+        const Rows& v = a_.vB[size_t(head)];
+        const int64_t nope = a_.nope(), rank = a_.rank();
+        for (int64_t n = 0; n < rank; n += kPanelOutputs) {
+            const int outputs = int(std::min<int64_t>(kPanelOutputs, rank - n));
+            kernels().unpackF32[size_t(k.type)]({.weights = k.row(n),
+                                                 .stride = k.stride,
+                                                 .outputs = outputs,
+                                                 .cols = nope,
+                                                 .panel = at.latents,
+                                                 .scales = scalesFrom(k.scales, n, 0)});
+            for (int64_t i = 0; i < nope; ++i)
+                std::copy_n(at.latents + i * kPanelOutputs, outputs, at.kB + i * rank + n);
+        }
+        for (int64_t n = 0; n < a_.vDim(); n += kPanelOutputs)
+            kernels().unpackF32[size_t(v.type)]({.weights = v.row(n),
+                                                 .stride = v.stride,
+                                                 .outputs = int(std::min<int64_t>(kPanelOutputs, a_.vDim() - n)),
+                                                 .cols = rank,
+                                                 .panel = at.vB + n * rank,
+                                                 .scales = scalesFrom(v.scales, n, 0)});
+    }
+
+    void runRows(const Part& p, const Places& at) const {
+        const KvPages& kv = a_.kv;
+        load(p, at);
+        const int64_t end = std::min(end_, position(p.row + p.rows - 1) + 1);
+        for (int64_t page = begin_ / kv.pageTokens; page * kv.pageTokens < end; ++page)
+            for (int token = 0; token < kv.pageTokens; token += kKeyBlock) {
+                const int64_t first = page * kv.pageTokens + token;
+                const int64_t width = std::min<int64_t>(end - first, std::min(kKeyBlock, kv.pageTokens - token));
+                if (width <= 0)
+                    break;
+                const std::byte* latents = kv.key(kv.page(step_.sequences.index(p.row), page), 0, token);
+                expandKeys(latents, int(width), at);
+                expandValues(latents, int(width), at);
+                for (int r = 0; r < p.rows; r += kQueryRows)
+                    attend(p, at, r, std::min(kQueryRows, p.rows - r), first, int(width));
+            }
+        save(p, at);
+    }
+
+    /// What the rows have summed over the spans before.
+    void load(const Part& p, const Places& at) const {
+        for (int r = 0; r < p.rows; ++r) {
+            at.state[r] = begin_ == 0 ? SoftmaxState{-std::numeric_limits<float>::infinity(), 0.0f} : *state(p, r);
+            for (int64_t n = 0; n < a_.vDim(); n += kPanelOutputs) {
+                const int64_t count = std::min<int64_t>(kPanelOutputs, a_.vDim() - n);
+                float* o = at.o + (n / kPanelOutputs * kTileRows + r) * kPanelOutputs;
+                std::fill_n(o, kPanelOutputs, 0.0f);
+                if (begin_ > 0)
+                    std::copy_n(out(p, r) + n, count, o);
+            }
+        }
+    }
+
+    void save(const Part& p, const Places& at) const {
+        for (int r = 0; r < p.rows; ++r) {
+            const bool whole = position(p.row + r) < end_;
+            const float factor = whole ? 1.0f / at.state[r].sum : 1.0f;
+            *state(p, r) = at.state[r];
+            float* to = out(p, r);
+            for (int64_t i = 0; i < a_.vDim(); ++i)
+                to[i] = at.o[(i / kPanelOutputs * kTileRows + r) * kPanelOutputs + i % kPanelOutputs] * factor;
+        }
+    }
+
+    void multiply(const float* panel, int64_t cols, const float* x, int64_t xStride, int64_t rows, float* acc,
+                  bool first, int64_t accStride = kPanelOutputs) const {
+        kernels().gemmF32({.panel = panel,
+                           .cols = cols,
+                           .x = reinterpret_cast<const std::byte*>(x),
+                           .xStride = uint64_t(xStride) * 4,
+                           .rows = int(rows),
+                           .acc = acc,
+                           .accStride = accStride,
+                           .first = first});
+    }
+
+    /// Panels of keys: k_b turned times a panel of latents, and below it the part that rope turned, as it is cached.
+    void expandKeys(const std::byte* latents, int width, const Places& at) const {
+        const KvPages& kv = a_.kv;
+        const int64_t rank = a_.rank(), nope = a_.nope();
+        const uint64_t stride = uint64_t(kv.kDim) * kv.elementBytes;
+        for (int n = 0; n < width; n += kPanelOutputs) {
+            float* keys = at.keys + n * (nope + a_.rope());
+            const Unpack tokens{.weights = latents + uint64_t(n) * stride,
+                                .stride = stride,
+                                .outputs = std::min(kPanelOutputs, width - n),
+                                .cols = rank,
+                                .panel = at.latents};
+            unpackLatents_(tokens);
+            for (int64_t k = 0; k < rank; k += kPieces)
+                multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
+                         k == 0);
+            Unpack turned = tokens;
+            turned.weights += uint64_t(rank) * kv.elementBytes;
+            turned.cols = a_.rope();
+            turned.panel = keys + nope * kPanelOutputs;
+            unpackLatents_(turned);
+        }
+    }
+
+    /// Panels of values: latents times panels of v_b.
+    void expandValues(const std::byte* latents, int width, const Places& at) const {
+        const KvPages& kv = a_.kv;
+        const int64_t rank = a_.rank();
+        for (int64_t k = 0; k < rank; k += kPanelOutputs) {
+            const int64_t cols = std::min<int64_t>(kPanelOutputs, rank - k);
+            unpackColumns_({.weights = latents + uint64_t(k) * kv.elementBytes,
+                            .stride = uint64_t(kv.kDim) * kv.elementBytes,
+                            .outputs = int(cols),
+                            .cols = width,
+                            .panel = at.part});
+            for (int64_t n = 0; n < panels(a_.vDim()); ++n)
+                multiply(at.vB + (n * rank + k) * kPanelOutputs, cols, at.part, kPanelOutputs, width,
+                         at.values + n * kKeyBlock * kPanelOutputs, k == 0);
+        }
+    }
+
+    /// Rows [r, r + rows) of the part against the block of keys that begins at position `first`.
+    void attend(const Part& p, const Places& at, int r, int rows, int64_t first, int width) const {
+        if (position(p.row + r + rows - 1) < first)
+            return;
+        const int64_t dims = a_.nope() + a_.rope();
+        for (int n = 0; n < width; n += kPanelOutputs)
+            multiply(at.keys + n * dims, dims, query(p, r), int64_t(a_.q.stride / 4), rows, at.s + n, true, kKeyBlock);
+        for (int i = 0; i < rows; ++i) {
+            at.begin[i] = 0;
+            at.end[i] = int(std::clamp<int64_t>(position(p.row + r + i) + 1 - first, 0, width));
+        }
+        kernels().softmaxBlock({.s = at.s,
+                                .rows = rows,
+                                .width = width,
+                                .begin = at.begin,
+                                .end = at.end,
+                                .scale = a_.scale,
+                                .softCap = 0,
+                                .state = at.state + r,
+                                .correction = at.correction});
+        for (int64_t n = 0; n < panels(a_.vDim()); ++n) {
+            float* o = at.o + (n * kTileRows + r) * kPanelOutputs;
+            for (int i = 0; i < rows; ++i)
+                if (at.correction[i] != 1.0f)
+                    for (int j = 0; j < kPanelOutputs; ++j)
+                        o[i * kPanelOutputs + j] *= at.correction[i];
+            multiply(at.values + n * kKeyBlock * kPanelOutputs, width, at.s, kKeyBlock, rows, o, false);
+        }
+    }
+
+    const ExpandedSpec& a_; // the plan's own
+    int64_t begin_, end_;   // positions of the span
+    int64_t capacity_;
+    void (*unpackLatents_)(const Unpack&);
+    void (*unpackColumns_)(const Unpack&);
+};
+
+} // namespace
+
+int64_t expandedSpan(const KvPages& kv) {
+    const int64_t tokens = std::max(kSpanTokens, (kv.capacity() + kMostSpans - 1) / kMostSpans);
+    return (tokens + kv.pageTokens - 1) / kv.pageTokens * kv.pageTokens;
+}
+
+uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
+    return Places{}.place(nullptr, rank, rope, nope, vDim) * sizeof(float);
+}
+
+StagePtr makeExpandedAttention(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity) {
+    return std::make_unique<ExpandedStage>(step, a, span, capacity);
+}
+
+} // namespace hearth::kernels::cpu

@@ -27,7 +27,15 @@ const QString kHistoryKey = QStringLiteral("history");
 const QString kHintKey = QStringLiteral("starter-language");
 const QString kNoModelKey = QStringLiteral("model-none");
 const QString kOpenAction = QStringLiteral("open");
-const QString kTrashPrefix = QStringLiteral("trash:");
+
+// What the undo bar offers back: the conversation, and what of it.
+const QString kTrashUndo = QStringLiteral("trash");
+const QString kMessageUndo = QStringLiteral("message");
+const QString kBranchUndo = QStringLiteral("branch");
+
+QString undoId(const QString& kind, int64_t conversation, int64_t what = 0) {
+    return QStringLiteral("%1:%2:%3").arg(kind).arg(conversation).arg(what);
+}
 
 LoadMark markIn(const DataFolder& data) {
     return LoadMark(std::filesystem::path(data.file(QStringLiteral("loading.mark")).toStdString()));
@@ -166,7 +174,10 @@ void Application::afterFirstPaint() {
     library_.rescan();
     chooseDefaultModel();
     if (stored) {
-        storage_.post([](Store& store) { store.conversations.emptyTrash(kTrashDays); });
+        storage_.post([](Store& store) {
+            store.conversations.emptyTrash(kTrashDays);
+            store.messages.emptyTrash(kTrashDays);
+        });
         storage_.call(
             this, [](Store& store) { return store.conversations.list(); },
             [this](const std::vector<storage::Conversation>& alive) {
@@ -194,10 +205,7 @@ void Application::connectWindow() {
             [this](ui::RowId id, const QString& title) { book_.rename({id}, title); });
     connect(&window_, &MainWindow::conversationDeleteRequested, this,
             [this](ui::RowId id) { book_.moveToTrash({id}); });
-    connect(&window_, &MainWindow::undoRequested, this, [this](const QString& undoId) {
-        if (undoId.startsWith(kTrashPrefix))
-            book_.restore({undoId.mid(kTrashPrefix.size()).toLongLong()});
-    });
+    connect(&window_, &MainWindow::undoRequested, this, &Application::undo);
 
     connect(&window_, &MainWindow::messageSubmitted, this, &Application::submit);
     connect(&window_, &MainWindow::stopRequested, this, [this] { book_.shown()->stop(); });
@@ -205,6 +213,11 @@ void Application::connectWindow() {
     connect(&window_, &MainWindow::continueRequested, this, [this](ui::RowId id) { book_.shown()->continueReply(id); });
     connect(&window_, &MainWindow::siblingRequested, this,
             [this](ui::RowId id, int index) { book_.shown()->switchSibling(id, index); });
+    connect(&window_, &MainWindow::messageEdited, this,
+            [this](ui::RowId id, const QString& text) { book_.shown()->editMessage(id, text); });
+    connect(&window_, &MainWindow::messageDeleteRequested, this,
+            [this](ui::RowId id) { book_.shown()->deleteMessage(id); });
+    connect(&window_, &MainWindow::branchRequested, this, [this](ui::RowId id) { book_.shown()->branchFrom(id); });
 
     connect(&window_, &MainWindow::modelPicked, this, &Application::pickModel);
     connect(&window_, &MainWindow::modelLoadCancelled, &desk_, &ModelDesk::cancel);
@@ -261,7 +274,7 @@ void Application::connectBook() {
     connect(&book_, &ConversationBook::trashed, this, [this](ui::RowId id, const QString& title) {
         engine_.forgetConversation(id);
         window_.showUndo(title.isEmpty() ? tr("The chat was deleted.") : tr("“%1” was deleted.").arg(title),
-                         kTrashPrefix + QString::number(id));
+                         undoId(kTrashUndo, id));
     });
     connect(&book_, &ConversationBook::shownChanged, this, &Application::showSession);
     connect(&book_, &ConversationBook::shownStored, this, [this] {
@@ -287,6 +300,17 @@ void Application::connectSession(ChatSession* session) {
             [this](const ui::MessageRow& row) { window_.document().updateMessage(row); });
     connect(session, &ChatSession::messagesRemovedFrom, this,
             [this](ui::RowId id) { window_.document().removeFrom(id); });
+    connect(session, &ChatSession::messageRemoved, this,
+            [this](ui::RowId id) { window_.document().removeMessage(id); });
+    connect(session, &ChatSession::messageInserted, this,
+            [this](int index, const ui::MessageRow& row) { window_.document().insertMessage(index, row); });
+    connect(session, &ChatSession::deleted, this, [this, session](ui::RowId id) {
+        window_.showUndo(tr("The message was deleted."), undoId(kMessageUndo, session->id().value, id));
+    });
+    connect(session, &ChatSession::branched, this, [this, session](ui::RowId, ui::RowId leaf) {
+        window_.showUndo(tr("The chat goes on from here. What followed is kept as another branch."),
+                         undoId(kBranchUndo, session->id().value, leaf));
+    });
     connect(session, &ChatSession::textAdded, this,
             [this](ui::RowId id, const QString& text) { window_.document().appendText(id, text); });
     connect(session, &ChatSession::thoughtsAdded, this,
@@ -313,6 +337,18 @@ void Application::connectSession(ChatSession* session) {
         if (firstWithHan && desk_.isStarter(session->model()))
             showStarterHint();
     });
+}
+
+void Application::undo(const QString& id) {
+    const QString kind = id.section(QLatin1Char(':'), 0, 0);
+    const storage::ConversationId conversation{id.section(QLatin1Char(':'), 1, 1).toLongLong()};
+    const storage::MessageId message{id.section(QLatin1Char(':'), 2, 2).toLongLong()};
+    if (kind == kTrashUndo)
+        book_.restore(conversation);
+    else if (kind == kMessageUndo)
+        book_.restoreMessage(conversation, message);
+    else if (kind == kBranchUndo)
+        book_.restoreBranch(conversation, message);
 }
 
 void Application::showSession() {

@@ -64,6 +64,7 @@ private:
     void connectSession(ChatSession*);
 
     void showSession();
+    void undo(const QString& undoId);
     void submit(const QString& text);
     void pickModel(const QString& path);
     void openModelFile(const QString& path);

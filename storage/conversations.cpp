@@ -146,6 +146,7 @@ void Conversations::erase(ConversationId id) {
     for (const char* sql :
          {"DELETE FROM message_chunks WHERE message_id IN (SELECT id FROM messages WHERE conversation_id = ?1)",
           "DELETE FROM message_tails WHERE message_id IN (SELECT id FROM messages WHERE conversation_id = ?1)",
+          "DELETE FROM message_trash WHERE message_id IN (SELECT id FROM messages WHERE conversation_id = ?1)",
           "DELETE FROM messages WHERE conversation_id = ?1", "DELETE FROM conversations WHERE id = ?1"})
         db_.prepare(sql).bind(1, id.value).run();
     transaction.commit();

@@ -5,6 +5,7 @@
 #include "storage/search.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_set>
 
@@ -65,6 +66,8 @@ Message readRow(const Statement& row) {
     m.note = row.text(9);
     return m;
 }
+
+constexpr const char* kNotInTrash = "NOT EXISTS (SELECT 1 FROM message_trash t WHERE t.message_id = m.id) ";
 
 constexpr const char* kTexts = "SELECT text, thoughts, receipt FROM messages WHERE id = ?1";
 
@@ -302,6 +305,11 @@ std::vector<Message> Messages::branch(MessageId leaf) const {
         at = rows.back().parent;
     }
     std::reverse(rows.begin(), rows.end());
+    Statement trashed = db_.prepare("SELECT 1 FROM message_trash WHERE message_id = ?1");
+    std::erase_if(rows, [&](const Message& m) {
+        trashed.reset();
+        return trashed.bind(1, m.id.value).step();
+    });
     Statement texts = db_.prepare(kTexts);
     for (Message& m : rows)
         readTexts(db_, texts, m);
@@ -320,14 +328,30 @@ std::vector<Message> Messages::roots(ConversationId conversation) const {
 }
 
 std::vector<MessageId> Messages::siblings(MessageId id) const {
-    Statement select =
-        db_.prepare("SELECT s.id FROM messages m JOIN messages s ON s.conversation_id = "
-                    "m.conversation_id AND s.parent_id IS m.parent_id WHERE m.id = ?1 ORDER BY s.sequence");
+    Statement select = db_.prepare(
+        "SELECT s.id FROM messages m JOIN messages s ON s.conversation_id = m.conversation_id AND s.parent_id "
+        "IS m.parent_id AND s.role = m.role WHERE m.id = ?1 AND (s.id = m.id OR NOT EXISTS (SELECT 1 FROM "
+        "message_trash t WHERE t.message_id = s.id)) ORDER BY s.sequence");
     select.bind(1, id.value);
     std::vector<MessageId> ids;
     while (select.step())
         ids.push_back({select.integer(0)});
     return ids;
+}
+
+std::unordered_map<int64_t, std::pair<int, int>> Messages::versions(ConversationId conversation) const {
+    std::map<std::pair<int64_t, std::string>, std::vector<int64_t>> groups; // by parent and role, in order
+    Statement select = db_.prepare(std::string("SELECT m.id, m.parent_id, m.role FROM messages m "
+                                               "WHERE m.conversation_id = ?1 AND ") +
+                                   kNotInTrash + "ORDER BY m.sequence");
+    select.bind(1, conversation.value);
+    while (select.step())
+        groups[{select.integer(1), select.text(2)}].push_back(select.integer(0));
+    std::unordered_map<int64_t, std::pair<int, int>> places;
+    for (const auto& [key, ids] : groups)
+        for (size_t i = 0; i < ids.size(); ++i)
+            places[ids[i]] = {static_cast<int>(i), static_cast<int>(ids.size())};
+    return places;
 }
 
 void Messages::setState(MessageId id, MessageState state, const std::string& note) {
@@ -339,9 +363,10 @@ void Messages::setState(MessageId id, MessageState state, const std::string& not
 }
 
 std::vector<Message> Messages::queued() const {
-    Statement select =
-        db_.prepare(std::string(kColumns) + "JOIN conversations c ON c.id = m.conversation_id "
-                                            "WHERE m.state = 'queued' AND c.deleted_at = 0 ORDER BY m.sequence");
+    Statement select = db_.prepare(std::string(kColumns) +
+                                   "JOIN conversations c ON c.id = m.conversation_id "
+                                   "WHERE m.state = 'queued' AND c.deleted_at = 0 AND " +
+                                   kNotInTrash + "ORDER BY m.sequence");
     return readAll(db_, select);
 }
 
@@ -355,6 +380,49 @@ MessageId Messages::latestLeaf(MessageId id) const {
         at = {select.integer(0)};
     }
     return id; // a circle of parents
+}
+
+void Messages::moveToTrash(MessageId id) {
+    if (!find(id))
+        failMissing(id);
+    db_.prepare("INSERT OR IGNORE INTO message_trash(message_id, deleted_at) VALUES(?1, ?2)")
+        .bind(1, id.value)
+        .bind(2, nowMs())
+        .run();
+}
+
+void Messages::restore(MessageId id) {
+    db_.prepare("DELETE FROM message_trash WHERE message_id = ?1").bind(1, id.value).run();
+}
+
+void Messages::erase(MessageId id) {
+    Transaction transaction(db_);
+    Statement text = db_.prepare("SELECT text FROM messages WHERE id = ?1");
+    if (text.bind(1, id.value).step())
+        removeFromIndex(db_, SearchIndex::Messages, id.value, text.text(0));
+    text.reset();
+    for (const char* sql :
+         {"UPDATE conversations SET active_leaf_id = (SELECT parent_id FROM messages WHERE id = ?1) "
+          "WHERE active_leaf_id = ?1",
+          "UPDATE messages SET parent_id = (SELECT parent_id FROM messages WHERE id = ?1) WHERE parent_id = ?1",
+          "DELETE FROM message_chunks WHERE message_id = ?1", "DELETE FROM message_tails WHERE message_id = ?1",
+          "DELETE FROM message_trash WHERE message_id = ?1", "DELETE FROM messages WHERE id = ?1"})
+        db_.prepare(sql).bind(1, id.value).run();
+    transaction.commit();
+}
+
+int Messages::emptyTrash(int days) {
+    constexpr int64_t dayMs = 24LL * 60 * 60 * 1000;
+    std::vector<MessageId> old;
+    {
+        Statement select = db_.prepare("SELECT message_id FROM message_trash WHERE deleted_at < ?1");
+        select.bind(1, nowMs() - days * dayMs);
+        while (select.step())
+            old.push_back({select.integer(0)});
+    }
+    for (const MessageId id : old)
+        erase(id);
+    return static_cast<int>(old.size());
 }
 
 } // namespace hearth::storage

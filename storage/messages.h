@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace hearth::storage {
@@ -64,16 +66,28 @@ public:
     std::vector<MessageId> recover();
 
     std::optional<Message> find(MessageId) const;          // chunks joined
-    std::vector<Message> branch(MessageId leaf) const;     // root first, chunks joined
+    std::vector<Message> branch(MessageId leaf) const;     // root first, chunks joined; without the trash
     std::vector<Message> children(MessageId parent) const; // in order
     std::vector<Message> roots(ConversationId) const;      // in order; more than one when the first message was edited
-    std::vector<MessageId> siblings(MessageId) const;      // itself included, in order
+    /// The versions of a message, itself included, in order: same parent, same role, not in the trash.
+    std::vector<MessageId> siblings(MessageId) const;
+    /// For every message of a conversation its place among its versions and how many there are: one pass, where
+    /// siblings() for each would be quadratic.
+    std::unordered_map<int64_t, std::pair<int, int>> versions(ConversationId) const;
     void setState(MessageId, MessageState, const std::string& note);
     std::vector<Message> queued() const;   // state Queued in conversations that are not in the trash, oldest first
     MessageId latestLeaf(MessageId) const; // the end of the branch that goes through it, by the newest child each time
 
+    /// A single message in the trash is left out of its branch, its versions, the queue and the search; what follows it
+    /// stays.
+    void moveToTrash(MessageId);
+    void restore(MessageId);
+    /// Erases messages that lie in the trash for longer than this; what followed them hangs on what came before.
+    int emptyTrash(int days);
+
 private:
     MessageId insert(const Message&, MessageState);
+    void erase(MessageId);
     void endGrowth(const Message& joined, MessageState state, double thoughtSeconds, const std::string& note,
                    const std::string& receipt);
 

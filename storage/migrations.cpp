@@ -73,6 +73,11 @@ INSERT INTO title_index(title_index, rank) VALUES('pgsz', 1950);
 INSERT INTO message_index(message_index) VALUES('rebuild');
 INSERT INTO title_index(title_index) VALUES('rebuild');
 )sql"},
+    {"trash of single messages", R"sql(
+CREATE TABLE message_trash(
+    message_id INTEGER PRIMARY KEY,
+    deleted_at INTEGER NOT NULL);
+)sql"},
 };
 
 } // namespace

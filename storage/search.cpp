@@ -187,11 +187,13 @@ void change(Database& db, SearchIndex index, const char* command, int64_t row, s
 } // namespace
 
 std::vector<SearchHit> Search::searchMessages(std::string_view query, int limit) const {
-    return search(db_,
-                  "SELECT m.conversation_id, m.id, c.title, m.text FROM message_index i "
-                  "CROSS JOIN messages m ON m.id = i.rowid CROSS JOIN conversations c ON c.id = m.conversation_id "
-                  "WHERE message_index MATCH ?1 AND c.deleted_at = 0 ORDER BY i.rowid DESC LIMIT ?2",
-                  query, limit);
+    return search(
+        db_,
+        "SELECT m.conversation_id, m.id, c.title, m.text FROM message_index i "
+        "CROSS JOIN messages m ON m.id = i.rowid CROSS JOIN conversations c ON c.id = m.conversation_id "
+        "WHERE message_index MATCH ?1 AND c.deleted_at = 0 AND NOT EXISTS (SELECT 1 FROM message_trash t WHERE "
+        "t.message_id = m.id) ORDER BY i.rowid DESC LIMIT ?2",
+        query, limit);
 }
 
 std::vector<SearchHit> Search::searchTitles(std::string_view query, int limit) const {

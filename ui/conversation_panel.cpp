@@ -4,6 +4,7 @@
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
 #include "ui/empty_state.h"
+#include "ui/find_bar.h"
 #include "ui/header.h"
 #include "ui/notices.h"
 
@@ -14,6 +15,7 @@
 #include <QStyle>
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::ui {
 
@@ -21,26 +23,34 @@ namespace {
 
 constexpr int kMargin = 24; // px on each side of the column
 
+const auto kEditNotice = QStringLiteral("edit");
+const auto kCancel = QStringLiteral("cancel");
+
 } // namespace
 
 ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     : QWidget(parent), theme_(theme), header_(new Header(theme, this)), notices_(new NoticeStack(theme)),
-      document_(new ChatDocument(this)), view_(new ChatView(*document_, theme, this)),
+      editNotice_(new NoticeStack(theme)), document_(new ChatDocument(this)),
+      view_(new ChatView(*document_, theme, this)), find_(new FindBar(theme, *view_, *document_)),
       empty_(new EmptyState(theme, this)), stack_(new QStackedWidget(this)), composer_(new Composer(theme)),
-      noticeRow_(new QWidget(this)), composerRow_(new QWidget(this)) {
+      noticeRow_(new QWidget(this)), findRow_(new QWidget(this)), composerRow_(new QWidget(this)) {
     stack_->addWidget(empty_);
     stack_->addWidget(view_);
     view_->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOn); // its room is kept: nothing moves when it comes
     for (const auto& [row, content] :
-         {std::pair<QWidget*, QWidget*>(noticeRow_, notices_), {composerRow_, composer_}}) {
+         {std::pair<QWidget*, QWidget*>(noticeRow_, notices_), {findRow_, find_}, {composerRow_, composer_}}) {
         auto* line = new QVBoxLayout(row);
-        line->setContentsMargins(kMargin, 8, kMargin, row == composerRow_ ? 4 : 0);
+        line->setContentsMargins(kMargin, row == findRow_ ? 0 : 8, kMargin, row == composerRow_ ? 4 : 0);
+        line->setSpacing(8);
+        if (row == composerRow_)
+            line->addWidget(editNotice_);
         line->addWidget(content);
     }
     auto* stack = new QVBoxLayout(this);
     stack->setContentsMargins(0, 0, 0, 0);
     stack->setSpacing(0);
     stack->addWidget(header_);
+    stack->addWidget(findRow_);
     stack->addWidget(noticeRow_);
     stack->addWidget(stack_, 1);
     stack->addWidget(composerRow_);
@@ -50,6 +60,16 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     connect(document_, &ChatDocument::reset, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messageAppended, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messagesRemoved, this, &ConversationPanel::chooseView);
+    connect(find_, &FindBar::closed, this, [this] {
+        if (isAncestorOf(window()->focusWidget()))
+            view_->setFocus();
+    });
+    connect(editNotice_, &NoticeStack::action, this, &ConversationPanel::endEditing);
+    connect(editNotice_, &NoticeStack::dismissed, this, &ConversationPanel::endEditing);
+    connect(document_, &ChatDocument::messagesRemoved, this, [this] {
+        if (editing_ && document_->indexOf(editing_) < 0)
+            endEditing();
+    });
     connect(empty_, &EmptyState::starterChosen, composer_, &Composer::fill);
     connect(composer_, &Composer::pageKey, this, [this](int direction) {
         QKeyEvent key(QEvent::KeyPress, direction < 0 ? Qt::Key_PageUp : Qt::Key_PageDown, Qt::NoModifier);
@@ -75,6 +95,50 @@ int ConversationPanel::composerTop() const {
     return composerRow_->y() + 8;
 }
 
+void ConversationPanel::openFind() {
+    if (stack_->currentWidget() == view_)
+        find_->open();
+}
+
+void ConversationPanel::startEditing(RowId id, const QString& text) {
+    if (!editing_) {
+        composer_->flushDraft();
+        kept_ = composer_->text();
+    }
+    editing_ = id;
+    composer_->setText(text);
+    composer_->setFocus();
+    showEditNotice();
+}
+
+void ConversationPanel::showEditNotice() {
+    editNotice_->show({kEditNotice,
+                       tr("Sending this makes a new version. The old one and its answers are kept as another branch."),
+                       {{kCancel, tr("Cancel")}},
+                       false});
+}
+
+void ConversationPanel::endEditing() {
+    if (!std::exchange(editing_, 0))
+        return;
+    editNotice_->hide(kEditNotice);
+    composer_->setText(std::exchange(kept_, {}));
+    composer_->setFocus();
+}
+
+void ConversationPanel::quote(const QString& text) {
+    QString quoted;
+    for (const QString& line : text.trimmed().split(u'\n'))
+        quoted += (line.isEmpty() ? QStringLiteral(">") : QStringLiteral("> ") + line) + u'\n';
+    composer_->fill(quoted + u'\n' + composer_->text());
+}
+
+void ConversationPanel::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::LanguageChange && editing_)
+        showEditNotice();
+}
+
 void ConversationPanel::setWindowHeight(int px) {
     composer_->setMaximumCardHeight(px / 2);
 }
@@ -87,10 +151,11 @@ QRect ConversationPanel::column() const {
 
 void ConversationPanel::placeColumns() {
     const QRect place = column();
-    for (QWidget* row : {noticeRow_, composerRow_}) {
+    for (QWidget* row : {noticeRow_, findRow_, composerRow_}) {
         QMargins margins = row->layout()->contentsMargins();
-        margins.setLeft(place.left());
-        margins.setRight(width() - place.left() - place.width());
+        const int room = row == findRow_ ? FindBar::kRingRoom : 0;
+        margins.setLeft(place.left() - room);
+        margins.setRight(width() - place.left() - place.width() - room);
         row->layout()->setContentsMargins(margins);
     }
 }

@@ -13,6 +13,7 @@ class ChatDocument;
 class ChatView;
 class Composer;
 class EmptyState;
+class FindBar;
 class Header;
 class NoticeStack;
 
@@ -35,6 +36,17 @@ public:
 
     Composer& composer() { return *composer_; }
 
+    FindBar& findBar() { return *find_; }
+
+    void openFind(); // nothing to find in an empty conversation
+    /// A message of the person comes into the composer to be said anew; what stood there waits until that is over.
+    void startEditing(RowId, const QString& text);
+    void endEditing();
+
+    RowId editing() const { return editing_; } // 0: a new message is written
+
+    void quote(const QString& text); // into the composer, before what stands there
+
     int composerTop() const;
     /// min(680 at 100 % text, width - 48), centred beside the room of the scroll bar: messages, notices and composer
     /// share it.
@@ -45,21 +57,28 @@ public:
 
 protected:
     void resizeEvent(QResizeEvent*) override;
+    void changeEvent(QEvent*) override;
 
 private:
     void chooseView();
     void placeColumns();
+    void showEditNotice();
 
     const Theme& theme_;
     Header* header_;
     NoticeStack* notices_;
+    NoticeStack* editNotice_; // above the composer
     ChatDocument* document_;
     ChatView* view_;
+    FindBar* find_;
     EmptyState* empty_;
     QStackedWidget* stack_;
     Composer* composer_;
     QWidget* noticeRow_;
+    QWidget* findRow_;
     QWidget* composerRow_;
+    RowId editing_ = 0;
+    QString kept_; // what stood in the composer before the editing
 };
 
 } // namespace hearth::ui

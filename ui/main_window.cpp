@@ -6,6 +6,7 @@
 #include "ui/conversation_list.h"
 #include "ui/conversation_panel.h"
 #include "ui/empty_state.h"
+#include "ui/find_bar.h"
 #include "ui/focus_ring.h"
 #include "ui/header.h"
 #include "ui/language.h"
@@ -159,6 +160,7 @@ struct MainWindow::Private {
     void openModelFile();
     void offerLink(const QUrl&);
     void noticeAction(const QString& key, const QString& id);
+    void zoom(int steps); // 0: back to 100 %
     bool escape();
 };
 
@@ -209,14 +211,30 @@ void MainWindow::Private::addPanel(const QString& id, const QString& icon, const
 void MainWindow::Private::connectConversation() {
     MainWindow* w = &window;
     Composer& composer = conversation->composer();
-    connect(&composer, &Composer::submitted, w, &MainWindow::messageSubmitted);
+    connect(&composer, &Composer::submitted, w, [this](const QString& text) {
+        const RowId edited = conversation->editing();
+        conversation->endEditing();
+        if (edited)
+            emit window.messageEdited(edited, text);
+        else
+            emit window.messageSubmitted(text);
+    });
     connect(&composer, &Composer::stopRequested, w, &MainWindow::stopRequested);
-    connect(&composer, &Composer::draftChanged, w, &MainWindow::draftChanged);
+    connect(&composer, &Composer::draftChanged, w, [this](const QString& text) {
+        if (!conversation->editing()) // a message that is edited is no draft
+            emit window.draftChanged(text);
+    });
 
     ChatView& view = conversation->view();
     connect(&view, &ChatView::regenerateRequested, w, &MainWindow::regenerateRequested);
     connect(&view, &ChatView::continueRequested, w, &MainWindow::continueRequested);
     connect(&view, &ChatView::siblingRequested, w, &MainWindow::siblingRequested);
+    connect(&view, &ChatView::editRequested, w,
+            [this](RowId id) { conversation->startEditing(id, conversation->document().text(id)); });
+    connect(&view, &ChatView::deleteRequested, w, &MainWindow::messageDeleteRequested);
+    connect(&view, &ChatView::branchRequested, w, &MainWindow::branchRequested);
+    connect(&view, &ChatView::quoteRequested, w, [this](const QString& text) { conversation->quote(text); });
+    connect(&view, &ChatView::zoomRequested, w, [this](int steps) { zoom(steps); });
     connect(&view, &ChatView::scrollPositionChanged, w, &MainWindow::scrollChanged);
     connect(&view, &ChatView::linkActivated, w, [this](const QUrl& url) { offerLink(url); });
 
@@ -285,6 +303,21 @@ void MainWindow::Private::addShortcuts() {
         sidebar->focusSearch();
     });
     add(QKeySequence::Open, [this] { openModelFile(); });
+    add(QKeySequence::Find, [this] {
+        closePanel();
+        conversation->openFind();
+    });
+    for (const int direction : {1, -1})
+        add(direction > 0 ? QKeySequence(Qt::Key_F3) : QKeySequence(Qt::SHIFT | Qt::Key_F3), [this, direction] {
+            if (conversation->findBar().isVisible())
+                conversation->findBar().step(direction);
+            else
+                conversation->openFind();
+        });
+    add(QKeySequence(Qt::CTRL | Qt::Key_Plus), [this] { zoom(1); });
+    add(QKeySequence(Qt::CTRL | Qt::Key_Equal), [this] { zoom(1); });
+    add(QKeySequence(Qt::CTRL | Qt::Key_Minus), [this] { zoom(-1); });
+    add(QKeySequence(Qt::CTRL | Qt::Key_0), [this] { zoom(0); });
     add(QKeySequence(Qt::CTRL | Qt::Key_Comma), [this] { openPanel(QStringLiteral("settings")); });
     add(QKeySequence(Qt::SHIFT | Qt::Key_Escape), [this] {
         closePanel();
@@ -434,6 +467,16 @@ void MainWindow::Private::noticeAction(const QString& key, const QString& id) {
     conversation->notices().hide(key);
 }
 
+void MainWindow::Private::zoom(int steps) {
+    SettingsRow row = settings->settings();
+    row.textSizePercent = SettingsPanel::textSizeFrom(row.textSizePercent, steps);
+    if (row.textSizePercent == settings->settings().textSizePercent)
+        return;
+    settings->setSettings(row);
+    applySettings(row);
+    emit window.settingsChanged(row);
+}
+
 // What Escape does, the nearest first.
 bool MainWindow::Private::escape() {
     if (narrow() && overlayOpen) {
@@ -444,8 +487,16 @@ bool MainWindow::Private::escape() {
         closePanel();
         return true;
     }
+    if (conversation->editing()) {
+        conversation->endEditing();
+        return true;
+    }
     if (conversation->composer().isGenerating()) {
         emit window.stopRequested();
+        return true;
+    }
+    if (conversation->findBar().isVisible()) {
+        conversation->findBar().close();
         return true;
     }
     if (!conversation->composer().edit().hasFocus()) {
@@ -493,6 +544,7 @@ void MainWindow::removeConversation(RowId id) {
 
 void MainWindow::showConversation(const ConversationContent& content) {
     Composer& composer = d_->conversation->composer();
+    d_->conversation->endEditing();
     composer.dropDraft();
     d_->shown = content.row.id;
     if (content.row.id)

@@ -62,6 +62,9 @@ signals:
     void regenerateRequested(hearth::ui::RowId message);
     void continueRequested(hearth::ui::RowId message);
     void siblingRequested(hearth::ui::RowId message, int index);
+    void messageEdited(hearth::ui::RowId message, const QString& text); // to be said anew, as another version
+    void messageDeleteRequested(hearth::ui::RowId message);
+    void branchRequested(hearth::ui::RowId message); // the conversation goes on from it
 
     void modelPicked(const QString& path);
     void modelLoadCancelled(const QString& path);

@@ -22,6 +22,16 @@ struct ConversationRow {
 enum class Role { System, User, Assistant };
 enum class MessageState { Complete, Queued, Streaming, Interrupted, Failed };
 
+/// How a reply came to be: what its details show. 0: not known, not shown.
+struct ReplyReceipt {
+    int promptTokens = 0;
+    int prefilledTokens = 0; // of them, read anew: the others were in the cache
+    double prefillSeconds = 0;
+    int generatedTokens = 0;
+    double decodeSeconds = 0;
+    int leftOutMessages = 0; // of the history, for which there was no room
+};
+
 struct MessageRow {
     RowId id = 0;
     Role role = Role::User;
@@ -32,7 +42,8 @@ struct MessageRow {
     QString model; // shown above an answer only when it changed
     QString note;  // one line below: why it failed or stopped
     QDateTime time;
-    int siblingIndex = 0; // 0-based place among the versions of this reply
+    ReplyReceipt receipt;
+    int siblingIndex = 0; // 0-based place among the versions of this message
     int siblingCount = 1;
 };
 

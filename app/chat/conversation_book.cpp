@@ -199,6 +199,20 @@ void ConversationBook::restore(storage::ConversationId id) {
         });
 }
 
+void ConversationBook::restoreMessage(storage::ConversationId id, storage::MessageId message) {
+    if (ChatSession* session = find(id))
+        session->restoreMessage(message.value);
+    else
+        services_.storage.post([message](Store& store) { store.messages.restore(message); });
+}
+
+void ConversationBook::restoreBranch(storage::ConversationId id, storage::MessageId leaf) {
+    if (ChatSession* session = find(id))
+        session->showBranch(leaf.value);
+    else
+        services_.storage.post([id, leaf](Store& store) { store.conversations.setActiveLeaf(id, leaf); });
+}
+
 void ConversationBook::update(const ReplyUpdate& update) {
     for (const auto& session : sessions_) {
         if (session->owns(update.reply)) {

@@ -33,6 +33,9 @@ public:
     void rename(storage::ConversationId, const QString& title);
     void moveToTrash(storage::ConversationId);
     void restore(storage::ConversationId);
+    // What was offered back, whichever conversation is shown by now.
+    void restoreMessage(storage::ConversationId, storage::MessageId);
+    void restoreBranch(storage::ConversationId, storage::MessageId leaf);
 
     void update(const ReplyUpdate&);
     /// Whoever waits for this model goes on.

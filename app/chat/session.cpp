@@ -21,6 +21,12 @@ bool hasHan(const QString& text) {
     return false;
 }
 
+/// Of a message that was just stored: the newest among its versions.
+void countVersions(Store& store, StoredMessage& row) {
+    row.siblingCount = std::max<int>(1, int(store.messages.siblings(row.message.id).size()));
+    row.siblingIndex = row.siblingCount - 1;
+}
+
 const char* roleName(ui::Role role) {
     return role == ui::Role::System ? "system" : role == ui::Role::User ? "user" : "assistant";
 }
@@ -174,7 +180,7 @@ void ChatSession::storeNext() {
 
     struct Result {
         storage::Conversation conversation;
-        storage::Message message;
+        StoredMessage message;
     };
 
     services_.storage.call(
@@ -189,7 +195,8 @@ void ChatSession::storeNext() {
                 store.conversations.setDraft(id, {});
             Result result;
             result.conversation = store.conversations.find(message.conversation).value_or(storage::Conversation{});
-            result.message = store.messages.find(message.id).value_or(message);
+            result.message.message = store.messages.find(message.id).value_or(message);
+            countVersions(store, result.message);
             return result;
         },
         [this](const Result& result) { messageStored(result.conversation, result.message); },
@@ -202,7 +209,8 @@ void ChatSession::storeNext() {
         });
 }
 
-void ChatSession::messageStored(const storage::Conversation& conversation, const storage::Message& message) {
+void ChatSession::messageStored(const storage::Conversation& conversation, const StoredMessage& said) {
+    const storage::Message& message = said.message;
     storing_ = false;
     const QString text = outbox_.takeFirst();
     const bool isNew = !record_.id;
@@ -217,7 +225,7 @@ void ChatSession::messageStored(const storage::Conversation& conversation, const
     const bool hanBefore = std::any_of(rows_.begin(), rows_.end(), [](const ui::MessageRow& row) {
         return row.role == ui::Role::User && hasHan(row.text);
     });
-    ui::MessageRow row = messageRow({message});
+    ui::MessageRow row = messageRow(said);
     if (!reply_ && services_.loadedName(model()))
         row.state = ui::MessageState::Complete; // its reply is asked for at once
     if (isNew)
@@ -265,15 +273,20 @@ bool ChatSession::startWish() {
     const int first = rows_[index].role == ui::Role::Assistant ? index : index + 1;
     if (first < 1)
         return false;
-    if (first < rows_.size()) {
-        const ui::RowId removed = rows_[first].id;
-        rows_.resize(first);
-        states_.resize(size_t(first));
-        notes_.resize(size_t(first));
-        emit messagesRemovedFrom(removed);
-    }
+    dropFrom(first);
     startReply(first - 1, 0);
     return true;
+}
+
+/// They stay in the tree as another branch.
+void ChatSession::dropFrom(int index) {
+    if (index >= rows_.size())
+        return;
+    const ui::RowId removed = rows_[index].id;
+    rows_.resize(index);
+    states_.resize(size_t(index));
+    notes_.resize(size_t(index));
+    emit messagesRemovedFrom(removed);
 }
 
 PromptInput ChatSession::promptInput(int lastMessage, bool continueLast) const {
@@ -376,8 +389,7 @@ void ChatSession::beginRow() {
                 store.messages.setState(id, storage::MessageState::Complete, {});
             StoredMessage row;
             row.message = store.messages.find(*stored).value_or(storage::Message{});
-            row.siblingCount = std::max<int>(1, int(store.messages.siblings(*stored).size()));
-            row.siblingIndex = row.siblingCount - 1;
+            countVersions(store, row);
             return row;
         },
         [this](const StoredMessage& row) { rowBegun(row); },
@@ -521,9 +533,11 @@ void ChatSession::finishReply() {
                                                                            : ui::MessageState::Failed;
         rows_[index].thoughtSeconds = thoughtSeconds;
         rows_[index].note = noteText(why);
+        rows_[index].receipt = receiptRow(receiptText);
         notes_[size_t(index)] = why;
         interrupted_ = state == storage::MessageState::Interrupted && why != note::kStopped;
         emit messageFinished(row, rows_[index].state, thoughtSeconds, rows_[index].note);
+        emit messageUpdated(rows_[index]); // with its receipt
     }
     emit replyingChanged();
     emit rowChanged();
@@ -618,14 +632,130 @@ void ChatSession::continueReply(ui::RowId message) {
     proceed();
 }
 
-void ChatSession::switchSibling(ui::RowId message, int index) {
-    if (reply_ || storing_ || reloading_ || indexOf(message) < 0)
+bool ChatSession::canChange(ui::RowId message) const {
+    return !reply_ && !storing_ && !reloading_ && !closing_ && outbox_.isEmpty() && indexOf(message) >= 0;
+}
+
+void ChatSession::editMessage(ui::RowId message, const QString& text) {
+    const int index = indexOf(message);
+    if (text.trimmed().isEmpty())
+        return;
+    if (!canChange(message) || rows_[index].role != ui::Role::User) {
+        emit sendFailed(text);
+        return;
+    }
+    wish_ = {};
+    storing_ = true;
+    outbox_.append(text);
+    dropFrom(index);
+    storage::Message version;
+    version.conversation = record_.id;
+    version.role = storage::Role::User;
+    version.state = storage::MessageState::Queued;
+    version.text = text.toStdString();
+    services_.storage.call(
+        this,
+        [version, message](Store& store) mutable {
+            const auto old = store.messages.find({message});
+            version.parent = old ? old->parent : storage::MessageId{};
+            version.id = store.messages.append(version);
+            if (old && old->state == storage::MessageState::Queued) // only the new one is to be answered
+                store.messages.setState({message}, storage::MessageState::Complete, {});
+            StoredMessage row;
+            row.message = store.messages.find(version.id).value_or(version);
+            countVersions(store, row);
+            const auto conversation = store.conversations.find(version.conversation);
+            return std::pair(conversation.value_or(storage::Conversation{}), row);
+        },
+        [this](const std::pair<storage::Conversation, StoredMessage>& stored) {
+            messageStored(stored.first, stored.second);
+        },
+        [this](const QString&) {
+            storing_ = false;
+            outbox_.clear();
+            showBranch(0); // the old version stands where it stood; failed() has said why
+        });
+}
+
+void ChatSession::deleteMessage(ui::RowId message) {
+    if (!canChange(message))
         return;
     reloading_ = true;
     services_.storage.call(
+        this, [message](Store& store) { store.messages.moveToTrash({message}); },
+        [this, message] {
+            reloading_ = false;
+            if (const int index = indexOf(message); index >= 0) {
+                rows_.remove(index);
+                states_.erase(states_.begin() + index);
+                notes_.erase(notes_.begin() + index);
+                emit messageRemoved(message);
+                emit deleted(message);
+                emit rowChanged();
+            }
+            storeNext();
+        },
+        [this](const QString&) { reloading_ = false; });
+}
+
+void ChatSession::restoreMessage(ui::RowId message) {
+    services_.storage.call(
         this,
-        [id = record_.id, message, index](Store& store) {
-            app::showSibling(store, id, {message}, index);
+        [message, id = record_.id](Store& store) {
+            store.messages.restore({message});
+            return loadConversation(store, id);
+        },
+        [this, message](const std::optional<StoredConversation>& stored) {
+            if (!stored || indexOf(message) >= 0)
+                return;
+            // Only where it stood before; on another branch it comes back unseen.
+            const auto& branch = stored->branch;
+            const auto at = std::find_if(branch.begin(), branch.end(),
+                                         [&](const StoredMessage& m) { return m.message.id.value == message; });
+            const auto index = at - branch.begin();
+            if (at == branch.end() || index > rows_.size())
+                return;
+            rows_.insert(index, messageRow(*at));
+            states_.insert(states_.begin() + index, at->message.state);
+            notes_.insert(notes_.begin() + index, at->message.note);
+            emit messageInserted(int(index), rows_[index]);
+            emit rowChanged();
+        });
+}
+
+void ChatSession::branchFrom(ui::RowId message) {
+    if (!canChange(message) || rows_.last().id == message)
+        return;
+    const ui::RowId leaf = rows_.last().id;
+    services_.storage.post(
+        [id = record_.id, message](Store& store) { store.conversations.setActiveLeaf(id, {message}); });
+    wish_ = {};
+    dropFrom(indexOf(message) + 1);
+    emit branched(message, leaf);
+    emit rowChanged();
+}
+
+void ChatSession::showBranch(ui::RowId leaf) {
+    if (reply_ || storing_ || reloading_)
+        return;
+    reload([id = record_.id, leaf](Store& store) {
+        if (leaf)
+            store.conversations.setActiveLeaf(id, {leaf});
+    });
+}
+
+void ChatSession::switchSibling(ui::RowId message, int index) {
+    if (reply_ || storing_ || reloading_ || indexOf(message) < 0)
+        return;
+    reload([id = record_.id, message, index](Store& store) { app::showSibling(store, id, {message}, index); });
+}
+
+void ChatSession::reload(std::function<void(Store&)> change) {
+    reloading_ = true;
+    services_.storage.call(
+        this,
+        [id = record_.id, change = std::move(change)](Store& store) {
+            change(store);
             return loadConversation(store, id);
         },
         [this](const std::optional<StoredConversation>& stored) {

@@ -59,7 +59,15 @@ public:
     void stop();
     void regenerate(ui::RowId reply);
     void continueReply(ui::RowId reply);
-    void switchSibling(ui::RowId reply, int index);
+    void switchSibling(ui::RowId message, int index);
+    /// A new version of what the person said; the old one and its answers stay as another branch. Comes back through
+    /// sendFailed() where it cannot be done now.
+    void editMessage(ui::RowId message, const QString& text);
+    void deleteMessage(ui::RowId message); // into the trash; what follows it stays
+    void restoreMessage(ui::RowId message);
+    /// What follows the message becomes another branch; the next thing said follows the message itself.
+    void branchFrom(ui::RowId message);
+    void showBranch(ui::RowId leaf);
     void setModel(const QString& path);
     void setTitle(const QString&);
     void setDraft(const QString&);
@@ -87,6 +95,10 @@ signals:
     void messageAdded(const hearth::ui::MessageRow&);
     void messageUpdated(const hearth::ui::MessageRow&);
     void messagesRemovedFrom(hearth::ui::RowId);
+    void messageRemoved(hearth::ui::RowId); // this one alone
+    void messageInserted(int index, const hearth::ui::MessageRow&);
+    void deleted(hearth::ui::RowId);                               // to be offered back
+    void branched(hearth::ui::RowId from, hearth::ui::RowId leaf); // the leaf that was shown before
     void textAdded(hearth::ui::RowId, const QString&);
     void thoughtsAdded(hearth::ui::RowId, const QString&);
     void messageFinished(hearth::ui::RowId, hearth::ui::MessageState, double thoughtSeconds, const QString& note);
@@ -106,7 +118,10 @@ private:
     void setRows(const std::vector<StoredMessage>&);
     void storeNext();
     void storeOutbox();
-    void messageStored(const storage::Conversation&, const storage::Message&);
+    void messageStored(const storage::Conversation&, const StoredMessage&);
+    bool canChange(ui::RowId) const;
+    void dropFrom(int index);
+    void reload(std::function<void(Store&)> change);
     bool startWish();
     void startReply(int lastMessage, ui::RowId continued);
     void beginRow();

@@ -1,8 +1,11 @@
 #include "app/chat/stored_conversation.h"
 
+#include <nlohmann/json.hpp>
+
 #include <QCoreApplication>
 
 #include <algorithm>
+#include <tuple>
 
 namespace hearth::app {
 namespace {
@@ -58,14 +61,11 @@ std::optional<StoredConversation> loadConversation(Store& store, storage::Conver
     StoredConversation stored{*conversation, {}};
     if (!conversation->activeLeaf)
         return stored;
+    const auto versions = store.messages.versions(id);
     for (storage::Message& message : store.messages.branch(conversation->activeLeaf)) {
         StoredMessage row{std::move(message)};
-        if (row.message.role == storage::Role::Assistant) {
-            const std::vector<storage::MessageId> siblings = store.messages.siblings(row.message.id);
-            const auto place = std::find(siblings.begin(), siblings.end(), row.message.id);
-            row.siblingIndex = place == siblings.end() ? 0 : int(place - siblings.begin());
-            row.siblingCount = std::max(1, int(siblings.size()));
-        }
+        if (const auto place = versions.find(row.message.id.value); place != versions.end())
+            std::tie(row.siblingIndex, row.siblingCount) = place->second;
         stored.branch.push_back(std::move(row));
     }
     return stored;
@@ -75,14 +75,7 @@ void showSibling(Store& store, storage::ConversationId conversation, storage::Me
     const std::vector<storage::MessageId> siblings = store.messages.siblings(message);
     if (index < 0 || size_t(index) >= siblings.size())
         return;
-    storage::MessageId leaf = siblings[size_t(index)];
-    for (;;) {
-        const std::vector<storage::Message> children = store.messages.children(leaf);
-        if (children.empty())
-            break;
-        leaf = children.back().id;
-    }
-    store.conversations.setActiveLeaf(conversation, leaf);
+    store.conversations.setActiveLeaf(conversation, store.messages.latestLeaf(siblings[size_t(index)]));
 }
 
 ui::ConversationState leftState(Store& store, const storage::Conversation& conversation) {
@@ -103,6 +96,26 @@ QString noteText(const std::string& note) {
     return QString::fromStdString(note);
 }
 
+// Tolerant: what is missing or of another kind is not shown.
+ui::ReplyReceipt receiptRow(const std::string& text) {
+    ui::ReplyReceipt row;
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return row;
+    const auto number = [&](const char* key) {
+        const auto found = json.find(key);
+        const double value = found != json.end() && found->is_number() ? found->get<double>() : 0;
+        return value > 0 && value < 1e9 ? value : 0;
+    };
+    row.promptTokens = int(number("promptTokens"));
+    row.prefilledTokens = int(number("prefilledTokens"));
+    row.prefillSeconds = number("prefillSeconds");
+    row.generatedTokens = int(number("generatedTokens"));
+    row.decodeSeconds = number("decodeSeconds");
+    row.leftOutMessages = int(number("leftOutMessages"));
+    return row;
+}
+
 ui::MessageRow messageRow(const StoredMessage& stored) {
     const storage::Message& message = stored.message;
     ui::MessageRow row;
@@ -115,6 +128,7 @@ ui::MessageRow messageRow(const StoredMessage& stored) {
     row.model = QString::fromStdString(message.model);
     row.note = noteText(message.note);
     row.time = QDateTime::fromMSecsSinceEpoch(message.createdAt);
+    row.receipt = receiptRow(message.receipt);
     row.siblingIndex = stored.siblingIndex;
     row.siblingCount = stored.siblingCount;
     return row;

@@ -37,6 +37,7 @@ ui::ConversationState leftState(Store&, const storage::Conversation&);
 
 // Any thread.
 ui::MessageRow messageRow(const StoredMessage&);
+ui::ReplyReceipt receiptRow(const std::string& json);
 QString noteText(const std::string& note);
 ui::ConversationRow conversationRow(const storage::Conversation&, ui::ConversationState);
 /// The first line of a first message, cut to the width of the list.

@@ -11,4 +11,28 @@
         </translation>
     </message>
 </context>
+<context>
+    <name>hearth::ui::ChatView</name>
+    <message numerus="yes">
+        <source>%n new line(s)</source>
+        <translation>
+            <numerusform>%n new line</numerusform>
+            <numerusform>%n new lines</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n character(s)</source>
+        <translation>
+            <numerusform>%n character</numerusform>
+            <numerusform>%n characters</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n oldest message(s) had no room in the context</source>
+        <translation>
+            <numerusform>The oldest message had no room in the context</numerusform>
+            <numerusform>The %n oldest messages had no room in the context</numerusform>
+        </translation>
+    </message>
+</context>
 </TS>

@@ -121,6 +121,14 @@
             <numerusform>上下文已满：模型不再读取最早的 %n 条消息。</numerusform>
         </translation>
     </message>
+    <message>
+        <source>The message was deleted.</source>
+        <translation>消息已删除。</translation>
+    </message>
+    <message>
+        <source>The chat goes on from here. What followed is kept as another branch.</source>
+        <translation>对话将从这里继续。后面的内容已保留为另一个分支。</translation>
+    </message>
 </context>
 <context>
     <name>hearth::app::ModelDesk</name>
@@ -192,10 +200,6 @@
         <translation>复制链接</translation>
     </message>
     <message>
-        <source>Copy message</source>
-        <translation>复制消息</translation>
-    </message>
-    <message>
         <source>Select all</source>
         <translation>全选</translation>
     </message>
@@ -254,6 +258,92 @@
     <message>
         <source>Show all %1 lines</source>
         <translation>显示全部 %1 行</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n new line(s)</source>
+        <translation>
+            <numerusform>%n 行新内容</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Copy as Markdown</source>
+        <translation>复制为 Markdown</translation>
+    </message>
+    <message>
+        <source>Quote</source>
+        <translation>引用</translation>
+    </message>
+    <message>
+        <source>Edit</source>
+        <translation>编辑</translation>
+    </message>
+    <message>
+        <source>Branch from here</source>
+        <translation>从这里分支</translation>
+    </message>
+    <message>
+        <source>Details</source>
+        <translation>详情</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Copy the selection</source>
+        <translation>复制所选内容</translation>
+    </message>
+    <message>
+        <source>Copy the selection as Markdown</source>
+        <translation>将所选内容复制为 Markdown</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n character(s)</source>
+        <translation>
+            <numerusform>%n 个字符</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Read %L1 tokens</source>
+        <translation>读取 %L1 个词元</translation>
+    </message>
+    <message>
+        <source>Read %L1 tokens, %L2 of them anew</source>
+        <translation>读取 %L1 个词元，其中 %L2 个为新读</translation>
+    </message>
+    <message>
+        <source>%1 s</source>
+        <translation>%1 秒</translation>
+    </message>
+    <message>
+        <source>Wrote %L1 tokens</source>
+        <translation>写出 %L1 个词元</translation>
+    </message>
+    <message>
+        <source>%1 tokens/s</source>
+        <translation>%1 词元/秒</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n oldest message(s) had no room in the context</source>
+        <translation>
+            <numerusform>上下文放不下最早的 %n 条消息</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Nothing more is known of it.</source>
+        <translation>没有更多信息。</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>Line numbers</source>
+        <translation>行号</translation>
+    </message>
+    <message>
+        <source>Scroll sideways</source>
+        <translation>左右滚动</translation>
     </message>
 </context>
 <context>
@@ -352,6 +442,17 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::ConversationPanel</name>
+    <message>
+        <source>Sending this makes a new version. The old one and its answers are kept as another branch.</source>
+        <translation>发送后会生成新版本，旧版本及其回复保留为另一个分支。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::EmptyState</name>
     <message>
         <source>Explain how a fireplace works in three sentences</source>
@@ -388,6 +489,41 @@
     <message>
         <source>Puts this question into the message field</source>
         <translation>把这个问题放进消息框</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::FindBar</name>
+    <message>
+        <source>Searching…</source>
+        <translation>正在查找…</translation>
+    </message>
+    <message>
+        <source>Not found</source>
+        <translation>未找到</translation>
+    </message>
+    <message>
+        <source>%L1 found</source>
+        <translation>找到 %L1 处</translation>
+    </message>
+    <message>
+        <source>%L1 of %L2</source>
+        <translation>第 %L1 处，共 %L2 处</translation>
+    </message>
+    <message>
+        <source>Find in this chat</source>
+        <translation>在此对话中查找</translation>
+    </message>
+    <message>
+        <source>Previous match</source>
+        <translation>上一处</translation>
+    </message>
+    <message>
+        <source>Next match</source>
+        <translation>下一处</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
     </message>
 </context>
 <context>

@@ -238,6 +238,122 @@ private slots:
         QCOMPARE(session_->content().messages[1].siblingCount, 2);
     }
 
+    void anEditedMessageIsAnotherVersion() {
+        newSession();
+        exchange(QStringLiteral("name a colour"), "red");
+        const ui::RowId question = session_->content().messages[0].id;
+        session_->setDraft(QStringLiteral("half a thought"));
+        session_->editMessage(question, QStringLiteral("name a number"));
+        QCOMPARE(session_->content().messages.size(), 0); // what followed it is out of sight
+        QTRY_COMPARE(engine_.requests.size(), size_t(2));
+        QCOMPARE(engine_.requests[1].prompt.messages.size(), size_t(1));
+        QCOMPARE(engine_.requests[1].prompt.messages[0].content, std::string("name a number"));
+        speak("seven", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        const ui::MessageRow now = session_->content().messages[0];
+        QCOMPARE(now.siblingCount, 2);
+        QCOMPARE(now.siblingIndex, 1);
+        QCOMPARE(session_->content().draft, QStringLiteral("half a thought"));
+        QSignalSpy reset(session_.get(), &ChatSession::reset);
+        session_->switchSibling(now.id, 0);
+        QTRY_COMPARE(reset.size(), 1);
+        QCOMPARE(session_->content().messages[0].id, question);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("red")); // the old answer is there still
+    }
+
+    void anEditThatCannotBeDoneComesBack() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        speak("so", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QSignalSpy failed(session_.get(), &ChatSession::sendFailed);
+        session_->editMessage(session_->content().messages[0].id, QStringLiteral("other words")); // a reply runs
+        QCOMPARE(failed.size(), 1);
+        QCOMPARE(failed[0][0].toString(), QStringLiteral("other words"));
+        QCOMPARE(session_->content().messages.size(), 2);
+        session_->deleteMessage(session_->content().messages[0].id);
+        session_->branchFrom(session_->content().messages[0].id);
+        QTest::qWait(20);
+        QCOMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+    }
+
+    void aDeletedMessageComesBackWhereItStood() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        exchange(QStringLiteral("two"), "second");
+        const ui::RowId answer = session_->content().messages[1].id;
+        QSignalSpy removed(session_.get(), &ChatSession::messageRemoved);
+        QSignalSpy inserted(session_.get(), &ChatSession::messageInserted);
+        session_->deleteMessage(answer);
+        QTRY_COMPARE(removed.size(), 1);
+        QCOMPARE(session_->content().messages.size(), 3);
+        QCOMPARE(reload().branch.size(), size_t(3));
+        // The model does not read it either.
+        session_->send(QStringLiteral("three"));
+        QTRY_COMPARE(engine_.requests.size(), size_t(3));
+        for (const engine::ChatMessage& message : engine_.requests[2].prompt.messages)
+            QVERIFY(message.content != "first");
+        speak("third", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 5);
+        finish(ReplyEnd::EndOfTurn);
+        session_->restoreMessage(answer);
+        QTRY_COMPARE(inserted.size(), 1);
+        QCOMPARE(inserted[0][0].toInt(), 1);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("first"));
+        QCOMPARE(reload().branch.size(), size_t(6));
+    }
+
+    void theLastMessageCanBeDeletedAndTheChatGoesOn() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        QSignalSpy removed(session_.get(), &ChatSession::messageRemoved);
+        session_->deleteMessage(session_->content().messages[1].id);
+        QTRY_COMPARE(removed.size(), 1);
+        session_->deleteMessage(session_->content().messages[0].id);
+        QTRY_COMPARE(removed.size(), 2);
+        QVERIFY(session_->content().messages.isEmpty());
+        exchange(QStringLiteral("two"), "second");
+        QCOMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(reload().branch.size(), size_t(2));
+    }
+
+    void aBranchBeginsAndIsTakenBack() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        exchange(QStringLiteral("two"), "second");
+        const ui::RowId answer = session_->content().messages[1].id;
+        const ui::RowId leaf = session_->content().messages[3].id;
+        QSignalSpy branched(session_.get(), &ChatSession::branched);
+        session_->branchFrom(answer);
+        QCOMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(branched.size(), 1);
+        QCOMPARE(branched[0][1].toLongLong(), leaf);
+        QCOMPARE(reload().branch.size(), size_t(2)); // and so after a new start
+        session_->showBranch(leaf);
+        QTRY_COMPARE(session_->content().messages.size(), 4);
+        session_->branchFrom(answer);
+        exchange(QStringLiteral("another two"), "another second");
+        const ui::MessageRow question = session_->content().messages[2];
+        QCOMPARE(question.siblingCount, 2); // the way back
+        session_->switchSibling(question.id, 0);
+        QTRY_COMPARE(session_->content().messages[3].text, QStringLiteral("second"));
+    }
+
+    void aReplyTellsHowItCameToBe() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        QSignalSpy updated(session_.get(), &ChatSession::messageUpdated);
+        QVERIFY(session_->content().messages[1].receipt.generatedTokens > 0);
+        const auto stored = reload();
+        QCOMPARE(messageRow(stored.branch[1]).receipt.generatedTokens,
+                 session_->content().messages[1].receipt.generatedTokens);
+        for (const char* damaged : {"", "[", "[1]", "{\"promptTokens\":\"x\"}", "{\"promptTokens\":-5}",
+                                    "{\"promptTokens\":1e300}", "{\"promptTokens\":null}"})
+            QCOMPARE(receiptRow(damaged).promptTokens, 0);
+    }
+
     void continueGrowsTheSameReply() {
         newSession();
         ask(QStringLiteral("count"));
@@ -487,6 +603,17 @@ private:
         update.end = end;
         update.error = error ? error : "";
         return update;
+    }
+
+    /// A question and its whole answer.
+    void exchange(const QString& question, const char* answer) {
+        const qsizetype before = session_->content().messages.size();
+        const size_t requests = engine_.requests.size();
+        session_->send(question);
+        QTRY_COMPARE(engine_.requests.size(), requests + 1);
+        speak(answer, 1);
+        QTRY_COMPARE(session_->content().messages.size(), before + 2);
+        finish(ReplyEnd::EndOfTurn);
     }
 
     void speak(const char* text, int tokens) { session_->update(textUpdate(reply_, text, tokens)); }

@@ -1,9 +1,16 @@
-// The conversation view under load: first paint, frames while a reply streams, a resize; one JSON object.
+// The conversation view under load: first paint from the click on (rows read from SQLite), frames while a reply
+// streams, keys, a resize; one JSON object. --load: while hearth-cli decodes the starter model with two threads
+// (HEARTH_MODELS), or, without it, two threads read memory as decoding does.
+#include "app/chat/stored_conversation.h"
 #include "ui/chat/chat_view.h"
 
 #include <QApplication>
+#include <QDir>
 #include <QElapsedTimer>
+#include <QFileInfo>
 #include <QKeyEvent>
+#include <QProcess>
+#include <QTemporaryDir>
 
 #include <malloc.h>
 
@@ -14,7 +21,11 @@
 #include <thread>
 #include <vector>
 
-using namespace hearth::ui;
+using hearth::ui::ChatDocument;
+using hearth::ui::ChatView;
+using hearth::ui::MessageRow;
+using hearth::ui::RowId;
+using hearth::ui::Theme;
 
 namespace {
 
@@ -58,30 +69,39 @@ QString shaped(const QString& shape, int characters) {
     return out;
 }
 
-QVector<MessageRow> conversation(const Options& o) {
-    QVector<MessageRow> rows;
+/// The whole thing that a shape is about, in one message: 2,000 items, 3,000 lines, 2,000 rows, 20,000 Han.
+QString wholeOf(const QString& shape) {
+    const int characters = shape == u"list"        ? 2000 * 47
+                           : shape == u"code"      ? 3000 * 52
+                           : shape == u"table"     ? 2000 * 37
+                           : shape == u"paragraph" ? 20000
+                                                   : 0;
+    return characters > 0 ? shaped(shape, characters) : QString();
+}
+
+/// Turns of a question and an answer up to the number of tokens, the whole thing of the shape in the last one.
+int64_t store(hearth::app::StorageWorker& worker, const Options& o) {
     const int each = 500 * kCharactersPerToken;
     const QString shape = o.shape == u"thoughts" ? QStringLiteral("mixed") : o.shape;
-    const QString text = shaped(shape, each);
-    for (int done = 0; done < o.tokens * kCharactersPerToken; done += each) {
-        MessageRow question;
-        question.id = rows.size() + 1;
-        question.text = QStringLiteral("A question of a line or two about what stands above, please.");
-        rows << question;
-        MessageRow reply;
-        reply.id = rows.size() + 1;
-        reply.role = Role::Assistant;
-        reply.model = QStringLiteral("model");
-        reply.text = text;
-        rows << reply;
-    }
-    MessageRow growing;
-    growing.id = rows.size() + 1;
-    growing.role = Role::Assistant;
-    growing.model = QStringLiteral("model");
-    growing.state = MessageState::Streaming;
-    rows << growing;
-    return rows;
+    const std::string text = shaped(shape, each).toStdString();
+    const std::string whole = wholeOf(shape).toStdString();
+    const int turns = std::max(1, o.tokens * kCharactersPerToken / each);
+    return worker.wait([&](hearth::app::Store& store) {
+        using namespace hearth::storage;
+        const ConversationId id = store.conversations.create("bench", "model");
+        Message m;
+        m.conversation = id;
+        m.model = "model";
+        for (int i = 0; i < turns; ++i) {
+            m.role = hearth::storage::Role::User;
+            m.text = "A question of a line or two about what stands above, please.";
+            m.parent = store.messages.append(m);
+            m.role = hearth::storage::Role::Assistant;
+            m.text = i + 1 == turns && !whole.empty() ? whole : text;
+            m.parent = store.messages.append(m);
+        }
+        return id.value;
+    });
 }
 
 void paintNow() {
@@ -109,6 +129,63 @@ double percentile(std::vector<double> v, double p) {
     return v.empty() ? 0 : v[std::min(v.size() - 1, size_t(p * double(v.size())))];
 }
 
+/// What decoding does to the processor and the memory.
+class Load {
+public:
+    explicit Load(bool wanted) {
+        if (!wanted)
+            return;
+        const QDir models(qEnvironmentVariable("HEARTH_MODELS"));
+        const QString model = models.filePath(QStringLiteral("SmolLM2-135M-Instruct.Q4_1.gguf"));
+        const QString program = QCoreApplication::applicationDirPath() + QStringLiteral("/../../app/hearth-cli");
+        if (QFileInfo(model).isFile() && QFileInfo(program).isExecutable()) {
+            decoder_.setProgram(program);
+            decoder_.setArguments({QStringLiteral("bench"), QStringLiteral("--model"), model,
+                                   QStringLiteral("--threads"), QStringLiteral("2"), QStringLiteral("--prompt"),
+                                   QStringLiteral("16"), QStringLiteral("--generate"), QStringLiteral("1000"),
+                                   QStringLiteral("--repeat"), QStringLiteral("50")});
+            decoder_.setStandardOutputFile(QProcess::nullDevice());
+            decoder_.setStandardErrorFile(QProcess::nullDevice());
+            decoder_.start();
+            decoder_.waitForStarted();
+            std::this_thread::sleep_for(std::chrono::seconds(2)); // it loads
+            return;
+        }
+        for (int i = 0; i < 2; ++i)
+            busy_.emplace_back([this] {
+                std::vector<float> weights(16u << 20, 1.5f);
+                volatile float sum = 0;
+                while (!stop_)
+                    for (size_t k = 0; k < weights.size() && !stop_; k += 4096) {
+                        float part = 0;
+                        for (size_t j = k; j < k + 4096; ++j)
+                            part += weights[j];
+                        sum = part;
+                    }
+                (void)sum;
+            });
+    }
+
+    ~Load() {
+        stop_ = true;
+        for (std::thread& t : busy_)
+            t.join();
+        if (decoder_.state() != QProcess::NotRunning) {
+            decoder_.kill();
+            decoder_.waitForFinished();
+        }
+    }
+
+    const char* name() const {
+        return decoder_.state() == QProcess::Running ? "starter" : busy_.empty() ? "none" : "memory";
+    }
+
+private:
+    QProcess decoder_;
+    std::atomic<bool> stop_{false};
+    std::vector<std::thread> busy_;
+};
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -123,29 +200,23 @@ int main(int argc, char** argv) {
             o.shape = args[++i];
         else if (args[i] == u"--frames" && more)
             o.frames = std::clamp(args[++i].toInt(), 1, 1000000);
-        else if (args[i] == u"--load")
+        else if (args[i] == u"--size" && more) { // of the window, WIDTHxHEIGHT in px of the desktop
+            const QStringList sides = args[++i].split(u'x');
+            o.size = {std::clamp(sides.first().toInt(), 640, 10000), std::clamp(sides.last().toInt(), 480, 10000)};
+        } else if (args[i] == u"--load")
             o.load = true;
         else if (args[i] != u"--json") {
-            std::fprintf(stderr, "usage: bench_chat_view [--tokens N] [--shape "
-                                 "mixed|list|code|table|paragraph|thoughts] [--frames N] [--load] [--json]\n");
+            std::fprintf(stderr,
+                         "usage: bench_chat_view [--tokens N] [--shape "
+                         "mixed|list|code|table|paragraph|thoughts] [--frames N] [--size WxH] [--load] [--json]\n");
             return 2;
         }
     }
-    std::atomic<bool> stop{false};
-    std::vector<std::thread> busy;
-    for (int i = 0; o.load && i < 2; ++i) // what decoding does to the memory and the processor
-        busy.emplace_back([&stop] {
-            std::vector<float> weights(16u << 20, 1.5f);
-            volatile float sum = 0;
-            while (!stop)
-                for (size_t k = 0; k < weights.size() && !stop; k += 4096) {
-                    float part = 0;
-                    for (size_t j = k; j < k + 4096; ++j)
-                        part += weights[j];
-                    sum = part;
-                }
-            (void)sum;
-        });
+    QTemporaryDir folder;
+    hearth::app::StorageWorker worker;
+    worker.open(folder.filePath(QStringLiteral("bench.db")).toStdString());
+    const hearth::storage::ConversationId conversation{store(worker, o)};
+    Load load(o.load);
 
     Theme theme;
     theme.install();
@@ -155,12 +226,39 @@ int main(int argc, char** argv) {
     view.resize(o.size);
     view.show();
     paintNow();
-    const QVector<MessageRow> rows = conversation(o);
-    const double firstPaint = milliseconds([&] {
+    // Another conversation is in the window when the person clicks: the faces are loaded.
+    MessageRow shown;
+    shown.id = 1;
+    shown.role = hearth::ui::Role::Assistant;
+    shown.text = shaped(QStringLiteral("mixed"), 100);
+    document.setMessages({shown});
+    paintNow();
+    RowId id = 0;
+    double read = 0;
+    const double cpuBefore = cpuMilliseconds();
+    QElapsedTimer click;
+    click.start();
+    const auto sinceClick = [&] { return double(click.nsecsElapsed()) / 1e6; };
+    const double firstPaint = milliseconds([&] { // as a click on the list does it
+        const auto stored =
+            worker.wait([&](hearth::app::Store& store) { return hearth::app::loadConversation(store, conversation); });
+        read = sinceClick();
+        QVector<MessageRow> rows;
+        rows.reserve(qsizetype(stored->branch.size()));
+        for (const hearth::app::StoredMessage& m : stored->branch)
+            rows.append(hearth::app::messageRow(m));
+        id = rows.last().id + 1;
         document.setMessages(rows);
         paintNow();
     });
-    const RowId id = rows.last().id;
+    const double firstPaintCpu = cpuMilliseconds() - cpuBefore;
+    MessageRow growing;
+    growing.id = id;
+    growing.role = hearth::ui::Role::Assistant;
+    growing.model = QStringLiteral("model");
+    growing.state = hearth::ui::MessageState::Streaming;
+    document.appendMessage(growing);
+    paintNow();
     const int step = kTokensPerFrame * kCharactersPerToken;
     const QString text = shaped(o.shape == u"thoughts" ? QStringLiteral("paragraph") : o.shape, o.frames * step);
     std::vector<double> frames, own;
@@ -187,15 +285,13 @@ int main(int argc, char** argv) {
         paintNow();
     });
     const size_t after = mallinfo2().uordblks;
-    stop = true;
-    for (std::thread& t : busy)
-        t.join();
     std::printf(
-        "{\"shape\":\"%s\",\"tokens\":%d,\"firstPaintMs\":%.2f,\"streamFrameP50Ms\":%.2f,\"streamFrameP99Ms\":%.2f,"
+        "{\"shape\":\"%s\",\"tokens\":%d,\"firstPaintMs\":%.2f,\"readMs\":%.2f,\"firstPaintCpuMs\":%.2f,"
+        "\"streamFrameP50Ms\":%.2f,\"streamFrameP99Ms\":%.2f,"
         "\"streamFrameMaxMs\":%.2f,\"streamFrameCpuP50Ms\":%.2f,\"streamFrameCpuP99Ms\":%.2f,\"keyToPaintMs\":%.2f,"
-        "\"resizeMs\":%.2f,\"viewBytes\":%zu,\"load\":%s}\n",
-        qPrintable(o.shape), o.tokens, firstPaint, percentile(frames, 0.5), percentile(frames, 0.99),
-        percentile(frames, 1.0), percentile(own, 0.5), percentile(own, 0.99), percentile(keys, 0.99), resize,
-        after > before ? after - before : 0, o.load ? "true" : "false");
+        "\"resizeMs\":%.2f,\"viewBytes\":%zu,\"load\":\"%s\"}\n",
+        qPrintable(o.shape), o.tokens, firstPaint, read, firstPaintCpu, percentile(frames, 0.5),
+        percentile(frames, 0.99), percentile(frames, 1.0), percentile(own, 0.5), percentile(own, 0.99),
+        percentile(keys, 0.99), resize, after > before ? after - before : 0, load.name());
     return 0;
 }

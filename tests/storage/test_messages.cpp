@@ -1,3 +1,4 @@
+#include "storage/check.h"
 #include "storage/conversations.h"
 #include "storage/messages.h"
 #include "storage/search.h"
@@ -87,6 +88,52 @@ TEST_F(MessagesTest, theTreeHasBranchesSiblingsAndLeaves) {
     EXPECT_EQ(texts(messages.roots(chat)), (std::vector<std::string>{"q", "q, better"}));
     EXPECT_TRUE(messages.branch({}).empty());
     EXPECT_TRUE(messages.siblings({999}).empty());
+}
+
+TEST_F(MessagesTest, theTrashOfSingleMessages) {
+    const MessageId root = say({}, "q");
+    const MessageId answer =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "apple"});
+    const MessageId other =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "pear"});
+    const MessageId after = say(answer, "q2");
+    conversations.setActiveLeaf(chat, after);
+    messages.moveToTrash(answer);
+    messages.moveToTrash(answer); // twice is once
+    EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "q2"}));
+    EXPECT_EQ(messages.siblings(other), std::vector<MessageId>{other});
+    EXPECT_EQ(messages.versions(chat).at(other.value), std::pair(0, 1));
+    EXPECT_TRUE(Search(db).searchMessages("apple", 5).empty());
+    EXPECT_EQ(messages.latestLeaf(answer), after); // what follows it is still found
+    messages.restore(answer);
+    EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "apple", "q2"}));
+    EXPECT_EQ(messages.siblings(other), (std::vector<MessageId>{answer, other}));
+    EXPECT_EQ(messages.versions(chat).at(other.value), std::pair(1, 2));
+    EXPECT_EQ(messages.versions(chat).size(), 4u);
+    EXPECT_EQ(Search(db).searchMessages("apple", 5).size(), 1u);
+    EXPECT_FALSE(errorOf([&] { messages.moveToTrash({999}); }).empty());
+
+    messages.moveToTrash(answer);
+    messages.moveToTrash(after);
+    EXPECT_EQ(messages.emptyTrash(30), 0);
+    EXPECT_EQ(messages.emptyTrash(-1), 2);
+    EXPECT_FALSE(messages.find(answer));
+    EXPECT_EQ(conversations.find(chat)->activeLeaf, root); // the leaf went, what stood before it is the leaf
+    EXPECT_TRUE(check(db.path()).problems.empty());
+}
+
+TEST_F(MessagesTest, whatFollowedAnErasedMessageHangsOnWhatCameBefore) {
+    const MessageId root = say({}, "q");
+    const MessageId answer =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "a"});
+    const MessageId after = say(answer, "q2");
+    const MessageId other =
+        messages.append({.conversation = chat, .parent = root, .role = Role::Assistant, .text = "b"});
+    messages.moveToTrash(answer);
+    EXPECT_EQ(messages.emptyTrash(-1), 1);
+    EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "q2"}));
+    EXPECT_EQ(messages.siblings(after), std::vector<MessageId>{after}); // an answer is no version of a question
+    EXPECT_EQ(messages.siblings(other), std::vector<MessageId>{other});
 }
 
 TEST_F(MessagesTest, rootsOfOtherChatsAreNoSiblings) {

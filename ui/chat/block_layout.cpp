@@ -14,6 +14,7 @@ constexpr int kSampledRows = 16;     // of a table decide its columns' widths
 constexpr int kCellPadding = 12;     // px left and right of a cell's text
 constexpr int kRowPadding = 6;       // px above and below it
 constexpr int kMinColumn = 64;       // px
+constexpr int kShortColumn = 112;    // px
 constexpr int kMaxNatural = 1 << 20; // px of a line that does not wrap
 
 bool isSignal(QChar c) {
@@ -169,7 +170,11 @@ void BlockLayout::layCode(const LayoutRequest& request) {
     style_ = TextStyle::Code;
     pitch_ = type_.pitch(style_);
     top_ = slice_ == 0 ? kCodeHead : 0;
-    viewWidth_ = std::max(1, width_ - left_ - 2 * kCodeInset);
+    firstLine_ = request.firstLine;
+    // Room for three digits: with more, numbers reach to the left, and the text of all slices stays on one edge.
+    if (firstLine_ > 0)
+        gutter_ = int(std::ceil(3 * QFontMetricsF(type_.font(style_, false)).horizontalAdvance(u'0'))) + kNumberGap;
+    viewWidth_ = std::max(1, width_ - left_ - gutter_ - 2 * kCodeInset);
     scrolls_ = !request.wrapCode;
     codeState_ = request.codeState;
     const Block& block = request.blocks.block(request.index);
@@ -191,7 +196,7 @@ void BlockLayout::layCode(const LayoutRequest& request) {
         Piece piece = makePiece(request, int(from), int(end - from), viewWidth_, style_, false, Qt::AlignLeft,
                                 request.wrapCode, formats);
         piece.ground = ground;
-        piece.at = QPoint(left_ + kCodeInset, y);
+        piece.at = QPoint(left_ + kCodeInset + gutter_, y);
         piece.endState = state;
         y += std::max(1, piece.lines) * pitch_;
         pieces_.push_back(std::move(piece));
@@ -225,7 +230,7 @@ QVector<QTextLayout::FormatRange> BlockLayout::colours(const QVector<CodeRun>& r
 int BlockLayout::takeLines(BlockLayout* before) {
     if (!before || before->kind_ != kind_ || before->width_ != width_ || before->left_ != left_ ||
         before->scrolls_ != scrolls_ || before->slice_ != slice_ || before->info_ != info_ ||
-        before->joined_ != joined_ || !(before->codeState_ == codeState_))
+        before->joined_ != joined_ || !(before->codeState_ == codeState_) || before->firstLine_ != firstLine_)
         return 0;
     int from = 0;
     for (Piece& piece : before->pieces_) {
@@ -269,7 +274,8 @@ QVector<int> BlockLayout::columnWidths(const LayoutRequest& request, int availab
         const int share = left / int(order.size() - k);
         const int sides = (order[k] > 0 ? 1 : 0) + (order[k] + 1 < order.size() ? 1 : 0);
         const int wanted = int(std::ceil(natural[order[k]])) + sides * kCellPadding + 2;
-        widths[order[k]] = std::max(kMinColumn, std::min(wanted, share));
+        // What is short stays on one line: the table moves sideways before every word has a line of its own.
+        widths[order[k]] = std::max({kMinColumn, std::min(wanted, kShortColumn), std::min(wanted, share)});
         left = std::max(0, left - widths[order[k]]);
     }
     return widths;
@@ -313,21 +319,16 @@ int BlockLayout::lineBottom(int line) const {
     return top_ + (line + 1) * pitch_;
 }
 
-QRect BlockLayout::scrollArea() const {
-    if (!scrolls_ || overflow() == 0)
-        return {};
-    return QRect(left_, 0, width_ - left_, height_);
-}
-
 // Painting
 
 void BlockLayout::paint(QPainter& painter, const Paint& p) const {
     paintFrame(painter, p);
     paintMarks(painter);
+    if (firstLine_ > 0)
+        paintNumbers(painter, p);
     if (scrolls_ && overflow() > 0) {
         painter.save();
-        const int inset = kind_ == BlockKind::Code ? kCodeInset : 0;
-        painter.setClipRect(QRect(left_ + inset, 0, viewWidth_, height_), Qt::IntersectClip);
+        painter.setClipRect(QRect(viewLeft(), 0, viewWidth_, height_), Qt::IntersectClip);
     }
     int line = 0;
     for (const Piece& piece : pieces_) {
@@ -424,11 +425,30 @@ void BlockLayout::paintMarks(QPainter& painter) const {
     }
 }
 
+/// They stay where they are while the code moves sideways, and are never part of what is copied.
+void BlockLayout::paintNumbers(QPainter& painter, const Paint& p) const {
+    painter.setFont(type_.font(TextStyle::Code, false));
+    painter.setPen(type_.theme().color(Token::Third));
+    const int right = left_ + kCodeInset + gutter_ - kNumberGap;
+    int number = firstLine_;
+    for (size_t i = 0; i < pieces_.size(); ++i, ++number) {
+        const int top = pieces_[i].at.y();
+        const bool visible =
+            p.clip.isNull() || (top < p.clip.bottom() + pitch_ && top + pitch_ > p.clip.top() - pitch_);
+        if (!visible || (i == 0 && joined_))
+            continue;
+        const QString text = QString::number(number);
+        const qreal width = QFontMetricsF(painter.font()).horizontalAdvance(text);
+        painter.drawText(QPointF(right - width, top + type_.baseline(TextStyle::Code)), text);
+    }
+}
+
 void BlockLayout::paintPiece(QPainter& painter, const Piece& piece, const Paint& p, int firstLine) const {
     const QPoint at = piece.at - QPoint(shift(p), 0);
     const Theme& theme = type_.theme();
-    paintCodeBackground(painter, piece);
+    paintCodeBackground(painter, piece, p);
     QVector<QTextLayout::FormatRange> selections;
+    paintFound(painter, piece, p);
     const int from = std::max(p.selected.from - piece.start, 0);
     const int to = std::min(p.selected.to - piece.start, piece.length);
     if (to > from ||
@@ -452,11 +472,29 @@ void BlockLayout::paintPiece(QPainter& painter, const Piece& piece, const Paint&
         piece.layout->draw(&painter, at, selections);
         painter.restore();
     }
-    paintDots(painter, piece);
+    paintDots(painter, piece, p);
+}
+
+/// What is searched for lies on its colour; the one that is looked at has a frame, too.
+void BlockLayout::paintFound(QPainter& painter, const Piece& piece, const Paint& p) const {
+    for (int i = 0; i < int(p.found.size()); ++i) {
+        const auto [from, to] = p.found[i];
+        if (to <= piece.start || from >= piece.start + piece.length)
+            continue;
+        for (const QRect& r :
+             rectsOf(std::max(from, piece.start), std::min(to, piece.start + piece.length), shift(p))) {
+            painter.fillRect(r, type_.theme().color(Token::Find));
+            if (i != p.current)
+                continue;
+            painter.setPen(QPen(type_.theme().color(Token::Accent), 2));
+            painter.setBrush(Qt::NoBrush);
+            painter.drawRect(r.adjusted(1, 1, -1, -1));
+        }
+    }
 }
 
 /// Inline code lies on the colour of code, round at its ends.
-void BlockLayout::paintCodeBackground(QPainter& painter, const Piece& piece) const {
+void BlockLayout::paintCodeBackground(QPainter& painter, const Piece& piece, const Paint& p) const {
     if (kind_ == BlockKind::Code)
         return;
     for (const InlineRun& run : text_.runs) {
@@ -467,14 +505,15 @@ void BlockLayout::paintCodeBackground(QPainter& painter, const Piece& piece) con
         painter.setRenderHint(QPainter::Antialiasing);
         painter.setPen(Qt::NoPen);
         painter.setBrush(type_.theme().color(voice_ == Voice::User ? Token::Hover : Token::Surface));
-        for (const QRect& r : rectsOf(run.start, run.start + run.length))
+        for (const QRect& r : rectsOf(std::max(run.start, piece.start),
+                                      std::min(run.start + run.length, piece.start + piece.length), shift(p)))
             painter.drawRoundedRect(r.adjusted(-1, 3, 1, -3), 4, 4);
         painter.restore();
     }
 }
 
 /// Emphasis of Han: a dot below each character, as Chinese has it.
-void BlockLayout::paintDots(QPainter& painter, const Piece& piece) const {
+void BlockLayout::paintDots(QPainter& painter, const Piece& piece, const Paint& p) const {
     for (const InlineRun& run : text_.runs) {
         if (!(run.style & StyleEmphasis) || run.start >= piece.start + piece.length ||
             run.start + run.length <= piece.start)
@@ -485,7 +524,9 @@ void BlockLayout::paintDots(QPainter& painter, const Piece& piece) const {
         painter.setBrush(type_.theme().color(TypeSheet::textToken(voice_)));
         for (int i = std::max(run.start, piece.start); i < std::min(run.start + run.length, piece.start + piece.length);
              ++i) {
-            if (charClass(text_.text[i].unicode()) != CharClass::Han)
+            const QChar c = text_.text[i];
+            const bool pair = c.isHighSurrogate() && i + 1 < text_.text.size();
+            if (charClass(pair ? QChar::surrogateToUcs4(c, text_.text[i + 1]) : c.unicode()) != CharClass::Han)
                 continue;
             const QTextLine line = piece.layout->lineForTextPosition(i - piece.start);
             if (!line.isValid())
@@ -493,7 +534,7 @@ void BlockLayout::paintDots(QPainter& painter, const Piece& piece) const {
             const qreal left = line.cursorToX(i - piece.start);
             const qreal em = type_.font(style_, false).pixelSize();
             const qreal y = piece.at.y() + (line.lineNumber() + 1) * pitch_ - 1.5;
-            painter.drawEllipse(QPointF(piece.at.x() + left + em / 2, y), 1.25, 1.25);
+            painter.drawEllipse(QPointF(piece.at.x() - shift(p) + left + em / 2, y), 1.25, 1.25);
         }
         painter.restore();
     }

@@ -26,6 +26,7 @@ struct LayoutRequest {
     CodeState codeState = {};      // what is open where this slice of code begins
     int shownLines = -1;           // of code: the others are folded away; -1: all
     bool foldFoot = false;         // of code: space below for what folds and unfolds it
+    int firstLine = 0;             // of code: the number of its first line; 0: no numbers
     BlockLayout* before = nullptr; // of the same leaf when it was shorter: its lines are taken over
 };
 
@@ -57,14 +58,18 @@ public:
     /// Code and tables that are wider than their place scroll by this many px at most.
     int overflow() const { return std::max(0, contentWidth_ - viewWidth_); }
 
-    QRect scrollArea() const; // where they do; empty: nowhere
+    int viewLeft() const { return kind_ == BlockKind::Code ? left_ + kCodeInset + gutter_ : left_; }
+
+    int viewWidth() const { return viewWidth_; } // px that what scrolls is seen through
 
     struct Paint {
         int scrollX = 0;
         SelectedRange selected;
-        bool last = true; // of a whole in slices: it has the lower corners
-        int lines = -1;   // paints only so many; -1: all
-        QRect clip;       // in the block's coordinates
+        QVector<std::pair<int, int>> found; // [from, to) of what is searched for
+        int current = -1;                   // which of them is looked at
+        bool last = true;                   // of a whole in slices: it has the lower corners
+        int lines = -1;                     // paints only so many; -1: all
+        QRect clip;                         // in the block's coordinates
     };
 
     void paint(QPainter&, const Paint&) const;
@@ -82,6 +87,7 @@ public:
 
     static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16, kCodeFoot = 28; // px
     static constexpr int kListIndent = 24, kQuoteIndent = 16;                                // px
+    static constexpr int kNumberGap = 16; // px between a line's number and its text
     /// Slices of one block of code that are coloured: half a million characters, less than 50 ms of work however
     /// hostile they are. By number and not by the clock, so that the same text always looks the same.
     static constexpr int kColouredSlices = 128;
@@ -121,9 +127,11 @@ private:
     void paintFrame(QPainter&, const Paint&) const;
     void paintGrounds(QPainter&, const Paint&) const;
     void paintMarks(QPainter&) const;
+    void paintNumbers(QPainter&, const Paint&) const;
     void paintPiece(QPainter&, const Piece&, const Paint&, int firstLine) const;
-    void paintDots(QPainter&, const Piece&) const;
-    void paintCodeBackground(QPainter&, const Piece&) const;
+    void paintFound(QPainter&, const Piece&, const Paint&) const;
+    void paintDots(QPainter&, const Piece&, const Paint&) const;
+    void paintCodeBackground(QPainter&, const Piece&, const Paint&) const;
     const Piece* pieceAt(QPoint) const;
     const Piece* pieceOf(int offset) const;
 
@@ -146,6 +154,8 @@ private:
     int contentWidth_ = 0; // px, of what scrolls
     int viewWidth_ = 0;    // px, that it is seen through
     int slice_ = 0;
+    int firstLine_ = 0;
+    int gutter_ = 0; // px that numbers take
     bool headRow_ = false;
     bool scrolls_ = false;
     int reused_ = 0;      // lines of code that are those of an earlier layout

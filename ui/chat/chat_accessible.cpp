@@ -71,6 +71,8 @@ public:
         case QAccessible::Value:
         case QAccessible::Description:
             return body();
+        case QAccessible::Help:
+            return view_->detailsOf(index_).join(u'\n');
         default:
             return {};
         }
@@ -186,21 +188,9 @@ public:
     }
 
     // Actions
-    QStringList actionNames() const override {
-        QStringList names{QStringLiteral("copy")};
-        if (isValid() && row().role == Role::Assistant && row().state != MessageState::Streaming)
-            names.append(QStringLiteral("regenerate"));
-        if (isValid() && row().state == MessageState::Interrupted)
-            names.append(QStringLiteral("continue"));
-        return names;
-    }
+    QStringList actionNames() const override { return isValid() ? view_->actionsOf(index_) : QStringList(); }
 
-    QString localizedActionName(const QString& name) const override {
-        return name == u"copy"         ? ChatView::tr("Copy")
-               : name == u"regenerate" ? ChatView::tr("Regenerate")
-               : name == u"continue"   ? ChatView::tr("Continue")
-                                       : QString();
-    }
+    QString localizedActionName(const QString& name) const override { return ChatView::actionLabel(name); }
 
     void doAction(const QString& name) override {
         if (isValid())

@@ -1,5 +1,7 @@
 #include "ui/chat/chat_document.h"
 
+#include "ui/chat/markdown_writer.h"
+
 #include <QElapsedTimer>
 #include <QHash>
 
@@ -76,14 +78,24 @@ struct ChatDocument::Private {
     std::vector<Entry> entries;
     QHash<RowId, int> index;
 
-    void add(const MessageRow& row) {
-        index.insert(row.id, int(rows.size()));
+    static Entry entryOf(const MessageRow& row) {
         Entry entry;
         entry.sides[0].text = row.thoughts;
         entry.sides[1].text = row.text;
         entry.thoughtSeconds = row.thoughtSeconds;
+        return entry;
+    }
+
+    void add(const MessageRow& row) {
+        index.insert(row.id, int(rows.size()));
         rows.append(row);
-        entries.push_back(std::move(entry));
+        entries.push_back(entryOf(row));
+    }
+
+    void number() {
+        index.clear();
+        for (int i = 0; i < int(rows.size()); ++i)
+            index.insert(rows[i].id, i);
     }
 
     Side& side(int i, Part part) { return entries[size_t(i)].sides[size_t(part)]; }
@@ -94,11 +106,15 @@ struct ChatDocument::Private {
         return part == Part::Body || entries[size_t(i)].sides[size_t(Part::Body)].text.isEmpty();
     }
 
+    std::unique_ptr<BlockSplitter> splitterOf(int i) const {
+        return std::make_unique<BlockSplitter>(rows[i].role == Role::User ? BlockSplitter::Dialect::Plain
+                                                                          : BlockSplitter::Dialect::Markdown);
+    }
+
     const BlockSplitter& split(int i, Part part) {
         Side& s = side(i, part);
         if (!s.blocks) {
-            s.blocks = std::make_unique<BlockSplitter>(rows[i].role == Role::User ? BlockSplitter::Dialect::Plain
-                                                                                  : BlockSplitter::Dialect::Markdown);
+            s.blocks = splitterOf(i);
             s.blocks->feed(s.text);
             if (!growing(i, part))
                 s.blocks->finish();
@@ -232,6 +248,25 @@ void ChatDocument::removeFrom(RowId id) {
     emit messagesRemoved(from);
 }
 
+void ChatDocument::removeMessage(RowId id) {
+    const int at = indexOf(id);
+    if (at < 0)
+        return;
+    d_->rows.remove(at);
+    d_->entries.erase(d_->entries.begin() + at);
+    d_->number();
+    emit messageRemoved(at);
+}
+
+void ChatDocument::insertMessage(int at, const MessageRow& row) {
+    if (at < 0 || at > count() || indexOf(row.id) >= 0)
+        return;
+    d_->rows.insert(at, row);
+    d_->entries.insert(d_->entries.begin() + at, Private::entryOf(row));
+    d_->number();
+    emit messageInserted(at);
+}
+
 int ChatDocument::count() const {
     return int(d_->rows.size());
 }
@@ -263,14 +298,42 @@ bool ChatDocument::isSplit(int index, Part part) const {
     return d_->side(index, part).blocks != nullptr;
 }
 
+QStringList ChatDocument::leafTexts(int index, Part part) const {
+    const Side& side = d_->side(index, part);
+    std::unique_ptr<BlockSplitter> own;
+    if (!side.blocks) {
+        own = d_->splitterOf(index);
+        own->feed(side.text);
+        own->finish();
+    }
+    const BlockSplitter& b = side.blocks ? *side.blocks : *own;
+    QStringList texts;
+    texts.reserve(b.count());
+    for (int i = 0; i < b.count(); ++i)
+        texts.append(b.inlines(i).text);
+    return texts;
+}
+
 QString ChatDocument::plainText(int index, Part part) const {
     const BlockSplitter& b = blocks(index, part);
     return withoutControls(joined(b, 0, b.count() - 1, 0, -1));
 }
 
-QString ChatDocument::plainText(const TextPosition& from, const TextPosition& to) const {
-    QString out;
-    for (int m = from.message; m <= to.message && m < count(); ++m) {
+namespace {
+
+/// Blanks at the start may be indentation that means code.
+QString withoutBlankEnds(QString text) {
+    while (text.startsWith(u'\n'))
+        text.remove(0, 1);
+    while (!text.isEmpty() && text.back().isSpace())
+        text.chop(1);
+    return text;
+}
+
+/// Calls f(message, part, starts, ends) for each text that the stretch touches, in order.
+template <typename F>
+void eachPart(const ChatDocument& document, const TextPosition& from, const TextPosition& to, F f) {
+    for (int m = from.message; m <= to.message && m < document.count(); ++m) {
         for (const Part part : {Part::Thoughts, Part::Body}) {
             const bool before = m == from.message && part < from.part;
             const bool after = m == to.message && part > to.part;
@@ -279,16 +342,40 @@ QString ChatDocument::plainText(const TextPosition& from, const TextPosition& to
                 part == Part::Body || (m == from.message && from.part == part) || (m == to.message && to.part == part);
             if (before || after || !asked)
                 continue;
-            const BlockSplitter& b = blocks(m, part);
-            const bool starts = m == from.message && part == from.part;
-            const bool ends = m == to.message && part == to.part;
-            const QString text = joined(b, starts ? from.block : 0, ends ? to.block : b.count() - 1,
-                                        starts ? from.offset : 0, ends ? to.offset : -1);
-            if (!out.isEmpty() && !text.isEmpty())
-                out += QStringLiteral("\n\n");
-            out += text;
+            f(m, part, m == from.message && part == from.part, m == to.message && part == to.part);
         }
     }
+}
+
+} // namespace
+
+QString ChatDocument::plainText(const TextPosition& from, const TextPosition& to) const {
+    QString out;
+    eachPart(*this, from, to, [&](int m, Part part, bool starts, bool ends) {
+        const BlockSplitter& b = blocks(m, part);
+        const QString text = joined(b, starts ? from.block : 0, ends ? to.block : b.count() - 1,
+                                    starts ? from.offset : 0, ends ? to.offset : -1);
+        if (!out.isEmpty() && !text.isEmpty())
+            out += QStringLiteral("\n\n");
+        out += text;
+    });
+    return withoutControls(std::move(out));
+}
+
+QString ChatDocument::markdown(const TextPosition& from, const TextPosition& to) const {
+    QString out;
+    eachPart(*this, from, to, [&](int m, Part part, bool starts, bool ends) {
+        const BlockSplitter& b = blocks(m, part);
+        const int last = b.count() - 1;
+        const bool atStart = !starts || (from.block == 0 && from.offset == 0);
+        const bool atEnd = !ends || to.block > last || (to.block == last && to.offset >= b.inlines(last).text.size());
+        const QString text = atStart && atEnd ? withoutBlankEnds(source(m, part))
+                                              : toMarkdown(b, starts ? from.block : 0, ends ? to.block : last,
+                                                           starts ? from.offset : 0, ends ? to.offset : -1);
+        if (!out.isEmpty() && !text.isEmpty())
+            out += QStringLiteral("\n\n");
+        out += text;
+    });
     return withoutControls(std::move(out));
 }
 

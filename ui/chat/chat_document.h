@@ -4,6 +4,7 @@
 #include "ui/rows.h"
 
 #include <QObject>
+#include <QStringList>
 
 #include <compare>
 #include <memory>
@@ -46,6 +47,8 @@ public:
     void finishMessage(RowId, MessageState, double thoughtSeconds, const QString& note);
     void updateMessage(const MessageRow&); // anything but text: siblings, note, state
     void removeFrom(RowId);                // this message and all after it
+    void removeMessage(RowId);             // this one alone
+    void insertMessage(int index, const MessageRow&);
 
     int count() const;
     int indexOf(RowId) const; // -1: not here
@@ -56,12 +59,16 @@ public:
     /// The leaves of a message. It is split when first asked for: what nobody looks at costs nothing.
     const BlockSplitter& blocks(int index, Part) const;
     bool isSplit(int index, Part) const;
+    /// The texts of a message's leaves for one look at them: nothing of it is kept.
+    QStringList leafTexts(int index, Part) const;
 
     // Text as it is read: what copying and screen readers get.
     QString plainText(const TextPosition& from, const TextPosition& to) const;
     QString plainText(int index, Part) const;
     int plainOffset(const TextPosition&) const;                  // in plainText() of its message and part
     TextPosition positionOfPlain(int message, int offset) const; // of the body; the nearest there is
+    /// The same as Markdown: messages and leaves that are taken whole as they were written.
+    QString markdown(const TextPosition& from, const TextPosition& to) const;
     TextPosition start() const;
     TextPosition end() const;
 
@@ -70,6 +77,8 @@ signals:
     void messageAppended(int index);
     void messageChanged(int index);
     void messagesRemoved(int from);
+    void messageRemoved(int index); // those after it moved up
+    void messageInserted(int index);
 
 private:
     struct Private;

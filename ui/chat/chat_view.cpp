@@ -4,6 +4,7 @@
 #include "ui/chat/height_index.h"
 #include "ui/chat/message_layout.h"
 #include "ui/chat/text_selection.h"
+#include "ui/text_line.h"
 
 #include <QAbstractButton>
 #include <QApplication>
@@ -29,24 +30,41 @@ constexpr int kBottomMargin = 24; // px below the last message
 constexpr int kDoneMs = 1500;     // how long a tool says that it was done
 constexpr int kDragScrollMs = 16;
 
-/// Back to the end: a round button that floats above the text.
+/// Back to the end: a button that floats above the text and says how much came there meanwhile.
 class EndButton : public QAbstractButton {
 public:
     EndButton(const Theme& theme, QWidget* parent) : QAbstractButton(parent), theme_(theme) {
         setFocusPolicy(Qt::TabFocus);
         setCursor(Qt::PointingHandCursor);
-        resize(32, 32);
+        setLines(0);
         hide();
+    }
+
+    void setLines(int lines) {
+        setText(lines > 0 ? ChatView::tr("%n new line(s)", nullptr, lines) : QString());
+        const QString name = ChatView::tr("To the end");
+        setAccessibleName(text().isEmpty() ? name : name + QStringLiteral(" · ") + text());
+        setToolTip(name);
+        const int side = theme_.controlHeight();
+        const int words =
+            text().isEmpty() ? 0 : 8 + QFontMetrics(theme_.font(TextStyle::Interface)).horizontalAdvance(text());
+        resize(side + words + (words > 0 ? 8 : 0), side);
+        update();
     }
 
 protected:
     void paintEvent(QPaintEvent*) override {
         QPainter painter(this);
         painter.setRenderHint(QPainter::Antialiasing);
-        painter.setPen(QPen(theme_.color(hasFocus() ? Token::Accent : Token::Hairline), hasFocus() ? 2 : 1));
+        painter.setPen(QPen(theme_.color(hasFocus() ? Token::Accent : Token::Outline), hasFocus() ? 2 : 1));
         painter.setBrush(theme_.color(underMouse() ? Token::Hover : Token::Window));
-        painter.drawEllipse(QRectF(rect()).adjusted(1, 1, -1, -1));
-        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(8, 8, 16, 16));
+        const qreal radius = height() / 2.0 - 1;
+        painter.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), radius, radius);
+        const int left = (height() - 16) / 2;
+        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(left, left, 16, 16));
+        painter.setPen(theme_.color(Token::Text));
+        painter.setFont(theme_.font(TextStyle::Interface));
+        drawTextLine(painter, rect().adjusted(left + 16 + 8, 0, 0, 0), text());
     }
 
     void enterEvent(QEnterEvent*) override { update(); }
@@ -55,6 +73,24 @@ protected:
 
 private:
     const Theme& theme_;
+};
+
+/// Names of actions, for screen readers and tests, and their words.
+struct ActionName {
+    const char* name;
+    const char* label;
+};
+
+constexpr ActionName kActions[] = {
+    {"copy", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Copy")},
+    {"copy-markdown", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Copy as Markdown")},
+    {"quote", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Quote")},
+    {"edit", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Edit")},
+    {"regenerate", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Regenerate")},
+    {"continue", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Continue")},
+    {"branch", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Branch from here")},
+    {"details", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Details")},
+    {"delete", QT_TRANSLATE_NOOP("hearth::ui::ChatView", "Delete")},
 };
 
 } // namespace
@@ -98,6 +134,14 @@ struct ChatView::Private {
     QTimer doneTimer;
     QTimer flushTimer;
     QVector<int> changed; // messages to look at in the next frame
+    QSet<int> fresh;      // messages that came since the last frame
+    int unseen = 0;       // px that came below while the reader was elsewhere
+    QTimer thinkingTimer; // the seconds of thoughts go on between words
+    const ConversationSearch* search = nullptr;
+    std::optional<ConversationSearch::Match> current; // the match that is looked at
+    int zoomAngle = 0;                                // eighths of a degree
+    double barScale = 0;                              // px of scrolling a px of the bar that is dragged; 0: none is
+    int barX = 0;
     EndButton* endButton;
 
     Private(ChatView& view, ChatDocument& doc, const Theme& t)
@@ -165,21 +209,18 @@ struct ChatView::Private {
         anchorMessage = 0;
         anchor = {};
         endDrag();
-        const bool wasLink = hovered && hovered->kind == TargetKind::Link;
         const bool wasSelected = q.hasSelection();
-        hovered.reset();
-        pressed.reset();
-        focused.reset();
-        done.reset();
+        forgetTargets();
         hoveredMessage = -1;
         changed.clear();
+        fresh.clear();
+        unseen = 0;
+        current.reset();
         selectionAnchor = selectionHead = document.start();
         layOut();
         q.viewport()->update();
         if (wasSelected)
             emit q.selectionChanged();
-        if (wasLink)
-            emit q.linkHovered({});
     }
 
     /// The text under a drag is gone.
@@ -197,6 +238,35 @@ struct ChatView::Private {
         layouts.emplace_back();
         heights.append(guessedHeight(i));
     }
+
+    /// Others have other places now: their layouts stay.
+    void renumber() {
+        heights = {};
+        for (int i = 0; i < int(layouts.size()); ++i) {
+            if (layouts[size_t(i)])
+                layouts[size_t(i)]->setPlace(i, showsName(i));
+            heights.append(layouts[size_t(i)] ? layouts[size_t(i)]->height() : guessedHeight(i));
+        }
+        released.clear();
+        fresh.clear();
+        forgetTargets();
+        hoveredMessage = -1;
+    }
+
+    void forgetTargets() {
+        const bool wasLink = hovered && hovered->kind == TargetKind::Link;
+        hovered.reset();
+        pressed.reset();
+        focused.reset();
+        done.reset();
+        barScale = 0;
+        if (wasLink)
+            emit q.linkHovered({});
+    }
+
+    void removeMessage(int i);
+    void insertMessage(int i);
+    void takePlace(int from);
 
     void relayout() {
         column = columnNow();
@@ -333,10 +403,14 @@ struct ChatView::Private {
 
     void placeEndButton() {
         const bool wanted = !following && scrollTop < maxScroll() - 8;
+        if (!wanted)
+            unseen = 0;
+        if (wanted || endButton->isVisible())
+            endButton->setLines(q.unseenLines());
         if (wanted != endButton->isVisible())
             endButton->setVisible(wanted);
         const QRect view = q.viewport()->geometry();
-        endButton->move(view.center().x() - 16, view.bottom() - 32 - 12);
+        endButton->move(view.center().x() - endButton->width() / 2, view.bottom() - endButton->height() - 12);
     }
 
     void tellPosition() {
@@ -375,16 +449,37 @@ struct ChatView::Private {
             MessageLayout& layout = layoutFor(i);
             if (released.size() > size_t(i))
                 released[size_t(i)] = false;
+            const int before = fresh.contains(i) ? 0 : heights.height(i);
             layout.sync(column);
             heights.set(i, layout.height());
+            if (!following)
+                unseen += std::max(0, layout.height() - before);
             const int from = layout.takeDirtyFrom();
             if (from != INT_MAX)
                 dirty = std::min(dirty, heights.top(i) + from - oldTop);
         }
+        fresh.clear();
         layOut();
         repaintFrom(dirty, scrollTop - oldTop);
+        if (!thinkingTimer.isActive() && thinkingMessage() >= 0)
+            thinkingTimer.start();
         if (QAccessible::isActive())
             ChatAccessible::contentChanged(q, seen);
+    }
+
+    int thinkingMessage() const {
+        const int last = document.count() - 1;
+        return last >= 0 && layouts[size_t(last)] && layouts[size_t(last)]->isThinking() ? last : -1;
+    }
+
+    void tickThinking() {
+        const int i = thinkingMessage();
+        if (i < 0) {
+            thinkingTimer.stop();
+            return;
+        }
+        updateMessage(i);
+        collectTargets();
     }
 
     /// What stood at `dirty` (viewport px, before the text moved up by `moved`) and everything below is painted anew;
@@ -395,9 +490,11 @@ struct ChatView::Private {
             view->update();
             return;
         }
+        // Beside the column nothing stands: on a large screen that is more than half of what would be moved.
+        const QRect band = QRect(column.left - 16, 0, column.wide + 32, view->height()) & view->rect();
         if (moved > 0)
-            view->scroll(0, -moved, view->rect());
-        view->update(0, dirty - moved - 8, view->width(), view->height() - (dirty - moved) + 8);
+            view->scroll(0, -moved, band);
+        view->update(band.left(), dirty - moved - 8, band.width(), view->height() - (dirty - moved) + 8);
     }
 
     // Targets
@@ -467,6 +564,15 @@ struct ChatView::Private {
         q.viewport()->setCursor(hovered ? Qt::PointingHandCursor : onText(p) ? Qt::IBeamCursor : Qt::ArrowCursor);
     }
 
+    bool moveSideways(const Target& t, int px) {
+        if (!layoutFor(t.message).scrollSideways(t.part, t.block, px))
+            return false;
+        collectTargets();
+        updateMessage(t.message);
+        updateMessage(t.message + 1); // the bar lies in the gap
+        return true;
+    }
+
     bool onText(QPoint p) const {
         return p.x() >= column.left - 8 && p.x() < column.left + column.wide + 8 && messageAt(p) >= 0;
     }
@@ -483,6 +589,17 @@ struct ChatView::Private {
             break;
         case TargetKind::Copy:
             copyText(document.plainText(t.message, Part::Body), t);
+            break;
+        case TargetKind::NumberCode:
+            change(t.message, [&](MessageLayout& l) { l.toggleNumbers(t.part, t.block); });
+            break;
+        case TargetKind::Sideways: // dragged, or moved by the arrow keys
+            break;
+        case TargetKind::Edit:
+            emit q.editRequested(id);
+            break;
+        case TargetKind::More:
+            showMenu(t.message, {}, q.viewport()->mapToGlobal(t.rect.bottomLeft() + QPoint(0, 4)));
             break;
         case TargetKind::WrapCode:
             change(t.message, [&](MessageLayout& l) { l.toggleWrap(t.part, t.block); });
@@ -549,6 +666,12 @@ struct ChatView::Private {
         following = scrollTop >= maxScroll();
         placeEndButton();
         q.viewport()->update();
+    }
+
+    void showMenu(int message, const QString& link, QPoint globalAt);
+
+    bool streaming() const {
+        return document.count() > 0 && document.message(document.count() - 1).state == MessageState::Streaming;
     }
 
     void copyText(const QString& text, const Target& t) {
@@ -625,9 +748,9 @@ ChatView::ChatView(ChatDocument& document, const Theme& theme, QWidget* parent)
     viewport()->setMouseTracking(true);
     viewport()->setAttribute(Qt::WA_OpaquePaintEvent);
     setAccessibleName(tr("Conversation"));
-    d_->endButton->setAccessibleName(tr("To the end"));
-    d_->endButton->setToolTip(tr("To the end"));
     d_->flushTimer.setSingleShot(true);
+    d_->thinkingTimer.setInterval(1000);
+    connect(&d_->thinkingTimer, &QTimer::timeout, this, [this] { d_->tickThinking(); });
     d_->doneTimer.setSingleShot(true);
     connect(&d_->flushTimer, &QTimer::timeout, this, [this] { d_->flush(); });
     connect(&d_->doneTimer, &QTimer::timeout, this, [this] {
@@ -656,8 +779,13 @@ ChatView::ChatView(ChatDocument& document, const Theme& theme, QWidget* parent)
     });
     connect(&document, &ChatDocument::messageAppended, this, [this](int i) {
         d_->addMessage(i);
+        d_->fresh.insert(i);
+        if (d_->document.message(i).role == Role::User) // who says something looks at it
+            d_->following = true;
         d_->schedule(i);
     });
+    connect(&document, &ChatDocument::messageRemoved, this, [this](int i) { d_->removeMessage(i); });
+    connect(&document, &ChatDocument::messageInserted, this, [this](int i) { d_->insertMessage(i); });
     connect(&document, &ChatDocument::messageChanged, this, [this](int i) { d_->schedule(i); });
     connect(&document, &ChatDocument::messagesRemoved, this, [this](int from) {
         d_->layouts.resize(size_t(from));
@@ -671,6 +799,9 @@ ChatView::ChatView(ChatDocument& document, const Theme& theme, QWidget* parent)
                 t->reset();
         if (d_->hoveredMessage >= from)
             d_->hoveredMessage = -1;
+        if (d_->current && d_->current->message >= from)
+            d_->current.reset();
+        d_->fresh.removeIf([from](int i) { return i >= from; });
         if (d_->to().message >= from || (d_->selecting && d_->unitTo.message >= from)) {
             d_->endDrag();
             clearSelection();
@@ -746,6 +877,18 @@ bool ChatView::hasSelection() const {
     return d_->selectionAnchor != d_->selectionHead;
 }
 
+QString ChatView::selectedMarkdown() const {
+    return hasSelection() ? d_->document.markdown(d_->from(), d_->to()) : QString();
+}
+
+QStringList ChatView::detailsOf(int message) const {
+    return message >= 0 && message < d_->document.count() ? d_->layoutFor(message).detailLines() : QStringList();
+}
+
+int ChatView::unseenLines() const {
+    return (d_->unseen + d_->type.pitch(TextStyle::Message) / 2) / std::max(1, d_->type.pitch(TextStyle::Message));
+}
+
 QString ChatView::selectedText() const {
     return hasSelection() ? d_->document.plainText(d_->from(), d_->to()) : QString();
 }
@@ -801,15 +944,104 @@ bool ChatView::activateTarget(const QString& label) {
     return false;
 }
 
-void ChatView::activateAction(int message, const QString& action) {
+QStringList ChatView::actionsOf(int message) const {
     if (message < 0 || message >= d_->document.count())
+        return {};
+    const MessageRow& row = d_->document.message(message);
+    const bool user = row.role == Role::User;
+    const bool growing = row.state == MessageState::Streaming;
+    const bool busy = d_->streaming(); // what a reply is being written to stays as it is
+    QStringList names{QStringLiteral("copy"), QStringLiteral("copy-markdown"), QStringLiteral("quote")};
+    if (user && !busy)
+        names << QStringLiteral("edit");
+    if (!user && !growing)
+        names << QStringLiteral("regenerate");
+    if (row.state == MessageState::Interrupted)
+        names << QStringLiteral("continue");
+    if (!busy && message + 1 < d_->document.count())
+        names << QStringLiteral("branch");
+    if (!growing)
+        names << QStringLiteral("details");
+    if (!busy)
+        names << QStringLiteral("delete");
+    return names;
+}
+
+QString ChatView::actionLabel(const QString& name) {
+    for (const ActionName& action : kActions)
+        if (name == QLatin1String(action.name))
+            return tr(action.label);
+    return {};
+}
+
+void ChatView::activateAction(int message, const QString& action) {
+    if (!actionsOf(message).contains(action))
         return;
+    const RowId id = d_->document.message(message).id;
     Target t;
     t.message = message;
-    t.kind = action == u"continue"     ? TargetKind::Continue
-             : action == u"regenerate" ? TargetKind::Regenerate
-                                       : TargetKind::Copy;
-    d_->activate(t);
+    if (action == u"copy") {
+        d_->activate(t);
+    } else if (action == u"copy-markdown") {
+        d_->copyText(withoutControls(d_->document.source(message, Part::Body)), t);
+    } else if (action == u"quote") {
+        const bool selected = hasSelection() && d_->from().message == message && d_->to().message == message;
+        emit quoteRequested(selected ? selectedText() : d_->document.plainText(message, Part::Body));
+    } else if (action == u"edit") {
+        emit editRequested(id);
+    } else if (action == u"regenerate") {
+        emit regenerateRequested(id);
+    } else if (action == u"continue") {
+        emit continueRequested(id);
+    } else if (action == u"branch") {
+        emit branchRequested(id);
+    } else if (action == u"delete") {
+        emit deleteRequested(id);
+    } else if (action == u"details") {
+        d_->change(message, [](MessageLayout& l) { l.toggleDetails(); });
+        d_->ensureVisible(QRect(0, d_->top(message) + d_->heights.height(message) - 1, 1, 1));
+    }
+}
+
+// Search
+
+void ChatView::setSearch(const ConversationSearch* search) {
+    if (d_->search)
+        d_->search->disconnect(this);
+    d_->search = search;
+    d_->current.reset();
+    if (search)
+        connect(search, &ConversationSearch::changed, this, [this] { viewport()->update(); });
+    viewport()->update();
+}
+
+void ChatView::showMatch(int index) {
+    if (!d_->search || index < 0 || index >= d_->search->count()) {
+        d_->current.reset();
+        viewport()->update();
+        return;
+    }
+    d_->flush();
+    const ConversationSearch::Match match = d_->search->match(index);
+    d_->current = match;
+    MessageLayout& layout = d_->layoutFor(match.message);
+    layout.reveal(match.block, match.offset);
+    layout.scrollSidewaysTo(Part::Body, match.block, match.offset);
+    d_->heights.set(match.message, layout.height());
+    const QRect place = caretRect(match.from());
+    if (place.top() < 0 || place.bottom() > d_->viewHeight() - place.height()) { // in the middle, once it has to move
+        d_->following = false;
+        d_->anchorMessage = match.message;
+        d_->anchor = layout.anchorAt(layout.caret(match.from()).y());
+        d_->layOut();
+        d_->scrollBy(caretRect(match.from()).y() - (d_->viewHeight() - place.height()) / 2);
+    }
+    d_->collectTargets();
+    viewport()->update();
+}
+
+TextPosition ChatView::readingPosition() const {
+    return d_->positionAt(QPoint(d_->column.left, 0));
 }
 
 // Events
@@ -822,7 +1054,8 @@ bool ChatView::viewportEvent(QEvent* event) {
     case QEvent::ToolTip:
         // Only our own words: a tip guesses rich text.
         if (d_->hovered && d_->hovered->kind != TargetKind::Link && d_->hovered->kind != TargetKind::Thoughts &&
-            d_->hovered->kind != TargetKind::Fold && d_->hovered->kind != TargetKind::Continue)
+            d_->hovered->kind != TargetKind::Fold && d_->hovered->kind != TargetKind::Continue &&
+            d_->hovered->kind != TargetKind::Sideways)
             QToolTip::showText(QCursor::pos(), d_->hovered->label, viewport(), d_->hovered->rect);
         else
             QToolTip::hideText();
@@ -856,6 +1089,10 @@ void ChatView::paintEvent(QPaintEvent* event) {
         state.hovered = hovered ? &*hovered : nullptr;
         state.focused = focused ? &*focused : nullptr;
         state.done = done ? &*done : nullptr;
+        if (d_->search)
+            state.found = d_->search->in(i);
+        if (d_->current && d_->current->message == i)
+            state.current = &*d_->current;
         painter.save();
         painter.translate(0, y);
         layout.paint(painter, state);
@@ -900,6 +1137,11 @@ void ChatView::mousePressEvent(QMouseEvent* event) {
     d_->lastClick = p;
     d_->lastClickAt = now;
     d_->wishedX = -1;
+    if (d_->pressed && d_->pressed->kind == TargetKind::Sideways) {
+        d_->barScale = d_->layoutFor(d_->pressed->message).sidewaysScale(d_->pressed->part, d_->pressed->block);
+        d_->barX = p.x();
+        return;
+    }
     if (d_->pressed && d_->pressed->kind != TargetKind::Link)
         return;
     const TextPosition at = d_->positionAt(p, d_->clicks == 1);
@@ -936,6 +1178,12 @@ void ChatView::mouseDoubleClickEvent(QMouseEvent* event) {
 
 void ChatView::mouseMoveEvent(QMouseEvent* event) {
     const QPoint p = event->position().toPoint();
+    if (d_->barScale > 0 && d_->pressed) {
+        const int px = int((p.x() - d_->barX) * d_->barScale);
+        if (px != 0 && d_->moveSideways(*d_->pressed, px))
+            d_->barX = p.x();
+        return;
+    }
     if (!d_->selecting) {
         d_->hover(p);
         return;
@@ -956,6 +1204,7 @@ void ChatView::mouseReleaseEvent(QMouseEvent* event) {
         killTimer(std::exchange(d_->dragTimer, 0));
     const bool selected = d_->selecting && hasSelection();
     d_->selecting = false;
+    d_->barScale = 0;
     const QPoint p = event->position().toPoint();
     const std::optional<Target> at = d_->targetAt(p);
     if (!selected && d_->pressed && at && at->same(*d_->pressed))
@@ -978,6 +1227,15 @@ void ChatView::timerEvent(QTimerEvent* event) {
 }
 
 void ChatView::wheelEvent(QWheelEvent* event) {
+    if (event->modifiers() & Qt::ControlModifier) {
+        d_->zoomAngle += event->angleDelta().y(); // a fine wheel turns in small steps
+        const int steps = d_->zoomAngle / 120;
+        d_->zoomAngle -= steps * 120;
+        if (steps != 0)
+            emit zoomRequested(steps);
+        event->accept();
+        return;
+    }
     const QPoint pixels = event->pixelDelta();
     const QPoint angle = event->angleDelta();
     const bool sideways = std::abs(angle.x()) > std::abs(angle.y()) || event->modifiers() & Qt::ShiftModifier;
@@ -1005,8 +1263,15 @@ void ChatView::wheelEvent(QWheelEvent* event) {
 
 void ChatView::keyPressEvent(QKeyEvent* event) {
     d_->flush();
+    const bool sideways = d_->focused && d_->focused->kind == TargetKind::Sideways &&
+                          (event->key() == Qt::Key_Left || event->key() == Qt::Key_Right);
     if (event->matches(QKeySequence::Copy)) {
         copySelection();
+    } else if (event->key() == Qt::Key_C && event->modifiers() == (Qt::ControlModifier | Qt::ShiftModifier)) {
+        if (hasSelection())
+            QGuiApplication::clipboard()->setText(selectedMarkdown());
+    } else if (sideways) {
+        d_->moveSideways(Target(*d_->focused), event->key() == Qt::Key_Left ? -60 : 60);
     } else if (event->matches(QKeySequence::SelectAll)) {
         selectAll();
     } else if (event->key() == Qt::Key_Escape && (hasSelection() || d_->focused)) {
@@ -1054,6 +1319,47 @@ bool ChatView::Private::scrollKey(int key) {
     }
     q.viewport()->update();
     return true;
+}
+
+void ChatView::Private::removeMessage(int i) {
+    const bool touched = q.hasSelection() && to().message >= i;
+    layouts.erase(layouts.begin() + i);
+    if (anchorMessage > i)
+        --anchorMessage;
+    else if (anchorMessage == i)
+        anchor = {};
+    takePlace(i);
+    if (touched)
+        q.clearSelection();
+}
+
+void ChatView::Private::insertMessage(int i) {
+    const bool touched = q.hasSelection() && to().message >= i;
+    layouts.emplace(layouts.begin() + i);
+    if (anchorMessage >= i)
+        ++anchorMessage;
+    takePlace(i);
+    if (touched)
+        q.clearSelection();
+    // What was brought back is seen.
+    const QRect place = q.messageRect(i);
+    if (place.bottom() < 48 || place.top() > viewHeight() - 48)
+        q.setScrollPosition(i);
+}
+
+/// Messages from here on have other places.
+void ChatView::Private::takePlace(int from) {
+    if (selecting)
+        endDrag();
+    changed.removeIf([from](int at) { return at >= from; });
+    renumber();
+    for (int i = from; i < document.count(); ++i)
+        if (document.message(i).state == MessageState::Streaming)
+            schedule(i);
+    current.reset();
+    layOut();
+    q.viewport()->update();
+    ChatAccessible::contentReset(q);
 }
 
 /// Shift with an arrow, Home, End or a page key: the selection's free end moves.
@@ -1179,23 +1485,49 @@ bool ChatView::focusNextPrevChild(bool next) {
 }
 
 void ChatView::contextMenuEvent(QContextMenuEvent* event) {
-    QMenu menu(this);
-    QAction* copy = menu.addAction(tr("Copy"), this, &ChatView::copySelection);
-    copy->setEnabled(hasSelection());
+    if (event->reason() == QContextMenuEvent::Keyboard) {
+        // Of the message that has the focus, else of the one at the top.
+        const int i = d_->focused ? d_->focused->message : d_->document.count() > 0 ? readingPosition().message : -1;
+        const QString link = d_->focused && d_->focused->kind == TargetKind::Link ? d_->focused->address : QString();
+        const int y = d_->focused ? d_->focused->rect.bottom() : std::max(0, messageRect(i).top());
+        d_->showMenu(i, link, viewport()->mapToGlobal(QPoint(d_->column.left, std::clamp(y, 0, d_->viewHeight()))));
+        return;
+    }
     const std::optional<Target> at = d_->targetAt(event->pos());
-    if (at && at->kind == TargetKind::Link)
-        menu.addAction(tr("Copy link"), this,
-                       [address = at->address] { QGuiApplication::clipboard()->setText(withoutControls(address)); });
-    const int i = d_->messageAt(event->pos());
-    if (i >= 0)
-        menu.addAction(tr("Copy message"), this, [this, id = d_->document.message(i).id] {
-            // While the menu was open the conversation may have changed.
-            if (const int now = d_->document.indexOf(id); now >= 0)
-                QGuiApplication::clipboard()->setText(d_->document.plainText(now, Part::Body));
-        });
-    menu.addSeparator();
-    menu.addAction(tr("Select all"), this, &ChatView::selectAll);
-    menu.exec(event->globalPos());
+    const bool link = at && at->kind == TargetKind::Link;
+    d_->showMenu(d_->messageAt(event->pos()), link ? at->address : QString(), event->globalPos());
+}
+
+void ChatView::Private::showMenu(int message, const QString& link, QPoint globalAt) {
+    QMenu menu(&q);
+    if (q.hasSelection()) {
+        QAction* copy = menu.addAction(tr("Copy the selection"), &q, &ChatView::copySelection);
+        copy->setShortcut(QKeySequence::Copy);
+        QAction* markdown = menu.addAction(tr("Copy the selection as Markdown"), &q,
+                                           [this] { QGuiApplication::clipboard()->setText(q.selectedMarkdown()); });
+        markdown->setShortcut(QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_C));
+        menu.addSeparator();
+    }
+    if (!link.isEmpty()) {
+        menu.addAction(tr("Copy link"), &q, [link] { QGuiApplication::clipboard()->setText(withoutControls(link)); });
+        menu.addSeparator();
+    }
+    if (message >= 0 && message < document.count()) {
+        const RowId id = document.message(message).id;
+        for (const QString& name : q.actionsOf(message)) {
+            if (name == u"delete")
+                menu.addSeparator();
+            menu.addAction(actionLabel(name), &q, [this, id, name] {
+                // While the menu was open the conversation may have changed.
+                if (const int now = document.indexOf(id); now >= 0)
+                    q.activateAction(now, name);
+            });
+        }
+        menu.addSeparator();
+    }
+    QAction* all = menu.addAction(tr("Select all"), &q, &ChatView::selectAll);
+    all->setShortcut(QKeySequence::SelectAll);
+    menu.exec(globalAt);
 }
 
 void ChatView::changeEvent(QEvent* event) {
@@ -1203,8 +1535,7 @@ void ChatView::changeEvent(QEvent* event) {
     if (event->type() != QEvent::LanguageChange)
         return;
     setAccessibleName(tr("Conversation"));
-    d_->endButton->setAccessibleName(tr("To the end"));
-    d_->endButton->setToolTip(tr("To the end"));
+    d_->endButton->setLines(unseenLines());
     d_->relayout();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ui/chat/chat_document.h"
+#include "ui/chat/conversation_search.h"
 #include "ui/theme.h"
 
 #include <QAbstractScrollArea>
@@ -26,6 +27,7 @@ public:
 
     bool hasSelection() const;
     QString selectedText() const; // plain
+    QString selectedMarkdown() const;
     void copySelection();
     void selectAll();
     void clearSelection();
@@ -33,6 +35,12 @@ public:
     TextPosition selectionEnd() const;   // its free end, which may lie before the start
     void setSelection(const TextPosition& anchor, const TextPosition& head);
     TextPosition positionAt(QPoint) const; // of the viewport
+
+    /// What is found is marked while a search is set.
+    void setSearch(const ConversationSearch*);
+    /// Brings a match into sight and marks it as the one that is looked at.
+    void showMatch(int index);
+    TextPosition readingPosition() const; // at the top edge
 
     const ChatDocument& document() const;
 
@@ -42,12 +50,21 @@ public:
     QRect caretRect(const TextPosition&) const;       // viewport coordinates; lays out what it needs
     QStringList visibleTargets() const;               // labels of what can be pressed, in order
     bool activateTarget(const QString& label);        // the first visible one of that label
-    void activateAction(int message, const QString&); // "copy", "regenerate", "continue"
+    QStringList actionsOf(int message) const;         // names, those that can be done now
+    static QString actionLabel(const QString& name);  // translated
+    void activateAction(int message, const QString&); // by name
+    QStringList detailsOf(int message) const;         // when and how it came to be
+    int unseenLines() const;                          // that came below while the reader was elsewhere
 
 signals:
     void regenerateRequested(hearth::ui::RowId);
     void continueRequested(hearth::ui::RowId);
     void siblingRequested(hearth::ui::RowId, int index);
+    void editRequested(hearth::ui::RowId);
+    void deleteRequested(hearth::ui::RowId);
+    void branchRequested(hearth::ui::RowId);
+    void quoteRequested(const QString& text); // plain
+    void zoomRequested(int steps);            // Ctrl and the wheel
     void linkActivated(const QUrl&); // the one sink of links: the shell shows the address in full before it opens
     void linkHovered(const QString& address); // empty: none any more
     void scrollPositionChanged(double);

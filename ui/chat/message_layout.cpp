@@ -1,7 +1,9 @@
 #include "ui/chat/message_layout.h"
 
+#include <QDateTime>
 #include <QFontMetrics>
 #include <QIcon>
+#include <QLocale>
 #include <QPainterPath>
 
 #include <algorithm>
@@ -12,12 +14,18 @@ namespace {
 
 constexpr int kThoughtIndent = 12; // px from the hairline to the text
 constexpr int kSampledRows = 16;   // rows of a table that its widths depend on
+constexpr int kNearSlices = 256;   // slices around one that can be on the screen with it
 
 QString singleLine(QString text) {
     for (QChar& c : text)
         if (c.unicode() < 0x20 || (c.unicode() >= 0x7F && c.unicode() < 0xA0))
             c = u' ';
     return text;
+}
+
+/// px of the bar that stands for `room` of `room + most` px.
+int sidewaysBar(int room, int most) {
+    return std::max(24, int(qint64(room) * room / std::max(1, room + most)));
 }
 
 /// Columns of the longest line of code.
@@ -70,6 +78,14 @@ void MessageLayout::relayout(const Column& column) {
     }
     dirtyFrom_ = 0;
     sync(column);
+}
+
+void MessageLayout::setPlace(int index, bool showName) {
+    index_ = index;
+    showName_ = showName;
+    dirtyFrom_ = 0;
+    if (!hidden())
+        measure();
 }
 
 void MessageLayout::syncSection(Part part) {
@@ -227,13 +243,10 @@ void MessageLayout::measure() {
     middle_ = 0;
     foot_ = 0;
     noteHeight_ = 0;
+    const int details = details_ ? 4 + int(detailLines().size()) * small : 0;
     if (isUser()) {
         middle_ = kBubblePaddingY;
-        foot_ = kBubblePaddingY;
-        if (foldable_)
-            foot_ += kActionHeight + 4;
-        if (row().state == MessageState::Queued)
-            foot_ += 4 + small;
+        foot_ = kBubblePaddingY + (foldable_ ? kActionHeight + 4 : 0) + details + kActionHeight;
         return;
     }
     if (showName_ && !row().model.isEmpty())
@@ -251,7 +264,7 @@ void MessageLayout::measure() {
         const int lines = std::max(1, (box.height() + metrics.lineSpacing() - 1) / std::max(1, metrics.lineSpacing()));
         noteHeight_ = 8 + std::max(kActionHeight, lines * line);
     }
-    foot_ = gapBelow(blocks(Part::Body), voice(Part::Body)) + noteHeight_ + 4 + kActionHeight;
+    foot_ = gapBelow(blocks(Part::Body), voice(Part::Body)) + noteHeight_ + details + 4 + kActionHeight;
 }
 
 // Geometry
@@ -373,6 +386,23 @@ CodeState MessageLayout::codeStateAt(Part part, int block) {
     return state;
 }
 
+/// The number of a slice's first line of code, from 1.
+int MessageLayout::firstLineAt(Part part, int block) {
+    const BlockSplitter& b = blocks(part);
+    const Block& code = b.block(block);
+    std::vector<int>& first = section(part).wholes[code.root].firstLines;
+    while (int(first.size()) <= code.slice) {
+        const int slice = int(first.size());
+        if (slice == 0) {
+            first.push_back(1);
+            continue;
+        }
+        const int lines = int(b.block(code.root + slice - 1).text.count(u'\n'));
+        first.push_back(first.back() + lines + (b.block(code.root + slice).joined ? 0 : 1));
+    }
+    return first[size_t(code.slice)];
+}
+
 const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout* before) {
     Section& s = section(part);
     if (block < 0 || block >= int(s.layouts.size()) || isFoldedAway(part, block))
@@ -384,8 +414,10 @@ const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout
         const Whole* whole = wholeOf(part, block);
         const bool foot = hasFoldFoot(part, block);
         const int lines = foot && !whole->unfolded ? whole->foldLines : -1;
+        const int number = whole && whole->numbers ? firstLineAt(part, block) : 0;
         layout = std::make_unique<BlockLayout>(LayoutRequest{b, block, widthOf(part, block), voice(part),
-                                                             whole && whole->wrap, type_, state, lines, foot, before});
+                                                             whole && whole->wrap, type_, state, lines, foot, number,
+                                                             before});
         s.heights.set(block, gapAbove(b, block, voice(part)) + layout->height());
     }
     return layout.get();
@@ -516,10 +548,12 @@ QString MessageLayout::lastThought() const {
     return metrics.elidedText(singleLine(end.toString()), Qt::ElideLeft, column_.width - kThoughtIndent - 2);
 }
 
-/// The space kept for an answer's actions is part of the space below it.
+/// The space kept for a message's actions is part of the space below it.
 int MessageLayout::turnGap() const {
-    const bool afterAnswer = index_ > 0 && document_.message(index_ - 1).role == Role::Assistant;
-    return afterAnswer ? kTurnGap / 2 : kTurnGap;
+    if (index_ == 0)
+        return kTurnGap;
+    const Role before = document_.message(index_ - 1).role;
+    return before == Role::Assistant ? kTurnGap / 2 : before == Role::User ? 0 : kTurnGap;
 }
 
 int MessageLayout::thoughtsTitleTop() const {
@@ -590,27 +624,43 @@ void MessageLayout::paintPart(QPainter& painter, const PaintState& state, Part p
         p.scrollX = scrollXOf(part, i);
         p.selected = selectedIn(part, i, state);
         p.last = isLast(part, i);
+        if (part == Part::Body && !state.found.empty())
+            findIn(i, state, p);
         p.lines = part == Part::Body && folded() ? kFoldLines : -1;
         p.clip = state.clip.translated(-left, -top);
         layout->paint(painter, p);
         painter.restore();
         if (blocks(part).block(i).kind == BlockKind::Code)
             paintCodeTools(painter, state, part, i, top);
+        if (isLast(part, i) && overflowOf(part, i) > 0)
+            paintSideways(painter, state, part, i, top);
     }
 }
 
-void MessageLayout::paintCodeTools(QPainter& painter, const PaintState& state, Part part, int block, int top) const {
-    const BlockLayout* layout = layoutOf(part, block);
-    const int scroll = scrollXOf(part, block);
-    if (isLast(part, block) && layout->overflow() > 0) {
-        // How much of the widest line is seen, as a thin bar in the lower padding.
-        const int left = partLeft(part) + layout->contentLeft() + BlockLayout::kCodeInset;
-        const int room = widthOf(part, block) - layout->contentLeft() - 2 * BlockLayout::kCodeInset;
-        const int bar = std::max(24, room * room / std::max(1, room + layout->overflow()));
-        const int at = (room - bar) * std::min(scroll, layout->overflow()) / layout->overflow();
-        painter.fillRect(QRect(left + at, top + layout->height() + BlockLayout::kCodePadding - 6, bar, 3),
-                         type_.theme().color(Token::Hairline));
+void MessageLayout::findIn(int block, const PaintState& state, BlockLayout::Paint& p) const {
+    const auto first = std::lower_bound(state.found.begin(), state.found.end(), block,
+                                        [](const ConversationSearch::Match& m, int at) { return m.block < at; });
+    for (auto m = first; m != state.found.end() && m->block == block; ++m) {
+        if (state.current && state.current->offset == m->offset && state.current->block == block)
+            p.current = int(p.found.size());
+        p.found.append({m->offset, m->offset + m->length});
     }
+}
+
+/// How much of the widest line is seen, as a thin bar in the space below.
+void MessageLayout::paintSideways(QPainter& painter, const PaintState& state, Part part, int block, int top) const {
+    const Target t = sidewaysTarget(part, block, top);
+    const bool lit = state.hovered && state.hovered->same(t);
+    painter.save();
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.setPen(Qt::NoPen);
+    painter.setBrush(type_.theme().color(lit ? Token::Third : Token::Outline));
+    const QRectF bar(t.rect.x(), t.rect.center().y() - 1, t.rect.width(), lit ? 4 : 3);
+    painter.drawRoundedRect(bar, bar.height() / 2, bar.height() / 2);
+    painter.restore();
+}
+
+void MessageLayout::paintCodeTools(QPainter& painter, const PaintState& state, Part part, int block, int top) const {
     for (const Target& t : codeTargets(part, block, top)) {
         if (t.kind == TargetKind::FoldCode) {
             const bool lit = state.hovered && state.hovered->same(t);
@@ -619,9 +669,10 @@ void MessageLayout::paintCodeTools(QPainter& painter, const PaintState& state, P
         }
         const bool done = state.done && state.done->same(t);
         paintTool(painter, state, t,
-                  t.kind == TargetKind::WrapCode ? QStringLiteral("wrap")
-                  : done                         ? QStringLiteral("check")
-                                                 : QStringLiteral("copy"));
+                  t.kind == TargetKind::NumberCode ? QStringLiteral("line-numbers")
+                  : t.kind == TargetKind::WrapCode ? QStringLiteral("wrap")
+                  : done                           ? QStringLiteral("check")
+                                                   : QStringLiteral("copy"));
     }
 }
 
@@ -646,76 +697,159 @@ int MessageLayout::noteTop() const {
 }
 
 void MessageLayout::paintFoot(QPainter& painter, const PaintState& state) const {
+    if (!isUser() && noteHeight_ > 0)
+        paintNote(painter);
+    for (const Target& t : footTargets(state.active))
+        paintFootTarget(painter, state, t);
+    if (details_) {
+        const int small = type_.pitch(TextStyle::Small);
+        const QStringList lines = detailLines();
+        int y = footLineTop() - int(lines.size()) * small;
+        for (const QString& line : lines) {
+            paintLine(painter, QRect(column_.left, y, column_.width, small), TextStyle::Small, Token::Third, line,
+                      isUser() ? Qt::AlignRight : Qt::AlignLeft);
+            y += small;
+        }
+    }
+    paintFootLine(painter, state);
+}
+
+/// Why the answer stopped or failed.
+void MessageLayout::paintNote(QPainter& painter) const {
     const Theme& theme = type_.theme();
     const int line = type_.pitch(TextStyle::Interface);
-    if (isUser()) {
-        for (const Target& t : footTargets(state.active)) {
-            const bool lit = state.hovered && state.hovered->same(t);
-            paintLine(painter, t.rect, TextStyle::Interface, lit ? Token::Text : Token::Second, t.label);
-        }
-        if (row().state == MessageState::Queued)
-            paintLine(painter,
-                      QRect(column_.left, bubbleRect().bottom() + 5, column_.width - 4, type_.pitch(TextStyle::Small)),
-                      TextStyle::Small, Token::Third, tr("Queued"), Qt::AlignRight);
+    const bool failed = row().state == MessageState::Failed;
+    const bool interrupted = row().state == MessageState::Interrupted;
+    const Token token = failed ? Token::Error : Token::Second;
+    int left = column_.left;
+    if (failed) {
+        theme.icon(QStringLiteral("warning"), token).paint(&painter, QRect(left, noteTop() + 4, 16, 16));
+        left += 24;
+    }
+    if (interrupted && row().note.isEmpty()) {
+        paintLine(painter, QRect(left, noteTop(), column_.width, kActionHeight), TextStyle::Interface, token,
+                  tr("Interrupted"));
         return;
     }
-    if (noteHeight_ > 0) {
-        const bool failed = row().state == MessageState::Failed;
-        const Token token = failed ? Token::Error : Token::Second;
-        int left = column_.left;
-        if (failed) {
-            theme.icon(QStringLiteral("warning"), token).paint(&painter, QRect(left, noteTop() + 4, 16, 16));
-            left += 24;
-        }
-        if (row().state == MessageState::Interrupted && row().note.isEmpty()) {
-            paintLine(painter, QRect(left, noteTop(), column_.width, kActionHeight), TextStyle::Interface, token,
-                      tr("Interrupted"));
-        } else {
-            const QString text = row().state == MessageState::Interrupted
-                                     ? tr("Interrupted") + QStringLiteral(" · ") + singleLine(row().note)
-                                     : singleLine(row().note);
-            painter.setFont(type_.font(TextStyle::Interface, false));
-            painter.setPen(theme.color(token));
-            painter.drawText(QRect(left, noteTop() + (kActionHeight - line) / 2, column_.width - 28, noteHeight_),
-                             Qt::TextWordWrap, failed && text.isEmpty() ? tr("The reply failed.") : text);
-        }
-    }
-    for (const Target& t : footTargets(state.active)) {
-        switch (t.kind) {
-        case TargetKind::Continue: {
-            const bool lit = state.hovered && state.hovered->same(t);
-            if (lit) {
-                painter.save();
-                painter.setRenderHint(QPainter::Antialiasing);
-                painter.setPen(Qt::NoPen);
-                painter.setBrush(theme.color(Token::Hover));
-                painter.drawRoundedRect(t.rect, Theme::kControlRadius, Theme::kControlRadius);
-                painter.restore();
-            }
-            paintLine(painter, t.rect, TextStyle::Interface, Token::Accent, t.label, Qt::AlignHCenter);
-            break;
-        }
-        case TargetKind::Regenerate:
-            paintTool(painter, state, t, QStringLiteral("regenerate"));
-            break;
-        case TargetKind::Previous:
-            paintTool(painter, state, t, QStringLiteral("chevron-left"));
-            break;
-        case TargetKind::Next:
-            paintTool(painter, state, t, QStringLiteral("chevron-right"));
-            break;
-        default:
-            paintTool(painter, state, t,
-                      state.done && state.done->same(t) ? QStringLiteral("check") : QStringLiteral("copy"));
-        }
-    }
-    if (row().siblingCount > 1 && !growing()) {
-        // Which version this is stays readable without the pointer.
+    const QString note = singleLine(row().note);
+    const QString text = interrupted ? tr("Interrupted") + QStringLiteral(" · ") + note : note;
+    painter.setFont(type_.font(TextStyle::Interface, false));
+    painter.setPen(theme.color(token));
+    painter.drawText(QRect(left, noteTop() + (kActionHeight - line) / 2, column_.width - 28, noteHeight_),
+                     Qt::TextWordWrap, failed && text.isEmpty() ? tr("The reply failed.") : text);
+}
+
+/// In the line of the actions: which version this is, when it was written, whether it waits. What can be done shows
+/// only under the pointer or the focus; the version and the waiting stay readable without.
+void MessageLayout::paintFootLine(QPainter& painter, const PaintState& state) const {
+    if (growing())
+        return;
+    const int y = footLineTop();
+    int from = isUser() ? column_.left + column_.width : column_.left; // where the row of targets ends, to the inside
+    const bool versions = row().siblingCount > 1;
+    if (state.active)
+        from = isUser() ? actionsLeft() - (versions ? kVersionsWidth : 0) - 4
+                        : actionsLeft() + 3 * kActionWidth + (versions ? kVersionsWidth : 0) + 4;
+    QStringList words;
+    if (row().state == MessageState::Queued)
+        words << tr("Queued");
+    if (state.active && !timeText().isEmpty())
+        words << timeText();
+    if (versions) {
         const QString version = QStringLiteral("%1/%2").arg(row().siblingIndex + 1).arg(row().siblingCount);
-        const int left = column_.left + (state.active ? 3 * kActionWidth - 6 : 0);
-        paintLine(painter, QRect(left, height() - kActionHeight, 36, kActionHeight), TextStyle::Small, Token::Third,
-                  version, state.active ? Qt::AlignHCenter : Qt::AlignLeft);
+        const int left = isUser() ? from + 4 + kActionWidth : actionsLeft() + 4 * kActionWidth;
+        if (state.active)
+            paintLine(painter, QRect(left, y, kVersionWidth, kActionHeight), TextStyle::Small, Token::Third, version,
+                      Qt::AlignHCenter);
+        else
+            words << version;
     }
+    if (words.isEmpty())
+        return;
+    const QRect place = isUser() ? QRect(column_.left, y, from - column_.left, kActionHeight)
+                                 : QRect(from, y, column_.left + column_.width - from, kActionHeight);
+    paintLine(painter, place, TextStyle::Small, Token::Third, words.join(QStringLiteral(" · ")),
+              isUser() ? Qt::AlignRight : Qt::AlignLeft);
+}
+
+void MessageLayout::paintFootTarget(QPainter& painter, const PaintState& state, const Target& t) const {
+    const bool lit = state.hovered && state.hovered->same(t);
+    switch (t.kind) {
+    case TargetKind::Fold:
+        paintLine(painter, t.rect, TextStyle::Interface, lit ? Token::Text : Token::Second, t.label);
+        return;
+    case TargetKind::Continue:
+        if (lit) {
+            painter.save();
+            painter.setRenderHint(QPainter::Antialiasing);
+            painter.setPen(Qt::NoPen);
+            painter.setBrush(type_.theme().color(Token::Hover));
+            painter.drawRoundedRect(t.rect, Theme::kControlRadius, Theme::kControlRadius);
+            painter.restore();
+        }
+        paintLine(painter, t.rect, TextStyle::Interface, Token::Accent, t.label, Qt::AlignHCenter);
+        return;
+    default:
+        break;
+    }
+    const bool done = state.done && state.done->same(t);
+    paintTool(painter, state, t,
+              t.kind == TargetKind::Regenerate ? QStringLiteral("regenerate")
+              : t.kind == TargetKind::Previous ? QStringLiteral("chevron-left")
+              : t.kind == TargetKind::Next     ? QStringLiteral("chevron-right")
+              : t.kind == TargetKind::Edit     ? QStringLiteral("edit")
+              : t.kind == TargetKind::More     ? QStringLiteral("more")
+              : done                           ? QStringLiteral("check")
+                                               : QStringLiteral("copy"));
+}
+
+/// Today's messages by the hour, older ones with their day.
+QString MessageLayout::timeText() const {
+    const QDateTime time = row().time;
+    if (!time.isValid())
+        return {};
+    const QLocale locale;
+    const QString clock = locale.toString(time.time(), QLocale::ShortFormat);
+    return time.date() == QDate::currentDate() ? clock
+                                               : locale.toString(time.date(), QLocale::ShortFormat) + u' ' + clock;
+}
+
+QStringList MessageLayout::detailLines() const {
+    const QLocale locale;
+    const ReplyReceipt& r = row().receipt;
+    QStringList lines;
+    QStringList first;
+    if (row().time.isValid())
+        first << locale.toString(row().time, QLocale::ShortFormat);
+    if (!isUser() && !row().model.isEmpty())
+        first << singleLine(row().model);
+    if (!first.isEmpty())
+        lines << first.join(QStringLiteral(" · "));
+    if (isUser()) {
+        lines << tr("%n character(s)", nullptr, int(document_.source(index_, Part::Body).size()));
+        return lines;
+    }
+    if (r.promptTokens > 0) {
+        QString read = tr("Read %L1 tokens").arg(r.promptTokens);
+        if (r.prefilledTokens > 0 && r.prefilledTokens < r.promptTokens)
+            read = tr("Read %L1 tokens, %L2 of them anew").arg(r.promptTokens).arg(r.prefilledTokens);
+        if (r.prefillSeconds > 0)
+            read += QStringLiteral(" · ") + tr("%1 s").arg(locale.toString(r.prefillSeconds, 'f', 1));
+        lines << read;
+    }
+    if (r.generatedTokens > 0) {
+        QString wrote = tr("Wrote %L1 tokens").arg(r.generatedTokens);
+        if (r.decodeSeconds > 0)
+            wrote += QStringLiteral(" · ") + tr("%1 s").arg(locale.toString(r.decodeSeconds, 'f', 1)) +
+                     QStringLiteral(" · ") +
+                     tr("%1 tokens/s").arg(locale.toString(r.generatedTokens / r.decodeSeconds, 'f', 1));
+        lines << wrote;
+    }
+    if (r.leftOutMessages > 0)
+        lines << tr("%n oldest message(s) had no room in the context", nullptr, r.leftOutMessages);
+    if (lines.isEmpty())
+        lines << tr("Nothing more is known of it.");
+    return lines;
 }
 
 /// The ember: where the text grows.
@@ -753,16 +887,50 @@ Target MessageLayout::target(TargetKind kind, QRect rect, const QString& label) 
 }
 
 QVector<Target> MessageLayout::footTargets(bool active) const {
+    return isUser() ? userTargets(active) : answerTargets(active);
+}
+
+/// "‹ 2/3 ›": the numbers stand between, painted with the line.
+void MessageLayout::appendVersions(QVector<Target>& targets, int x, int y) const {
+    if (row().siblingCount < 2)
+        return;
+    if (row().siblingIndex > 0)
+        targets.append(target(TargetKind::Previous, QRect(x, y, kActionWidth, kActionHeight), tr("Previous version")));
+    x += kActionWidth + kVersionWidth;
+    if (row().siblingIndex + 1 < row().siblingCount)
+        targets.append(target(TargetKind::Next, QRect(x, y, kActionWidth, kActionHeight), tr("Next version")));
+}
+
+/// Flush with the bubble's right edge, the versions before them.
+QVector<Target> MessageLayout::userTargets(bool active) const {
     QVector<Target> targets;
-    if (isUser()) {
-        if (foldable_) {
-            const QString label = unfolded_ ? tr("Show less") : tr("Show more");
-            const int width = QFontMetrics(type_.font(TextStyle::Interface, false)).horizontalAdvance(label);
-            targets.append(
-                target(TargetKind::Fold, QRect(partLeft(Part::Body), footTop() + 4, width + 4, kActionHeight), label));
-        }
-        return targets;
+    if (foldable_) {
+        const QString label = unfolded_ ? tr("Show less") : tr("Show more");
+        const int width = QFontMetrics(type_.font(TextStyle::Interface, false)).horizontalAdvance(label);
+        targets.append(
+            target(TargetKind::Fold, QRect(partLeft(Part::Body), footTop() + 4, width + 4, kActionHeight), label));
     }
+    if (!active)
+        return targets;
+    int x = actionsLeft();
+    const int y = footLineTop();
+    appendVersions(targets, x - kVersionsWidth, y);
+    for (const auto& [kind, label] : {std::pair(TargetKind::Copy, tr("Copy")), std::pair(TargetKind::Edit, tr("Edit")),
+                                      std::pair(TargetKind::More, tr("More"))}) {
+        targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
+        x += kActionWidth;
+    }
+    return targets;
+}
+
+/// The icons stand flush with the text or the bubble: their boxes reach out a little.
+int MessageLayout::actionsLeft() const {
+    const int out = (kActionWidth - 16) / 2;
+    return isUser() ? column_.left + column_.width - 3 * kActionWidth + out : column_.left - out;
+}
+
+QVector<Target> MessageLayout::answerTargets(bool active) const {
+    QVector<Target> targets;
     if (row().state == MessageState::Interrupted) {
         const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
         const QString told = row().note.isEmpty() ? tr("Interrupted")
@@ -774,24 +942,15 @@ QVector<Target> MessageLayout::footTargets(bool active) const {
     }
     if (!active || growing())
         return targets;
-    // The icons stand flush with the text: their boxes reach out to the left.
-    int x = column_.left - (kActionWidth - 16) / 2;
-    const int y = height() - kActionHeight;
-    const auto add = [&](TargetKind kind, const QString& label) {
+    int x = actionsLeft();
+    const int y = footLineTop();
+    for (const auto& [kind, label] :
+         {std::pair(TargetKind::Copy, tr("Copy")), std::pair(TargetKind::Regenerate, tr("Regenerate")),
+          std::pair(TargetKind::More, tr("More"))}) {
         targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
         x += kActionWidth;
-    };
-    add(TargetKind::Copy, tr("Copy"));
-    add(TargetKind::Regenerate, tr("Regenerate"));
-    if (row().siblingCount > 1) {
-        if (row().siblingIndex > 0)
-            add(TargetKind::Previous, tr("Previous version"));
-        else
-            x += kActionWidth;
-        x += 36;
-        if (row().siblingIndex + 1 < row().siblingCount)
-            add(TargetKind::Next, tr("Next version"));
     }
+    appendVersions(targets, x, y);
     return targets;
 }
 
@@ -818,13 +977,33 @@ QVector<Target> MessageLayout::codeTargets(Part part, int block, int top) const 
         target(TargetKind::CopyCode, QRect(right - kActionWidth, y, kActionWidth, kActionHeight), tr("Copy code"));
     Target wrap =
         target(TargetKind::WrapCode, QRect(right - 2 * kActionWidth, y, kActionWidth, kActionHeight), tr("Wrap lines"));
+    Target numbers = target(TargetKind::NumberCode, QRect(right - 3 * kActionWidth, y, kActionWidth, kActionHeight),
+                            tr("Line numbers"));
     int at = 0; // the head comes before the foot
-    for (Target* t : {&wrap, &copy}) {
+    for (Target* t : {&numbers, &wrap, &copy}) {
         t->part = part;
         t->block = block;
         targets.insert(at++, *t);
     }
     return targets;
+}
+
+/// The bar of what is wider than its place: a target higher than it looks.
+Target MessageLayout::sidewaysTarget(Part part, int block, int top) const {
+    const BlockLayout* layout = layoutOf(part, block);
+    const int room = layout->viewWidth();
+    const int most = overflowOf(part, block);
+    const int bar = sidewaysBar(room, most);
+    const int at = int(qint64(room - bar) * std::min(scrollXOf(part, block), most) / most);
+    // In the lower padding of code; on the last line of a table.
+    const bool table = blocks(part).block(block).kind == BlockKind::TableRow;
+    const int y = top + layout->height() - (table ? BlockLayout::kCodePadding / 2 : 0);
+    Target t =
+        target(TargetKind::Sideways, QRect(partLeft(part) + layout->viewLeft() + at, y, bar, BlockLayout::kCodePadding),
+               tr("Scroll sideways"));
+    t.part = part;
+    t.block = block;
+    return t;
 }
 
 void MessageLayout::collectTargets(QVector<Target>& out, int top, int bottom, bool active) const {
@@ -845,6 +1024,8 @@ void MessageLayout::collectTargets(QVector<Target>& out, int top, int bottom, bo
             const BlockSplitter& b = blocks(part);
             if (b.block(i).kind == BlockKind::Code)
                 out += codeTargets(part, i, y);
+            if (isLast(part, i) && overflowOf(part, i) > 0)
+                out += sidewaysTarget(part, i, y);
             const InlineText& text = b.inlines(i);
             for (const InlineRun& run : text.runs) {
                 if (run.link < 0)
@@ -898,12 +1079,46 @@ void MessageLayout::toggleFold() {
     measure();
 }
 
+void MessageLayout::toggleDetails() {
+    details_ = !details_;
+    dirtyFrom_ = 0;
+    measure();
+}
+
+void MessageLayout::reveal(int block, int offset) {
+    const BlockSplitter& b = blocks(Part::Body);
+    if (folded()) {
+        const BlockLayout* layout = ensureLayout(Part::Body, block);
+        if (block > 0 || (layout && layout->caret(offset).top() >= bodyHeight()))
+            toggleFold();
+    }
+    const Whole* whole = wholeOf(Part::Body, block);
+    if (!whole || whole->foldBlock < 0 || whole->unfolded)
+        return;
+    const bool hidden =
+        block > whole->foldBlock ||
+        (block == whole->foldBlock && QStringView(b.inlines(block).text).left(offset).count(u'\n') >= whole->foldLines);
+    if (hidden)
+        toggleCodeFold(Part::Body, block);
+}
+
 void MessageLayout::toggleWrap(Part part, int block) {
-    Section& s = section(part);
     const int root = blocks(part).block(block).root;
-    Whole& whole = s.wholes[root];
+    Whole& whole = section(part).wholes[root];
     whole.wrap = !whole.wrap;
     whole.scrollX = 0;
+    resetWhole(part, root);
+}
+
+void MessageLayout::toggleNumbers(Part part, int block) {
+    const int root = blocks(part).block(block).root;
+    Whole& whole = section(part).wholes[root];
+    whole.numbers = !whole.numbers;
+    resetWhole(part, root);
+}
+
+void MessageLayout::resetWhole(Part part, int root) {
+    Section& s = section(part);
     for (int i = root; i < int(s.layouts.size()) && blocks(part).block(i).root == root; ++i)
         s.layouts[size_t(i)].reset();
     dirtyFrom_ = 0;
@@ -925,24 +1140,58 @@ bool MessageLayout::scrollSideways(QPoint p, int px) {
     const Anchor a = anchorAt(p.y());
     if (a.zone != Anchor::Body && a.zone != Anchor::Thoughts)
         return false;
-    const Part part = a.zone == Anchor::Thoughts ? Part::Thoughts : Part::Body;
-    Section& s = section(part);
-    const BlockSplitter& b = blocks(part);
-    if (a.block >= b.count() || !layoutOf(part, a.block))
-        return false;
-    const int root = b.block(a.block).root;
-    int most = 0;
-    for (int i = root; i < int(s.layouts.size()) && b.block(i).root == root; ++i)
-        if (s.layouts[size_t(i)])
-            most = std::max(most, s.layouts[size_t(i)]->overflow());
+    return scrollSideways(a.zone == Anchor::Thoughts ? Part::Thoughts : Part::Body, a.block, px);
+}
+
+bool MessageLayout::scrollSideways(Part part, int block, int px) {
+    const int most = overflowOf(part, block);
     if (most == 0)
         return false;
-    int& x = s.wholes[root].scrollX;
+    int& x = section(part).wholes[blocks(part).block(block).root].scrollX;
     const int moved = std::clamp(x + px, 0, most);
     const bool any = moved != x;
     x = moved;
     dirtyFrom_ = 0;
     return any;
+}
+
+/// px that the widest of its slices on the screen sticks out.
+int MessageLayout::overflowOf(Part part, int block) const {
+    const Section& s = section(part);
+    const BlockSplitter& b = blocks(part);
+    if (block < 0 || block >= b.count() ||
+        (b.block(block).kind != BlockKind::Code && b.block(block).kind != BlockKind::TableRow))
+        return 0;
+    const int root = b.block(block).root;
+    int most = 0;
+    const int from = std::max(root, block - kNearSlices);
+    const int to = std::min({int(s.layouts.size()), b.count(), block + kNearSlices});
+    for (int i = from; i < to && b.block(i).root == root; ++i)
+        if (s.layouts[size_t(i)])
+            most = std::max(most, s.layouts[size_t(i)]->overflow());
+    return most;
+}
+
+double MessageLayout::sidewaysScale(Part part, int block) const {
+    const int most = overflowOf(part, block);
+    const BlockLayout* layout = layoutOf(part, block);
+    if (most == 0 || !layout)
+        return 1;
+    const int room = layout->viewWidth();
+    const int bar = sidewaysBar(room, most);
+    return room > bar ? double(most) / (room - bar) : 1;
+}
+
+bool MessageLayout::scrollSidewaysTo(Part part, int block, int offset) {
+    const BlockLayout* layout = ensureLayout(part, block);
+    if (!layout || overflowOf(part, block) == 0)
+        return false;
+    const int left = layout->viewLeft();
+    const int right = left + layout->viewWidth();
+    const int x = layout->caret(offset, scrollXOf(part, block)).x();
+    if (x >= left && x <= right - 24)
+        return false;
+    return scrollSideways(part, block, x - (left + right) / 2);
 }
 
 QString MessageLayout::copiedCode(Part part, int block) const {

@@ -2,12 +2,14 @@
 
 #include "ui/chat/block_layout.h"
 #include "ui/chat/chat_document.h"
+#include "ui/chat/conversation_search.h"
 #include "ui/chat/height_index.h"
 
 #include <QCoreApplication>
 #include <QHash>
 
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace hearth::ui {
@@ -16,12 +18,16 @@ enum class TargetKind : quint8 {
     Thoughts,
     Link,
     CopyCode,
+    NumberCode,
     WrapCode,
     FoldCode,
+    Sideways, // the bar that moves code or a table
     Fold,
     Continue,
     Copy,
     Regenerate,
+    Edit,
+    More, // the message's menu
     Previous,
     Next
 };
@@ -60,6 +66,10 @@ public:
 
     void sync(const Column&);     // the document changed, at its end or in its state
     void relayout(const Column&); // another width or theme: heights become guesses
+    /// Messages before this one came or went.
+    void setPlace(int index, bool showName);
+
+    int index() const { return index_; }
 
     int height() const { return footTop() + foot_; }
 
@@ -90,6 +100,8 @@ public:
         const Target* hovered = nullptr;
         const Target* focused = nullptr;
         const Target* done = nullptr; // just copied
+        std::span<const ConversationSearch::Match> found;
+        const ConversationSearch::Match* current = nullptr;
     };
 
     void paint(QPainter&, const PaintState&) const;
@@ -103,11 +115,24 @@ public:
 
     void toggleThoughts();
     void toggleFold();
+    void toggleDetails();
     void toggleWrap(Part, int block);
+    void toggleNumbers(Part, int block);
+    /// Opens what is folded over a place in the body.
+    void reveal(int block, int offset);
     void toggleCodeFold(Part, int block);
     bool isCodeUnfolded(Part, int block) const; // of code that folds
     /// Code or a table under the point moves sideways; false: nothing to move there.
     bool scrollSideways(QPoint, int px);
+    bool scrollSideways(Part, int block, int px);
+    /// px of scrolling that a px of the bar stands for.
+    double sidewaysScale(Part, int block) const;
+    /// Moves code or a table so that this offset is in sight; false: it is.
+    bool scrollSidewaysTo(Part, int block, int offset);
+
+    bool isThinking() const { return thinking(); }
+
+    QStringList detailLines() const; // how the message came to be
 
     bool thoughtsOpen() const { return thoughtsOpen_; }
 
@@ -117,7 +142,8 @@ public:
 
     static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
     static constexpr int kFoldCodeLines = 40;
-    static constexpr int kActionHeight = 24, kActionWidth = 28;
+    static constexpr int kActionHeight = 24, kActionWidth = 28, kVersionWidth = 36;
+    static constexpr int kVersionsWidth = 2 * kActionWidth + kVersionWidth; // "‹ 2/3 ›"
 
 private:
     struct SliceEnd {
@@ -128,6 +154,7 @@ private:
     struct Whole { // code or a table, in slices
         int scrollX = 0;
         bool wrap = false;
+        bool numbers = false;  // its lines are numbered
         bool wide = false;     // its longest line needs more than the column
         bool streamed = false; // grew before the reader's eyes: it stays as it is
         bool unfolded = false;
@@ -136,7 +163,8 @@ private:
         int foldBlock = -1; // the slice that is shown in part while it is folded; -1: it never is
         int foldLines = 0;  // lines of that slice that are shown
         int lastBlock = -1;
-        std::vector<SliceEnd> ends; // of code, each slice
+        std::vector<SliceEnd> ends;  // of code, each slice
+        std::vector<int> firstLines; // of code: the number of each slice's first line
     };
 
     struct Section {
@@ -183,6 +211,9 @@ private:
     QRect bubbleRect() const;
     void syncSection(Part);
     CodeState codeStateAt(Part, int block);
+    int firstLineAt(Part, int block);
+    void resetWhole(Part, int root);
+    int overflowOf(Part, int block) const;
     void measure();
 
     int thoughtsTop() const { return head_; }
@@ -201,10 +232,15 @@ private:
     int shownBlocks(Part) const;
     bool isLast(Part, int block) const;
     SelectedRange selectedIn(Part, int block, const PaintState&) const;
+    void findIn(int block, const PaintState&, BlockLayout::Paint&) const;
     void paintHead(QPainter&, const PaintState&) const;
     void paintPart(QPainter&, const PaintState&, Part) const;
     void paintCodeTools(QPainter&, const PaintState&, Part, int block, int top) const;
     void paintFoot(QPainter&, const PaintState&) const;
+    void paintNote(QPainter&) const;
+    void paintFootLine(QPainter&, const PaintState&) const;
+    void paintFootTarget(QPainter&, const PaintState&, const Target&) const;
+    void paintSideways(QPainter&, const PaintState&, Part, int block, int top) const;
     void paintCaret(QPainter&) const;
     void paintTool(QPainter&, const PaintState&, const Target&, const QString& icon) const;
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
@@ -216,7 +252,15 @@ private:
     int noteTop() const;
     Target target(TargetKind, QRect, const QString& label) const;
     QVector<Target> footTargets(bool active) const;
+    QVector<Target> answerTargets(bool active) const;
+    QVector<Target> userTargets(bool active) const;
     QVector<Target> codeTargets(Part, int block, int top) const;
+    Target sidewaysTarget(Part, int block, int top) const;
+    void appendVersions(QVector<Target>&, int x, int y) const;
+    QString timeText() const;
+    int actionsLeft() const;
+
+    int footLineTop() const { return height() - kActionHeight; }
 
     const ChatDocument& document_;
     int index_;
@@ -225,6 +269,7 @@ private:
     bool showName_;
     Section sections_[2];
     bool thoughtsOpen_ = false;
+    bool details_ = false;
     bool foldable_ = false;
     bool unfolded_ = false;
     int head_ = 0, middle_ = 0, foot_ = 0; // px

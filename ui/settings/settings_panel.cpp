@@ -101,6 +101,15 @@ void SettingsPanel::addField(QWidget* control, bool withHelp, QWidget* row) {
     fields_.push_back(field);
 }
 
+int SettingsPanel::textSizeFrom(int percent, int steps) {
+    if (steps == 0)
+        return 100;
+    const auto at = std::lower_bound(std::begin(kTextSizes), std::end(kTextSizes), percent);
+    const bool between = at == std::end(kTextSizes) || *at != percent; // a step up leads to `at` itself
+    const auto place = at - std::begin(kTextSizes) + steps - (between && steps > 0 ? 1 : 0);
+    return kTextSizes[std::clamp<std::ptrdiff_t>(place, 0, std::ssize(kTextSizes) - 1)];
+}
+
 void SettingsPanel::setSettings(const SettingsRow& row) {
     row_ = row;
     fill();

@@ -24,6 +24,9 @@ public:
 
     const SettingsRow& settings() const { return row_; }
 
+    /// The text size that many steps from one, in percent; 0 steps: 100.
+    static int textSizeFrom(int percent, int steps);
+
 signals:
     void changed(const hearth::ui::SettingsRow&);
 

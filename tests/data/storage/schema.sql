@@ -1,4 +1,4 @@
--- version 2
+-- version 3
 CREATE INDEX messages_by_conversation ON messages(conversation_id, sequence);
 CREATE INDEX messages_by_parent ON messages(parent_id);
 CREATE INDEX messages_unfinished ON messages(state, sequence) WHERE state IN ('queued', 'growing');
@@ -31,6 +31,9 @@ CREATE TABLE message_tails(
     text TEXT NOT NULL,
     thoughts TEXT NOT NULL,
     padding BLOB NOT NULL);
+CREATE TABLE message_trash(
+    message_id INTEGER PRIMARY KEY,
+    deleted_at INTEGER NOT NULL);
 CREATE TABLE messages(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     conversation_id INTEGER NOT NULL REFERENCES conversations(id),

@@ -2,6 +2,8 @@
 #include "ui/chat/block_layout.h"
 #include "ui/chat/chat_view.h"
 #include "ui/chat/height_index.h"
+#include "ui/chat/markdown_writer.h"
+#include "ui/find_bar.h"
 
 #include <QAbstractButton>
 #include <QAccessible>
@@ -10,6 +12,7 @@
 #include <QClipboard>
 #include <QContextMenuEvent>
 #include <QGuiApplication>
+#include <QLineEdit>
 #include <QMenu>
 #include <QRandomGenerator>
 #include <QScrollBar>
@@ -128,6 +131,26 @@ private slots:
     void hairlinesAreOneDevicePixel();
     void changingSizeAndLanguageIsSilent();
     void aReopenedReplyShowsWhatGrows();
+    void whatCanBeDoneWithAMessage();
+    void theMenuByKeys();
+    void copiesAsMarkdown();
+    void markdownReadsTheSame();
+    void findsInTheConversation();
+    void findsWhatIsFoldedAndWhatGrows();
+    void findingCostsSlices();
+    void newLinesAreCounted();
+    void ownMessagesAreLookedAt();
+    void aDeletedMessageMovesNothing();
+    void timesAndDetails();
+    void secondsOfThoughtsGoOn();
+    void tablesMoveSidewaysAlone();
+    void cellsStandAsTheirColumnSays();
+    void linesOfCodeAreNumbered();
+    void zoomsByTheWheel();
+    void emphasisOfHanHasDots();
+    void hanKeepsItsDistanceByLayoutOnly();
+    void everyFormOfBlockIsDrawn();
+    void longThingsArriveInSlices();
 };
 
 void ChatViewTest::heightIndex() {
@@ -765,18 +788,20 @@ void ChatViewTest::theMenuOutlivesItsMessage() {
     w.show(longConversation(3));
     w.view.setScrollPosition(2);
     QGuiApplication::clipboard()->setText(QStringLiteral("kept"));
+    bool triggered = false;
     QTimer::singleShot(0, &w.view, [&] {
         w.document.setMessages({});
         auto* menu = qobject_cast<QMenu*>(QApplication::activePopupWidget());
         QVERIFY(menu);
         for (QAction* action : menu->actions())
-            if (action->text() == u"Copy message")
-                action->trigger();
+            if (action->text() == u"Copy")
+                triggered = true, action->trigger();
         menu->close();
     });
     QContextMenuEvent event(QContextMenuEvent::Mouse, QPoint(400, 100),
                             w.view.viewport()->mapToGlobal(QPoint(400, 100)));
     QCoreApplication::sendEvent(w.view.viewport(), &event);
+    QVERIFY(triggered);
     QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("kept"));
 }
 
@@ -923,6 +948,578 @@ void ChatViewTest::aReopenedReplyShowsWhatGrows() {
     Window fresh;
     fresh.show({user(1, QStringLiteral("?")), answer(2, w.document.text(2))});
     QCOMPARE(w.view.messageRect(1).height(), fresh.view.messageRect(1).height());
+}
+
+void hoverAt(Window& w, QPoint p) {
+    QMouseEvent move(QEvent::MouseMove, p, w.view.viewport()->mapToGlobal(p), Qt::NoButton, Qt::NoButton, {});
+    QCoreApplication::sendEvent(w.view.viewport(), &move);
+}
+
+void ChatViewTest::whatCanBeDoneWithAMessage() {
+    Window w;
+    w.show({user(1, QStringLiteral("question")), answer(2, QStringLiteral("An **answer**.")),
+            user(3, QStringLiteral("more"))});
+    const auto all = [](const char* names) { return QString::fromLatin1(names).split(u' '); };
+    QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote edit branch details delete"));
+    QCOMPARE(w.view.actionsOf(1), all("copy copy-markdown quote regenerate branch details delete"));
+    QCOMPARE(w.view.actionsOf(2), all("copy copy-markdown quote edit details delete")); // nothing follows it
+    for (const QString& name : w.view.actionsOf(0) + w.view.actionsOf(1))
+        QVERIFY2(!ChatView::actionLabel(name).isEmpty(), qPrintable(name));
+    QSignalSpy edit(&w.view, &ChatView::editRequested), remove(&w.view, &ChatView::deleteRequested),
+        branch(&w.view, &ChatView::branchRequested), quote(&w.view, &ChatView::quoteRequested);
+    w.view.activateAction(0, QStringLiteral("edit"));
+    QCOMPARE(edit.takeFirst().at(0).toLongLong(), 1);
+    w.view.activateAction(1, QStringLiteral("edit")); // what the model said stays what it said
+    QCOMPARE(edit.count(), 0);
+    w.view.activateAction(1, QStringLiteral("delete"));
+    QCOMPARE(remove.takeFirst().at(0).toLongLong(), 2);
+    w.view.activateAction(1, QStringLiteral("branch"));
+    QCOMPARE(branch.takeFirst().at(0).toLongLong(), 2);
+    w.view.activateAction(1, QStringLiteral("copy-markdown"));
+    QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("An **answer**."));
+    w.view.activateAction(1, QStringLiteral("quote"));
+    QCOMPARE(quote.takeFirst().at(0).toString(), QStringLiteral("An answer."));
+    w.view.setSelection({1, Part::Body, 0, 3}, {1, Part::Body, 0, 9});
+    w.view.activateAction(1, QStringLiteral("quote"));
+    QCOMPARE(quote.takeFirst().at(0).toString(), QStringLiteral("answer"));
+    w.view.activateAction(0, QStringLiteral("quote")); // the selection is another message's
+    QCOMPARE(quote.takeFirst().at(0).toString(), QStringLiteral("question"));
+    // By the pointer: the person's own messages have theirs below the bubble, in kept space.
+    const int height = w.view.messageRect(0).height();
+    hoverAt(w, w.view.messageRect(0).center());
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Edit")));
+    QCOMPARE(w.view.messageRect(0).height(), height);
+    QVERIFY(w.view.activateTarget(QStringLiteral("Edit")));
+    QCOMPARE(edit.count(), 1);
+    // While a reply is written, what it answers stays.
+    w.document.appendMessage(streaming(4));
+    w.settle();
+    QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote details"));
+    QCOMPARE(w.view.actionsOf(3), all("copy copy-markdown quote"));
+}
+
+void ChatViewTest::theMenuByKeys() {
+    Window w;
+    w.show({user(1, QStringLiteral("question")), answer(2, QStringLiteral("An answer."))});
+    QStringList labels;
+    QTimer::singleShot(0, &w.view, [&] {
+        auto* menu = qobject_cast<QMenu*>(QApplication::activePopupWidget());
+        QVERIFY(menu);
+        for (QAction* action : menu->actions())
+            labels << action->text();
+        menu->close();
+    });
+    QContextMenuEvent event(QContextMenuEvent::Keyboard, w.view.rect().center(), QCursor::pos());
+    QCoreApplication::sendEvent(w.view.viewport(), &event);
+    for (const char* label : {"Copy", "Copy as Markdown", "Quote", "Edit", "Branch from here", "Details", "Delete"})
+        QVERIFY2(labels.contains(QLatin1String(label)), label);
+}
+
+void ChatViewTest::copiesAsMarkdown() {
+    Window w;
+    const QString text =
+        QStringLiteral("# Head\n\nSome **bold** and *slanted* words, `code` and [a link](https://e.org/x).\n\n"
+                       "3. three\n   - nested\n4. four\n\n> quoted\n>\n> twice\n\n"
+                       "```cpp\nint x;\n\nint y;\n```\n\n| a | b |\n|:-|-:|\n| 1 | 2 |\n");
+    w.show({user(1, QStringLiteral("my *text*")), answer(2, text)});
+    w.view.selectAll();
+    // What is taken whole is as it was written.
+    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("my *text*\n\n") + text.trimmed());
+    QTest::keyClick(&w.view, Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
+    QCOMPARE(QGuiApplication::clipboard()->text(), w.view.selectedMarkdown());
+    // A part of a line keeps its marks.
+    const QString line = w.document.blocks(1, Part::Body).inlines(1).text;
+    const auto at = [&](const char* word) { return int(line.indexOf(QLatin1String(word))); };
+    w.view.setSelection({1, Part::Body, 1, at("old")}, {1, Part::Body, 1, at(".")});
+    QCOMPARE(w.view.selectedMarkdown(),
+             QStringLiteral("**old** and *slanted* words, `code` and [a link](https://e.org/x)"));
+    // From the middle of a leaf to the middle of another.
+    w.view.setSelection({1, Part::Body, 2, 2}, {1, Part::Body, 4, 2});
+    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("   ree\n   - nested\n4. fo"));
+    // Leaves that are whole, but not the message.
+    w.view.setSelection({1, Part::Body, 2, 0}, {1, Part::Body, 8, 3});
+    QVERIFY2(w.view.selectedMarkdown().startsWith(QStringLiteral(
+                 "3. three\n   - nested\n4. four\n\n> quoted\n>\n> twice\n\n```cpp\nint x;\n\nint y;\n```")),
+             qPrintable(w.view.selectedMarkdown()));
+}
+
+void ChatViewTest::markdownReadsTheSame() {
+    // Leaves written again and read again say the same.
+    for (const auto& rows : {test::english(), test::chinese(), test::code()})
+        for (const MessageRow& row : rows) {
+            if (row.role != Role::Assistant)
+                continue;
+            ChatDocument document;
+            document.setMessages({row});
+            const BlockSplitter& b = document.blocks(0, Part::Body);
+            const QString written = toMarkdown(b, 0, b.count() - 1);
+            ChatDocument again;
+            again.setMessages({answer(1, written)});
+            QCOMPARE(again.plainText(0, Part::Body), document.plainText(0, Part::Body));
+            QCOMPARE(again.blocks(0, Part::Body).count(), b.count());
+            for (int i = 0; i < b.count(); ++i) {
+                QCOMPARE(again.blocks(0, Part::Body).inlines(i).runs.size(), b.inlines(i).runs.size());
+                QCOMPARE(again.blocks(0, Part::Body).block(i).kind, b.block(i).kind);
+                // Every leaf cut at both ends still reads as its own text.
+                if (b.block(i).kind != BlockKind::Paragraph || b.inlines(i).text.size() < 8)
+                    continue;
+                const int end = int(b.inlines(i).text.size()) - 2;
+                ChatDocument part;
+                part.setMessages({answer(1, toMarkdown(b, i, i, 2, end).trimmed())});
+                QCOMPARE(part.plainText(0, Part::Body).trimmed(), b.inlines(i).text.mid(2, end - 2).trimmed());
+            }
+        }
+}
+
+struct Finder {
+    explicit Finder(Window& w) : bar(w.theme, w.view, w.document) {
+        bar.resize(600, 48);
+        bar.open();
+    }
+
+    void type(const QString& text) {
+        edit()->setText(text);
+        for (int i = 0; i < 200; ++i) // slices
+            QCoreApplication::processEvents();
+    }
+
+    QLineEdit* edit() { return bar.findChild<QLineEdit*>(); }
+
+    FindBar bar;
+};
+
+int pixelsOf(const QImage& image, const QColor& color) {
+    int n = 0;
+    for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x)
+            n += image.pixelColor(x, y) == color ? 1 : 0;
+    return n;
+}
+
+void ChatViewTest::findsInTheConversation() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(30);
+    rows << user(100, QStringLiteral("the NEEDLE"))
+         << answer(101, QStringLiteral("A **nee**dle, 一根针; needle needle."));
+    rows.prepend(user(102, QStringLiteral("first needle")));
+    w.show(rows);
+    w.view.setScrollPosition(20.2);
+    w.settle();
+    Finder find(w);
+    QCOMPARE(find.bar.countText(), QString());
+    find.type(QStringLiteral("needle"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("2 of 5")); // the first at or after the reader's place
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect({61, Part::Body, 0, 4})));
+    QVERIFY(pixelsOf(w.view.viewport()->grab().toImage(), w.theme.color(Token::Find)) > 200);
+    QVERIFY(pixelsOf(w.view.viewport()->grab().toImage(), w.theme.color(Token::Accent)) > 40);
+    QTest::keyClick(find.edit(), Qt::Key_Return);
+    QCOMPARE(find.bar.countText(), QStringLiteral("3 of 5")); // over the marks of its Markdown
+    find.bar.step(1);
+    find.bar.step(1);
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 5")); // round
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect({0, Part::Body, 0, 6})));
+    QTest::keyClick(find.edit(), Qt::Key_Return, Qt::ShiftModifier);
+    QCOMPARE(find.bar.countText(), QStringLiteral("5 of 5"));
+    find.type(QStringLiteral("一根针"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 1"));
+    find.type(QStringLiteral("nowhere"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("Not found"));
+    QCOMPARE(pixelsOf(w.view.viewport()->grab().toImage(), w.theme.color(Token::Find)), 0);
+    find.type(QStringLiteral("needle"));
+    QTest::keyClick(find.edit(), Qt::Key_Escape);
+    QVERIFY(find.bar.isHidden());
+    w.view.setScrollPosition(0);
+    QCOMPARE(pixelsOf(w.view.viewport()->grab().toImage(), w.theme.color(Token::Find)), 0);
+}
+
+void ChatViewTest::findsWhatIsFoldedAndWhatGrows() {
+    Window w;
+    QString text;
+    for (int i = 0; i < 60; ++i)
+        text += QStringLiteral("line %1\n").arg(i);
+    w.show({user(1, text + QStringLiteral("hidden word")), answer(2, codeOfLines(90) + QStringLiteral("\nend")),
+            streaming(3)});
+    Finder find(w);
+    find.type(QStringLiteral("hidden word"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 1"));
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Show less")));
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect({0, Part::Body, 0, int(text.size())})));
+    find.type(QStringLiteral("x = 88"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 1"));
+    const TextPosition place{1, Part::Body, 1,
+                             int(w.document.blocks(1, Part::Body).inlines(1).text.indexOf(u"x = 88"))};
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect(place)));
+    // A reply that grows is looked through again.
+    find.type(QStringLiteral("later"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("Not found"));
+    w.document.appendText(3, QStringLiteral("sooner or later, and later still"));
+    QTRY_COMPARE(find.bar.countText(), QStringLiteral("2 found"));
+    w.document.removeFrom(3);
+    w.settle();
+    QCOMPARE(find.bar.countText(), QStringLiteral("Not found"));
+}
+
+void ChatViewTest::findingCostsSlices() {
+    Window w;
+    w.show(longConversation(2000)); // over half a million tokens
+    Finder find(w);
+    find.edit()->setText(QStringLiteral("Paragraph 5 of answer 1999"));
+    QElapsedTimer all;
+    all.start();
+    timespec before{}, after{};
+    double longest = 0; // of one turn of the event loop, processor time
+    while (find.bar.countText() != u"1 of 1" && all.elapsed() < 60000) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+        QCoreApplication::processEvents(QEventLoop::AllEvents, 1);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+        longest = std::max(longest,
+                           double(after.tv_sec - before.tv_sec) * 1e3 + double(after.tv_nsec - before.tv_nsec) / 1e6);
+    }
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 1"));
+    QVERIFY2(longest < 100, qPrintable(QString::number(longest)));
+    QVERIFY2(w.view.layoutCount() < 120, qPrintable(QString::number(w.view.layoutCount())));
+    int split = 0; // what was looked through leaves nothing behind
+    for (int i = 0; i < w.document.count(); ++i)
+        split += w.document.isSplit(i, Part::Body) ? 1 : 0;
+    QVERIFY2(split < 20, qPrintable(QString::number(split)));
+}
+
+void ChatViewTest::newLinesAreCounted() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(10);
+    rows << streaming(100);
+    w.show(rows);
+    w.document.appendText(100, QStringLiteral("begun\n\n"));
+    w.settle();
+    QCOMPARE(w.view.unseenLines(), 0);
+    w.wheel(5);
+    QVERIFY(w.endButton()->isVisible());
+    QCOMPARE(w.endButton()->text(), QString()); // nothing came yet
+    const int round = w.endButton()->width();
+    for (int i = 0; i < 20; ++i) {
+        w.document.appendText(100, QStringLiteral("- an item\n"));
+        w.settle();
+    }
+    QVERIFY2(std::abs(w.view.unseenLines() - 23) <= 2, qPrintable(QString::number(w.view.unseenLines()))); // 28 px each
+    QCOMPARE(w.endButton()->text(), QStringLiteral("%1 new lines")
+                                        .arg(w.view.unseenLines())
+                                        .replace(QStringLiteral(" lines"), QStringLiteral(" line(s)")));
+    QVERIFY(w.endButton()->accessibleName().contains(w.endButton()->text()));
+    QVERIFY(w.endButton()->width() > round + 40);
+    QTest::mouseClick(w.endButton(), Qt::LeftButton);
+    QVERIFY(w.view.atEnd());
+    QCOMPARE(w.view.unseenLines(), 0);
+    w.wheel(5);
+    QCOMPARE(w.endButton()->text(), QString());
+}
+
+void ChatViewTest::ownMessagesAreLookedAt() {
+    Window w;
+    w.show(longConversation(10));
+    w.wheel(20);
+    QVERIFY(!w.view.atEnd());
+    w.document.appendMessage(streaming(101)); // an answer waits below
+    w.settle();
+    QVERIFY(!w.view.atEnd());
+    w.document.appendMessage(user(100, QStringLiteral("Now this")));
+    w.settle();
+    QVERIFY(w.view.atEnd());
+}
+
+void ChatViewTest::aDeletedMessageMovesNothing() {
+    Window w;
+    const QVector<MessageRow> rows = longConversation(20);
+    w.show(rows);
+    w.view.setScrollPosition(21.4);
+    w.settle();
+    const int y = w.view.caretRect({21, Part::Body, 3, 10}).y();
+    w.document.removeMessage(rows[4].id);
+    w.settle();
+    QCOMPARE(w.document.count(), 39);
+    QCOMPARE(w.view.caretRect({20, Part::Body, 3, 10}).y(), y); // the same text, where it was
+    w.document.removeMessage(rows[30].id);                      // below
+    w.settle();
+    QCOMPARE(w.view.caretRect({20, Part::Body, 3, 10}).y(), y);
+    w.document.insertMessage(29, rows[30]);
+    w.document.insertMessage(4, rows[4]);
+    w.settle();
+    QCOMPARE(w.document.count(), 40);
+    QVERIFY(w.view.viewport()->rect().intersects(w.view.messageRect(4))); // what is brought back is seen
+    for (int i = 0; i < 40; ++i)
+        QCOMPARE(w.document.indexOf(rows[i].id), i);
+    // The same picture as of a conversation that was never touched.
+    Window fresh;
+    fresh.show(rows);
+    fresh.view.setScrollPosition(4);
+    w.view.setScrollPosition(4);
+    w.settle();
+    QCOMPARE(w.view.viewport()->grab().toImage(), fresh.view.viewport()->grab().toImage());
+    // The one that is seen, the last one, all of them.
+    w.view.scrollToEnd();
+    w.document.removeMessage(rows[39].id);
+    w.settle();
+    QVERIFY(w.view.atEnd());
+    while (w.document.count() > 0)
+        w.document.removeMessage(w.document.message(0).id);
+    w.settle();
+    w.document.removeMessage(77);
+    w.document.insertMessage(5, rows[0]);
+    QCOMPARE(w.document.count(), 0);
+    w.view.grab();
+}
+
+void ChatViewTest::timesAndDetails() {
+    Window w;
+    QLocale::setDefault(QLocale(QLocale::English, QLocale::UnitedStates));
+    MessageRow row = answer(2, QStringLiteral("An answer."));
+    row.time = QDateTime(QDate(2026, 3, 2), QTime(14, 3));
+    row.receipt = {1024, 512, 0.8, 312, 4.0, 2};
+    w.show({user(1, QStringLiteral("q")), row});
+    const QImage before = w.view.grab().toImage();
+    hoverAt(w, w.view.messageRect(1).center());
+    QVERIFY(w.view.grab().toImage() != before);
+    const int height = w.view.messageRect(1).height();
+    w.view.activateAction(1, QStringLiteral("details"));
+    w.settle();
+    QCOMPARE(w.view.messageRect(1).height(), height + 4 + 4 * w.theme.lineHeight(TextStyle::Small));
+    QAccessibleInterface* view = QAccessible::queryAccessibleInterface(&w.view);
+    const QString told = view->child(1)->text(QAccessible::Help);
+    for (const char* part : {"3/2/26", "SmolLM2 135M", "Read 1,024 tokens, 512 of them anew", "0.8 s",
+                             "Wrote 312 tokens", "4.0 s", "78.0 tokens/s", "2 oldest message"})
+        QVERIFY2(told.contains(QLatin1String(part)), qPrintable(told));
+    w.view.activateAction(1, QStringLiteral("details"));
+    w.settle();
+    QCOMPARE(w.view.messageRect(1).height(), height);
+    view->child(0)->actionInterface()->doAction(QStringLiteral("details")); // nothing is known of it: it says so
+    w.settle();
+    w.view.grab();
+}
+
+void ChatViewTest::secondsOfThoughtsGoOn() {
+    Window w;
+    w.show({user(1, QStringLiteral("?")), streaming(2)});
+    w.document.appendThoughts(2, QStringLiteral("Let me see"));
+    w.settle();
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Thinking")));
+    // No word comes, and the seconds go on.
+    QTRY_VERIFY_WITH_TIMEOUT(w.view.visibleTargets().contains(QStringLiteral("Thinking 2 s")), 4000);
+    w.document.appendText(2, QStringLiteral("So."));
+    w.settle();
+    QVERIFY2(w.view.visibleTargets().contains(QStringLiteral("Thought for 2 s")),
+             qPrintable(w.view.visibleTargets().join(u'|')));
+}
+
+QString wideTable(int columns, int rows) {
+    QString text;
+    for (int r = -1; r <= rows; ++r) {
+        for (int c = 0; c < columns; ++c)
+            text += r == 0 ? QStringLiteral("|---") : QStringLiteral("| cell %1 %2 ").arg(r).arg(c);
+        text += QStringLiteral("|\n");
+    }
+    return text;
+}
+
+void ChatViewTest::tablesMoveSidewaysAlone() {
+    Window w;
+    w.show({user(1, QStringLiteral("?")),
+            answer(2, QStringLiteral("Before\n\n") + wideTable(20, 3) + QStringLiteral("\nAfter"))});
+    const TextPosition cell{1, Part::Body, 2, 0}, text{1, Part::Body, 0, 3};
+    const int x = w.view.caretRect(cell).x(), still = w.view.caretRect(text).x();
+    const QString label = QStringLiteral("Scroll sideways");
+    QCOMPARE(w.view.visibleTargets().count(label), 1);
+    const auto turn = [&](int angle) {
+        const QPoint p = w.view.caretRect(cell).center();
+        QWheelEvent event(QPointF(300, p.y()), w.view.viewport()->mapToGlobal(QPointF(300, p.y())), QPoint(),
+                          QPoint(angle, 0), Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+        QCoreApplication::sendEvent(w.view.viewport(), &event);
+    };
+    turn(-240);
+    QCOMPARE(w.view.caretRect(cell).x(), x - 120);
+    QCOMPARE(w.view.caretRect({1, Part::Body, 3, 0}).x(), x - 120); // all of its rows
+    QCOMPARE(w.view.caretRect(text).x(), still);
+    turn(24000);
+    QCOMPARE(w.view.caretRect(cell).x(), x); // not further than its start
+    // The bar is dragged.
+    const int y = w.view.caretRect({1, Part::Body, 5, 0}).top() - 13;
+    w.drag(QPoint(still + 10, y), QPoint(still + 60, y));
+    QVERIFY(w.view.caretRect(cell).x() < x - 60);
+    QVERIFY(!w.view.hasSelection());
+    w.drag(QPoint(still + 60, y), QPoint(still - 300, y));
+    QCOMPARE(w.view.caretRect(cell).x(), x);
+    // And by the keyboard: Tab, then the arrows.
+    w.view.clearFocus();
+    w.view.setFocus(Qt::TabFocusReason);
+    for (int i = 0; i < 12 && w.view.caretRect(cell).x() == x; ++i) {
+        QTest::keyClick(&w.view, Qt::Key_Right);
+        if (w.view.caretRect(cell).x() == x)
+            QTest::keyClick(&w.view, Qt::Key_Tab);
+    }
+    QCOMPARE(w.view.caretRect(cell).x(), x - 60);
+    QTest::keyClick(&w.view, Qt::Key_Left);
+    QCOMPARE(w.view.caretRect(cell).x(), x);
+    // Nothing to move, no bar.
+    w.show({user(1, QStringLiteral("?")), answer(2, wideTable(2, 3))});
+    QVERIFY(!w.view.visibleTargets().contains(label));
+}
+
+void ChatViewTest::cellsStandAsTheirColumnSays() {
+    Window w;
+    w.show({user(1, QStringLiteral("?")),
+            answer(2, QStringLiteral("| a long head | a long head | a long head |\n|:--|:-:|--:|\n| x | x | x |\n"))});
+    const auto left = [&](int row, int cell) {
+        const InlineText& t = w.document.blocks(1, Part::Body).inlines(row);
+        return w.view.caretRect({1, Part::Body, row, t.cells[cell]}).x();
+    };
+    const auto right = [&](int row, int cell) {
+        const InlineText& t = w.document.blocks(1, Part::Body).inlines(row);
+        const int end = cell + 1 < t.cells.size() ? t.cells[cell + 1] - 1 : int(t.text.size());
+        return w.view.caretRect({1, Part::Body, row, end}).x();
+    };
+    QCOMPARE(left(1, 0), left(0, 0));
+    QVERIFY(std::abs(left(1, 1) + right(1, 1) - left(0, 1) - right(0, 1)) <= 2);
+    QVERIFY(left(1, 1) > left(0, 1) + 10);
+    QVERIFY(std::abs(right(1, 2) - right(0, 2)) <= 1);
+}
+
+void ChatViewTest::linesOfCodeAreNumbered() {
+    Window w(QSize(800, 900));
+    w.show({user(1, QStringLiteral("?")), answer(2, codeOfLines(100))});
+    QVERIFY(w.view.activateTarget(QStringLiteral("Show all 100 lines")));
+    w.settle();
+    const int x = w.view.caretRect({1, Part::Body, 0, 0}).x();
+    const int later = w.view.caretRect({1, Part::Body, 1, 0}).x();
+    w.view.setScrollPosition(0);
+    const int height = w.view.messageRect(1).height();
+    QVERIFY(w.view.activateTarget(QStringLiteral("Line numbers")));
+    w.settle();
+    const int moved = w.view.caretRect({1, Part::Body, 0, 0}).x() - x;
+    QVERIFY(moved > 30 && moved < 60);
+    QCOMPARE(w.view.caretRect({1, Part::Body, 1, 0}).x() - later, moved); // one edge in all slices
+    QVERIFY(std::abs(w.view.messageRect(1).height() - height) <= 1);
+    const QImage image = w.view.viewport()->grab().toImage();
+    const QRect first = w.view.caretRect({1, Part::Body, 0, 0});
+    int ink = 0;
+    for (int px = first.x() - moved; px < first.x() - 8; ++px)
+        for (int py = first.top(); py < first.bottom(); ++py)
+            ink += image.pixelColor(px, py) != w.theme.color(Token::Code) ? 1 : 0;
+    QVERIFY(ink > 5);
+    w.view.setSelection({1, Part::Body, 0, 0}, {1, Part::Body, 0, 12});
+    QCOMPARE(w.view.selectedText(), QStringLiteral("x = 1\nx = 2\n"));
+    QVERIFY(w.view.activateTarget(QStringLiteral("Copy code")));
+    QVERIFY(QGuiApplication::clipboard()->text().startsWith(QStringLiteral("x = 1\nx = 2\n")));
+    QVERIFY(w.view.activateTarget(QStringLiteral("Wrap lines")));
+    w.view.setScrollPosition(0);
+    QVERIFY(w.view.activateTarget(QStringLiteral("Line numbers")));
+    w.settle();
+    QCOMPARE(w.view.caretRect({1, Part::Body, 0, 0}).x(), x);
+}
+
+void ChatViewTest::zoomsByTheWheel() {
+    Window w;
+    w.show(longConversation(3));
+    QSignalSpy zoom(&w.view, &ChatView::zoomRequested);
+    const int at = w.view.verticalScrollBar()->value();
+    for (const int angle : {120, 40, 40, 40, -240}) {
+        QWheelEvent event(QPointF(400, 300), w.view.viewport()->mapToGlobal(QPointF(400, 300)), QPoint(),
+                          QPoint(0, angle), Qt::NoButton, Qt::ControlModifier, Qt::NoScrollPhase, false);
+        QCoreApplication::sendEvent(w.view.viewport(), &event);
+    }
+    QCOMPARE(zoom.count(), 3);
+    QCOMPARE(zoom[0][0].toInt() + zoom[1][0].toInt() + zoom[2][0].toInt(), 0);
+    QCOMPARE(w.view.verticalScrollBar()->value(), at);
+}
+
+void ChatViewTest::emphasisOfHanHasDots() {
+    Window w;
+    const QString han = QStringLiteral("中文"), far = QString::fromUcs4(U"\U00020BB7", 1);
+    const auto ink = [&](const QString& text, int offset, int units) {
+        w.show({user(1, QStringLiteral("?")), answer(2, text)});
+        const QRect from = w.view.caretRect({1, Part::Body, 0, offset});
+        const QRect to = w.view.caretRect({1, Part::Body, 0, offset + units});
+        const QImage image = w.view.viewport()->grab().toImage();
+        int n = 0;
+        for (int x = from.x(); x < to.x(); ++x)
+            for (int y = from.bottom() - 2; y <= from.bottom(); ++y)
+                n += image.pixelColor(x, y) != w.theme.color(Token::Window) ? 1 : 0;
+        return n;
+    };
+    QVERIFY(ink(QStringLiteral("*%1*").arg(han), 0, 2) >= 4);
+    QVERIFY(ink(QStringLiteral("*%1*").arg(far), 0, 2) >= 2);
+    QCOMPARE(ink(han, 0, 2), 0);
+    QCOMPARE(ink(QStringLiteral("*aeo*"), 0, 3), 0);  // Latin is slanted instead
+    QCOMPARE(ink(QStringLiteral("*，。*"), 0, 2), 0); // marks have none
+}
+
+void ChatViewTest::hanKeepsItsDistanceByLayoutOnly() {
+    Window w;
+    const auto x = [&](const QString& text, int offset) {
+        w.show({user(1, QStringLiteral("?")), answer(2, text)});
+        return w.view.caretRect({1, Part::Body, 0, offset}).x();
+    };
+    const int em = w.theme.font(TextStyle::Message).pixelSize();
+    const int left = x(QStringLiteral("中"), 0);
+    const int han = x(QStringLiteral("中"), 1) - left, latin = x(QStringLiteral("ab"), 2) - left;
+    const int mixed = x(QStringLiteral("中ab中"), 4) - left;
+    QVERIFY2(std::abs(mixed - (2 * han + latin + em / 4)) <= 2, qPrintable(QString::number(mixed)));
+    QVERIFY(std::abs(x(QStringLiteral("中，中"), 3) - left - 3 * han) <= 2); // none beside marks
+    QVERIFY(std::abs(x(QStringLiteral("中`ab`"), 1) - left - han) <= 2);
+    w.show({user(1, QStringLiteral("?")), answer(2, QStringLiteral("中ab中 “引” it’s"))});
+    w.view.setSelection({1, Part::Body, 0, 0}, {1, Part::Body, 0, 13});
+    QCOMPARE(w.view.selectedText(), QStringLiteral("中ab中 “引” it’s"));
+    w.view.activateAction(1, QStringLiteral("copy"));
+    QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("中ab中 “引” it’s"));
+}
+
+void ChatViewTest::everyFormOfBlockIsDrawn() {
+    // Nested and task lists, quotes, rules: where they stand, and that they are there.
+    Window w;
+    w.show(
+        {user(1, QStringLiteral("?")), answer(2, QStringLiteral("plain\n\n- one\n  - two\n    - three\n- [x] done\n- [ "
+                                                                "] open\n\n> quote\n>\n> > deeper\n\n---\n\nend"))});
+    const auto left = [&](int block) { return w.view.caretRect({1, Part::Body, block, 0}).x(); };
+    QCOMPARE(left(1) - left(0), 24);
+    QCOMPARE(left(2) - left(1), 24);
+    QCOMPARE(left(3) - left(2), 24);
+    QCOMPARE(left(4), left(1));
+    QCOMPARE(left(6) - left(0), 16);
+    QCOMPARE(left(7) - left(6), 16);
+    const QImage image = w.view.viewport()->grab().toImage();
+    const auto inkLeftOf = [&](int block) {
+        const QRect c = w.view.caretRect({1, Part::Body, block, 0});
+        int n = 0;
+        for (int x = c.x() - 24; x < c.x() - 2; ++x)
+            for (int y = c.top(); y <= c.bottom(); ++y)
+                n += x >= 0 && image.pixelColor(x, y) != w.theme.color(Token::Window) ? 1 : 0;
+        return n;
+    };
+    QCOMPARE(inkLeftOf(0), 0);
+    for (const int block : {1, 2, 3, 4, 5, 6, 7})
+        QVERIFY2(inkLeftOf(block) > 5, qPrintable(QString::number(block)));
+    QVERIFY(inkLeftOf(4) > inkLeftOf(5)); // what is done has its tick
+}
+
+void ChatViewTest::longThingsArriveInSlices() {
+    // What is laid out for one more word is a slice, however long the thing has grown.
+    const QString han = QStringLiteral("长").repeated(20000);
+    QString rows = QStringLiteral("| a | b |\n|---|---|\n");
+    for (int i = 0; i < 500; ++i)
+        rows += QStringLiteral("| %1 | x |\n").arg(i);
+    for (const QString& text : {han, codeOfLines(1000), rows, QStringLiteral("- item\n").repeated(500)}) {
+        Window w;
+        w.show({user(1, QStringLiteral("?")), streaming(2)});
+        w.document.appendText(2, text);
+        w.settle();
+        const BlockSplitter& b = w.document.blocks(1, Part::Body);
+        QVERIFY(b.count() >= 10);
+        QVERIFY2(w.view.layoutCount() < 130, qPrintable(QString::number(w.view.layoutCount())));
+        const int frozen = b.frozenCount();
+        const qint64 parses = b.frozenParses();
+        w.document.appendText(2, QStringLiteral("x"));
+        w.settle();
+        QVERIFY(b.count() - frozen <= 2);
+        QVERIFY(b.frozenParses() - parses <= 1);
+    }
 }
 
 QTEST_MAIN(ChatViewTest)

@@ -18,12 +18,37 @@ private slots:
     void screens();
 };
 
+namespace {
+
+QVector<MessageRow> active() {
+    QVector<MessageRow> rows;
+    rows << test::user(1, QStringLiteral("给我看一段代码，再给一张宽的表。"));
+    rows.last().time = QDateTime(QDate(2026, 3, 2), QTime(14, 3));
+    rows.last().siblingCount = 2;
+    QString table = QStringLiteral("| 城市 |");
+    for (int i = 1; i <= 12; ++i)
+        table += QStringLiteral(" 第 %1 个月 |").arg(i);
+    table += QStringLiteral("\n|:--|") + QStringLiteral("--:|").repeated(12) + QStringLiteral("\n| 北京 |");
+    for (int i = 1; i <= 12; ++i)
+        table += QStringLiteral(" %1 °C |").arg(i * 3 - 10);
+    rows << test::answer(2, QStringLiteral("```python\ndef greet(name: str) -> str:\n    \"\"\"问候\"\"\"\n    return "
+                                           "f\"你好，{name}\"\n\nprint(greet(\"世界\"))\n```\n\n") +
+                                table + QStringLiteral("\n\n以上。"));
+    rows.last().time = QDateTime(QDate(2026, 3, 2), QTime(14, 3));
+    rows.last().siblingCount = 3;
+    rows.last().siblingIndex = 1;
+    rows.last().receipt = {1024, 512, 0.8, 312, 4.0, 2};
+    return rows;
+}
+
+} // namespace
+
 void ChatScreensTest::screens_data() {
     QTest::addColumn<int>("sample");
     QTest::addColumn<bool>("dark");
     QTest::addColumn<int>("width");
-    const char* names[] = {"english", "chinese", "states", "code", "languages"};
-    for (int sample = 0; sample < 5; ++sample)
+    const char* names[] = {"english", "chinese", "states", "code", "active", "languages"};
+    for (int sample = 0; sample < 6; ++sample)
         for (const bool dark : {false, true})
             for (const int width : {916, 376})
                 QTest::addRow("%s-%s-%d", names[sample], dark ? "dark" : "light", width) << sample << dark << width;
@@ -44,9 +69,20 @@ void ChatScreensTest::screens() {
                          : sample == 1 ? test::chinese()
                          : sample == 2 ? test::states()
                          : sample == 3 ? test::code()
+                         : sample == 4 ? active()
                                        : test::languages());
     view.setScrollPosition(0);
     QCoreApplication::processEvents();
+    if (sample == 4) { // what shows under the keyboard's focus, and what is switched on
+        view.activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(&view));
+        view.clearFocus();
+        view.setFocus(Qt::TabFocusReason);
+        QVERIFY(view.activateTarget(QStringLiteral("Line numbers")));
+        view.activateAction(1, QStringLiteral("details"));
+        view.setScrollPosition(0);
+        QCoreApplication::processEvents();
+    }
     const QImage image = view.grab().toImage();
     QCOMPARE(image.pixelColor(2, 2), theme.color(Token::Window));
     QSet<QRgb> colours;

@@ -3,6 +3,8 @@
 #include "tests/gui/fixture.h"
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
+#include "ui/conversation_panel.h"
+#include "ui/find_bar.h"
 #include "ui/label.h"
 #include "ui/models/model_picker.h"
 #include "ui/notices.h"
@@ -91,11 +93,21 @@ void showSettings(MainWindow& window) {
     press(window, "Settings");
 }
 
-constexpr Screen kScreens[] = {{"empty", showEmpty},
-                               {"chat", showChat},
-                               {"notices", showNotices},
-                               {"models", showModels},
-                               {"settings", showSettings}};
+void showFind(MainWindow& window) {
+    window.showConversation(someContent());
+    auto* panel = window.findChild<ConversationPanel*>();
+    panel->openFind();
+    panel->findBar().findChild<QLineEdit*>()->setText(QStringLiteral("air"));
+}
+
+void showEdit(MainWindow& window) {
+    window.showConversation(someContent());
+    window.findChild<ConversationPanel*>()->view().activateAction(0, QStringLiteral("edit"));
+}
+
+constexpr Screen kScreens[] = {{"empty", showEmpty},   {"chat", showChat},         {"notices", showNotices},
+                               {"models", showModels}, {"settings", showSettings}, {"find", showFind},
+                               {"edit", showEdit}};
 
 // What a widget with words needs to show them whole. 0: it may elide.
 int neededWidth(const QWidget& widget) {

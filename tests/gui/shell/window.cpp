@@ -5,6 +5,7 @@
 #include "ui/composer.h"
 #include "ui/conversation_list.h"
 #include "ui/conversation_panel.h"
+#include "ui/find_bar.h"
 #include "ui/focus_ring.h"
 #include "ui/header.h"
 #include "ui/label.h"
@@ -53,6 +54,97 @@ private slots:
     void cleanup() {
         window_.reset();
         theme_.reset();
+    }
+
+    // ---- Messages.
+
+    void aMessageIsEditedInTheComposer() {
+        ChatView& view = panel().view();
+        Composer& composer = panel().composer();
+        composer.fill(QStringLiteral("half a thought"));
+        QSignalSpy edited(window_.get(), &MainWindow::messageEdited);
+        QSignalSpy sent(window_.get(), &MainWindow::messageSubmitted);
+        QSignalSpy draft(window_.get(), &MainWindow::draftChanged);
+        const RowId first = panel().document().message(0).id;
+        const QString text = panel().document().text(first);
+        view.activateAction(0, QStringLiteral("edit"));
+        QCOMPARE(composer.text(), text);
+        QCOMPARE(draft.size(), 1); // what stood there is kept
+        QVERIFY(composer.edit().hasFocus());
+        QTest::keyClicks(&composer.edit(), QStringLiteral(" more"));
+        QTest::qWait(400);
+        QCOMPARE(draft.size(), 1); // and what is edited is no draft
+        QTest::keyClick(&composer.edit(), Qt::Key_Escape);
+        QCOMPARE(composer.text(), QStringLiteral("half a thought"));
+        view.activateAction(0, QStringLiteral("edit"));
+        QTest::keyClicks(&composer.edit(), QStringLiteral(" more"));
+        QTest::keyClick(&composer.edit(), Qt::Key_Return);
+        QCOMPARE(edited.size(), 1);
+        QCOMPARE(edited[0][0].toLongLong(), first);
+        QCOMPARE(edited[0][1].toString(), text + QStringLiteral(" more"));
+        QCOMPARE(sent.size(), 0);
+        QCOMPARE(composer.text(), QStringLiteral("half a thought"));
+        QTest::keyClick(&composer.edit(), Qt::Key_Return);
+        QCOMPARE(sent.size(), 1);
+    }
+
+    void anEditEndsWithItsMessage() {
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        QVERIFY(panel().editing() != 0);
+        panel().document().removeFrom(panel().document().message(0).id);
+        QCOMPARE(panel().editing(), RowId(0));
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        window_->showConversation(someContent());
+        QCOMPARE(panel().editing(), RowId(0));
+    }
+
+    void quotingPutsLinesBeforeWhatStandsThere() {
+        panel().composer().setText(QStringLiteral("And why?"));
+        panel().document().setMessages({answerRow(QStringLiteral("**One** line\n\nand another"))});
+        panel().view().activateAction(0, QStringLiteral("quote"));
+        QCOMPARE(panel().composer().text(), QStringLiteral("> One line\n>\n> and another\n\nAnd why?"));
+    }
+
+    void menuWishesGoOut() {
+        QSignalSpy deleted(window_.get(), &MainWindow::messageDeleteRequested);
+        QSignalSpy branched(window_.get(), &MainWindow::branchRequested);
+        panel().view().activateAction(0, QStringLiteral("delete"));
+        panel().view().activateAction(0, QStringLiteral("branch"));
+        QCOMPARE(deleted.size(), 1);
+        QCOMPARE(branched.size(), 1);
+    }
+
+    void findingByKeys() {
+        QTest::keySequence(window_.get(), QKeySequence::Find);
+        FindBar& find = panel().findBar();
+        QVERIFY(find.isVisible());
+        auto* edit = find.findChild<QLineEdit*>();
+        QVERIFY(edit->hasFocus());
+        QTest::keyClick(edit, Qt::Key_Escape);
+        QVERIFY(!find.isVisible());
+        QVERIFY(panel().view().hasFocus());
+        panel().document().setMessages({}); // in an empty chat there is nothing to find
+        QTest::keySequence(window_.get(), QKeySequence::Find);
+        QVERIFY(!find.isVisible());
+    }
+
+    void zoomingByKeys() {
+        QSignalSpy changed(window_.get(), &MainWindow::settingsChanged);
+        QTest::keySequence(window_.get(), QKeySequence(Qt::CTRL | Qt::Key_Plus));
+        QCOMPARE(theme_->textSizePercent(), 110);
+        QTest::keySequence(window_.get(), QKeySequence(Qt::CTRL | Qt::Key_Minus));
+        QTest::keySequence(window_.get(), QKeySequence(Qt::CTRL | Qt::Key_Minus));
+        QCOMPARE(theme_->textSizePercent(), 90);
+        QTest::keySequence(window_.get(), QKeySequence(Qt::CTRL | Qt::Key_0));
+        QCOMPARE(theme_->textSizePercent(), 100);
+        QCOMPARE(changed.size(), 4);
+        for (int i = 0; i < 12; ++i)
+            emit panel().view().zoomRequested(1);
+        QCOMPARE(theme_->textSizePercent(), 200);
+        QCOMPARE(SettingsPanel::textSizeFrom(95, 1), 100);
+        QCOMPARE(SettingsPanel::textSizeFrom(95, -1), 90);
+        QCOMPARE(SettingsPanel::textSizeFrom(80, -1), 80);
+        QCOMPARE(SettingsPanel::textSizeFrom(300, 1), 200);
     }
 
     // ---- The list.
@@ -660,6 +752,16 @@ private:
         QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
         QApplication::sendEvent(window_.get(), &event);
         settle();
+    }
+
+    ConversationPanel& panel() { return *window_->findChild<ConversationPanel*>(); }
+
+    static MessageRow answerRow(const QString& text) {
+        MessageRow row;
+        row.id = 900;
+        row.role = Role::Assistant;
+        row.text = text;
+        return row;
     }
 
     std::unique_ptr<Theme> theme_;

@@ -215,8 +215,10 @@ void Application::connectWindow() {
             [this](ui::RowId id, int index) { book_.shown()->switchSibling(id, index); });
     connect(&window_, &MainWindow::messageEdited, this,
             [this](ui::RowId id, const QString& text) { book_.shown()->editMessage(id, text); });
-    connect(&window_, &MainWindow::messageDeleteRequested, this,
-            [this](ui::RowId id) { book_.shown()->deleteMessage(id); });
+    connect(&window_, &MainWindow::messageDeleteRequested, this, [this](ui::RowId id) {
+        book_.shown()->deleteMessage(id);
+        engine_.forgetConversation(book_.shown()->id().value); // its words are in what is kept of the chat
+    });
     connect(&window_, &MainWindow::branchRequested, this, [this](ui::RowId id) { book_.shown()->branchFrom(id); });
 
     connect(&window_, &MainWindow::modelPicked, this, &Application::pickModel);

@@ -54,6 +54,15 @@ ReplyEnd endOf(engine::StopReason reason) {
     return ReplyEnd::Error;
 }
 
+/// The conversation that a prefix file's name tells; -1: it is none.
+int64_t conversationOf(const std::filesystem::path& file) {
+    const std::string name = file.filename().string();
+    int64_t id = 0;
+    const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), id);
+    const bool known = problem == std::errc() && rest != name.data() + name.size() && *rest == '-';
+    return known && file.extension() == ".kv" ? id : -1;
+}
+
 } // namespace
 
 struct EngineWorker::Loaded {
@@ -118,7 +127,11 @@ void EngineWorker::reply(ReplyRequest request) {
 }
 
 void EngineWorker::forgetConversation(int64_t conversation) {
-    push([this, conversation] { removePrefixFiles([&](int64_t id) { return id == conversation; }); });
+    {
+        const std::lock_guard lock(mutex_);
+        forgotten_.push_back(conversation);
+    }
+    push([this] { removeForgotten(); });
 }
 
 void EngineWorker::keepConversations(std::vector<int64_t> alive) {
@@ -172,7 +185,8 @@ void EngineWorker::run() {
                     .toStdString());
         }
     }
-    engine_.reset(); // may still call back for what runs
+    engine_.reset();   // may still call back for what runs
+    removeForgotten(); // whoever deletes and closes at once
     for (const auto& reply : running_) {
         if (!reply->finished && reply->id != kNoReply)
             endReply(reply->id, ReplyEnd::Cancelled);
@@ -218,8 +232,11 @@ void EngineWorker::stepOnce() {
 /// Nobody waits: what models have read is written, a page at a time, so that a command finds the thread free.
 void EngineWorker::tidyOnce() {
     untidy_ = engine_ && engine_->tidy();
-    if (!untidy_ && !prefixFolder_.empty())
-        engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+    if (untidy_ || prefixFolder_.empty())
+        return;
+    engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+    if (engine_) // one that went gives its place back when it is closed
+        engine_->forgetPrefixFiles([](const std::string& path) { return !std::filesystem::exists(path); });
 }
 
 /// The reply is over: its conversation may have to be read as the next turn will see it.
@@ -282,11 +299,18 @@ void EngineWorker::readAhead() {
     }
 }
 
+/// Afterwards nothing is read ahead: whoever loads, unloads or deletes finds the replies that people wait for, only.
 void EngineWorker::stopReadingAhead() {
     ahead_.reset();
+    bool any = false;
     for (const auto& reply : running_)
-        if (reply->id == kNoReply)
+        if (reply->id == kNoReply && !reply->finished) {
             reply->cancel->store(true);
+            any = true;
+        }
+    if (any)
+        stepOnce(); // ends what is cancelled before anything else
+    cleanUp();
 }
 
 /// The file of a conversation and a model; empty: nothing is kept.
@@ -302,21 +326,33 @@ std::string EngineWorker::prefixFile(int64_t conversation, const Loaded& model) 
 void EngineWorker::removePrefixFiles(const std::function<bool(int64_t)>& goes) {
     if (prefixFolder_.empty())
         return;
+    const auto which = [&](const std::string& path) {
+        const int64_t id = conversationOf(path);
+        return id >= 0 && goes(id);
+    };
+    if (engine_)
+        engine_->forgetPrefixFiles(which);
+    std::erase_if(prefixesRead_, which);
+    for (const auto& reply : running_)
+        if (which(reply->prefixFile))
+            reply->prefixFile.clear();
     std::error_code error;
     std::vector<std::filesystem::path> gone;
-    for (std::filesystem::directory_iterator it(prefixFolder_, error), end; !error && it != end; it.increment(error)) {
-        const std::string name = it->path().filename().string();
-        int64_t id = 0;
-        const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), id);
-        if (problem == std::errc() && *rest == '-' && it->path().extension() == ".kv" && goes(id))
+    for (std::filesystem::directory_iterator it(prefixFolder_, error), end; !error && it != end; it.increment(error))
+        if (which(it->path().string()))
             gone.push_back(it->path());
-    }
-    for (const std::filesystem::path& path : gone) {
-        if (engine_)
-            engine_->forgetPrefixFiles(path.string());
-        prefixesRead_.erase(path.string());
+    for (const std::filesystem::path& path : gone)
         std::filesystem::remove(path, error);
+}
+
+void EngineWorker::removeForgotten() {
+    std::vector<int64_t> ids;
+    {
+        const std::lock_guard lock(mutex_);
+        ids.swap(forgotten_);
     }
+    if (!ids.empty())
+        removePrefixFiles([&](int64_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); });
 }
 
 void EngineWorker::makeEngine() {
@@ -516,6 +552,7 @@ void EngineWorker::cleanUp() {
         if (model->replies > 0 || (model->path == current_ && !restart))
             return false;
         spoken_.forget(model->path);
+        prefixesRead_.clear(); // they are read again with the model
         engine_->unload(model->id);
         emit unloaded(QFile::decodeName(model->path.c_str()));
         return true;

@@ -104,6 +104,7 @@ private:
     void stopReadingAhead();
     std::string prefixFile(int64_t conversation, const Loaded&);
     void removePrefixFiles(const std::function<bool(int64_t conversation)>& goes);
+    void removeForgotten();
     void makeEngine();
     void doLoad(const LoadRequest&, const Cancel&);
     void doReply(ReplyRequest);
@@ -122,6 +123,7 @@ private:
     std::condition_variable wake_;
     std::deque<std::function<void()>> commands_; // guarded by mutex_
     bool finishing_ = false;                     // guarded by mutex_
+    std::vector<int64_t> forgotten_;             // conversations whose files go; guarded by mutex_
     Cancel loadCancel_;                          // of the newest load; GUI thread
 
     // Engine thread.

@@ -167,7 +167,7 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     if (!reply.started)
         reply.begin = Reply::Clock::now();
     if (!reply.started && !reply.prefixFile().empty())
-        m.restorePrefix(reply.prefixFile(), reply.tokens());
+        m.restorePrefix(reply.prefixFile(), reply.tokens(), reply.cancelFlag());
     reply.started = true;
     reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
@@ -368,6 +368,7 @@ void Engine::Impl::end(Reply& reply, StopReason stop, const std::string& error) 
                  .file = ended->prefixFile(),
                  .spoken = {.text = ended->spelled(), .tokens = {ended->tokens().begin(), ended->tokens().end()}}});
     }
+    ended->drafter.reset(); // whoever is told may unload its model
     ended->finish(stop, error);
 }
 
@@ -511,8 +512,13 @@ std::vector<PrefixFile::Spoken> Engine::spoken(ModelId id, const std::string& pr
     return impl_->model(id).spoken(prefixFile);
 }
 
-void Engine::forgetPrefixFiles(std::string_view pathBegin) {
-    std::erase_if(impl_->unstored, [&](const Impl::Unstored& text) { return text.file.starts_with(pathBegin); });
+void Engine::forgetPrefixFiles(const std::function<bool(const std::string&)>& which) {
+    std::erase_if(impl_->unstored, [&](const Impl::Unstored& text) { return which(text.file); });
+    for (const auto& reply : impl_->replies)
+        if (!reply->prefixFile().empty() && which(reply->prefixFile()))
+            reply->forgetPrefixFile();
+    for (const auto& [id, model] : impl_->models)
+        model->closePrefixFiles(which);
 }
 
 namespace {

@@ -210,8 +210,9 @@ public:
     /// What a prefix file has of this model's, newest first: prompts that begin with such a text should begin with its
     /// tokens.
     std::vector<PrefixFile::Spoken> spoken(ModelId, const std::string& prefixFile);
-    /// Nothing more is written to the files whose paths begin so: they are about to be deleted.
-    void forgetPrefixFiles(std::string_view pathBegin);
+    /// Nothing more is written to these files, by running replies neither, and they are closed: they are about to be
+    /// deleted.
+    void forgetPrefixFiles(const std::function<bool(const std::string& path)>& which);
 
     /// Feeds tokens from an empty cache and gives the logits (nVocab each, f32) of the last `last` positions (all when
     /// <= 0): `eval`, `perplexity`, tests. `chunk` cuts the prefill; `restoreAt` stores the cache there, drops it,

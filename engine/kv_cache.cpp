@@ -59,6 +59,9 @@ KvLayout layoutKv(std::span<const KvLayer> layers, kernels::Type type) {
         if (layer.kind.tag == KvKind::Tag::State) {
             group.pageBytes += (layer.kind.stateBytes + 63) / 64 * 64;
         } else {
+            place.heads = layer.heads;
+            place.kRowBytes = static_cast<uint64_t>(layer.kDim) * elementBytes(type);
+            place.vRowBytes = static_cast<uint64_t>(layer.vDim) * elementBytes(type);
             place.vOffset += keyBytes(layer, type);
             group.pageBytes = place.vOffset + valueBytes(layer, type); // a page of 64 tokens keeps 64-byte alignment
         }
@@ -719,22 +722,31 @@ int KvCache::adopt(int parent, std::span<const TokenId> tokens, std::span<const 
         index = insert(parent, tokens);
     nodes_[static_cast<size_t>(index)].lastUse = ++clock_;
     pinned_ = index;
-    bool room = true;
-    for (int g = 0; g < nGroups() && room; ++g) {
-        if (pages[static_cast<size_t>(g)].empty() ||
-            nodes_[static_cast<size_t>(index)].pages[static_cast<size_t>(g)] >= 0)
+    const auto undo = [&](int g, int page) {
+        give(g, page);
+        pinned_ = -1;
+        if (made)
+            removeNode(index);
+    };
+    for (int g = 0; g < nGroups(); ++g) {
+        const std::span<const std::byte> bytes = pages[static_cast<size_t>(g)];
+        if (bytes.empty() || holds(index, g))
             continue;
         const int page = take(g);
-        room = page >= 0;
-        if (!room)
-            break;
+        if (page < 0) {
+            undo(g, page);
+            return -1;
+        }
+        try {
+            writePage(g, page, bytes);
+        } catch (...) {
+            undo(g, page); // nobody may find a page that was not written
+            throw;
+        }
         nodes_[static_cast<size_t>(index)].pages[static_cast<size_t>(g)] = page;
-        writePage(g, page, pages[static_cast<size_t>(g)]);
     }
     pinned_ = -1;
-    if (!room && made)
-        removeNode(index);
-    return room ? index : -1;
+    return index;
 }
 
 // ---- sequences as bytes

@@ -48,6 +48,8 @@ struct KvPlace {
     int group = 0;
     uint64_t kOffset = 0; // bytes from the start of the page
     uint64_t vOffset = 0;
+    int heads = 0;
+    uint64_t kRowBytes = 0, vRowBytes = 0; // of one token of one head; 0: a state
 };
 
 struct KvLayout {
@@ -147,11 +149,16 @@ public:
     std::vector<IndexedPage> indexed(std::span<const TokenId> text, int space) const;
     /// The node of these tokens behind another; -1: none.
     int indexedChild(int parent, std::span<const TokenId> tokens) const;
+
+    bool holds(int node, int group) const {
+        return nodes_[static_cast<size_t>(node)].pages[static_cast<size_t>(group)] >= 0;
+    }
+
     /// Whether a prefix of `end` tokens needs the group's page that begins at the token `begin`; `last`: it ends there.
     bool neededAt(int group, int begin, int end, bool last) const;
     using WritePage = std::function<void(int group, int page, std::span<const std::byte>)>;
     /// Puts a page behind another in the index, or adds to it what it lacks; groups without bytes stay empty. The node;
-    /// -1: there is no room.
+    /// -1: there is no room. What `WritePage` throws leaves the index as it was.
     int adopt(int parent, std::span<const TokenId> tokens, std::span<const std::span<const std::byte>> pages,
               const WritePage&);
 

@@ -264,6 +264,8 @@ bool LoadedModel::floatPrompts(const LoadOptions& options) const {
 Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) const {
     Hash128 key;
     key.mix(kNumericsVersion);
+    key.mix(backend_.name()); // sums of another order have other bits
+    key.mix(backend_.isa());
     key.mix(static_cast<uint64_t>(options.numerics));
     key.mix(static_cast<uint64_t>(kvType));
     key.mix(static_cast<uint64_t>(floatPrompts(options)));
@@ -332,13 +334,18 @@ PrefixFile* LoadedModel::prefixFile(const std::string& path) {
     return prefixFiles_.emplace(path, std::move(file)).first->second.get();
 }
 
-void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId> prompt) {
+void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId> prompt,
+                                const std::atomic<bool>* cancel) {
     const int space = this->space(prompt.size());
     if (cache_->match(prompt, static_cast<int>(prompt.size()), space) + kPageTokens >= static_cast<int>(prompt.size()))
         return; // nothing to gain
-    if (PrefixFile* file = prefixFile(path))
-        file->restore(*cache_, prompt, space,
-                      [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); });
+    const auto write = [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); };
+    try {
+        if (PrefixFile* file = prefixFile(path))
+            file->restore(*cache_, prompt, space, write, cancel);
+    } catch (const std::bad_alloc&) { // what came back so far is whole
+    } catch (const kernels::BackendError&) {
+    }
 }
 
 void LoadedModel::storeSpoken(const std::string& path, const PrefixFile::Spoken& spoken) {
@@ -347,8 +354,16 @@ void LoadedModel::storeSpoken(const std::string& path, const PrefixFile::Spoken&
 }
 
 std::vector<PrefixFile::Spoken> LoadedModel::spoken(const std::string& path) {
-    PrefixFile* file = prefixFile(path);
-    return file ? file->spoken() : std::vector<PrefixFile::Spoken>();
+    try {
+        if (const PrefixFile* file = prefixFile(path))
+            return file->spoken();
+    } catch (const std::bad_alloc&) { // it is read as if it were new
+    }
+    return {};
+}
+
+void LoadedModel::closePrefixFiles(const std::function<bool(const std::string&)>& which) {
+    std::erase_if(prefixFiles_, [&](const auto& entry) { return which(entry.first); });
 }
 
 bool LoadedModel::storePrefix(const std::string& path, std::span<const TokenId> text) {

@@ -63,11 +63,13 @@ public:
     /// The sequence as bytes, and back; see KvCache.
     std::vector<std::byte> save(KvSequence) const;
     /// Brings back what a file has of a prompt, and stores the next page of a text there: see PrefixFile. What fails is
-    /// as if there were no file. Throw std::bad_alloc.
-    void restorePrefix(const std::string& file, std::span<const TokenId> prompt);
+    /// as if there were no file.
+    void restorePrefix(const std::string& file, std::span<const TokenId> prompt, const std::atomic<bool>* cancel);
     bool storePrefix(const std::string& file, std::span<const TokenId> text);
     void storeSpoken(const std::string& file, const PrefixFile::Spoken&);
     std::vector<PrefixFile::Spoken> spoken(const std::string& file);
+    /// Closes the files of these paths, so that one that was deleted gives its place back.
+    void closePrefixFiles(const std::function<bool(const std::string& path)>&);
     KvSequence restore(std::span<const std::byte>);
 
 private:

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -29,6 +30,8 @@ constexpr uint32_t kPageMagic = 0x47504B48; // "HKPG"
 constexpr uint32_t kTextMagic = 0x58544B48; // "HKTX"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kMostGroups = 64;
+constexpr size_t kMostRecords = 1 << 16;               // of each kind
+constexpr uint64_t kMostTextBytes = uint64_t{1} << 26; // of a text and its tokens
 
 struct FileHead {
     uint32_t magic = kFileMagic, version = kVersion;
@@ -181,10 +184,15 @@ PrefixFile::PrefixFile(std::string path, const KvCache& cache)
         throw Error("The file " + printable(path_, 400) + " cannot be used: " + std::strerror(why) + ".");
     }
     const auto fileBytes = static_cast<uint64_t>(status.st_size);
-    if (readHeader(fileBytes))
-        readRecords(fileBytes);
-    else
-        writeHeader();
+    try {
+        if (readHeader(fileBytes))
+            readRecords(fileBytes);
+        else
+            writeHeader();
+    } catch (...) {
+        close(fd_);
+        throw;
+    }
 }
 
 PrefixFile::~PrefixFile() {
@@ -208,14 +216,14 @@ void PrefixFile::writeHeader() {
     end_ = sizeof head;
     if (ftruncate(fd_, 0) != 0 || !writeAll(fd_, 0, bytesOf(head))) {
         const int why = errno;
-        close(fd_);
         throw Error("The file " + printable(path_, 400) + " cannot be written: " + std::strerror(why) + ".");
     }
 }
 
 void PrefixFile::readRecords(uint64_t fileBytes) {
     end_ = sizeof(FileHead);
-    while (readPage(fileBytes) || readText(fileBytes)) {
+    const auto full = [&] { return byKey_.size() >= kMostRecords || texts_.size() >= kMostRecords; };
+    while (!full() && (readPage(fileBytes) || readText(fileBytes))) {
     }
 }
 
@@ -226,7 +234,7 @@ bool PrefixFile::readPage(uint64_t fileBytes) {
         return false;
     const uint64_t groups = layout_.groups.size();
     const bool sound = head.magic == kPageMagic && head.checksum == checksumOf(head) && head.count > 0 &&
-                       head.count <= kPageTokens && (groups == 64 || head.present >> groups == 0);
+                       head.count <= kPageTokens && head.present != 0 && (groups == 64 || head.present >> groups == 0);
     if (!sound || payloadBytes(head.present) > fileBytes - end_ - sizeof head)
         return false;
     Record record{.parent = {.a = head.parentA, .b = head.parentB},
@@ -245,8 +253,9 @@ bool PrefixFile::readText(uint64_t fileBytes) {
     if (fileBytes - end_ < sizeof head || !readAll(fd_, end_, bytesOf(head)))
         return false;
     const uint64_t rest = fileBytes - end_ - sizeof head;
-    const bool sound = head.magic == kTextMagic && head.checksum == checksumOf(head) && head.textBytes <= rest &&
-                       head.tokens <= (rest - head.textBytes) / sizeof(TokenId);
+    const bool sound = head.magic == kTextMagic && head.checksum == checksumOf(head) &&
+                       head.textBytes <= std::min(rest, kMostTextBytes) &&
+                       head.tokens <= (std::min(rest, kMostTextBytes) - head.textBytes) / sizeof(TokenId);
     if (!sound)
         return false;
     texts_.push_back({.payload = end_ + sizeof head,
@@ -291,11 +300,10 @@ const PrefixFile::Record* PrefixFile::best(const Hash128& parent, std::span<cons
     return best;
 }
 
-/// The records for a prompt in their order. Where the model has recurrent states it ends at one that has them, and
-/// whose tokens are all in the prompt.
-std::vector<const PrefixFile::Record*> PrefixFile::chain(const KvCache& cache, std::span<const TokenId> prompt,
-                                                         int space) const {
-    std::vector<const Record*> chain;
+/// Where the model has recurrent states the chain ends at a record that has them, and whose tokens are all in the
+/// prompt.
+PrefixFile::Chain PrefixFile::chain(const KvCache& cache, std::span<const TokenId> prompt, int space) const {
+    Chain chain;
     std::vector<size_t> common;
     Hash128 key = cache.rootKey(space);
     for (size_t at = 0; at < prompt.size(); at += kPageTokens) {
@@ -303,68 +311,102 @@ std::vector<const PrefixFile::Record*> PrefixFile::chain(const KvCache& cache, s
         const Record* record = best(key, rest);
         if (!record)
             break;
-        chain.push_back(record);
+        chain.records.push_back(record);
         common.push_back(commonTokens(record->tokens, rest));
         if (common.back() < kPageTokens)
             break;
         key = record->key;
     }
     const auto usableEnd = [&] {
+        const Record& last = *chain.records.back();
         for (size_t g = 0; g < layout_.groups.size(); ++g)
             if (layout_.groups[g].kind.tag == KvKind::Tag::State &&
-                ((chain.back()->present >> g & 1) == 0 || common.back() != chain.back()->tokens.size()))
+                ((last.present >> g & 1) == 0 || common.back() != last.tokens.size()))
                 return false;
         return true;
     };
-    while (!chain.empty() && !usableEnd()) {
-        chain.pop_back();
+    while (!chain.records.empty() && !usableEnd()) {
+        chain.records.pop_back();
         common.pop_back();
     }
+    for (const size_t n : common)
+        chain.tokens += static_cast<int>(n);
     return chain;
 }
 
-bool PrefixFile::load(const Record& record, std::span<std::byte> out) const {
-    return readAll(fd_, record.payload, out) && crc32c(out) == record.checksum;
+/// Puts what is wanted of a record behind `parent` in the index, reading it where the cache lacks some of it. False: it
+/// is damaged, or there is no room.
+bool PrefixFile::loadInto(KvCache& cache, int parent, int& node, const Record& record, const std::vector<bool>& wanted,
+                          const KvCache::WritePage& write) {
+    node = cache.indexedChild(parent, record.tokens);
+    bool lacks = node < 0;
+    for (size_t g = 0; g < wanted.size() && !lacks; ++g)
+        lacks = wanted[g] && !cache.holds(node, static_cast<int>(g));
+    if (!lacks)
+        return true;
+    buffer_.resize(payloadBytes(record.present));
+    if (!readAll(fd_, record.payload, buffer_) || crc32c(buffer_) != record.checksum)
+        return false;
+    std::vector<std::span<const std::byte>> pages(wanted.size());
+    std::span<const std::byte> rest = buffer_;
+    for (size_t g = 0; g < wanted.size(); ++g) {
+        if ((record.present >> g & 1) == 0)
+            continue;
+        const uint64_t bytes = layout_.groups[g].pageBytes;
+        if (wanted[g])
+            pages[g] = rest.first(bytes);
+        rest = rest.subspan(bytes);
+    }
+    node = cache.adopt(parent, record.tokens, pages, write);
+    return node >= 0;
 }
 
-int PrefixFile::restore(KvCache& cache, std::span<const TokenId> prompt, int space, const KvCache::WritePage& write) {
-    const std::vector<const Record*> records = chain(cache, prompt, space);
-    futimens(fd_, nullptr); // used now: prunePrefixFiles() takes the oldest first
-    int tokens = 0;
-    for (const Record* record : records)
-        tokens += static_cast<int>(record->tokens.size());
-    const int end = tokens;
-    tokens = 0;
-    int node = space; // the roots are numbered so
-    std::vector<std::span<const std::byte>> pages(layout_.groups.size());
-    for (const Record* record : records) {
-        const bool last = record == records.back();
-        buffer_.resize(payloadBytes(record->present));
-        const int known = cache.indexedChild(node, record->tokens);
-        // What is there needs no reading, unless the snapshot at the end is wanted.
-        if (known < 0 || last) {
-            if (!load(*record, buffer_))
-                break;
-            std::span<const std::byte> rest = buffer_;
-            for (size_t g = 0; g < pages.size(); ++g) {
-                const bool present = (record->present >> g & 1) != 0;
-                const bool needed = cache.neededAt(static_cast<int>(g), tokens, end, last);
-                pages[g] = present && needed ? rest.first(layout_.groups[g].pageBytes) : std::span<const std::byte>{};
-                if (present)
-                    rest = rest.subspan(layout_.groups[g].pageBytes);
-            }
-            node = cache.adopt(node, record->tokens, pages, write);
-        } else {
-            node = known;
-        }
-        if (node < 0)
+int PrefixFile::restore(KvCache& cache, std::span<const TokenId> prompt, int space, const KvCache::WritePage& write,
+                        const std::atomic<bool>* cancel) {
+    const Chain known = chain(cache, prompt, space);
+    futimens(fd_, nullptr);        // used now: prunePrefixFiles() takes the oldest first
+    int begin = 0, parent = space; // the roots are numbered so
+    for (const Record* record : known.records) {
+        if (cancel && cancel->load(std::memory_order_relaxed))
             break;
-        tokens += static_cast<int>(record->tokens.size());
+        std::vector<bool> wanted(layout_.groups.size());
+        for (size_t g = 0; g < wanted.size(); ++g)
+            wanted[g] = (record->present >> g & 1) != 0 &&
+                        cache.neededAt(static_cast<int>(g), begin, known.tokens, record == known.records.back());
+        int node = -1;
+        if (!loadInto(cache, parent, node, *record, wanted, write))
+            break;
+        parent = node;
+        begin += static_cast<int>(record->tokens.size());
     }
-    return tokens;
+    return std::min(begin, known.tokens);
 }
 
 // ---- writing
+
+/// A page was another's before it was this one's: what lies behind its tokens is nobody's business.
+void PrefixFile::blankRows(std::span<std::byte> page, int group, int from) const {
+    const auto blank = [&](uint64_t offset, uint64_t rowBytes) {
+        const auto first = page.subspan(offset + static_cast<uint64_t>(from) * rowBytes);
+        std::fill_n(first.begin(), static_cast<uint64_t>(kPageTokens - from) * rowBytes, std::byte{});
+    };
+    for (const KvPlace& place : layout_.places) {
+        if (place.group != group || from >= kPageTokens)
+            continue;
+        for (uint64_t head = 0; head < static_cast<uint64_t>(place.heads); ++head) {
+            blank(place.kOffset + head * kPageTokens * place.kRowBytes, place.kRowBytes);
+            blank(place.vOffset + head * kPageTokens * place.vRowBytes, place.vRowBytes);
+        }
+    }
+}
+
+bool PrefixFile::mayGrow(uint64_t bytes) const {
+    struct statvfs disk {};
+
+    if (end_ + bytes > kMostBytes || fstatvfs(fd_, &disk) != 0)
+        return false;
+    return uint64_t{disk.f_bavail} * disk.f_frsize >= kFreeReserve + bytes;
+}
 
 bool PrefixFile::append(const KvCache& cache, std::span<const TokenId> text, int space, const KvCache::ReadPage& read) {
     for (const KvCache::IndexedPage& page : cache.indexed(text, space)) {
@@ -375,11 +417,15 @@ bool PrefixFile::append(const KvCache& cache, std::span<const TokenId> text, int
         const auto known = byKey_.find(page.key);
         if (head.present == 0 || (known != byKey_.end() && (head.present & ~known->second->present) == 0))
             continue;
+        if (!mayGrow(sizeof head + payloadBytes(head.present)))
+            return false;
         buffer_.resize(payloadBytes(head.present));
         std::span<std::byte> rest = buffer_;
         for (size_t g = 0; g < page.pages.size(); ++g)
             if (page.pages[g] >= 0) {
                 read(static_cast<int>(g), page.pages[g], rest.first(layout_.groups[g].pageBytes));
+                blankRows(rest.first(layout_.groups[g].pageBytes), static_cast<int>(g),
+                          static_cast<int>(page.tokens.size()));
                 rest = rest.subspan(layout_.groups[g].pageBytes);
             }
         std::copy(page.tokens.begin(), page.tokens.end(), head.tokens.begin());
@@ -403,6 +449,9 @@ bool PrefixFile::append(const KvCache& cache, std::span<const TokenId> text, int
 bool PrefixFile::appendSpoken(const Spoken& spoken) {
     TextHead head{.textBytes = spoken.text.size(), .tokens = spoken.tokens.size()};
     const auto tokens = std::as_bytes(std::span(spoken.tokens));
+    const uint64_t bytes = spoken.text.size() + tokens.size();
+    if (bytes > kMostTextBytes || !mayGrow(sizeof head + bytes))
+        return false;
     buffer_.resize(spoken.text.size() + tokens.size());
     std::memcpy(buffer_.data(), spoken.text.data(), spoken.text.size());
     std::copy(tokens.begin(), tokens.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(spoken.text.size()));

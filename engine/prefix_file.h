@@ -2,6 +2,7 @@
 
 #include "engine/kv_cache.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -35,15 +36,20 @@ public:
 
     /// Brings into the cache's index what the file has of a prompt and the cache has not. Returns how many tokens of it
     /// the file knew; 0 also where reading failed.
-    int restore(KvCache&, std::span<const TokenId> prompt, int space, const KvCache::WritePage&);
-    /// Appends the next page that the cache holds of a text and the file lacks. False: there is none, or it could not
-    /// be written; then nothing changed.
+    /// Where `cancel` becomes true it stops at the next page.
+    int restore(KvCache&, std::span<const TokenId> prompt, int space, const KvCache::WritePage&,
+                const std::atomic<bool>* cancel = nullptr);
+    /// Appends the next page that the cache holds of a text and the file lacks. False: there is none, the file has as
+    /// much as one may have, or it could not be written; then nothing changed.
     bool append(const KvCache&, std::span<const TokenId> text, int space, const KvCache::ReadPage&);
 
     /// Appends what was said, unless it is there. False: it could not be written; then nothing changed.
     bool appendSpoken(const Spoken&);
     /// The newest texts, newest first; damaged ones are left out.
     std::vector<Spoken> spoken() const;
+
+    static constexpr uint64_t kMostBytes = uint64_t{2} << 30;   // of a file
+    static constexpr uint64_t kFreeReserve = uint64_t{1} << 30; // of the disk that is left to others
 
     uint64_t bytes() const { return end_; } // of the file that count
 
@@ -56,6 +62,12 @@ private:
         uint64_t present = 0; // a bit a group
         uint32_t checksum = 0;
         std::vector<TokenId> tokens;
+    };
+
+    /// A prompt's records in their order, and how much of it they have.
+    struct Chain {
+        std::vector<const Record*> records;
+        int tokens = 0;
     };
 
     struct Text {
@@ -78,8 +90,11 @@ private:
     void keep(Record);
     uint64_t payloadBytes(uint64_t present) const;
     const Record* best(const Hash128& parent, std::span<const TokenId> rest) const;
-    std::vector<const Record*> chain(const KvCache&, std::span<const TokenId> prompt, int space) const;
-    bool load(const Record&, std::span<std::byte>) const;
+    Chain chain(const KvCache&, std::span<const TokenId> prompt, int space) const;
+    bool loadInto(KvCache&, int parent, int& node, const Record&, const std::vector<bool>& wanted,
+                  const KvCache::WritePage&);
+    void blankRows(std::span<std::byte> page, int group, int from) const;
+    bool mayGrow(uint64_t bytes) const;
 
     std::string path_;
     int fd_ = -1;

@@ -41,6 +41,8 @@ public:
 
     const std::string& prefixFile() const { return request_.prefixFile; }
 
+    void forgetPrefixFile() { request_.prefixFile.clear(); }
+
     int generated() const { return static_cast<int>(tokens_.size()) - summary_.promptTokens; }
 
     /// Why the request cannot be served at all; empty: it can.

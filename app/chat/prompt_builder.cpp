@@ -1,6 +1,8 @@
 #include "app/chat/prompt_builder.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace hearth::app {
 namespace {
@@ -90,7 +92,8 @@ public:
 
 private:
     std::vector<TokenId> encode(const TaggedText& rendered) const {
-        if (const SpokenPrefixes::Entry* entry = spoken_ ? spoken_->find(model_, rendered.text) : nullptr) {
+        const SpokenPrefixes::Entry* entry = spoken_ ? spoken_->find(model_, rendered.text) : nullptr;
+        if (entry && !namesControls(rendered, *entry)) {
             const std::vector<TokenId> rest = text_.tokenizer->encode(tailOf(rendered, entry->text.size()));
             // Cutting the text is exact only where a control token stands: ordinary tokens could reach across.
             if (rest.empty() || text_.tokenizer->kind(rest.front()) == engine::TokenKind::Control) {
@@ -104,6 +107,25 @@ private:
         if (text_.tokenizer->addBos() && bos >= 0 && (tokens.empty() || tokens.front() != bos))
             tokens.insert(tokens.begin(), bos);
         return tokens;
+    }
+
+    /// Whether what a person wrote spells a control token of the entry: equal texts may then be other tokens, and
+    /// nobody's text becomes a control token.
+    bool namesControls(const TaggedText& rendered, const SpokenPrefixes::Entry& entry) const {
+        std::set<std::string_view> controls;
+        for (const TokenId id : entry.tokens)
+            if (text_.tokenizer->kind(id) == engine::TokenKind::Control && !text_.tokenizer->tokenText(id).empty())
+                controls.insert(text_.tokenizer->tokenText(id));
+        const std::string_view text = rendered.text;
+        for (const TaggedText::Range& range : rendered.untrusted) {
+            if (range.begin >= entry.text.size())
+                break;
+            const std::string_view written = text.substr(range.begin, range.end - range.begin);
+            for (const std::string_view control : controls)
+                if (written.find(control) != std::string_view::npos)
+                    return true;
+        }
+        return false;
     }
 
     const engine::ModelText& text_;

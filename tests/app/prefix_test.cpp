@@ -36,8 +36,16 @@ public:
 
     /// Asks, and waits for the beginning of an answer.
     void ask(const std::string& question, int64_t conversation) {
+        begin(question, conversation);
+        end();
+    }
+
+    void begin(const std::string& question, int64_t conversation) {
         say({{.role = "user", .content = question}}, conversation, 0);
         wait([this] { return text.size() > 20 || ended; });
+    }
+
+    void end() {
         *cancel = true;
         wait([this] { return ended; });
     }
@@ -155,6 +163,30 @@ private slots:
         session.ask(question() + "33", 33);
         session.ask(question() + "3", 3); // it came back from the trash
         waitForFiles(2);
+    }
+
+    void whatIsDeletedInTheMiddleOfAReplyStaysGone() {
+        Session session(prefixes_, model_);
+        session.ask(question(), 5); // there is a file
+        waitForFiles(1);
+        session.begin(question() + "again", 5);
+        session.worker().forgetConversation(5);
+        session.end();
+        session.ask("Hi", 0); // whatever was to be written is written
+        QTest::qWait(300);
+        QCOMPARE(files().size(), 0);
+        for (const QFileInfo& open :
+             QDir(QStringLiteral("/proc/self/fd")).entryInfoList(QDir::NoDotAndDotDot | QDir::Files | QDir::System))
+            QVERIFY2(!open.symLinkTarget().contains(QStringLiteral(".kv")), qPrintable(open.symLinkTarget()));
+    }
+
+    void whoeverDeletesMayCloseAtOnce() {
+        Session session(prefixes_, model_);
+        session.ask(question(), 5);
+        waitForFiles(1);
+        session.worker().forgetConversation(5);
+        session.worker().finish();
+        QCOMPARE(files().size(), 0);
     }
 
     void withoutAFolderNothingIsKept() {

@@ -66,10 +66,15 @@ public:
         }
     }
 
-    int restore(PrefixFile& file, const Tokens& prompt) {
-        return file.restore(cache, prompt, 0, [&](int g, int page, std::span<const std::byte> in) {
+    /// `writes`: after so many pages memory runs out.
+    int restore(PrefixFile& file, const Tokens& prompt, int* writes = nullptr,
+                const std::atomic<bool>* cancel = nullptr) {
+        const auto write = [&](int g, int page, std::span<const std::byte> in) {
+            if (writes && --*writes < 0)
+                throw std::bad_alloc();
             at(g, page).assign(in.begin(), in.end());
-        });
+        };
+        return file.restore(cache, prompt, 0, write, cancel);
     }
 
     /// How many tokens of the prompt need not be computed; each of them is where it should be.
@@ -282,6 +287,69 @@ TEST_F(PrefixFileTest, TextsKeepTheirTokens) {
             EXPECT_TRUE((spoken.text == one.text && spoken.tokens == one.tokens) ||
                         (spoken.text == two.text && spoken.tokens == two.tokens) || spoken.text.empty());
     }
+}
+
+/// Where a prompt parts from the stored text inside a whole page, a window may need a page before the last ones.
+TEST_F(PrefixFileTest, AWindowGoesBackIntoAWholePage) {
+    const Tokens text = tokens(640);
+    {
+        Session first({kFull, kWindow100});
+        PrefixFile file(path, first.cache);
+        first.say(text);
+        first.store(file, text);
+    }
+    for (const int parting : {596, 577, 640 - 63, 320, 65}) {
+        const Tokens prompt = joined(tokens(parting), tokens(20, 3));
+        Session second({kFull, kWindow100});
+        PrefixFile file(path, second.cache);
+        EXPECT_EQ(second.restore(file, prompt), parting);
+        EXPECT_EQ(second.known(prompt), parting);
+    }
+}
+
+TEST_F(PrefixFileTest, MemoryThatRunsOutLeavesNoUnwrittenPage) {
+    const Tokens text = tokens(640);
+    {
+        Session first({kFull, kWindow100});
+        PrefixFile file(path, first.cache);
+        first.say(text);
+        first.store(file, text);
+    }
+    for (int writes = 0; writes < 12; ++writes) {
+        Session second({kFull, kWindow100});
+        PrefixFile file(path, second.cache);
+        int left = writes;
+        EXPECT_THROW(second.restore(file, joined(text, {5}), &left), std::bad_alloc);
+        EXPECT_LT(second.known(joined(text, {5})), 640);
+        second.cache.clear();
+        EXPECT_EQ(second.cache.heldPages(0), 0) << "something stays pinned";
+        EXPECT_EQ(second.restore(file, joined(text, {5})), 640);
+        EXPECT_EQ(second.known(joined(text, {5})), 640);
+    }
+}
+
+TEST_F(PrefixFileTest, WhatAPageHeldBeforeIsNotStored) {
+    constexpr TokenId kOld = 0x5A5B5C5D;
+    Session session({kFull});
+    PrefixFile file(path, session.cache);
+    session.say(Tokens(200, kOld));
+    session.cache.clear(); // its pages are used again as they are
+    session.say(tokens(70));
+    session.store(file, tokens(70));
+    const std::string bytes = readFile(path);
+    EXPECT_EQ(bytes.find(std::string(reinterpret_cast<const char*>(&kOld), 4)), std::string::npos);
+    EXPECT_EQ(session.known(joined(tokens(70), {5})), 70);
+}
+
+TEST_F(PrefixFileTest, ReadingCanBeStopped) {
+    const Tokens text = tokens(640);
+    Session first({kFull});
+    PrefixFile file(path, first.cache);
+    first.say(text);
+    first.store(file, text);
+    Session second({kFull});
+    std::atomic<bool> cancel = true;
+    EXPECT_EQ(second.restore(file, joined(text, {5}), nullptr, &cancel), 0);
 }
 
 TEST_F(PrefixFileTest, ASmallCacheTakesWhatFits) {

@@ -48,7 +48,8 @@ class Bench {
 public:
     Bench(Engine& engine, ModelId model, const BenchOptions& options) : engine_(engine), model_(model), o_(options) {
         const ModelInfo& info = engine.info(model);
-        if (o_.prompt < 1 || o_.generate < 1 || o_.depth < 0 || o_.sequences < 1 || o_.sequences > 16 || o_.repeat < 1)
+        if (o_.prompt < 0 || o_.generate < 0 || o_.prompt + o_.generate < 1 || o_.depth < 0 || o_.sequences < 1 ||
+            o_.sequences > 16 || o_.repeat < 1)
             throw Error("A benchmark needs a prompt, something to generate, 1 to 16 sequences and a repetition.");
         if (int64_t{o_.depth} + std::max(o_.prompt, o_.generate + 64) > info.contextTokens)
             throw Error("The benchmark needs more than the " + std::to_string(info.contextTokens) +
@@ -59,8 +60,10 @@ public:
         Round r;
         const auto salt = static_cast<uint64_t>(number) * 1000;
         r.readBandwidth = engine_.readBandwidth(model_);
-        timePrompt(salt, r);
-        timeDecode(salt + 1, r);
+        if (o_.prompt > 0)
+            timePrompt(salt, r);
+        if (o_.generate > 0)
+            timeDecode(salt + 1, r);
         r.readBandwidth = 0.5 * (r.readBandwidth + engine_.readBandwidth(model_));
         return r;
     }
@@ -163,7 +166,8 @@ BenchResult Engine::bench(ModelId model, const BenchOptions& options) {
     std::vector<double> prefill, decode, read, first;
     for (int i = 0; i < options.repeat; ++i) {
         const Round r = bench.round(i);
-        prefill.push_back(options.prompt / r.prefillSeconds);
+        if (r.prefillSeconds > 0)
+            prefill.push_back(options.prompt / r.prefillSeconds);
         if (r.decodeSteps > 0)
             decode.push_back(r.decodeSteps / r.decodeSeconds);
         read.push_back(r.readBandwidth);

@@ -119,8 +119,8 @@ std::vector<float> dequantize(std::string_view type, std::span<const std::byte> 
 std::vector<std::byte> quantize(std::string_view type, std::span<const float> numbers);
 
 struct BenchOptions {
-    int prompt = 512;
-    int generate = 64;
+    int prompt = 512;  // 0: not timed
+    int generate = 64; // 0: not timed
     int depth = 0;     // tokens in the cache before prompt and generation
     int sequences = 1; // generated at the same time
     int repeat = 3;    // the median counts

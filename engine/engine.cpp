@@ -6,6 +6,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <new>
 #include <utility>
@@ -64,6 +65,12 @@ struct Engine::Impl {
     bool stepping = false;
     std::vector<ModelId> unloadLater;
 
+    // Of schedule() and runDecode(), kept so that nothing is allocated for a token.
+    std::vector<Candidate> candidates;
+    std::vector<Reply*> batch;
+    std::vector<StepRow> rows;
+    std::vector<SequenceId> owners; // of the rows
+
     /// A text whose pages are to be stored.
     struct Unstored {
         ModelId model = 0;
@@ -79,7 +86,7 @@ struct Engine::Impl {
     bool step();
     void endRefused();
     void endCancelled();
-    Schedule schedule();
+    const Schedule& schedule();
     void crossBorders();
     void admit(LoadedModel&, Reply&);
     void runPrefill(LoadedModel&, Reply&, int tokens);
@@ -110,8 +117,8 @@ Reply* Engine::Impl::find(SequenceId id) const {
 
 // ---- schedule
 
-Schedule Engine::Impl::schedule() {
-    std::vector<Candidate> candidates;
+const Schedule& Engine::Impl::schedule() {
+    candidates.clear();
     for (const auto& reply : replies) {
         const int position = reply->kv < 0 ? 0 : model(reply->model()).cache().length(reply->kv);
         const int pending = static_cast<int>(reply->tokens().size()) - position;
@@ -287,7 +294,7 @@ std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
 }
 
 void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const SequenceId> ids) {
-    std::vector<Reply*> batch;
+    batch.clear(), rows.clear(), owners.clear();
     for (const SequenceId sequence : ids) {
         Reply* reply = find(sequence);
         if (!reply || reply->kv < 0)
@@ -300,8 +307,6 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     }
     // Whoever was put back to make room is not part of this step.
     std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
-    std::vector<StepRow> rows;
-    std::vector<SequenceId> owners; // of the rows
     const auto add = [&](const Reply& reply, TokenId token, size_t ahead) {
         rows.push_back(
             {.id = token, .position = static_cast<int>(reply.tokens().size() - 1 + ahead), .sequence = reply.kv});
@@ -318,7 +323,7 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
         return;
     const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
     const auto begin = Reply::Clock::now();
-    const bool ran = m.runner().decode(rows, cancel, [&](size_t i, std::span<float> logits) {
+    const auto onLogits = [&](size_t i, std::span<float> logits) {
         if (i == 0)
             m.rowPace().measured(static_cast<int>(rows.size()), secondsSince(begin));
         if (m.checkpoint().changed())
@@ -333,7 +338,8 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
             reply->guessedRight();
         m.cache().commit(reply->kv, reply->tokens().last(1));
         take(*reply, logits);
-    });
+    };
+    const bool ran = m.runner().decode(rows, cancel, std::ref(onLogits)); // by reference: a copy would be allocated
     if (m.checkpoint().changed())
         failAll(id, changedWhileInUse(m));
     else if (!ran)
@@ -391,7 +397,7 @@ bool Engine::Impl::step() {
     endRefused();
     endCancelled();
     crossBorders();
-    const Schedule now = schedule();
+    const Schedule& now = schedule();
     if (now.empty())
         return !replies.empty();
     LoadedModel& m = model(now.model);

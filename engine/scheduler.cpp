@@ -24,11 +24,15 @@ int ChunkPace::chunk(int position, int pending, double targetSeconds, bool expan
     return chunkEnd(position, wanted, position + pending) - position;
 }
 
-Schedule Scheduler::next(std::span<const Candidate> candidates, const std::function<const ChunkPace&(ModelId)>& pace) {
-    Schedule schedule;
+const Schedule& Scheduler::next(std::span<const Candidate> candidates,
+                                const std::function<const ChunkPace&(ModelId)>& pace) {
+    Schedule& schedule = schedule_;
+    schedule.decode.clear();
+    schedule.model = 0, schedule.prefill = 0, schedule.prefillTokens = 0;
     const bool chats = std::any_of(candidates.begin(), candidates.end(),
                                    [](const Candidate& c) { return c.priority == Priority::Chat; });
-    std::vector<const Candidate*> eligible;
+    std::vector<const Candidate*>& eligible = eligible_;
+    eligible.clear();
     for (const Candidate& c : candidates)
         if (!chats || c.priority == Priority::Chat)
             eligible.push_back(&c);
@@ -45,7 +49,7 @@ Schedule Scheduler::next(std::span<const Candidate> candidates, const std::funct
     schedule.model = lastModel_ = following != 0 ? following : lowest;
     std::erase_if(eligible, [&](const Candidate* c) { return c->model != schedule.model; });
 
-    std::vector<SequenceId> decoding;
+    std::vector<SequenceId>& decoding = schedule.decode;
     for (const Candidate* c : eligible)
         if (c->decoding)
             decoding.push_back(c->id);
@@ -55,7 +59,6 @@ Schedule Scheduler::next(std::span<const Candidate> candidates, const std::funct
         turn_ += kDecodeRows;
         decoding.resize(kDecodeRows);
     }
-    schedule.decode = std::move(decoding);
     for (const Candidate* c : eligible)
         if (!c->decoding) {
             const bool alone = candidates.size() == 1 && c->priority == Priority::Chat;

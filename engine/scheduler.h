@@ -47,9 +47,12 @@ private:
 class Scheduler {
 public:
     /// `candidates` in the order of their arrival; `pace` of a model, for the length of its chunk.
-    Schedule next(std::span<const Candidate> candidates, const std::function<const ChunkPace&(ModelId)>& pace);
+    /// The result lives until the next call: nothing is allocated for a token.
+    const Schedule& next(std::span<const Candidate> candidates, const std::function<const ChunkPace&(ModelId)>& pace);
 
 private:
+    Schedule schedule_;
+    std::vector<const Candidate*> eligible_; // of next()
     ModelId lastModel_ = 0;
     size_t turn_ = 0; // where a batch begins when there are more sequences than rows
 };

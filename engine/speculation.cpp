@@ -24,8 +24,9 @@ constexpr double kWeight = 0.2; // of the newest measurement
 
 } // namespace
 
-Guess lookUp(std::span<const TokenId> history, int most) {
-    Guess guess;
+void lookUp(std::span<const TokenId> history, int most, Guess& guess) {
+    guess.tokens.clear();
+    guess.matched = 0;
     size_t from = 0;
     for (size_t end = history.size(); end-- > 1 && guess.matched < kLongestMatch;)
         if (const int matched = matchedBefore(history, end); matched >= kShortestMatch && matched > guess.matched) {
@@ -33,9 +34,14 @@ Guess lookUp(std::span<const TokenId> history, int most) {
             from = end;
         }
     if (guess.matched == 0)
-        return guess;
+        return;
     for (size_t i = from; guess.tokens.size() < static_cast<size_t>(std::max(0, most)); ++i)
         guess.tokens.push_back(i < history.size() ? history[i] : guess.tokens[i - history.size()]);
+}
+
+Guess lookUp(std::span<const TokenId> history, int most) {
+    Guess guess;
+    lookUp(history, most, guess);
     return guess;
 }
 
@@ -88,7 +94,7 @@ int mostWorth(double chance, int most, const RowPace& pace, double stepsPerGuess
 } // namespace
 
 std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int most, const RowPace& pace) {
-    guess_ = lookUp(history, std::max(1, most)); // one at least is compared, though nothing may be fed
+    lookUp(history, std::max(1, most), guess_); // one at least is compared, though nothing may be fed
     place_ = 0;
     if (guess_.tokens.empty())
         return {};
@@ -105,7 +111,8 @@ int Guesser::worthAsking(int most, const RowPace& pace, double stepsPerToken) {
 }
 
 void Guesser::tried(std::span<const TokenId> tokens) {
-    guess_ = {.tokens = {tokens.begin(), tokens.end()}, .matched = 0};
+    guess_.tokens.assign(tokens.begin(), tokens.end());
+    guess_.matched = 0;
     place_ = 0;
     class_ = kAsked;
     notAsked_ = 0;

@@ -22,6 +22,8 @@ struct Guess {
 /// that occurs earlier, the latest of equals, and what followed it there, at most `most` tokens. A guess that reaches
 /// the text's end goes on in itself. O(history).
 Guess lookUp(std::span<const TokenId> history, int most);
+/// The same into an object that is used again, so that nothing is allocated.
+void lookUp(std::span<const TokenId> history, int most, Guess&);
 
 /// How long a model's steps take by the number of their rows, learned from them.
 class RowPace {

@@ -26,6 +26,7 @@ using kernels::QuantType;
 
 constexpr Shape kShapes[] = {
     // name, family, layers, dModel, ffn, heads, kv heads, head dim, experts, used; public models of that size behind
+    {"tiny", "llama", 4, 256, 1024, 4, 2, 64, 0, 0},          // to try the rows
     {"starter-like", "llama", 30, 576, 1536, 9, 3, 64, 0, 0}, // SmolLM2-135M
     {"135m", "llama", 30, 576, 1536, 9, 3, 64, 0, 0},         // the same by its size
     {"0.5b", "llama", 24, 896, 4864, 14, 2, 64, 0, 0},        // Qwen2.5-0.5B

@@ -3,6 +3,7 @@
 #include "engine/kv_cache.h"
 #include "kernels/backend.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,6 +22,10 @@ public:
     /// Makes room for the pages below `pages`. True when the memory moved: plans that hold views must be built again.
     /// Throws std::bad_alloc; then nothing changed.
     bool ensure(int group, int pages);
+
+    /// Room for so many pages, or for all that there may be: one move where there would be several.
+    void reserve(int group, int pages) { ensure(group, std::min(pages, maxPages_[static_cast<size_t>(group)])); }
+
     void copyPage(int group, int from, int to); // from -1: zeros
     void read(int group, int page, std::span<std::byte>) const;
     void write(int group, int page, std::span<const std::byte>);

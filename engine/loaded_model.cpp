@@ -341,8 +341,13 @@ void LoadedModel::restorePrefix(const std::string& path, std::span<const TokenId
         return; // nothing to gain
     const auto write = [&](int group, int page, std::span<const std::byte> in) { memory_->write(group, page, in); };
     try {
-        if (PrefixFile* file = prefixFile(path))
-            file->restore(*cache_, prompt, space, write, cancel);
+        PrefixFile* file = prefixFile(path);
+        if (!file || file->empty())
+            return;
+        const int pages = static_cast<int>(prompt.size()) / kPageTokens + 1;
+        for (int g = 0; g < static_cast<int>(cache_->layout().groups.size()); ++g)
+            memory_->reserve(g, cache_->highestPage(g) + pages);
+        file->restore(*cache_, prompt, space, write, cancel);
     } catch (const std::bad_alloc&) { // what came back so far is whole
     } catch (const kernels::BackendError&) {
     }

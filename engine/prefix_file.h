@@ -53,6 +53,8 @@ public:
 
     uint64_t bytes() const { return end_; } // of the file that count
 
+    bool empty() const { return byKey_.empty(); } // it has no page
+
     bool deleted() const; // by somebody, since it was opened
 
 private:

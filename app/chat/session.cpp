@@ -647,6 +647,9 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
     wish_ = {};
     storing_ = true;
     outbox_.append(text);
+    std::vector<StoredRow> dropped; // to be put back where even the reload fails
+    for (int i = index; i < rows_.size(); ++i)
+        dropped.push_back({rows_[i], states_[size_t(i)], notes_[size_t(i)]});
     dropFrom(index);
     storage::Message version;
     version.conversation = record_.id;
@@ -670,10 +673,17 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
         [this](const std::pair<storage::Conversation, StoredMessage>& stored) {
             messageStored(stored.first, stored.second);
         },
-        [this](const QString&) {
+        [this, index, dropped = std::move(dropped)](const QString&) {
             storing_ = false;
+            const QString text = outbox_.join(QStringLiteral("\n\n")); // with what was said behind it
             outbox_.clear();
-            showBranch(0); // the old version stands where it stood; failed() has said why
+            // The old version stands where it stood; failed() has said why.
+            if (rows_.size() == index) {
+                for (const StoredRow& one : dropped)
+                    addRow(one.row, one.state, one.note);
+                emit reset();
+            }
+            reload([](Store&) {}, [this, text] { emit sendFailed(text); });
         });
 }
 
@@ -750,15 +760,21 @@ void ChatSession::switchSibling(ui::RowId message, int index) {
     reload([id = record_.id, message, index](Store& store) { app::showSibling(store, id, {message}, index); });
 }
 
-void ChatSession::reload(std::function<void(Store&)> change) {
+void ChatSession::reload(std::function<void(Store&)> change, const std::function<void()>& then) {
     reloading_ = true;
+    const auto done = [this, then] {
+        if (then)
+            then();
+        storeNext();
+        proceed(); // what was left unanswered on this branch
+    };
     services_.storage.call(
         this,
         [id = record_.id, change = std::move(change)](Store& store) {
             change(store);
             return loadConversation(store, id);
         },
-        [this](const std::optional<StoredConversation>& stored) {
+        [this, done](const std::optional<StoredConversation>& stored) {
             reloading_ = false;
             if (stored) {
                 setRows(stored->branch);
@@ -766,10 +782,12 @@ void ChatSession::reload(std::function<void(Store&)> change) {
                 emit reset();
                 emit rowChanged();
             }
-            storeNext();
-            proceed(); // what was left unanswered on this branch
+            done();
         },
-        [this](const QString&) { reloading_ = false; });
+        [this, done](const QString&) {
+            reloading_ = false;
+            done();
+        });
 }
 
 void ChatSession::setModel(const QString& path) {

@@ -114,6 +114,12 @@ private:
         ui::RowId message = 0;
     };
 
+    struct StoredRow {
+        ui::MessageRow row;
+        storage::MessageState state;
+        std::string note;
+    };
+
     void addRow(const ui::MessageRow&, storage::MessageState, const std::string& note = {});
     void setRows(const std::vector<StoredMessage>&);
     void storeNext();
@@ -121,7 +127,8 @@ private:
     void messageStored(const storage::Conversation&, const StoredMessage&);
     bool canChange(ui::RowId) const;
     void dropFrom(int index);
-    void reload(std::function<void(Store&)> change);
+    /// Reads the conversation anew after a change; `then` is called in any case, before what waits goes on.
+    void reload(std::function<void(Store&)> change, const std::function<void()>& then = {});
     bool startWish();
     void startReply(int lastMessage, ui::RowId continued);
     void beginRow();

@@ -279,6 +279,32 @@ private slots:
         finish(ReplyEnd::EndOfTurn);
     }
 
+    void anEditThatCannotBeStoredComesBack() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        breakStorage("INSERT ON messages");
+        QSignalSpy failed(session_.get(), &ChatSession::sendFailed);
+        qsizetype shownThen = 0;
+        connect(session_.get(), &ChatSession::sendFailed, this,
+                [&] { shownThen = session_->content().messages.size(); });
+        session_->editMessage(session_->content().messages[0].id, QStringLiteral("other words"));
+        session_->send(QStringLiteral("and more"));
+        QTRY_COMPARE(failed.size(), 1);
+        QCOMPARE(failed[0][0].toString(), QStringLiteral("other words\n\nand more"));
+        QCOMPARE(shownThen, 2); // the old version stands where it stood
+        QVERIFY(!session_->isBusy());
+        // Where nothing can be read either, too.
+        session_->editMessage(session_->content().messages[0].id, QStringLiteral("again"));
+        storage_->wait([](Store& store) {
+            store.database.prepare("ALTER TABLE conversations RENAME TO gone").run();
+            return 0;
+        });
+        QTRY_COMPARE(failed.size(), 2);
+        QCOMPARE(failed[1][0].toString(), QStringLiteral("again"));
+        QCOMPARE(session_->content().messages.size(), 2);
+        QVERIFY(!session_->isBusy());
+    }
+
     void aDeletedMessageComesBackWhereItStood() {
         newSession();
         exchange(QStringLiteral("one"), "first");
@@ -631,6 +657,15 @@ private:
     }
 
     StoredConversation reload() { return load(session_->id()); }
+
+    /// From now on this fails: "INSERT ON messages".
+    void breakStorage(const std::string& what) {
+        storage_->wait([&](Store& store) {
+            store.database.prepare("CREATE TRIGGER broken BEFORE " + what + " BEGIN SELECT RAISE(ABORT, 'broken'); END")
+                .run();
+            return 0;
+        });
+    }
 
     std::string inDatabase(ui::RowId id) {
         return storage_->wait([id](Store& store) {

@@ -372,7 +372,11 @@ std::vector<Message> Messages::queued() const {
 
 MessageId Messages::latestLeaf(MessageId id) const {
     std::unordered_set<int64_t> seen;
-    Statement select = db_.prepare("SELECT id FROM messages WHERE parent_id = ?1 ORDER BY sequence DESC LIMIT 1");
+    // A deleted message leads on only where something that is not deleted follows it.
+    Statement select = db_.prepare(
+        "SELECT c.id FROM messages c WHERE c.parent_id = ?1 AND EXISTS (WITH RECURSIVE below(id) AS (SELECT c.id UNION "
+        "SELECT b.id FROM messages b JOIN below ON b.parent_id = below.id) SELECT 1 FROM below WHERE NOT EXISTS "
+        "(SELECT 1 FROM message_trash t WHERE t.message_id = below.id)) ORDER BY c.sequence DESC LIMIT 1");
     for (MessageId at = id; seen.insert(at.value).second;) {
         select.reset();
         if (!select.bind(1, at.value).step())

@@ -692,45 +692,83 @@ void ChatSession::deleteMessage(ui::RowId message) {
         return;
     reloading_ = true;
     services_.storage.call(
-        this, [message](Store& store) { store.messages.moveToTrash({message}); },
-        [this, message] {
+        this,
+        [message, id = record_.id](Store& store) {
+            return app::deleteMessage(store, id, {message}) ? loadConversation(store, id) : std::nullopt;
+        },
+        [this, message](const std::optional<StoredConversation>& other) {
             reloading_ = false;
-            if (const int index = indexOf(message); index >= 0) {
+            if (other) {
+                takeBranch(*other);
+            } else if (const int index = indexOf(message); index >= 0) {
                 rows_.remove(index);
                 states_.erase(states_.begin() + index);
                 notes_.erase(notes_.begin() + index);
                 emit messageRemoved(message);
-                emit deleted(message);
                 emit rowChanged();
             }
+            emit deleted(message);
             storeNext();
+            proceed();
         },
-        [this](const QString&) { reloading_ = false; });
+        [this](const QString&) {
+            reloading_ = false;
+            storeNext();
+            proceed();
+        });
 }
 
 void ChatSession::restoreMessage(ui::RowId message) {
+    const bool idle = !reply_ && !storing_ && !reloading_ && !closing_ && outbox_.isEmpty();
+    reloading_ |= idle;
+    const auto done = [this, idle] {
+        if (!idle)
+            return;
+        reloading_ = false;
+        storeNext();
+        proceed();
+    };
     services_.storage.call(
         this,
-        [message, id = record_.id](Store& store) {
-            store.messages.restore({message});
+        [message, id = record_.id, idle](Store& store) {
+            app::restoreMessage(store, id, {message}, idle);
             return loadConversation(store, id);
         },
-        [this, message](const std::optional<StoredConversation>& stored) {
-            if (!stored || indexOf(message) >= 0)
-                return;
-            // Only where it stood before; on another branch it comes back unseen.
-            const auto& branch = stored->branch;
-            const auto at = std::find_if(branch.begin(), branch.end(),
-                                         [&](const StoredMessage& m) { return m.message.id.value == message; });
-            const auto index = at - branch.begin();
-            if (at == branch.end() || index > rows_.size())
-                return;
-            rows_.insert(index, messageRow(*at));
-            states_.insert(states_.begin() + index, at->message.state);
-            notes_.insert(notes_.begin() + index, at->message.note);
-            emit messageInserted(int(index), rows_[index]);
-            emit rowChanged();
-        });
+        [this, message, idle, done](const std::optional<StoredConversation>& stored) {
+            if (stored && indexOf(message) < 0)
+                takeRestored(*stored, message, idle);
+            done();
+        },
+        [done](const QString&) { done(); });
+}
+
+/// Where it stood before; where another branch is shown while a reply runs it comes back unseen.
+void ChatSession::takeRestored(const StoredConversation& stored, ui::RowId message, bool idle) {
+    const auto& branch = stored.branch;
+    const auto at = std::find_if(branch.begin(), branch.end(),
+                                 [&](const StoredMessage& m) { return m.message.id.value == message; });
+    const auto index = at - branch.begin();
+    const auto same = [](const StoredMessage& m, const ui::MessageRow& row) { return m.message.id.value == row.id; };
+    const bool fits = at != branch.end() && index <= rows_.size() &&
+                      std::equal(branch.begin(), at, rows_.begin(), rows_.begin() + index, same);
+    const bool alone = fits && std::equal(at + 1, branch.end(), rows_.begin() + index, rows_.end(), same);
+    if (fits && (alone || !idle)) {
+        rows_.insert(index, messageRow(*at));
+        states_.insert(states_.begin() + index, at->message.state);
+        notes_.insert(notes_.begin() + index, at->message.note);
+        emit messageInserted(int(index), rows_[index]);
+        emit rowChanged();
+    } else if (idle) {
+        takeBranch(stored);
+    }
+}
+
+/// All that is shown is read anew.
+void ChatSession::takeBranch(const StoredConversation& stored) {
+    setRows(stored.branch);
+    leftOut_ = 0;
+    emit reset();
+    emit rowChanged();
 }
 
 void ChatSession::branchFrom(ui::RowId message) {
@@ -776,12 +814,8 @@ void ChatSession::reload(std::function<void(Store&)> change, const std::function
         },
         [this, done](const std::optional<StoredConversation>& stored) {
             reloading_ = false;
-            if (stored) {
-                setRows(stored->branch);
-                leftOut_ = 0;
-                emit reset();
-                emit rowChanged();
-            }
+            if (stored)
+                takeBranch(*stored);
             done();
         },
         [this, done](const QString&) {

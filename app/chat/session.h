@@ -63,7 +63,8 @@ public:
     /// A new version of what the person said; the old one and its answers stay as another branch. Comes back through
     /// sendFailed() where it cannot be done now.
     void editMessage(ui::RowId message, const QString& text);
-    void deleteMessage(ui::RowId message); // into the trash; what follows it stays
+    /// Into the trash. What follows it stays, or the nearest other version takes its place with what follows that one.
+    void deleteMessage(ui::RowId message);
     void restoreMessage(ui::RowId message);
     /// What follows the message becomes another branch; the next thing said follows the message itself.
     void branchFrom(ui::RowId message);
@@ -127,6 +128,8 @@ private:
     void messageStored(const storage::Conversation&, const StoredMessage&);
     bool canChange(ui::RowId) const;
     void dropFrom(int index);
+    void takeBranch(const StoredConversation&);
+    void takeRestored(const StoredConversation&, ui::RowId, bool idle);
     /// Reads the conversation anew after a change; `then` is called in any case, before what waits goes on.
     void reload(std::function<void(Store&)> change, const std::function<void()>& then = {});
     bool startWish();

@@ -78,6 +78,27 @@ void showSibling(Store& store, storage::ConversationId conversation, storage::Me
     store.conversations.setActiveLeaf(conversation, store.messages.latestLeaf(siblings[size_t(index)]));
 }
 
+bool deleteMessage(Store& store, storage::ConversationId conversation, storage::MessageId message) {
+    const std::vector<storage::MessageId> siblings = store.messages.siblings(message);
+    store.messages.moveToTrash(message);
+    const auto at = std::find(siblings.begin(), siblings.end(), message);
+    if (siblings.size() < 2 || at == siblings.end())
+        return false;
+    const storage::MessageId nearest = at != siblings.begin() ? at[-1] : at[1];
+    store.conversations.setActiveLeaf(conversation, store.messages.latestLeaf(nearest));
+    return true;
+}
+
+void restoreMessage(Store& store, storage::ConversationId id, storage::MessageId message, bool show) {
+    store.messages.restore(message);
+    const auto conversation = store.conversations.find(id);
+    if (!show || !conversation)
+        return;
+    const std::vector<storage::Message> branch = store.messages.branch(conversation->activeLeaf);
+    if (std::none_of(branch.begin(), branch.end(), [&](const storage::Message& m) { return m.id == message; }))
+        store.conversations.setActiveLeaf(id, store.messages.latestLeaf(message));
+}
+
 ui::ConversationState leftState(Store& store, const storage::Conversation& conversation) {
     const std::optional<storage::Message> leaf =
         conversation.activeLeaf ? store.messages.find(conversation.activeLeaf) : std::nullopt;

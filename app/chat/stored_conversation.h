@@ -32,6 +32,10 @@ struct StoredConversation {
 std::optional<StoredConversation> loadConversation(Store&, storage::ConversationId);
 /// Makes the version at `index` among those of a reply the shown one, with what followed it last.
 void showSibling(Store&, storage::ConversationId, storage::MessageId, int index);
+/// Into the trash. Where other versions of it live the nearest one is shown instead: true.
+bool deleteMessage(Store&, storage::ConversationId, storage::MessageId);
+/// Out of the trash; with `show` its branch becomes the shown one if it is not on it already.
+void restoreMessage(Store&, storage::ConversationId, storage::MessageId, bool show);
 /// Where in the list a conversation was left: waiting or interrupted. Unread and idle come from the row itself.
 ui::ConversationState leftState(Store&, const storage::Conversation&);
 

@@ -345,6 +345,57 @@ private slots:
         QCOMPARE(reload().branch.size(), size_t(2));
     }
 
+    void aDeletedVersionLeavesItsPlaceToTheNearest() {
+        newSession();
+        exchange(QStringLiteral("name one"), "red");
+        const ui::RowId red = session_->content().messages[1].id;
+        exchange(QStringLiteral("why"), "because");
+        session_->regenerate(red);
+        speak("blue", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        const ui::RowId blue = session_->content().messages[1].id;
+        QSignalSpy deleted(session_.get(), &ChatSession::deleted);
+        session_->deleteMessage(blue);
+        QTRY_COMPARE(deleted.size(), 1);
+        QCOMPARE(session_->content().messages.size(), 4); // the other version with what followed it
+        QCOMPARE(session_->content().messages[1].id, red);
+        QCOMPARE(session_->content().messages[1].siblingCount, 1);
+        QCOMPARE(reload().branch.size(), size_t(4));
+        session_->restoreMessage(blue); // undone: seen again
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(session_->content().messages[1].id, blue);
+        QCOMPARE(session_->content().messages[1].siblingCount, 2);
+        QVERIFY(!session_->isBusy());
+        // The end of a branch whose last message is in the trash.
+        session_->switchSibling(blue, 0);
+        QTRY_COMPARE(session_->content().messages.size(), 4);
+        session_->deleteMessage(session_->content().messages[3].id);
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        session_->switchSibling(red, 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        session_->switchSibling(blue, 0);
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+    }
+
+    // The answer of the last question is gone: it can be asked for again.
+    void aQuestionWhoseAnswerIsGoneIsAnsweredAgain() {
+        newSession();
+        exchange(QStringLiteral("name one"), "red");
+        const ui::RowId red = session_->content().messages[1].id;
+        session_->deleteMessage(red);
+        QTRY_COMPARE(session_->content().messages.size(), 1);
+        session_->regenerate(session_->content().messages[0].id);
+        QCOMPARE(engine_.requests.size(), size_t(2));
+        speak("blue", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(session_->content().messages[1].siblingCount, 1);
+        session_->restoreMessage(red);
+        QTRY_COMPARE(session_->content().messages[1].id, red);
+        QCOMPARE(session_->content().messages[1].siblingCount, 2); // as another version
+    }
+
     void aBranchBeginsAndIsTakenBack() {
         newSession();
         exchange(QStringLiteral("one"), "first");

@@ -105,6 +105,12 @@ TEST_F(MessagesTest, theTrashOfSingleMessages) {
     EXPECT_EQ(messages.versions(chat).at(other.value), std::pair(0, 1));
     EXPECT_TRUE(Search(db).searchMessages("apple", 5).empty());
     EXPECT_EQ(messages.latestLeaf(answer), after); // what follows it is still found
+    messages.moveToTrash(other);
+    EXPECT_EQ(messages.latestLeaf(root), after); // not the newer one, which is in the trash
+    messages.moveToTrash(after);
+    EXPECT_EQ(messages.latestLeaf(root), root); // nothing living follows
+    messages.restore(after);
+    messages.restore(other);
     messages.restore(answer);
     EXPECT_EQ(texts(messages.branch(after)), (std::vector<std::string>{"q", "apple", "q2"}));
     EXPECT_EQ(messages.siblings(other), (std::vector<MessageId>{answer, other}));

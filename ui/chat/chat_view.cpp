@@ -954,7 +954,8 @@ QStringList ChatView::actionsOf(int message) const {
     QStringList names{QStringLiteral("copy"), QStringLiteral("copy-markdown"), QStringLiteral("quote")};
     if (user && !busy)
         names << QStringLiteral("edit");
-    if (!user && !growing)
+    const bool unanswered = user && !busy && message + 1 == d_->document.count() && row.state == MessageState::Complete;
+    if (unanswered || (!user && !growing))
         names << QStringLiteral("regenerate");
     if (row.state == MessageState::Interrupted)
         names << QStringLiteral("continue");

@@ -203,7 +203,7 @@ void ConversationBook::restoreMessage(storage::ConversationId id, storage::Messa
     if (ChatSession* session = find(id))
         session->restoreMessage(message.value);
     else
-        services_.storage.post([message](Store& store) { store.messages.restore(message); });
+        services_.storage.post([id, message](Store& store) { app::restoreMessage(store, id, message, true); });
 }
 
 void ConversationBook::restoreBranch(storage::ConversationId id, storage::MessageId leaf) {

@@ -36,7 +36,8 @@ const char* roleName(ui::Role role) {
 /// A reply that runs, from the request to its last word.
 struct ChatSession::Reply {
     ReplyId id = 0;
-    storage::MessageId parent; // the user's message that it answers
+    storage::MessageId parent;    // the user's message that it answers; 0: the end of the stored branch
+    storage::MessageId versionOf; // another version of this reply, so a child of its parent
     std::string modelName;
     bool continued = false; // grows on from what is there already
     std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
@@ -175,7 +176,6 @@ void ChatSession::storeNext() {
     message.role = storage::Role::User;
     message.state = storage::MessageState::Queued; // until its reply has a row: a crash before that answers it later
     message.text = outbox_.first().toStdString();
-    message.parent = {rows_.isEmpty() ? 0 : rows_.last().id};
     const std::string title = record_.title.empty() ? titleFrom(outbox_.first()).toStdString() : std::string();
 
     struct Result {
@@ -188,6 +188,9 @@ void ChatSession::storeNext() {
         [message, title, id = record_.id, model = record_.model, created = created_](Store& store) mutable {
             message.conversation = id ? id : store.conversations.create(title, model);
             *created = message.conversation;
+            // Behind what is in the trash too, so that it can come back to where it stood.
+            if (const auto conversation = store.conversations.find(message.conversation))
+                message.parent = conversation->activeLeaf;
             message.id = store.messages.append(message);
             if (id && !title.empty())
                 store.conversations.rename(id, title);
@@ -270,11 +273,13 @@ bool ChatSession::startWish() {
         return true;
     }
     // The old version and what followed it stay in the tree as another branch.
-    const int first = rows_[index].role == ui::Role::Assistant ? index : index + 1;
+    const bool isReply = rows_[index].role == ui::Role::Assistant;
+    const int first = isReply ? index : index + 1;
     if (first < 1)
         return false;
     dropFrom(first);
     startReply(first - 1, 0);
+    (isReply ? reply_->versionOf : reply_->parent) = {wish.message};
     return true;
 }
 
@@ -330,8 +335,6 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
         states_[size_t(lastMessage)] = storage::MessageState::Growing;
         emit messageUpdated(row);
         growth_.start();
-    } else {
-        reply_->parent = {rows_[lastMessage].id};
     }
     services_.engine.reply(std::move(request));
     emit replyingChanged();
@@ -382,8 +385,13 @@ void ChatSession::beginRow() {
     reply_->rowAsked = true;
     services_.storage.call(
         this,
-        [conversation = record_.id, parent = reply_->parent, model = reply_->modelName, stored = reply_->stored,
-         queued = queuedIds()](Store& store) {
+        [conversation = record_.id, parent = reply_->parent, versionOf = reply_->versionOf, model = reply_->modelName,
+         stored = reply_->stored, queued = queuedIds()](Store& store) mutable {
+            // As the tree has it, not as it is shown: what is in the trash stands between.
+            if (const auto old = versionOf ? store.messages.find(versionOf) : std::nullopt)
+                parent = old->parent;
+            else if (const auto shown = store.conversations.find(conversation); shown && !parent)
+                parent = shown->activeLeaf;
             *stored = store.messages.beginReply(conversation, parent, model);
             for (const storage::MessageId id : queued)
                 store.messages.setState(id, storage::MessageState::Complete, {});
@@ -396,12 +404,15 @@ void ChatSession::beginRow() {
         [this](const QString&) {
             // Nothing of it can be kept; failed() has said why.
             if (reply_) {
+                const bool wished = reply_->versionOf || reply_->parent;
                 reply_->cancel->store(true);
                 reply_.reset();
                 growth_.stop();
                 emit replyingChanged();
                 emit rowChanged();
                 emit statusChanged();
+                if (wished && !storing_ && !reloading_)
+                    reload([](Store&) {}); // the old version is still the stored one
             }
         });
     growth_.start();

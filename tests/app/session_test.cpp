@@ -331,6 +331,45 @@ private slots:
         QCOMPARE(reload().branch.size(), size_t(6));
     }
 
+    void whatIsDeletedComesBackBeforeWhatWasSaidSince() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        exchange(QStringLiteral("two"), "second");
+        const ui::RowId answer = session_->content().messages[3].id;
+        QSignalSpy inserted(session_.get(), &ChatSession::messageInserted);
+        session_->deleteMessage(answer); // the end of the branch
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        exchange(QStringLiteral("three"), "third");
+        session_->restoreMessage(answer);
+        QTRY_COMPARE(inserted.size(), 1);
+        QCOMPARE(inserted[0][0].toInt(), 3);
+        QCOMPARE(reload().branch.size(), size_t(6));
+        // A question, and then another version of its answer: the old one is still to be found.
+        const ui::RowId question = session_->content().messages[2].id;
+        session_->deleteMessage(question);
+        QTRY_COMPARE(session_->content().messages.size(), 5);
+        session_->regenerate(answer);
+        speak("other", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        finish(ReplyEnd::EndOfTurn);
+        QCOMPARE(session_->content().messages[2].siblingCount, 2);
+        session_->restoreMessage(question);
+        QTRY_COMPARE(inserted.size(), 2);
+        QCOMPARE(inserted[1][0].toInt(), 2);
+    }
+
+    void aNewVersionThatCannotBeStoredLeavesTheOldOne() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        breakStorage("INSERT ON messages");
+        session_->regenerate(session_->content().messages[1].id);
+        speak("never kept", 1);
+        QTRY_VERIFY(!session_->isReplying());
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(session_->content().messages[1].text, QStringLiteral("first"));
+        QVERIFY(!session_->isBusy());
+    }
+
     void theLastMessageCanBeDeletedAndTheChatGoesOn() {
         newSession();
         exchange(QStringLiteral("one"), "first");

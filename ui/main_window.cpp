@@ -618,6 +618,10 @@ void MainWindow::showUndo(const QString& text, const QString& undoId) {
     d_->undo->offer(text, undoId);
 }
 
+void MainWindow::hideUndo(const QString& undoId) {
+    d_->undo->withdraw(undoId);
+}
+
 QByteArray MainWindow::saveLayout() const {
     QByteArray bytes;
     QDataStream out(&bytes, QIODevice::WriteOnly);

@@ -45,6 +45,7 @@ public:
     void hideNotice(const QString& key);
     bool hasNotice(const QString& key) const;                  // neither hidden nor dismissed
     void showUndo(const QString& text, const QString& undoId); // the undo bar, 8 s
+    void hideUndo(const QString& undoId);                      // if it is the one that is offered
 
     // Window
     QByteArray saveLayout() const; // geometry, sidebar width; with restoreLayout across starts

@@ -167,6 +167,11 @@ void UndoBar::offer(const QString& text, const QString& undoId) {
     announce(this);
 }
 
+void UndoBar::withdraw(const QString& undoId) {
+    if (!isHidden() && undoId == undoId_)
+        finish();
+}
+
 void UndoBar::finish() {
     timer_.stop();
     undoId_.clear();

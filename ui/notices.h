@@ -45,6 +45,7 @@ public:
     explicit UndoBar(const Theme&, QWidget* parent = nullptr);
 
     void offer(const QString& text, const QString& undoId);
+    void withdraw(const QString& undoId); // if it is the one that is offered
 
     QString undoId() const { return undoId_; }
 

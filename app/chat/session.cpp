@@ -160,7 +160,14 @@ void ChatSession::send(const QString& text) {
     wish_ = {}; // a new version that still waits for a model would put this message on another branch, out of sight
     outbox_.append(text);
     record_.draft.clear();
+    takeLeft();
     storeNext();
+}
+
+/// The way back past a reply that runs is the one of all versions: "‹ ›".
+void ChatSession::takeLeft() {
+    if (const ui::RowId leaf = std::exchange(leftLeaf_, 0))
+        emit branchTaken(leaf);
 }
 
 void ChatSession::storeNext() {
@@ -321,6 +328,7 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     request.cancel = reply->cancel;
     interrupted_ = false;
     reply_ = std::move(reply);
+    takeLeft();
     if (continued) {
         reply_->rowAsked = true;
         reply_->row = continued;
@@ -657,6 +665,7 @@ void ChatSession::editMessage(ui::RowId message, const QString& text) {
     }
     wish_ = {};
     storing_ = true;
+    takeLeft();
     outbox_.append(text);
     std::vector<StoredRow> dropped; // to be put back where even the reload fails
     for (int i = index; i < rows_.size(); ++i)
@@ -790,6 +799,7 @@ void ChatSession::branchFrom(ui::RowId message) {
         [id = record_.id, message](Store& store) { store.conversations.setActiveLeaf(id, {message}); });
     wish_ = {};
     dropFrom(indexOf(message) + 1);
+    leftLeaf_ = leaf;
     emit branched(message, leaf);
     emit rowChanged();
 }
@@ -797,6 +807,7 @@ void ChatSession::branchFrom(ui::RowId message) {
 void ChatSession::showBranch(ui::RowId leaf) {
     if (reply_ || storing_ || reloading_)
         return;
+    leftLeaf_ = 0;
     reload([id = record_.id, leaf](Store& store) {
         if (leaf)
             store.conversations.setActiveLeaf(id, {leaf});

@@ -100,6 +100,7 @@ signals:
     void messageInserted(int index, const hearth::ui::MessageRow&);
     void deleted(hearth::ui::RowId);                               // to be offered back
     void branched(hearth::ui::RowId from, hearth::ui::RowId leaf); // the leaf that was shown before
+    void branchTaken(hearth::ui::RowId leaf); // the chat went on: that leaf is no longer to be offered back
     void textAdded(hearth::ui::RowId, const QString&);
     void thoughtsAdded(hearth::ui::RowId, const QString&);
     void messageFinished(hearth::ui::RowId, hearth::ui::MessageState, double thoughtSeconds, const QString& note);
@@ -126,6 +127,7 @@ private:
     void storeNext();
     void storeOutbox();
     void messageStored(const storage::Conversation&, const StoredMessage&);
+    void takeLeft();
     bool canChange(ui::RowId) const;
     void dropFrom(int index);
     void takeBranch(const StoredConversation&);
@@ -154,6 +156,7 @@ private:
     bool storing_ = false, reloading_ = false, shown_ = false, closing_ = false;
     bool interrupted_ = false; // the list says so
     Wish wish_;
+    ui::RowId leftLeaf_ = 0; // of branched(), while it is offered back
     std::unique_ptr<Reply> reply_;
     QTimer growth_; // four times a second at most
     int leftOut_ = 0, contextUsed_ = 0;

@@ -457,6 +457,30 @@ private slots:
         QTRY_COMPARE(session_->content().messages[3].text, QStringLiteral("second"));
     }
 
+    // Its undo would be swallowed while the reply runs, so it is not offered any more.
+    void aBranchThatGoesOnIsNotTakenBack() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        exchange(QStringLiteral("two"), "second");
+        const ui::RowId answer = session_->content().messages[1].id;
+        const ui::RowId leaf = session_->content().messages[3].id;
+        QSignalSpy taken(session_.get(), &ChatSession::branchTaken);
+        session_->branchFrom(answer);
+        session_->showBranch(leaf);
+        QTRY_COMPARE(session_->content().messages.size(), 4);
+        session_->branchFrom(answer);
+        QCOMPARE(taken.size(), 0);
+        session_->send(QStringLiteral("other"));
+        QCOMPARE(taken.size(), 1);
+        QCOMPARE(taken[0][0].toLongLong(), leaf);
+        QTRY_VERIFY(session_->isReplying());
+        QCOMPARE(taken.size(), 1);
+        finish(ReplyEnd::EndOfTurn);
+        session_->branchFrom(answer);
+        session_->regenerate(answer);
+        QCOMPARE(taken.size(), 2);
+    }
+
     void aReplyTellsHowItCameToBe() {
         newSession();
         exchange(QStringLiteral("one"), "first");

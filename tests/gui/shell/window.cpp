@@ -311,6 +311,15 @@ private slots:
         QVERIFY(!bar->isVisible());
     }
 
+    void undoIsWithdrawnByItsNameOnly() {
+        auto* bar = window_->findChild<UndoBar*>();
+        window_->showUndo(QStringLiteral("Deleted."), QStringLiteral("message:1:2"));
+        window_->hideUndo(QStringLiteral("branch:1:2"));
+        QVERIFY(bar->isVisible());
+        window_->hideUndo(QStringLiteral("message:1:2"));
+        QVERIFY(!bar->isVisible());
+    }
+
     void undoGoesAwayAfterEightSeconds() {
         auto* bar = window_->findChild<UndoBar*>();
         window_->showUndo(QStringLiteral("Deleted."), QStringLiteral("1"));

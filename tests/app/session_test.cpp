@@ -282,7 +282,7 @@ private slots:
     void anEditThatCannotBeStoredComesBack() {
         newSession();
         exchange(QStringLiteral("one"), "first");
-        breakStorage("INSERT ON messages");
+        breakNewMessages();
         QSignalSpy failed(session_.get(), &ChatSession::sendFailed);
         qsizetype shownThen = 0;
         connect(session_.get(), &ChatSession::sendFailed, this,
@@ -361,13 +361,46 @@ private slots:
     void aNewVersionThatCannotBeStoredLeavesTheOldOne() {
         newSession();
         exchange(QStringLiteral("one"), "first");
-        breakStorage("INSERT ON messages");
+        breakNewMessages();
         session_->regenerate(session_->content().messages[1].id);
         speak("never kept", 1);
         QTRY_VERIFY(!session_->isReplying());
         QTRY_COMPARE(session_->content().messages.size(), 2);
         QCOMPARE(session_->content().messages[1].text, QStringLiteral("first"));
         QVERIFY(!session_->isBusy());
+    }
+
+    // What is said while the storage works at another thing that then fails goes on all the same.
+    void aFailureHoldsUpNothing() {
+        newSession();
+        exchange(QStringLiteral("one"), "first");
+        exchange(QStringLiteral("two"), "second");
+        const QVector<ui::MessageRow> rows = session_->content().messages;
+        breakStorage("message_trash", "message_id", "message_id > 0");
+        session_->deleteMessage(rows[1].id);
+        session_->send(QStringLiteral("meanwhile"));
+        QTRY_COMPARE(engine_.requests.size(), size_t(3));
+        finish(ReplyEnd::EndOfTurn);
+        storage_->wait([](Store& store) {
+            store.database.prepare("DROP INDEX broken").run();
+            return 0;
+        });
+        breakStorage("conversations", "id", "active_leaf_id = " + std::to_string(rows[1].id));
+        session_->showBranch(rows[1].id);
+        session_->send(QStringLiteral("and again"));
+        QTRY_COMPARE(engine_.requests.size(), size_t(4));
+        finish(ReplyEnd::EndOfTurn);
+        QVERIFY(!session_->isBusy());
+        // A new version that is wished while a deletion is on its way is asked for after it.
+        loaded_.clear();
+        session_->send(QStringLiteral("waits"));
+        QTRY_VERIFY(session_->isWaiting());
+        QTRY_COMPARE(session_->content().messages.size(), 9);
+        session_->deleteMessage(rows[2].id);
+        loaded_ = QStringLiteral("/m.gguf");
+        session_->proceed(); // the model comes while the message is deleted
+        QCOMPARE(engine_.requests.size(), size_t(4));
+        QTRY_COMPARE(engine_.requests.size(), size_t(5));
     }
 
     void theLastMessageCanBeDeletedAndTheChatGoesOn() {
@@ -772,13 +805,19 @@ private:
 
     StoredConversation reload() { return load(session_->id()); }
 
-    /// From now on this fails: "INSERT ON messages".
-    void breakStorage(const std::string& what) {
+    /// From now on a row of which this holds cannot be written: the index on it overflows.
+    void breakStorage(const std::string& table, const std::string& column, const std::string& holds) {
         storage_->wait([&](Store& store) {
-            store.database.prepare("CREATE TRIGGER broken BEFORE " + what + " BEGIN SELECT RAISE(ABORT, 'broken'); END")
+            store.database
+                .prepare("CREATE INDEX broken ON " + table + "(CASE WHEN " + holds +
+                         " THEN abs(-9223372036854775807 - 1 + 0 * " + column + ") END)")
                 .run();
             return 0;
         });
+    }
+
+    void breakNewMessages() {
+        breakStorage("messages", "id", "id > " + std::to_string(session_->content().messages.last().id));
     }
 
     std::string inDatabase(ui::RowId id) {

@@ -1323,7 +1323,7 @@ bool ChatView::Private::scrollKey(int key) {
 }
 
 void ChatView::Private::removeMessage(int i) {
-    const bool touched = q.hasSelection() && to().message >= i;
+    const bool touched = to().message >= i; // a bare caret, too
     layouts.erase(layouts.begin() + i);
     if (anchorMessage > i)
         --anchorMessage;
@@ -1335,7 +1335,7 @@ void ChatView::Private::removeMessage(int i) {
 }
 
 void ChatView::Private::insertMessage(int i) {
-    const bool touched = q.hasSelection() && to().message >= i;
+    const bool touched = to().message >= i; // a bare caret, too
     layouts.emplace(layouts.begin() + i);
     if (anchorMessage >= i)
         ++anchorMessage;

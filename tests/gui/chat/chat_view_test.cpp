@@ -141,6 +141,7 @@ private slots:
     void newLinesAreCounted();
     void ownMessagesAreLookedAt();
     void aDeletedMessageMovesNothing();
+    void theCaretGoesWithItsMessage();
     void timesAndDetails();
     void secondsOfThoughtsGoOn();
     void tablesMoveSidewaysAlone();
@@ -1225,6 +1226,22 @@ void ChatViewTest::ownMessagesAreLookedAt() {
     w.document.appendMessage(user(100, QStringLiteral("Now this")));
     w.settle();
     QVERIFY(w.view.atEnd());
+}
+
+void ChatViewTest::theCaretGoesWithItsMessage() {
+    Window w;
+    const MessageRow last = answer(2, QStringLiteral("One.\n\nTwo.\n\nThree."));
+    w.show({user(1, QStringLiteral("question")), last});
+    w.view.setSelection({1, Part::Body, 2, 3}, {1, Part::Body, 2, 3});
+    w.document.removeMessage(2);
+    QCOMPARE(w.view.selectionEnd(), w.document.start());
+    QTest::keyClick(&w.view, Qt::Key_Left, Qt::ShiftModifier);
+    QTest::keyClick(&w.view, Qt::Key_Up, Qt::ShiftModifier);
+    QCOMPARE(w.view.selectionEnd().message, 0);
+    w.view.setSelection({0, Part::Body, 0, 3}, {0, Part::Body, 0, 3});
+    w.document.insertMessage(0, answer(3, QString())); // another one stands there now
+    QCOMPARE(w.view.selectionEnd(), w.document.start());
+    QTest::keyClick(&w.view, Qt::Key_Left, Qt::ShiftModifier);
 }
 
 void ChatViewTest::aDeletedMessageMovesNothing() {

@@ -792,7 +792,7 @@ void ChatSession::takeBranch(const StoredConversation& stored) {
 }
 
 void ChatSession::branchFrom(ui::RowId message) {
-    if (!canChange(message) || rows_.last().id == message)
+    if (!canChange(message) || rows_.last().id == message || rows_[indexOf(message)].role == ui::Role::User)
         return;
     const ui::RowId leaf = rows_.last().id;
     services_.storage.post(

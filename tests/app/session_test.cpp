@@ -482,6 +482,8 @@ private slots:
         QCOMPARE(reload().branch.size(), size_t(2)); // and so after a new start
         session_->showBranch(leaf);
         QTRY_COMPARE(session_->content().messages.size(), 4);
+        session_->branchFrom(session_->content().messages[2].id); // a question follows an answer only
+        QCOMPARE(session_->content().messages.size(), 4);
         session_->branchFrom(answer);
         exchange(QStringLiteral("another two"), "another second");
         const ui::MessageRow question = session_->content().messages[2];

@@ -959,7 +959,8 @@ QStringList ChatView::actionsOf(int message) const {
         names << QStringLiteral("regenerate");
     if (row.state == MessageState::Interrupted)
         names << QStringLiteral("continue");
-    if (!busy && message + 1 < d_->document.count())
+    // Not on a question: what is said next would follow it as a second one, beside the answer and out of its reach.
+    if (!user && !busy && message + 1 < d_->document.count())
         names << QStringLiteral("branch");
     if (!growing)
         names << QStringLiteral("details");

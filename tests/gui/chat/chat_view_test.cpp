@@ -961,7 +961,7 @@ void ChatViewTest::whatCanBeDoneWithAMessage() {
     w.show({user(1, QStringLiteral("question")), answer(2, QStringLiteral("An **answer**.")),
             user(3, QStringLiteral("more"))});
     const auto all = [](const char* names) { return QString::fromLatin1(names).split(u' '); };
-    QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote edit branch details delete"));
+    QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote edit details delete"));
     QCOMPARE(w.view.actionsOf(1), all("copy copy-markdown quote regenerate branch details delete"));
     QCOMPARE(w.view.actionsOf(2), all("copy copy-markdown quote edit regenerate details delete")); // its answer is gone
     for (const QString& name : w.view.actionsOf(0) + w.view.actionsOf(1))

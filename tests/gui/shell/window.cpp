@@ -109,7 +109,11 @@ private slots:
         QSignalSpy deleted(window_.get(), &MainWindow::messageDeleteRequested);
         QSignalSpy branched(window_.get(), &MainWindow::branchRequested);
         panel().view().activateAction(0, QStringLiteral("delete"));
-        panel().view().activateAction(0, QStringLiteral("branch"));
+        QVector<MessageRow> more = someMessages();
+        more << more[0];
+        more[2].id = 12;
+        panel().document().setMessages(more);
+        panel().view().activateAction(1, QStringLiteral("branch"));
         QCOMPARE(deleted.size(), 1);
         QCOMPARE(branched.size(), 1);
     }

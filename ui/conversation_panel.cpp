@@ -113,7 +113,9 @@ void ConversationPanel::startEditing(RowId id, const QString& text) {
 
 void ConversationPanel::showEditNotice() {
     editNotice_->show({kEditNotice,
-                       tr("Sending this makes a new version. The old one and its answers are kept as another branch."),
+                       refused_ ? tr("An answer is being written. This can be sent when it is complete.")
+                                : tr("Sending this makes a new version. The old one and its answers are kept as "
+                                     "another branch."),
                        {{kCancel, tr("Cancel")}},
                        false});
 }
@@ -121,9 +123,23 @@ void ConversationPanel::showEditNotice() {
 void ConversationPanel::endEditing() {
     if (!std::exchange(editing_, 0))
         return;
+    refused_ = false;
     editNotice_->hide(kEditNotice);
     composer_->setText(std::exchange(kept_, {}));
     composer_->setFocus();
+}
+
+void ConversationPanel::refuseEdit(const QString& text) {
+    composer_->setText(text);
+    refused_ = true;
+    showEditNotice();
+}
+
+void ConversationPanel::setReplying(bool replying) {
+    composer_->setGenerating(replying);
+    view_->setReplying(replying);
+    if (!replying && std::exchange(refused_, false))
+        showEditNotice();
 }
 
 void ConversationPanel::quote(const QString& text) {

@@ -42,6 +42,8 @@ public:
     /// A message of the person comes into the composer to be said anew; what stood there waits until that is over.
     void startEditing(RowId, const QString& text);
     void endEditing();
+    /// It cannot be sent while a reply is written: the text stays to be sent after it.
+    void refuseEdit(const QString& text);
 
     RowId editing() const { return editing_; } // 0: a new message is written
 
@@ -51,6 +53,7 @@ public:
     /// min(680 at 100 % text, width - 48), centred beside the room of the scroll bar: messages, notices and composer
     /// share it.
     QRect column() const;
+    void setReplying(bool); // Send or Stop, and what can be done with messages
     void setWindowHeight(int px); // the composer grows to half of it
 
     static constexpr int kColumn = 680; // px at 100 % text
@@ -78,6 +81,7 @@ private:
     QWidget* findRow_;
     QWidget* composerRow_;
     RowId editing_ = 0;
+    bool refused_ = false;
     QString kept_; // what stood in the composer before the editing
 };
 

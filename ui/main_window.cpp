@@ -213,6 +213,10 @@ void MainWindow::Private::connectConversation() {
     Composer& composer = conversation->composer();
     connect(&composer, &Composer::submitted, w, [this](const QString& text) {
         const RowId edited = conversation->editing();
+        if (edited && conversation->composer().isGenerating()) {
+            conversation->refuseEdit(text);
+            return;
+        }
         conversation->endEditing();
         if (edited)
             emit window.messageEdited(edited, text);
@@ -594,7 +598,7 @@ void MainWindow::setStatus(const StatusRow& row) {
 }
 
 void MainWindow::setGenerating(bool generating) {
-    d_->conversation->composer().setGenerating(generating);
+    d_->conversation->setReplying(generating);
 }
 
 void MainWindow::setSettings(const SettingsRow& row) {

@@ -444,6 +444,10 @@
 <context>
     <name>hearth::ui::ConversationPanel</name>
     <message>
+        <source>An answer is being written. This can be sent when it is complete.</source>
+        <translation>正在生成回复，完成后即可发送。</translation>
+    </message>
+    <message>
         <source>Sending this makes a new version. The old one and its answers are kept as another branch.</source>
         <translation>发送后会生成新版本，旧版本及其回复保留为另一个分支。</translation>
     </message>

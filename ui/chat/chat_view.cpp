@@ -142,6 +142,7 @@ struct ChatView::Private {
     int zoomAngle = 0;                                // eighths of a degree
     double barScale = 0;                              // px of scrolling a px of the bar that is dragged; 0: none is
     int barX = 0;
+    bool replying = false;
     EndButton* endButton;
 
     Private(ChatView& view, ChatDocument& doc, const Theme& t)
@@ -190,6 +191,7 @@ struct ChatView::Private {
         auto& layout = layouts[size_t(i)];
         if (!layout) {
             layout = std::make_unique<MessageLayout>(document, i, type, column, showsName(i));
+            layout->setBusy(replying);
             heights.set(i, layout->height());
         }
         return *layout;
@@ -596,7 +598,8 @@ struct ChatView::Private {
         case TargetKind::Sideways: // dragged, or moved by the arrow keys
             break;
         case TargetKind::Edit:
-            emit q.editRequested(id);
+            if (!busy())
+                emit q.editRequested(id);
             break;
         case TargetKind::More:
             showMenu(t.message, {}, q.viewport()->mapToGlobal(t.rect.bottomLeft() + QPoint(0, 4)));
@@ -670,8 +673,8 @@ struct ChatView::Private {
 
     void showMenu(int message, const QString& link, QPoint globalAt);
 
-    bool streaming() const {
-        return document.count() > 0 && document.message(document.count() - 1).state == MessageState::Streaming;
+    bool busy() const {
+        return replying || (document.count() > 0 && document.message(document.count() - 1).state == MessageState::Streaming);
     }
 
     void copyText(const QString& text, const Target& t) {
@@ -950,12 +953,12 @@ QStringList ChatView::actionsOf(int message) const {
     const MessageRow& row = d_->document.message(message);
     const bool user = row.role == Role::User;
     const bool growing = row.state == MessageState::Streaming;
-    const bool busy = d_->streaming(); // what a reply is being written to stays as it is
+    const bool busy = d_->busy(); // what a reply is being written to stays as it is
     QStringList names{QStringLiteral("copy"), QStringLiteral("copy-markdown"), QStringLiteral("quote")};
     if (user && !busy)
         names << QStringLiteral("edit");
     const bool unanswered = user && !busy && message + 1 == d_->document.count() && row.state == MessageState::Complete;
-    if (unanswered || (!user && !growing))
+    if (unanswered || (!user && !busy))
         names << QStringLiteral("regenerate");
     if (row.state == MessageState::Interrupted)
         names << QStringLiteral("continue");
@@ -1044,6 +1047,16 @@ void ChatView::showMatch(int index) {
 
 TextPosition ChatView::readingPosition() const {
     return d_->positionAt(QPoint(d_->column.left, 0));
+}
+
+void ChatView::setReplying(bool replying) {
+    if (replying == std::exchange(d_->replying, replying))
+        return;
+    for (const auto& layout : d_->layouts)
+        if (layout)
+            layout->setBusy(replying);
+    d_->collectTargets();
+    viewport()->update();
 }
 
 // Events

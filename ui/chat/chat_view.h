@@ -42,6 +42,9 @@ public:
     void showMatch(int index);
     TextPosition readingPosition() const; // at the top edge
 
+    /// A reply is prepared or written: what it answers stays as it is.
+    void setReplying(bool);
+
     const ChatDocument& document() const;
 
     // For tests and screen readers.

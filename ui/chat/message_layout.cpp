@@ -917,7 +917,8 @@ QVector<Target> MessageLayout::userTargets(bool active) const {
     appendVersions(targets, x - kVersionsWidth, y);
     for (const auto& [kind, label] : {std::pair(TargetKind::Copy, tr("Copy")), std::pair(TargetKind::Edit, tr("Edit")),
                                       std::pair(TargetKind::More, tr("More"))}) {
-        targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
+        if (kind != TargetKind::Edit || !busy_)
+            targets.append(target(kind, QRect(x, y, kActionWidth, kActionHeight), label));
         x += kActionWidth;
     }
     return targets;

@@ -69,6 +69,9 @@ public:
     /// Messages before this one came or went.
     void setPlace(int index, bool showName);
 
+    /// While a reply is prepared or written nothing can be said anew: no pencil.
+    void setBusy(bool busy) { busy_ = busy; }
+
     int index() const { return index_; }
 
     int height() const { return footTop() + foot_; }
@@ -271,6 +274,7 @@ private:
     bool thoughtsOpen_ = false;
     bool details_ = false;
     bool foldable_ = false;
+    bool busy_ = false;
     bool unfolded_ = false;
     int head_ = 0, middle_ = 0, foot_ = 0; // px
     int noteHeight_ = 0;

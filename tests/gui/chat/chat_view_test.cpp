@@ -997,6 +997,18 @@ void ChatViewTest::whatCanBeDoneWithAMessage() {
     w.settle();
     QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote details"));
     QCOMPARE(w.view.actionsOf(3), all("copy copy-markdown quote"));
+    w.document.removeFrom(4);
+    w.settle();
+    // And while the prompt is read, before there is anything of the reply.
+    hoverAt(w, w.view.messageRect(0).center());
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Edit")));
+    w.view.setReplying(true);
+    QVERIFY(!w.view.visibleTargets().contains(QStringLiteral("Edit")));
+    QCOMPARE(w.view.actionsOf(0), all("copy copy-markdown quote details"));
+    QCOMPARE(w.view.actionsOf(1), all("copy copy-markdown quote details"));
+    w.view.setReplying(false);
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Edit")));
+    QVERIFY(w.view.actionsOf(0).contains(QStringLiteral("edit")));
 }
 
 void ChatViewTest::theMenuByKeys() {

@@ -88,6 +88,27 @@ private slots:
         QCOMPARE(sent.size(), 1);
     }
 
+    void anEditWaitsForTheReply() {
+        QSignalSpy edited(window_.get(), &MainWindow::messageEdited);
+        QSignalSpy sent(window_.get(), &MainWindow::messageSubmitted);
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        window_->setGenerating(true); // what waited for the model is answered
+        composer().fill(QStringLiteral("other words"));
+        QTest::keyClick(&composer().edit(), Qt::Key_Return);
+        QCOMPARE(edited.size() + sent.size(), 0);
+        QCOMPARE(composer().text(), QStringLiteral("other words"));
+        QVERIFY(panel().editing() != 0);
+        QVERIFY(shows(QStringLiteral("An answer is being written. This can be sent when it is complete.")));
+        window_->setGenerating(false);
+        QVERIFY(!shows(QStringLiteral("An answer is being written. This can be sent when it is complete.")));
+        QTest::keyClick(&composer().edit(), Qt::Key_Return);
+        QCOMPARE(edited.size(), 1);
+        QCOMPARE(edited[0][1].toString(), QStringLiteral("other words"));
+        window_->setGenerating(true);
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        QCOMPARE(panel().editing(), RowId(0)); // not offered meanwhile
+    }
+
     void anEditEndsWithItsMessage() {
         panel().view().activateAction(0, QStringLiteral("edit"));
         QVERIFY(panel().editing() != 0);

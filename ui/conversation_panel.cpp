@@ -66,10 +66,13 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     });
     connect(editNotice_, &NoticeStack::action, this, &ConversationPanel::endEditing);
     connect(editNotice_, &NoticeStack::dismissed, this, &ConversationPanel::endEditing);
-    connect(document_, &ChatDocument::messagesRemoved, this, [this] {
+    const auto endLost = [this] {
         if (editing_ && document_->indexOf(editing_) < 0)
-            endEditing();
-    });
+            abandonEditing();
+    };
+    connect(document_, &ChatDocument::messagesRemoved, this, endLost);
+    connect(document_, &ChatDocument::messageRemoved, this, endLost);
+    connect(document_, &ChatDocument::reset, this, endLost);
     connect(empty_, &EmptyState::starterChosen, composer_, &Composer::fill);
     connect(composer_, &Composer::pageKey, this, [this](int direction) {
         QKeyEvent key(QEvent::KeyPress, direction < 0 ? Qt::Key_PageUp : Qt::Key_PageDown, Qt::NoModifier);
@@ -106,6 +109,7 @@ void ConversationPanel::startEditing(RowId id, const QString& text) {
         kept_ = composer_->text();
     }
     editing_ = id;
+    original_ = text;
     composer_->setText(text);
     composer_->setFocus();
     showEditNotice();
@@ -127,6 +131,17 @@ void ConversationPanel::endEditing() {
     editNotice_->hide(kEditNotice);
     composer_->setText(std::exchange(kept_, {}));
     composer_->setFocus();
+}
+
+void ConversationPanel::abandonEditing() {
+    if (!editing_)
+        return;
+    const QString words = composer_->text();
+    const bool changed = words != original_ && !words.trimmed().isEmpty();
+    const QString before = kept_;
+    endEditing();
+    if (changed)
+        composer_->fill(before.isEmpty() ? words : words + QStringLiteral("\n\n") + before);
 }
 
 void ConversationPanel::refuseEdit(const QString& text) {

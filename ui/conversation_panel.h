@@ -42,6 +42,8 @@ public:
     /// A message of the person comes into the composer to be said anew; what stood there waits until that is over.
     void startEditing(RowId, const QString& text);
     void endEditing();
+    /// The same where nobody asked for it: words that were changed go into the draft, before what stood there.
+    void abandonEditing();
     /// It cannot be sent while a reply is written: the text stays to be sent after it.
     void refuseEdit(const QString& text);
 
@@ -82,7 +84,8 @@ private:
     QWidget* composerRow_;
     RowId editing_ = 0;
     bool refused_ = false;
-    QString kept_; // what stood in the composer before the editing
+    QString original_; // of the message that is edited
+    QString kept_;     // what stood in the composer before the editing
 };
 
 } // namespace hearth::ui

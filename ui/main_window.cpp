@@ -397,6 +397,8 @@ void MainWindow::Private::closePanel() {
 
 // The draft that still waits belongs to the conversation that is left.
 void MainWindow::Private::chooseConversation(RowId id) {
+    if (id != shown)
+        conversation->abandonEditing();
     conversation->composer().flushDraft();
     closePanel();
     if (id != shown)
@@ -406,6 +408,7 @@ void MainWindow::Private::chooseConversation(RowId id) {
 }
 
 void MainWindow::Private::startNew() {
+    conversation->abandonEditing();
     conversation->composer().flushDraft();
     closePanel();
     if (narrow() && overlayOpen)

@@ -119,6 +119,40 @@ private slots:
         QCOMPARE(panel().editing(), RowId(0));
     }
 
+    void changedWordsOutliveTheirMessage() {
+        QSignalSpy draft(window_.get(), &MainWindow::draftChanged);
+        composer().setText(QStringLiteral("half a thought"));
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        panel().document().removeMessage(panel().document().message(0).id);
+        QCOMPARE(panel().editing(), RowId(0));
+        QCOMPARE(composer().text(), QStringLiteral("half a thought")); // nothing was changed
+        window_->showConversation(someContent());
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        composer().fill(QStringLiteral("better words"));
+        panel().document().removeMessage(panel().document().message(0).id);
+        QCOMPARE(panel().editing(), RowId(0));
+        QCOMPARE(composer().text(), QStringLiteral("better words"));
+        QTRY_VERIFY(!draft.isEmpty());
+        QCOMPARE(draft.last()[0].toString(), QStringLiteral("better words"));
+        window_->showConversation(someContent());
+        composer().setText(QStringLiteral("half a thought"));
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        composer().fill(QStringLiteral("better words"));
+        MessageRow other = someMessages()[0];
+        other.id = 77;
+        panel().document().setMessages({other}); // another version is shown
+        QCOMPARE(panel().editing(), RowId(0));
+        QCOMPARE(composer().text(), QStringLiteral("better words\n\nhalf a thought"));
+        // Another conversation is opened: the words are the draft of the one that is left.
+        window_->showConversation(someContent());
+        panel().view().activateAction(0, QStringLiteral("edit"));
+        composer().fill(QStringLiteral("even better"));
+        draft.clear();
+        emit list().chosen(5);
+        QCOMPARE(draft.size(), 1);
+        QCOMPARE(draft[0][0].toString(), QStringLiteral("even better"));
+    }
+
     void quotingPutsLinesBeforeWhatStandsThere() {
         panel().composer().setText(QStringLiteral("And why?"));
         panel().document().setMessages({answerRow(QStringLiteral("**One** line\n\nand another"))});

@@ -62,7 +62,7 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     connect(document_, &ChatDocument::messagesRemoved, this, &ConversationPanel::chooseView);
     connect(find_, &FindBar::closed, this, [this] {
         if (isAncestorOf(window()->focusWidget()))
-            view_->setFocus();
+            (stack_->currentWidget() == view_ ? static_cast<QWidget*>(view_) : composer_)->setFocus();
     });
     connect(editNotice_, &NoticeStack::action, this, &ConversationPanel::endEditing);
     connect(editNotice_, &NoticeStack::dismissed, this, &ConversationPanel::endEditing);
@@ -92,6 +92,8 @@ void ConversationPanel::chooseView() {
     QWidget* wanted = document_->messages().isEmpty() ? static_cast<QWidget*>(empty_) : view_;
     if (stack_->currentWidget() != wanted)
         stack_->setCurrentWidget(wanted);
+    if (wanted == empty_)
+        find_->close(); // there is nothing to be found
 }
 
 int ConversationPanel::composerTop() const {

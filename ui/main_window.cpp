@@ -494,16 +494,16 @@ bool MainWindow::Private::escape() {
         closePanel();
         return true;
     }
+    if (conversation->findBar().isVisible()) {
+        conversation->findBar().close();
+        return true;
+    }
     if (conversation->editing()) {
         conversation->endEditing();
         return true;
     }
     if (conversation->composer().isGenerating()) {
         emit window.stopRequested();
-        return true;
-    }
-    if (conversation->findBar().isVisible()) {
-        conversation->findBar().close();
         return true;
     }
     if (!conversation->composer().edit().hasFocus()) {

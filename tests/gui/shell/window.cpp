@@ -187,6 +187,25 @@ private slots:
         QVERIFY(!find.isVisible());
     }
 
+    void escapeClosesTheFindBarBeforeItStopsAReply() {
+        QSignalSpy stopped(window_.get(), &MainWindow::stopRequested);
+        window_->setGenerating(true);
+        QTest::keySequence(window_.get(), QKeySequence::Find);
+        FindBar& find = panel().findBar();
+        QVERIFY(find.isVisible());
+        panel().view().setFocus();
+        QTest::keyClick(&panel().view(), Qt::Key_Escape);
+        QVERIFY(!find.isVisible());
+        QCOMPARE(stopped.size(), 0);
+        QTest::keyClick(&panel().view(), Qt::Key_Escape);
+        QCOMPARE(stopped.size(), 1);
+        QTest::keySequence(window_.get(), QKeySequence::Find);
+        QVERIFY(find.isVisible());
+        panel().document().setMessages({});
+        QVERIFY(!find.isVisible());
+        QVERIFY(!panel().view().hasFocus());
+    }
+
     void zoomingByKeys() {
         QSignalSpy changed(window_.get(), &MainWindow::settingsChanged);
         QTest::keySequence(window_.get(), QKeySequence(Qt::CTRL | Qt::Key_Plus));

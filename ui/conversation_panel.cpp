@@ -60,6 +60,8 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     connect(document_, &ChatDocument::reset, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messageAppended, this, &ConversationPanel::chooseView);
     connect(document_, &ChatDocument::messagesRemoved, this, &ConversationPanel::chooseView);
+    connect(document_, &ChatDocument::messageRemoved, this, &ConversationPanel::chooseView);
+    connect(document_, &ChatDocument::messageInserted, this, &ConversationPanel::chooseView);
     connect(find_, &FindBar::closed, this, [this] {
         if (isAncestorOf(window()->focusWidget()))
             (stack_->currentWidget() == view_ ? static_cast<QWidget*>(view_) : composer_)->setFocus();

@@ -5,6 +5,7 @@
 #include "ui/composer.h"
 #include "ui/conversation_list.h"
 #include "ui/conversation_panel.h"
+#include "ui/empty_state.h"
 #include "ui/find_bar.h"
 #include "ui/focus_ring.h"
 #include "ui/header.h"
@@ -204,6 +205,16 @@ private slots:
         panel().document().setMessages({});
         QVERIFY(!find.isVisible());
         QVERIFY(!panel().view().hasFocus());
+    }
+
+    void theEmptyStateComesAndGoesWithTheOnlyMessage() {
+        const MessageRow only = someMessages()[0];
+        panel().document().setMessages({only});
+        QVERIFY(panel().view().isVisible());
+        panel().document().removeMessage(only.id);
+        QVERIFY(panel().empty().isVisible());
+        panel().document().insertMessage(0, only);
+        QVERIFY(panel().view().isVisible());
     }
 
     void zoomingByKeys() {

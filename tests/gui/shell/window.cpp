@@ -60,6 +60,7 @@ private slots:
     // ---- Messages.
 
     void aMessageIsEditedInTheComposer() {
+        showIdle();
         ChatView& view = panel().view();
         Composer& composer = panel().composer();
         composer.fill(QStringLiteral("half a thought"));
@@ -90,6 +91,7 @@ private slots:
     }
 
     void anEditWaitsForTheReply() {
+        showIdle();
         QSignalSpy edited(window_.get(), &MainWindow::messageEdited);
         QSignalSpy sent(window_.get(), &MainWindow::messageSubmitted);
         panel().view().activateAction(0, QStringLiteral("edit"));
@@ -111,23 +113,25 @@ private slots:
     }
 
     void anEditEndsWithItsMessage() {
+        showIdle();
         panel().view().activateAction(0, QStringLiteral("edit"));
         QVERIFY(panel().editing() != 0);
         panel().document().removeFrom(panel().document().message(0).id);
         QCOMPARE(panel().editing(), RowId(0));
         panel().view().activateAction(0, QStringLiteral("edit"));
-        window_->showConversation(someContent());
+        showIdle();
         QCOMPARE(panel().editing(), RowId(0));
     }
 
     void changedWordsOutliveTheirMessage() {
+        showIdle();
         QSignalSpy draft(window_.get(), &MainWindow::draftChanged);
         composer().setText(QStringLiteral("half a thought"));
         panel().view().activateAction(0, QStringLiteral("edit"));
         panel().document().removeMessage(panel().document().message(0).id);
         QCOMPARE(panel().editing(), RowId(0));
         QCOMPARE(composer().text(), QStringLiteral("half a thought")); // nothing was changed
-        window_->showConversation(someContent());
+        showIdle();
         panel().view().activateAction(0, QStringLiteral("edit"));
         composer().fill(QStringLiteral("better words"));
         panel().document().removeMessage(panel().document().message(0).id);
@@ -135,7 +139,7 @@ private slots:
         QCOMPARE(composer().text(), QStringLiteral("better words"));
         QTRY_VERIFY(!draft.isEmpty());
         QCOMPARE(draft.last()[0].toString(), QStringLiteral("better words"));
-        window_->showConversation(someContent());
+        showIdle();
         composer().setText(QStringLiteral("half a thought"));
         panel().view().activateAction(0, QStringLiteral("edit"));
         composer().fill(QStringLiteral("better words"));
@@ -145,7 +149,7 @@ private slots:
         QCOMPARE(panel().editing(), RowId(0));
         QCOMPARE(composer().text(), QStringLiteral("better words\n\nhalf a thought"));
         // Another conversation is opened: the words are the draft of the one that is left.
-        window_->showConversation(someContent());
+        showIdle();
         panel().view().activateAction(0, QStringLiteral("edit"));
         composer().fill(QStringLiteral("even better"));
         draft.clear();
@@ -162,6 +166,7 @@ private slots:
     }
 
     void menuWishesGoOut() {
+        showIdle();
         QSignalSpy deleted(window_.get(), &MainWindow::messageDeleteRequested);
         QSignalSpy branched(window_.get(), &MainWindow::branchRequested);
         panel().view().activateAction(0, QStringLiteral("delete"));
@@ -823,6 +828,12 @@ private:
             if (label->isVisible() && label->text() == text)
                 return true;
         return false;
+    }
+
+    /// The conversation of the fixture with no reply running.
+    void showIdle() {
+        window_->showConversation(someContent());
+        window_->setGenerating(false);
     }
 
     void click(RowId id) {

@@ -140,6 +140,7 @@ ChatDocument::ChatDocument(QObject* parent) : QObject(parent), d_(std::make_uniq
 ChatDocument::~ChatDocument() = default;
 
 void ChatDocument::setMessages(const QVector<MessageRow>& rows) {
+    emit aboutToReset();
     d_->rows.clear();
     d_->entries.clear();
     d_->index.clear();

@@ -73,6 +73,7 @@ public:
     TextPosition end() const;
 
 signals:
+    void aboutToReset(); // the messages are still the old ones
     void reset();
     void messageAppended(int index);
     void messageChanged(int index);

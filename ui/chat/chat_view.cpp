@@ -142,6 +142,16 @@ struct ChatView::Private {
     int zoomAngle = 0;                                // eighths of a degree
     double barScale = 0;                              // px of scrolling a px of the bar that is dragged; 0: none is
     int barX = 0;
+
+    /// Where the reader was before a reset: in the message at the top edge.
+    struct Place {
+        RowId id = 0, before = 0; // the message and the one before it
+        int index = 0;
+        int versions = 1;
+        MessageLayout::Anchor anchor;
+        int bottom = 0; // px of the viewport
+    } place;
+
     bool replying = false;
     EndButton* endButton;
 
@@ -266,6 +276,8 @@ struct ChatView::Private {
             emit q.linkHovered({});
     }
 
+    void keepPlace();
+    void findPlace();
     void removeMessage(int i);
     void insertMessage(int i);
     void takePlace(int from);
@@ -674,7 +686,8 @@ struct ChatView::Private {
     void showMenu(int message, const QString& link, QPoint globalAt);
 
     bool busy() const {
-        return replying || (document.count() > 0 && document.message(document.count() - 1).state == MessageState::Streaming);
+        return replying ||
+               (document.count() > 0 && document.message(document.count() - 1).state == MessageState::Streaming);
     }
 
     void copyText(const QString& text, const Target& t) {
@@ -775,9 +788,11 @@ ChatView::ChatView(ChatDocument& document, const Theme& theme, QWidget* parent)
         d_->type.clear();
         d_->relayout();
     });
+    connect(&document, &ChatDocument::aboutToReset, this, [this] { d_->keepPlace(); });
     connect(&document, &ChatDocument::reset, this, [this] {
         d_->released.clear();
         d_->rebuild();
+        d_->findPlace();
         ChatAccessible::contentReset(*this);
     });
     connect(&document, &ChatDocument::messageAppended, this, [this](int i) {
@@ -1334,6 +1349,44 @@ bool ChatView::Private::scrollKey(int key) {
     }
     q.viewport()->update();
     return true;
+}
+
+void ChatView::Private::keepPlace() {
+    flush();
+    place = {};
+    const int i = anchorMessage;
+    if (i >= document.count())
+        return;
+    const MessageRow& row = document.message(i);
+    place = {row.id, i > 0 ? document.message(i - 1).id : 0, i, row.siblingCount, anchor, top(i) + heights.height(i)};
+}
+
+/// Another version is shown: the text at the top edge stays there. Where it is of the version itself the end of it
+/// stays if it was seen, and with it what was pressed; else its beginning is shown.
+void ChatView::Private::findPlace() {
+    const Place old = std::exchange(place, {});
+    if (!old.id || document.count() == 0)
+        return;
+    const int same = document.indexOf(old.id);
+    const int i = same >= 0 ? same : old.index;
+    if (same < 0 && (i >= document.count() || document.message(i).siblingCount != old.versions || old.versions < 2 ||
+                     (i > 0 && document.message(i - 1).id != old.before)))
+        return; // another conversation
+    following = false;
+    anchorMessage = i;
+    anchor = {};
+    if (same >= 0 && old.anchor.zone != MessageLayout::Anchor::Thoughts) // they are folded again
+        anchor = old.anchor;
+    layOut();
+    if (same < 0 && old.bottom <= viewHeight()) {
+        MessageLayout& layout = layoutFor(i);
+        layout.ensureBackward(viewHeight());
+        heights.set(i, layout.height());
+        scrollBy(top(i) + layout.height() - old.bottom);
+    }
+    following = scrollTop >= maxScroll();
+    placeEndButton();
+    tellPosition();
 }
 
 void ChatView::Private::removeMessage(int i) {

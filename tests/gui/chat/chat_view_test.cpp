@@ -142,6 +142,7 @@ private slots:
     void ownMessagesAreLookedAt();
     void aDeletedMessageMovesNothing();
     void theCaretGoesWithItsMessage();
+    void anotherVersionKeepsThePlace();
     void timesAndDetails();
     void secondsOfThoughtsGoOn();
     void tablesMoveSidewaysAlone();
@@ -681,6 +682,7 @@ void ChatViewTest::longCodeFolds() {
         const QString fold = QStringLiteral("Show all %1 lines").arg(lines);
         w.show({user(1, QStringLiteral("?")),
                 answer(2, QStringLiteral("Before\n\n") + codeOfLines(lines) + QStringLiteral("\nAfter"))});
+        w.view.scrollToEnd();
         const int pitch = w.theme.lineHeight(TextStyle::Code);
         const int folded = w.view.messageRect(1).height();
         QVERIFY2(folded < 41 * pitch + 200, qPrintable(QString::number(folded)));
@@ -1024,7 +1026,7 @@ void ChatViewTest::theMenuByKeys() {
     });
     QContextMenuEvent event(QContextMenuEvent::Keyboard, w.view.rect().center(), QCursor::pos());
     QCoreApplication::sendEvent(w.view.viewport(), &event);
-    for (const char* label : {"Copy", "Copy as Markdown", "Quote", "Edit", "Branch from here", "Details", "Delete"})
+    for (const char* label : {"Copy", "Copy as Markdown", "Quote", "Edit", "Details", "Delete"})
         QVERIFY2(labels.contains(QLatin1String(label)), label);
 }
 
@@ -1254,6 +1256,54 @@ void ChatViewTest::theCaretGoesWithItsMessage() {
     w.document.insertMessage(0, answer(3, QString())); // another one stands there now
     QCOMPARE(w.view.selectionEnd(), w.document.start());
     QTest::keyClick(&w.view, Qt::Key_Left, Qt::ShiftModifier);
+}
+
+void ChatViewTest::anotherVersionKeepsThePlace() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(8);
+    rows[5].siblingCount = 2;
+    QVector<MessageRow> others = rows;
+    others[5].id = 100;
+    others[5].siblingIndex = 1;
+    others[5].text = rows[5].text + rows[7].text + rows[9].text; // longer
+    for (int i = 6; i < 16; ++i)
+        others[i].id += 100;
+    others.resize(12);
+    w.show(rows);
+    // Its question and its beginning are seen.
+    w.view.setScrollPosition(4);
+    w.settle();
+    const int y = w.view.messageRect(5).top();
+    w.show(others);
+    QCOMPARE(w.view.messageRect(5).top(), y);
+    QVERIFY(!w.view.atEnd());
+    w.show(rows);
+    QCOMPARE(w.view.messageRect(5).top(), y);
+    // Its end is seen, where "‹ 1/2 ›" stands, and not its beginning.
+    w.view.setScrollPosition(5.5);
+    w.settle();
+    const int bottom = w.view.messageRect(5).bottom();
+    QVERIFY(bottom > 0 && bottom < w.view.viewport()->height());
+    w.show(others);
+    QCOMPARE(w.view.messageRect(5).bottom(), bottom);
+    w.show(rows);
+    QCOMPARE(w.view.messageRect(5).bottom(), bottom);
+    // The last message, at the end.
+    QVector<MessageRow> last = rows.mid(0, 6), longer = others.mid(0, 6);
+    last[5].text = QStringLiteral("Short.");
+    w.show(last);
+    w.view.scrollToEnd();
+    w.settle();
+    const int at = w.view.messageRect(5).top();
+    w.show(longer);
+    QCOMPARE(w.view.messageRect(5).top(), at);
+    QVERIFY(!w.view.atEnd());
+    // Another conversation begins at its end.
+    w.show(longConversation(3).mid(0, 4));
+    for (MessageRow& row : rows)
+        row.id += 1000;
+    w.show(rows);
+    QVERIFY(w.view.atEnd());
 }
 
 void ChatViewTest::aDeletedMessageMovesNothing() {

@@ -313,9 +313,8 @@ void Application::connectSession(ChatSession* session) {
         window_.showUndo(tr("The chat goes on from here. What followed is kept as another branch."),
                          undoId(kBranchUndo, session->id().value, leaf));
     });
-    connect(session, &ChatSession::branchTaken, this, [this, session](ui::RowId leaf) {
-        window_.hideUndo(undoId(kBranchUndo, session->id().value, leaf));
-    });
+    connect(session, &ChatSession::branchTaken, this,
+            [this, session](ui::RowId leaf) { window_.hideUndo(undoId(kBranchUndo, session->id().value, leaf)); });
     connect(session, &ChatSession::textAdded, this,
             [this](ui::RowId id, const QString& text) { window_.document().appendText(id, text); });
     connect(session, &ChatSession::thoughtsAdded, this,

@@ -75,8 +75,9 @@ public:
     /// siblings() for each would be quadratic.
     std::unordered_map<int64_t, std::pair<int, int>> versions(ConversationId) const;
     void setState(MessageId, MessageState, const std::string& note);
-    std::vector<Message> queued() const;   // state Queued in conversations that are not in the trash, oldest first
-    MessageId latestLeaf(MessageId) const; // the end of the branch that goes through it, by the newest living child each time
+    std::vector<Message> queued() const; // state Queued in conversations that are not in the trash, oldest first
+    MessageId
+        latestLeaf(MessageId) const; // the end of the branch that goes through it, by the newest living child each time
 
     /// A single message in the trash is left out of its branch, its versions, the queue and the search; what follows it
     /// stays.

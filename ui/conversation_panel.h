@@ -55,7 +55,7 @@ public:
     /// min(680 at 100 % text, width - 48), centred beside the room of the scroll bar: messages, notices and composer
     /// share it.
     QRect column() const;
-    void setReplying(bool); // Send or Stop, and what can be done with messages
+    void setReplying(bool);       // Send or Stop, and what can be done with messages
     void setWindowHeight(int px); // the composer grows to half of it
 
     static constexpr int kColumn = 680; // px at 100 % text

@@ -228,7 +228,7 @@ int main(int argc, char** argv) {
     paintNow();
     // Another conversation is in the window when the person clicks: the faces are loaded.
     MessageRow shown;
-    shown.id = 1;
+    shown.id = RowId(1) << 40; // in no stored conversation: the same id would keep the reader's place
     shown.role = hearth::ui::Role::Assistant;
     shown.text = shaped(QStringLiteral("mixed"), 100);
     document.setMessages({shown});

@@ -1,24 +1,17 @@
+#include "engine/bench.h"
+
+#include "engine/clock.h"
 #include "engine/engine.h"
 #include "engine/error.h"
 #include "engine/kv_cache.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 #include <sys/resource.h>
 
 namespace hearth::engine {
 
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double secondsSince(Clock::time_point begin) {
-    return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-/// Tokens that mean nothing, other ones for each salt, so that no prefix is shared.
 std::vector<TokenId> madeUpTokens(int n, int nVocab, uint64_t salt) {
     Hash128 state;
     state.mix(salt + 1);
@@ -29,6 +22,8 @@ std::vector<TokenId> madeUpTokens(int n, int nVocab, uint64_t salt) {
     }
     return tokens;
 }
+
+namespace {
 
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());

@@ -1,18 +1,11 @@
 #include "engine/drafter.h"
 
+#include "engine/clock.h"
+
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace hearth::engine {
-
-namespace {
-
-double secondsSince(std::chrono::steady_clock::time_point begin) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-} // namespace
 
 bool sameVocabulary(const Tokenizer& a, const Tokenizer& b) {
     const auto padding = [](const Tokenizer& t, TokenId id) {
@@ -67,7 +60,7 @@ bool Drafter::read(std::span<const TokenId> history, const std::atomic<bool>* ca
     std::vector<StepRow> rows;
     for (int i = 0; i < n; ++i)
         rows.push_back({.id = rest[static_cast<size_t>(i)], .position = position + i, .sequence = kv_});
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     if (m_.runner().prefill({.rows = rows}, cancel, [](size_t, std::span<float>) {}) != kernels::RunEnd::Done)
         return false;
     m_.pace().measured(n, secondsSince(begin));
@@ -82,7 +75,7 @@ bool Drafter::decode(std::span<const TokenId> tokens, int position, const std::a
     std::vector<StepRow> rows;
     for (size_t i = 0; i < tokens.size(); ++i)
         rows.push_back({.id = tokens[i], .position = position + static_cast<int>(i), .sequence = kv_});
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     const bool ran = m_.runner().decode(rows, cancel, [&](size_t i, std::span<float> logits) {
         if (i + 1 == rows.size())
             logits_.assign(logits.begin(), logits.end());

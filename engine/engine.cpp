@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include "engine/clock.h"
 #include "engine/error.h"
 #include "engine/loaded_model.h"
 #include "engine/reply.h"
@@ -30,10 +31,6 @@ std::unique_ptr<kernels::Backend> makeBackend(const EngineOptions& options) {
 std::string changedWhileInUse(const LoadedModel& model) {
     return "The file " + printable(model.info().path, 400) +
            " changed while it was in use. Load the model again when the file is whole.";
-}
-
-double secondsSince(Reply::Clock::time_point begin) {
-    return std::chrono::duration<double>(Reply::Clock::now() - begin).count();
 }
 
 void requireGenerator(LoadedModel& m) {
@@ -172,7 +169,7 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     if (reply.kv >= 0)
         return;
     if (!reply.started)
-        reply.begin = Reply::Clock::now();
+        reply.begin = Clock::now();
     if (!reply.started && !reply.prefixFile().empty())
         m.restorePrefix(reply.prefixFile(), reply.tokens(), reply.cancelFlag());
     reply.started = true;
@@ -249,7 +246,7 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     std::vector<int> wanted;
     if (n == static_cast<int>(rest.size()))
         wanted.push_back(n - 1);
-    const auto begin = Reply::Clock::now();
+    const auto begin = Clock::now();
     std::span<float> logits;
     const StepRunner::Chunk chunk{.rows = rows,
                                   .wanted = wanted,
@@ -322,7 +319,7 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     if (rows.empty())
         return;
     const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
-    const auto begin = Reply::Clock::now();
+    const auto begin = Clock::now();
     const auto onLogits = [&](size_t i, std::span<float> logits) {
         if (i == 0)
             m.rowPace().measured(static_cast<int>(rows.size()), secondsSince(begin));

@@ -7,10 +7,6 @@ namespace hearth::engine {
 
 namespace {
 
-double secondsBetween(Reply::Clock::time_point from, Reply::Clock::time_point to) {
-    return std::chrono::duration<double>(to - from).count();
-}
-
 /// Why a prompt cannot be served; empty: it can.
 std::string refusalOf(std::span<const TokenId> prompt, int contextTokens, int nVocab) {
     if (prompt.empty())

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "engine/clock.h"
 #include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/grammar/matcher.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,8 +18,6 @@ namespace hearth::engine {
 /// Engine thread.
 class Reply {
 public:
-    using Clock = std::chrono::steady_clock;
-
     Reply(SequenceId, ModelId, GenerationRequest, std::shared_ptr<const ModelText>, int nVocab);
 
     SequenceId id() const { return id_; }

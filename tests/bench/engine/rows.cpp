@@ -54,17 +54,6 @@ Outcome finish(Loaded& model, GenerationRequest request) {
     return outcome;
 }
 
-std::vector<TokenId> madeUpTokens(int n, int nVocab, uint64_t salt) {
-    Hash128 state;
-    state.mix(salt + 1);
-    std::vector<TokenId> tokens;
-    for (int i = 0; i < n; ++i) {
-        state.mix(static_cast<uint64_t>(i));
-        tokens.push_back(static_cast<TokenId>(state.a % static_cast<uint64_t>(nVocab)));
-    }
-    return tokens;
-}
-
 Json withGoal(Json row, double value, double atLeast) {
     return withFigure(std::move(row), value, "atLeast", atLeast, value >= atLeast);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/bench.h"
 #include "engine/engine.h"
 
 #include <nlohmann/json.hpp>
@@ -56,8 +57,6 @@ struct Outcome {
 engine::GenerationRequest greedy(std::vector<engine::TokenId> prompt, int maxTokens);
 /// Runs one request to its end. Throws engine::Error where the reply failed.
 Outcome finish(Loaded&, engine::GenerationRequest);
-/// Tokens that mean nothing; others for each salt.
-std::vector<engine::TokenId> madeUpTokens(int n, int nVocab, uint64_t salt);
 
 /// Adds a row's figure and its goal, at least so much or at most.
 Json withGoal(Json row, double value, double atLeast);

@@ -141,6 +141,14 @@ TEST(Crc32c, KnownValues) {
 
 class PrefixFileTest : public testing::Test {
 protected:
+    /// A session in which this is said and stored.
+    void keep(const std::vector<KvLayer>& layers, const Tokens& text) const {
+        Session session(layers);
+        PrefixFile file(path, session.cache);
+        session.say(text);
+        session.store(file, text);
+    }
+
     TemporaryFolder folder;
     std::string path = folder.path("chat.kv");
 };
@@ -201,12 +209,7 @@ TEST_F(PrefixFileTest, BranchesLieBesideEachOther) {
 
 TEST_F(PrefixFileTest, AnotherModelBeginsAnew) {
     const Tokens text = tokens(200);
-    {
-        Session first({kFull});
-        PrefixFile file(path, first.cache);
-        first.say(text);
-        first.store(file, text);
-    }
+    keep({kFull}, text);
     Session other({kFull}, 2);
     PrefixFile file(path, other.cache);
     EXPECT_EQ(other.restore(file, text), 0);
@@ -292,12 +295,7 @@ TEST_F(PrefixFileTest, TextsKeepTheirTokens) {
 /// Where a prompt parts from the stored text inside a whole page, a window may need a page before the last ones.
 TEST_F(PrefixFileTest, AWindowGoesBackIntoAWholePage) {
     const Tokens text = tokens(640);
-    {
-        Session first({kFull, kWindow100});
-        PrefixFile file(path, first.cache);
-        first.say(text);
-        first.store(file, text);
-    }
+    keep({kFull, kWindow100}, text);
     for (const int parting : {596, 577, 640 - 63, 320, 65}) {
         const Tokens prompt = joined(tokens(parting), tokens(20, 3));
         Session second({kFull, kWindow100});
@@ -309,12 +307,7 @@ TEST_F(PrefixFileTest, AWindowGoesBackIntoAWholePage) {
 
 TEST_F(PrefixFileTest, MemoryThatRunsOutLeavesNoUnwrittenPage) {
     const Tokens text = tokens(640);
-    {
-        Session first({kFull, kWindow100});
-        PrefixFile file(path, first.cache);
-        first.say(text);
-        first.store(file, text);
-    }
+    keep({kFull, kWindow100}, text);
     for (int writes = 0; writes < 12; ++writes) {
         Session second({kFull, kWindow100});
         PrefixFile file(path, second.cache);
@@ -354,12 +347,7 @@ TEST_F(PrefixFileTest, ReadingCanBeStopped) {
 
 TEST_F(PrefixFileTest, ASmallCacheTakesWhatFits) {
     const Tokens text = tokens(640);
-    {
-        Session first({kFull});
-        PrefixFile file(path, first.cache);
-        first.say(text);
-        first.store(file, text);
-    }
+    keep({kFull}, text);
     Session small({kFull}, 1, 4);
     PrefixFile file(path, small.cache);
     small.restore(file, joined(text, {5}));

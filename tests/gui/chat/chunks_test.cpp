@@ -1,5 +1,6 @@
 #include "compositions.h"
 #include "samples.h"
+#include "tests/gui/chat/standard_examples.h"
 #include "ui/chat/block_splitter.h"
 
 #include <QElapsedTimer>
@@ -140,12 +141,12 @@ void ChunksTest::anyCuts() {
 }
 
 void ChunksTest::theStandardsExamples() {
-    QFile file(qEnvironmentVariable("HEARTH_COMMONMARK",
-                                    QStringLiteral("/usr/share/gocode/src/github.com/yuin/goldmark/_test/spec.json")));
-    if (!file.open(QIODevice::ReadOnly))
-        QSKIP("the examples of CommonMark are not installed (see installer/dependencies)");
+    const auto all = standardExamples();
+    if (!all)
+        QSKIP(kNoExamples);
+    QCOMPARE(all->size(), 652);
     QRandomGenerator random(3);
-    for (const QJsonValue& value : QJsonDocument::fromJson(file.readAll()).array())
+    for (const QJsonValue& value : *all)
         check(value[QStringLiteral("markdown")].toString(), random, 4);
     qInfo("%d ways of cutting in all", cuts_);
 }

@@ -1,5 +1,6 @@
 #include "compositions.h"
 #include "html_writer.h"
+#include "tests/gui/chat/standard_examples.h"
 
 #include <QFile>
 #include <QJsonArray>
@@ -61,17 +62,14 @@ private slots:
 };
 
 void CommonMarkTest::examples() {
-    // From the package of another reader of Markdown; HEARTH_COMMONMARK names another file of the same form.
-    QFile file(qEnvironmentVariable("HEARTH_COMMONMARK",
-                                    QStringLiteral("/usr/share/gocode/src/github.com/yuin/goldmark/_test/spec.json")));
-    if (!file.open(QIODevice::ReadOnly))
-        QSKIP("the examples of CommonMark are not installed (see installer/dependencies)");
-    const QJsonArray all = QJsonDocument::fromJson(file.readAll()).array();
-    QCOMPARE(all.size(), 652);
+    const auto all = standardExamples();
+    if (!all)
+        QSKIP(kNoExamples);
+    QCOMPARE(all->size(), 652);
     int equal = 0;
     QMap<QString, int> excepted;
     QStringList unexpected;
-    for (const QJsonValue& value : all) {
+    for (const QJsonValue& value : *all) {
         const QString source = value[QStringLiteral("markdown")].toString();
         const QString want = canonical(value[QStringLiteral("html")].toString());
         const QString got = canonical(html(source));
@@ -86,7 +84,7 @@ void CommonMarkTest::examples() {
             unexpected << QStringLiteral("example %1\n%2\n-- want\n%3\n-- got\n%4").arg(number).arg(source, want, got);
     }
     QVERIFY2(unexpected.isEmpty(), qPrintable(unexpected.join(QStringLiteral("\n\n"))));
-    qInfo("%d of %d examples as the standard has them", equal, int(all.size()));
+    qInfo("%d of %d examples as the standard has them", equal, int(all->size()));
     for (auto it = excepted.cbegin(); it != excepted.cend(); ++it)
         qInfo("  %d: %s", it.value(), qPrintable(it.key()));
     QVERIFY2(equal >= 645, "exceptions are few and named");

@@ -59,7 +59,6 @@ struct KeyScores {
     static inline void run(const Attend& a, CodeScratch& s) {
         for (int t = 0; t < a.tokens; t += 4) {
             const int live = lesser(4, a.tokens - t);
-            prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
             fourKeys<Format, kH>(a, s, t, live);
         }
     }
@@ -71,7 +70,9 @@ struct KeyScores {
         for (int h = 0; h < kH; ++h)
             for (int j = 0; j < 4; ++j)
                 sums[h][j] = zero();
-        for (int b = 0; b * kCodes < a.kDim; ++b)
+        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
+        for (int b = 0; b * kCodes < a.kDim; ++b) {
+            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
             for (int j = 0; j < 4; ++j) {
                 const int at = j < live ? j : 0;
                 const Wide key = widen(codesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes));
@@ -83,6 +84,7 @@ struct KeyScores {
                     sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
                 }
             }
+        }
         __m128 dots[kH];
         sumLanesOf(sums, dots);
         for (int h = 0; h < kH; ++h) {

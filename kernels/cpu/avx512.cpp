@@ -346,7 +346,6 @@ struct KeyScores {
             splitQuery(s, h, a.kDim);
         for (int t = 0; t < a.tokens; t += kKeys) {
             const int live = lesser(kKeys, a.tokens - t);
-            prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
             keys<Format, kH>(a, s, t, live);
         }
     }
@@ -403,7 +402,9 @@ struct KeyScores {
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
             sums[h] = zero();
+        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
         for (int b = 0; b * kCodes < a.kDim; ++b) {
+            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
             __m512i columns[8];
             turnBlocks<Format>(k + b * Format::kBytes, a.kStride, live, columns);
             const Vec scale = scalesAt(s, b, t);

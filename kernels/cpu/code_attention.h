@@ -85,13 +85,6 @@ inline Vec scalesAt(const CodeScratch& s, int block, int t) {
     return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
 }
 
-/// Brings `bytes` from p on nearer, which need not be there: what is seen row by row, block by block, no reader of
-/// streams foresees.
-inline void prefetch(const std::byte* p, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T0);
-}
-
 /// o += weights x a block of the values, for kH heads.
 template <typename Format, int kH>
 inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
@@ -106,10 +99,13 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
         s.weights16[h][a.tokens] = 0; // an odd last row meets itself with no weight
         sums[h].clear();
     }
+    // The next keys come bit by bit, this block's part of them: more at once would wait for memory.
+    const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
+    const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
     for (int t = 0; t < a.tokens; t += 2) {
         const std::byte* row = values + uint64_t(t) * a.vStride;
-        if (column == 0 && a.next)
-            prefetch(a.next + uint64_t(t) * a.kStride, 2 * a.kStride);
+        if (next)
+            prefetch(next + uint64_t(t / 2) * step, step);
         const RowPair pair(widen(codesOf<Format>(row)),
                            widen(codesOf<Format>(t + 1 < a.tokens ? row + a.vStride : row)));
         for (int h = 0; h < kH; ++h)

@@ -328,6 +328,13 @@ inline float oneExponential(float x) {
 
 constexpr float kLowest = -3.4028235e38f;
 
+/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache are pieces of a few KiB, too short for
+/// the processor's own readers of streams; more at once than it can wait for would stop it.
+inline void prefetch(const std::byte* p, uint64_t bytes) {
+    for (uint64_t at = 0; at < bytes; at += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T0);
+}
+
 /// A vector of four keys' numbers from i on, the first `part` of them, times those of kH queries.
 template <Type kType, int kH>
 inline void addProducts(const std::byte* const (&keys)[4], const float* q, int kDim, int i, int part,
@@ -350,6 +357,7 @@ void scoreKeys(const Attend& a, int head) {
     const float* q = a.q + head * a.kDim;
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
+        prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
         const std::byte* keys[4];
         for (int j = 0; j < 4; ++j)
             keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
@@ -386,7 +394,13 @@ void addWeighted(const Attend& a, int head, int column, int part) {
     for (int h = 0; h < kH; ++h)
         for (int v = 0; v < kV; ++v)
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
+    // These columns' part of the next keys.
+    const uint64_t step = uint64_t(kV * kLanes) * a.kStride / uint64_t(a.vDim);
+    const std::byte* next =
+        a.next ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim) : nullptr;
     for (int t = 0; t < a.tokens; ++t) {
+        if (next)
+            prefetch(next + uint64_t(t) * step, step);
         const std::byte* values = a.v + uint64_t(t) * a.vStride + column * kBytesOf<kType>;
         Vec row[kV];
         for (int v = 0; v < kV; ++v)

@@ -494,7 +494,7 @@ std::vector<std::byte> cachedRows(Type type, int rows, int cols, uint32_t seed) 
     auto numbers = randomFloats(size_t(rows * cols), seed);
     for (int r = 0; r < rows; ++r)
         for (int i = 0; i < cols; ++i)
-            numbers[size_t(r * cols + i)] *= r % 5 == 0 ? 8.0f : i / 32 % 2 == 0 ? 1.0f : 0.05f;
+            numbers[size_t(r * cols + i)] *= r % 5 == 0 ? 3.0f : i / 32 % 2 == 0 ? 1.0f : 0.05f;
     const uint64_t stride = cacheRowBytes(type, cols);
     std::vector<std::byte> bytes(stride * uint64_t(rows));
     for (int r = 0; r < rows; ++r)

@@ -110,7 +110,7 @@ TEST_P(CacheTypes, RepliesFollowThePromptsLogits) {
 
 TEST(CacheTypes, LatentsMustFillBlocks) {
     const UnpackedFile file(findData("oracles/deepseek_v3") + "/model.gguf");
-    LoadOptions o{.path = file.path(), .overrides = {{"deepseek2.attention.kv_lora_rank", "24"}}, .kv = KvType::Q8_0};
+    LoadOptions o{.path = file.path(), .overrides = {{"deepseek2.attention.kv_lora_rank", "24"}}};
     o.kv = KvType::Q8_0;
     const std::string said = inspectFile(o).problem;
     EXPECT_NE(said.find("latents of 24 numbers"), std::string::npos) << said;

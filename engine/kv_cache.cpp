@@ -56,8 +56,8 @@ KvLayout layoutKv(std::span<const KvLayer> layers, kernels::Type type) {
             group.pageBytes += (layer.kind.stateBytes + 63) / 64 * 64;
         } else {
             place.heads = layer.heads;
-            place.kRowBytes = static_cast<uint64_t>(layer.kDim) * elementBytes(type);
-            place.vRowBytes = static_cast<uint64_t>(layer.vDim) * elementBytes(type);
+            place.kRowBytes = kernels::cacheRowBytes(type, layer.kDim);
+            place.vRowBytes = kernels::cacheRowBytes(type, layer.vDim);
             place.vOffset += keyBytes(layer, type);
             group.pageBytes = place.vOffset + valueBytes(layer, type); // a page of 64 tokens keeps 64-byte alignment
         }

@@ -23,7 +23,8 @@
 
 namespace hearth::engine {
 
-enum class KvType : uint8_t { F32, F16, BF16 };
+/// Q8_0 and Q4_0 keep blocks of 32 numbers of a head: 1/2 and 1/4 of F16, and a scale.
+enum class KvType : uint8_t { F32, F16, BF16, Q8_0, Q4_0 };
 
 /// How prompt tokens meet the cached latents of MLA: as it is cheaper for the request, or always in one way (tests).
 enum class LatentForm : uint8_t { Auto, Absorbed, Expanded };

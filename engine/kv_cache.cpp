@@ -1,6 +1,7 @@
 #include "engine/kv_cache.h"
 
 #include "engine/error.h"
+#include "kernels/quant_types.h"
 
 #include <algorithm>
 #include <bit>
@@ -11,18 +12,13 @@ namespace hearth::engine {
 
 namespace {
 
-/// Elements of a cache type take this many bytes.
-uint64_t elementBytes(kernels::Type type) {
-    return type == kernels::Type::F32 ? 4 : 2;
-}
-
 /// Bytes that one layer adds to a page of its group.
 uint64_t keyBytes(const KvLayer& layer, kernels::Type type) {
-    return static_cast<uint64_t>(layer.heads) * kPageTokens * static_cast<uint64_t>(layer.kDim) * elementBytes(type);
+    return static_cast<uint64_t>(layer.heads) * kPageTokens * kernels::cacheRowBytes(type, layer.kDim);
 }
 
 uint64_t valueBytes(const KvLayer& layer, kernels::Type type) {
-    return static_cast<uint64_t>(layer.heads) * kPageTokens * static_cast<uint64_t>(layer.vDim) * elementBytes(type);
+    return static_cast<uint64_t>(layer.heads) * kPageTokens * kernels::cacheRowBytes(type, layer.vDim);
 }
 
 int pagesFor(int tokens) {
@@ -60,8 +56,8 @@ KvLayout layoutKv(std::span<const KvLayer> layers, kernels::Type type) {
             group.pageBytes += (layer.kind.stateBytes + 63) / 64 * 64;
         } else {
             place.heads = layer.heads;
-            place.kRowBytes = static_cast<uint64_t>(layer.kDim) * elementBytes(type);
-            place.vRowBytes = static_cast<uint64_t>(layer.vDim) * elementBytes(type);
+            place.kRowBytes = kernels::cacheRowBytes(type, layer.kDim);
+            place.vRowBytes = kernels::cacheRowBytes(type, layer.vDim);
             place.vOffset += keyBytes(layer, type);
             group.pageBytes = place.vOffset + valueBytes(layer, type); // a page of 64 tokens keeps 64-byte alignment
         }

@@ -4,6 +4,7 @@
 #include "engine/error.h"
 #include "engine/step.h"
 #include "engine/weights.h"
+#include "kernels/quant_types.h"
 
 #include <algorithm>
 #include <fstream>
@@ -114,12 +115,23 @@ double kvShareOfHeads(const ModelConfig& config) {
 }
 
 kernels::Type kvTypeFor(const LoadOptions& options) {
-    if (options.numerics == Numerics::Exact || options.kv == KvType::F32)
+    if (options.numerics == Numerics::Exact)
         return kernels::Type::F32;
-    return options.kv == KvType::BF16 ? kernels::Type::BF16 : kernels::Type::F16;
+    constexpr kernels::Type kTypes[] = {kernels::Type::F32, kernels::Type::F16, kernels::Type::BF16,
+                                        kernels::Type::Q8_0, kernels::Type::Q4_0}; // in the order of KvType
+    return kTypes[static_cast<size_t>(options.kv)];
 }
 
 namespace {
+
+/// Heads that leave a block of the cache unfilled are filled up; latents cannot be, for the rope's part follows them.
+void requireWholeLatents(const ModelConfig& config, const LoadOptions& options) {
+    const kernels::QuantType& type = kernels::quantType(kvTypeFor(options));
+    if (config.causal && config.latent.kvRank % type.block != 0)
+        throw Error("The cache cannot be " + std::string(type.name) + ": the model's latents of " +
+                    std::to_string(config.latent.kvRank) + " numbers do not fill its blocks of " +
+                    std::to_string(type.block) + ". Use F16 instead.");
+}
 
 /// "blk.3.ffn_gate.7.weight"
 bool isExpertOfItsOwn(const std::string& name) {
@@ -144,6 +156,7 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
 } // namespace
 
 PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
+    requireWholeLatents(config, options);
     PlacementInput in;
     for (const TensorEntry& tensor : checkpoint.tensors())
         in.tensors.push_back({.name = tensor.name,

@@ -101,11 +101,12 @@ struct Rope {
 };
 
 /// Where one layer's keys and values lie inside the pages of its group. A page holds `pageTokens` tokens; within a
-/// page the layer's keys are [head][token][kDim] at kOffset and its values [head][token][vDim] at vOffset. A latent
-/// layer (MLA: DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim numbers of its keys.
+/// page the layer's keys are [head][token][kDim] at kOffset and its values [head][token][vDim] at vOffset, each row of
+/// cacheRowBytes. A latent layer (MLA: DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim
+/// numbers of its keys.
 struct KvView {
     MemoryId memory = kNoMemory;
-    Type type = Type::F16;  // F32, F16, BF16 (Q8_0 and Q4_0 rows later)
+    Type type = Type::F16;  // isCacheType
     uint64_t pageBytes = 0; // from one page to the next
     uint64_t kOffset = 0;
     uint64_t vOffset = 0;

@@ -102,4 +102,13 @@ uint64_t rowBytes(Type type, int64_t cols) {
     return cols % row.block == 0 ? uint64_t(cols / row.block) * uint64_t(row.bytes) : 0;
 }
 
+int64_t cacheRowCols(Type type, int64_t cols) {
+    const int64_t block = quantType(type).block;
+    return (cols + block - 1) / block * block;
+}
+
+uint64_t cacheRowBytes(Type type, int64_t cols) {
+    return rowBytes(type, cacheRowCols(type, cols));
+}
+
 } // namespace hearth::kernels

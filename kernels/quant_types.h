@@ -33,4 +33,14 @@ const QuantType& quantType(Type);                      // weight types only (not
 /// Bytes of one row of `cols` numbers; 0 where cols does not fill whole blocks. A8 and I32 too.
 uint64_t rowBytes(Type, int64_t cols);
 
+/// What a KV cache can be made of.
+constexpr bool isCacheType(Type type) {
+    return type == Type::F32 || type == Type::F16 || type == Type::BF16 || type == Type::Q8_0 || type == Type::Q4_0;
+}
+
+/// Bytes of one cached key or value: what `cols` leaves of its last block is filled up with zeros. 0 for no columns.
+uint64_t cacheRowBytes(Type, int64_t cols);
+/// Columns of whole blocks.
+int64_t cacheRowCols(Type, int64_t cols);
+
 } // namespace hearth::kernels

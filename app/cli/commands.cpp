@@ -13,7 +13,7 @@ constexpr Option kTokens = {"--tokens", "IDS", "token ids with commas, or @FILE"
 constexpr Option kRunOptions[] = {
     {"--backend", "B", "cpu, cuda or auto"},
     {"--threads", "N", "threads (one for each physical core)"},
-    {"--kv", "T", "type of the cache: f32, f16 or bf16"},
+    {"--kv", "T", "type of the cache: f32, f16, bf16, q8_0 or q4_0"},
     {"--numerics", "N", "exact (f32 activations and cache) or fast"},
     kSet,
 };

@@ -53,7 +53,7 @@ std::vector<std::pair<std::string, std::string>> overrides(const Arguments& a) {
 
 engine::LoadOptions loadOptions(const Arguments& a, const std::string& model, engine::Numerics byDefault) {
     constexpr std::string_view numerics[] = {"exact", "fast"};
-    constexpr std::string_view types[] = {"f32", "f16", "bf16"};
+    constexpr std::string_view types[] = {"f32", "f16", "bf16", "q8_0", "q4_0"};
     engine::LoadOptions out;
     out.path = modelPath(model);
     out.contextTokens = static_cast<int>(a.whole("--context", 0, 1, 1 << 24));

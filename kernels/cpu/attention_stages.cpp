@@ -1,4 +1,5 @@
 #include "kernels/cpu/stages.h"
+#include "kernels/quant_types.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,13 +15,18 @@ std::byte* KvPages::page(int32_t sequence, int64_t pageIndex) const {
 }
 
 std::byte* KvPages::key(std::byte* page, int head, int token) const {
-    return page + kOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(kDim) * elementBytes;
+    return page + kOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * kRowBytes;
 }
 
 std::byte* KvPages::value(std::byte* page, int head, int token) const {
     if (latent)
         return key(page, head, token);
-    return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * uint64_t(vDim) * elementBytes;
+    return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * vRowBytes;
+}
+
+uint64_t KvPages::columnBytes(int64_t column) const {
+    const QuantType& format = quantType(type);
+    return uint64_t(column / format.block) * uint64_t(format.bytes);
 }
 
 Splits splitsOf(int64_t pages, int pageTokens) {
@@ -113,7 +119,9 @@ public:
     }
 
 private:
-    static constexpr int kRun = 256; // tokens that one call sees at most, cut at its multiples inside a page
+    static constexpr int kRun = kAttendTokens; // cut at its multiples inside a page
+    static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
+    static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
     static constexpr int kHeadsPerTile = 16; // of a latent cache's one KV head there are 128
 
@@ -131,19 +139,23 @@ private:
             const int runEnd = std::min(kv.pageTokens, (token / kRun + 1) * kRun);
             const int tokens = int(std::min<int64_t>(runEnd - token, range.end - at));
             std::byte* page = kv.page(step_.sequences.index(r), pageIndex);
+            const bool more = runEnd == kv.pageTokens && at + tokens < range.end;
             attend_({.q = a_.q.f32(r) + int64_t(head) * kv.kDim,
                      .k = kv.key(page, kvHead, token),
                      .v = kv.value(page, kvHead, token),
                      .heads = heads,
                      .kDim = kv.kDim,
                      .vDim = kv.vDim,
-                     .vStride = kv.valueStride(),
+                     .kStride = kv.kRowBytes,
+                     .vStride = kv.vRowBytes,
+                     .next = more ? kv.key(kv.page(step_.sequences.index(r), pageIndex + 1), kvHead, 0) : nullptr,
                      .tokens = tokens,
                      .scale = a_.scale,
                      .softCap = a_.softCap,
                      .state = state,
                      .o = sums,
-                     .scores = reinterpret_cast<float*>(scratch)});
+                     .scores = reinterpret_cast<float*>(scratch),
+                     .scratch = scratch + kScoreBytes});
             at += tokens;
         }
     }
@@ -203,7 +215,7 @@ struct PromptScratch {
     float* q;            // (kQueries, kDim)
     float* s;            // (kQueries, kKeyBlock)
     float* o;            // (vDim / kPanelOutputs rounded up, kQueries, kPanelOutputs)
-    float* keys;         // a panel of kDim inputs
+    float* keys;         // a panel of kDim inputs, whole blocks of them
     float* values;       // a panel of kKeyBlock inputs
     float* correction;   // (kQueries)
     SoftmaxState* state; // (kQueries)
@@ -212,8 +224,9 @@ struct PromptScratch {
     static int64_t slices(const KvPages& kv) { return (kv.vDim + kPanelOutputs - 1) / kPanelOutputs; }
 
     static uint64_t bytes(const KvPages& kv) {
-        return 4 * (uint64_t(kQueries + kPanelOutputs) * uint64_t(kv.kDim) + uint64_t(kQueries) * kKeyBlock +
-                    uint64_t(slices(kv)) * kQueries * kPanelOutputs + kPanelOutputs * kKeyBlock + kQueries * 5);
+        return 4 * (kQueries * uint64_t(kv.kDim) + kPanelOutputs * uint64_t(cacheRowCols(kv.type, kv.kDim)) +
+                    uint64_t(kQueries) * kKeyBlock + uint64_t(slices(kv)) * kQueries * kPanelOutputs +
+                    kPanelOutputs * kKeyBlock + kQueries * 5);
     }
 
     PromptScratch(const KvPages& kv, std::byte* scratch) {
@@ -221,7 +234,7 @@ struct PromptScratch {
         s = q + int64_t(kQueries) * kv.kDim;
         o = s + int64_t(kQueries) * kKeyBlock;
         keys = o + slices(kv) * kQueries * kPanelOutputs;
-        values = keys + int64_t(kv.kDim) * kPanelOutputs;
+        values = keys + cacheRowCols(kv.type, kv.kDim) * kPanelOutputs;
         correction = values + int64_t(kPanelOutputs) * kKeyBlock;
         state = reinterpret_cast<SoftmaxState*>(correction + kQueries);
         begin = reinterpret_cast<int*>(state + kQueries);
@@ -311,9 +324,9 @@ private:
         const KvPages& kv = a_.kv;
         for (int n = 0; n < width; n += kPanelOutputs) {
             unpackKeys_({.weights = kv.key(page, p.kvHead, token + n),
-                         .stride = uint64_t(kv.kDim) * kv.elementBytes,
+                         .stride = kv.kRowBytes,
                          .outputs = std::min(kPanelOutputs, width - n),
-                         .cols = kv.kDim,
+                         .cols = cacheRowCols(kv.type, kv.kDim),
                          .panel = at.keys});
             kernels().gemmF32({.panel = at.keys,
                                .cols = kv.kDim,
@@ -351,8 +364,8 @@ private:
                     for (int i = 0; i < kPanelOutputs; ++i)
                         o[q * kPanelOutputs + i] *= at.correction[q];
             const int64_t column = slice * kPanelOutputs;
-            unpackValues_({.weights = values + uint64_t(column) * kv.elementBytes,
-                           .stride = uint64_t(kv.valueStride()) * kv.elementBytes,
+            unpackValues_({.weights = values + kv.columnBytes(column),
+                           .stride = kv.vRowBytes,
                            .outputs = int(std::min<int64_t>(kPanelOutputs, kv.vDim - column)),
                            .cols = width,
                            .panel = at.values});

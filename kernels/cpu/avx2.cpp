@@ -7,6 +7,8 @@
 
 #include "kernels/cpu/int8_256.h"
 
+#include "kernels/cpu/code_attention.h"
+
 namespace hearth::kernels::cpu {
 namespace {
 
@@ -51,12 +53,56 @@ struct PairDots {
     }
 };
 
+/// Four keys at once, block by block: pairs of 16 bits, then floats.
+struct KeyScores {
+    template <typename Format, int kH>
+    static inline void run(const Attend& a, CodeScratch& s) {
+        for (int t = 0; t < a.tokens; t += 4) {
+            const int live = lesser(4, a.tokens - t);
+            fourKeys<Format, kH>(a, s, t, live);
+        }
+    }
+
+    template <typename Format, int kH>
+    static inline void fourKeys(const Attend& a, const CodeScratch& s, int t, int live) {
+        const std::byte* k = a.k + uint64_t(t) * a.kStride;
+        Vec sums[kH][4];
+        for (int h = 0; h < kH; ++h)
+            for (int j = 0; j < 4; ++j)
+                sums[h][j] = zero();
+        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
+        for (int b = 0; b * kCodes < a.kDim; ++b) {
+            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
+            for (int j = 0; j < 4; ++j) {
+                const int at = j < live ? j : 0;
+                const Wide key = widen(codesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes));
+                const Vec scale = splatF16(s.scales[b] + t + at);
+                for (int h = 0; h < kH; ++h) {
+                    const auto* q = reinterpret_cast<const uint8_t*>(s.query[h] + b * kCodes);
+                    const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(q)),
+                                                          _mm256_madd_epi16(key.v[1], load256(q + 32)));
+                    sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
+                }
+            }
+        }
+        __m128 dots[kH];
+        sumLanesOf(sums, dots);
+        for (int h = 0; h < kH; ++h) {
+            float some[4], *to = a.scores + h * a.tokens + t;
+            _mm_storeu_ps(some, _mm_mul_ps(dots[h], _mm_set1_ps(s.queryScale[h])));
+            for (int j = 0; j < live; ++j)
+                to[j] = some[j];
+        }
+    }
+};
+
 } // namespace
 
 CpuKernels avx2Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
     overrideAllCodes<PairDots>(k);
+    overrideCaches<KeyScores>(k);
     return k;
 }
 

@@ -7,6 +7,8 @@
 
 #include "kernels/cpu/codes_512.h"
 
+#include "kernels/cpu/code_attention.h"
+
 namespace hearth::kernels::cpu {
 namespace {
 
@@ -331,12 +333,101 @@ void overrideCodes(CpuKernels& k, Type type) {
     k.gemmInt8[size_t(type)] = gemmCodes<Format::kGroup>;
 }
 
+// --- Generated tokens: keys of 8- and 4-bit codes --------------------------------------------------------------------
+
+/// 16 keys at once, a lane each: a block of them is turned, so that four numbers of all 16 lie in a vector, and meets
+/// the high and the low bytes of the queries.
+struct KeyScores {
+    static constexpr int kKeys = 16;
+
+    template <typename Format, int kH>
+    static inline void run(const Attend& a, CodeScratch& s) {
+        for (int h = 0; h < kH; ++h)
+            splitQuery(s, h, a.kDim);
+        for (int t = 0; t < a.tokens; t += kKeys) {
+            const int live = lesser(kKeys, a.tokens - t);
+            keys<Format, kH>(a, s, t, live);
+        }
+    }
+
+    static inline void splitQuery(CodeScratch& s, int h, int dims) {
+        for (int b = 0; b * kCodes < dims; ++b) {
+            int sum = 0;
+            for (int i = b * kCodes; i < (b + 1) * kCodes; ++i) {
+                const int q = s.query[h][i], high = (q + 128) >> 8;
+                s.queryHigh[h][i] = int8_t(high);
+                s.queryLow[h][i] = int8_t(q - 256 * high);
+                sum += q;
+            }
+            s.querySums[h][b] = sum;
+        }
+    }
+
+    /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned; those past `live` repeat the first.
+    template <typename Format>
+    static inline void turnBlocks(const std::byte* block, uint64_t stride, int live, __m512i (&columns)[8]) {
+        const auto codes = [&](int t) { return codesOf<Format>(block + uint64_t(t < live ? t : 0) * stride); };
+        const __m512i signs = _mm512_set1_epi8(char(0x80));
+        for (int half = 0; half < 2; ++half) { // keys 8 * half + i | 8 * half + 4 + i
+            __m512i r[4], p[4], *out = columns + 4 * half;
+            for (int i = 0; i < 4; ++i)
+                r[i] = _mm512_xor_si512(
+                    signs, _mm512_inserti64x4(_mm512_castsi256_si512(codes(8 * half + i)), codes(8 * half + 4 + i), 1));
+            for (int i = 0; i < 4; i += 2) {
+                p[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+                p[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+            }
+            out[0] = _mm512_unpacklo_epi64(p[0], p[2]);
+            out[1] = _mm512_unpackhi_epi64(p[0], p[2]);
+            out[2] = _mm512_unpacklo_epi64(p[1], p[3]);
+            out[3] = _mm512_unpackhi_epi64(p[1], p[3]);
+        }
+        // columns[4 * half + c]: in its 128-bit parts columns c | 4 + c of four keys, then of the next four.
+        for (int c = 0; c < 4; ++c) {
+            const __m512i first = columns[c], second = columns[4 + c];
+            columns[c] = _mm512_shuffle_i32x4(first, second, 0x88);
+            columns[4 + c] = _mm512_shuffle_i32x4(first, second, 0xdd);
+        }
+    }
+
+    static inline __m512i dots(const __m512i (&columns)[8], const int8_t* q, __m512i sums) {
+        for (int c = 0; c < 8; ++c)
+            sums = _mm512_dpbusd_epi32(sums, columns[c], splat4(reinterpret_cast<const std::byte*>(q) + 4 * c));
+        return sums;
+    }
+
+    template <typename Format, int kH>
+    static inline void keys(const Attend& a, const CodeScratch& s, int t, int live) {
+        const std::byte* k = a.k + uint64_t(t) * a.kStride;
+        Vec sums[kH];
+        for (int h = 0; h < kH; ++h)
+            sums[h] = zero();
+        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
+        for (int b = 0; b * kCodes < a.kDim; ++b) {
+            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
+            __m512i columns[8];
+            turnBlocks<Format>(k + b * Format::kBytes, a.kStride, live, columns);
+            const Vec scale = scalesAt(s, b, t);
+            for (int h = 0; h < kH; ++h) {
+                const __m512i high = dots(columns, s.queryHigh[h] + b * kCodes, _mm512_setzero_si512());
+                const __m512i low =
+                    dots(columns, s.queryLow[h] + b * kCodes, _mm512_set1_epi32(-128 * s.querySums[h][b]));
+                const __m512i whole = _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
+                sums[h] = fma(_mm512_cvtepi32_ps(whole), scale, sums[h]);
+            }
+        }
+        for (int h = 0; h < kH; ++h)
+            storePart(a.scores + h * a.tokens + t, mul(sums[h], splat(s.queryScale[h])), live);
+    }
+};
+
 } // namespace
 
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
+    overrideCaches<KeyScores>(k);
     return k;
 }
 

@@ -22,10 +22,6 @@ uint64_t attentionRowBytes(const Attention& op, int rows) {
     return op.out.f32.present() ? 0 : uint64_t(rows) * uint64_t(op.heads) * uint64_t(op.kv.vDim) * sizeof(float);
 }
 
-bool isFloat(Type t) {
-    return t == Type::F32 || t == Type::F16 || t == Type::BF16;
-}
-
 class Compiler {
 public:
     Compiler(const OperationList& list, const Memories& memories, const CpuKernels& kernels, int threads)
@@ -232,16 +228,19 @@ private:
         requireSequences(c);
         const Memories::Memory* memory = memories_.find(kv.memory);
         c.require(memory != nullptr && memory->own, "the cache is missing or only read");
-        c.require(isFloat(kv.type), "the cache has a type that is not supported");
+        c.require(isCacheType(kv.type), "the cache has a type that is not supported");
         c.require(kv.pageTokens >= 1 && kv.pageTokens <= kMaxPageTokens && kv.heads >= 1 && kv.heads <= 65536 &&
                       kv.kDim >= 1 && kv.kDim <= kMaxHeadDim && kv.vDim >= 1 && kv.vDim <= kMaxHeadDim,
                   "the cache has an impossible shape");
         c.require(!kv.latent || kv.vDim <= kv.kDim, "a latent cache's values are longer than its keys");
-        const uint64_t element = uint64_t(quantType(kv.type).bytes);
-        const uint64_t tokens = uint64_t(kv.pageTokens) * uint64_t(kv.heads) * element; // below 2^47
+        c.require(!kv.latent || kv.vDim % quantType(kv.type).block == 0,
+                  "the latents of the cache end inside a block of its type");
+        const uint64_t kRow = cacheRowBytes(kv.type, kv.kDim);
+        const uint64_t vRow = kv.latent ? kRow : cacheRowBytes(kv.type, kv.vDim);
+        const uint64_t tokens = uint64_t(kv.pageTokens) * uint64_t(kv.heads); // below 2^33
         uint64_t keysEnd = 0, valuesEnd = 0;
-        c.require(!__builtin_add_overflow(kv.kOffset, tokens * uint64_t(kv.kDim), &keysEnd) &&
-                      (kv.latent || !__builtin_add_overflow(kv.vOffset, tokens * uint64_t(kv.vDim), &valuesEnd)) &&
+        c.require(!__builtin_add_overflow(kv.kOffset, tokens * kRow, &keysEnd) &&
+                      (kv.latent || !__builtin_add_overflow(kv.vOffset, tokens * vRow, &valuesEnd)) &&
                       std::max(keysEnd, valuesEnd) <= kv.pageBytes && kv.pageBytes <= memory->bytes,
                   "a page of the cache does not hold its keys and values");
         c.require(kv.pageBytes % 4 == 0 && kv.kOffset % 4 == 0 && (kv.latent || kv.vOffset % 4 == 0),
@@ -256,7 +255,8 @@ private:
                   .kDim = kv.kDim,
                   .vDim = kv.vDim,
                   .type = kv.type,
-                  .elementBytes = element,
+                  .kRowBytes = kRow,
+                  .vRowBytes = vRow,
                   .latent = kv.latent,
                   .table = c.typed(kv.pageTable, "the page table", Type::I32, 1, -1)};
         c.require(r.table.cols <= kLargest / kv.pageTokens, "the page table is too wide");
@@ -514,7 +514,7 @@ private:
     }
 
     static constexpr int kMaxExperts = 16384;
-    static constexpr int kMaxHeadDim = 4096, kMaxPageTokens = 1 << 16;
+    static constexpr int kMaxHeadDim = cpu::kAttendDims, kMaxPageTokens = 1 << 16;
 
     const OperationList& list_;
     const Memories& memories_;

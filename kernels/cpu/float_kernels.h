@@ -328,35 +328,60 @@ inline float oneExponential(float x) {
 
 constexpr float kLowest = -3.4028235e38f;
 
+/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache are pieces of a few KiB, too short for
+/// the processor's own readers of streams; more at once than it can wait for would stop it.
+inline void prefetch(const std::byte* p, uint64_t bytes) {
+    for (uint64_t at = 0; at < bytes; at += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T0);
+}
+
+/// A vector of four keys' numbers from i on, the first `part` of them, times those of kH queries.
+template <Type kType, int kH>
+inline void addProducts(const std::byte* const (&keys)[4], const float* q, int kDim, int i, int part,
+                        Vec (&sums)[kH][4]) {
+    Vec k[4];
+    for (int j = 0; j < 4; ++j) {
+        const std::byte* at = keys[j] + i * kBytesOf<kType>;
+        k[j] = part == kLanes ? loadAs<kType>(at) : loadPartAs<kType>(at, part);
+    }
+    for (int h = 0; h < kH; ++h) {
+        const Vec qs = part == kLanes ? load(q + h * kDim + i) : loadPart(q + h * kDim + i, part);
+        for (int j = 0; j < 4; ++j)
+            sums[h][j] = fma(qs, k[j], sums[h][j]);
+    }
+}
+
 /// kH heads at once, so that keys and values are read and widened once for all of them. Every head's sums are its own.
 template <Type kType, int kH>
 void scoreKeys(const Attend& a, int head) {
     const float* q = a.q + head * a.kDim;
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
-        const std::byte* k = a.k + int64_t(t) * a.kDim * kBytesOf<kType>;
+        prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
+        const std::byte* keys[4];
+        for (int j = 0; j < 4; ++j)
+            keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
         Vec sums[kH][4];
         for (int h = 0; h < kH; ++h)
             for (int j = 0; j < 4; ++j)
                 sums[h][j] = zero();
-        for (int i = 0; i < a.kDim; i += kLanes) {
-            const int part = lesser(kLanes, a.kDim - i);
-            Vec keys[4];
-            for (int j = 0; j < 4; ++j) {
-                const std::byte* at = k + (int64_t(j < live ? j : 0) * a.kDim + i) * kBytesOf<kType>;
-                keys[j] = part == kLanes ? loadAs<kType>(at) : loadPartAs<kType>(at, part);
-            }
-            for (int h = 0; h < kH; ++h) {
-                const Vec qs = loadPart(q + h * a.kDim + i, part);
-                for (int j = 0; j < 4; ++j)
-                    sums[h][j] = fma(qs, keys[j], sums[h][j]);
-            }
-        }
+        int i = 0;
+        for (; i + kLanes <= a.kDim; i += kLanes)
+            addProducts<kType, kH>(keys, q, a.kDim, i, kLanes, sums);
+        if (i < a.kDim)
+            addProducts<kType, kH>(keys, q, a.kDim, i, a.kDim - i, sums);
+        __m128 dots[kH];
+        sumLanesOf(sums, dots);
         for (int h = 0; h < kH; ++h) {
-            float dots[4];
-            _mm_storeu_ps(dots, sumLanes4(sums[h][0], sums[h][1], sums[h][2], sums[h][3]));
+            float* to = a.scores + h * a.tokens + t;
+            if (live == 4) {
+                _mm_storeu_ps(to, dots[h]);
+                continue;
+            }
+            float some[4];
+            _mm_storeu_ps(some, dots[h]);
             for (int j = 0; j < live; ++j)
-                a.scores[h * a.tokens + t + j] = dots[j];
+                to[j] = some[j];
         }
     }
 }
@@ -369,8 +394,14 @@ void addWeighted(const Attend& a, int head, int column, int part) {
     for (int h = 0; h < kH; ++h)
         for (int v = 0; v < kV; ++v)
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
+    // These columns' part of the next keys.
+    const uint64_t step = uint64_t(kV * kLanes) * a.kStride / uint64_t(a.vDim);
+    const std::byte* next =
+        a.next ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim) : nullptr;
     for (int t = 0; t < a.tokens; ++t) {
-        const std::byte* values = a.v + (int64_t(t) * a.vStride + column) * kBytesOf<kType>;
+        if (next)
+            prefetch(next + uint64_t(t) * step, step);
+        const std::byte* values = a.v + uint64_t(t) * a.vStride + column * kBytesOf<kType>;
         Vec row[kV];
         for (int v = 0; v < kV; ++v)
             row[v] = kV > 1 || part == kLanes ? loadAs<kType>(values + v * kLanes * kBytesOf<kType>)
@@ -410,10 +441,9 @@ inline float weigh(const Attend& a, float* scores, float* max) {
     return sumLanes(sum);
 }
 
-template <Type kType, int kH>
-void attendHeads(const Attend& a, int head) {
-    scoreKeys<kType, kH>(a, head);
-    for (int h = 0; h < kH; ++h) {
+/// Scores of heads become weights, and what their sums held before is corrected by the new maximum.
+inline void weighHeads(const Attend& a, int head, int heads) {
+    for (int h = 0; h < heads; ++h) {
         SoftmaxState& state = a.state[head + h];
         float* o = a.o + (head + h) * a.vDim;
         float max = state.max;
@@ -424,6 +454,12 @@ void attendHeads(const Attend& a, int head) {
                 o[i] *= correction;
         state = {max, state.sum * correction + sum};
     }
+}
+
+template <Type kType, int kH>
+void attendHeads(const Attend& a, int head) {
+    scoreKeys<kType, kH>(a, head);
+    weighHeads(a, head, kH);
     int column = 0;
     for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
         addWeighted<kType, kH, 4>(a, head, column, kLanes);

@@ -66,18 +66,21 @@ struct SoftmaxState {
 /// Generated tokens: `heads` queries that share one KV head look at `tokens` keys of one page.
 struct Attend {
     const float* q;     // (heads, kDim)
-    const std::byte* k; // (tokens, kDim) of the cache's type
-    const std::byte* v; // (tokens, vDim), rows `vStride` numbers apart
+    const std::byte* k; // (tokens, kDim) of the cache's type, rows `kStride` bytes apart
+    const std::byte* v; // (tokens, vDim), rows `vStride` bytes apart
     int heads;
     int kDim;
     int vDim;
-    int vStride;
+    uint64_t kStride;
+    uint64_t vStride;
+    const std::byte* next = nullptr; // keys that are likely to be read after these values; may be null
     int tokens;
     float scale;
     float softCap;       // 0: none
     SoftmaxState* state; // (heads)
     float* o;            // (heads, vDim)
     float* scores;       // (kAttendHeads, tokens) scratch
+    std::byte* scratch;  // kAttendScratchBytes; for quantized caches only
 };
 
 /// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.
@@ -108,8 +111,9 @@ struct DeltaStep {
     int columns;
 };
 
-/// Heads that `attend` may look at together.
-inline constexpr int kAttendHeads = 4;
+/// Heads that `attend` may look at together, tokens that it sees at most, and numbers of a key.
+inline constexpr int kAttendHeads = 4, kAttendTokens = 256, kAttendDims = 4096;
+inline constexpr size_t kAttendScratchBytes = size_t(160) << 10;
 
 /// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
 /// overrides the rows that it does faster. Rows of types that a kernel does not serve are null.
@@ -128,9 +132,9 @@ struct CpuKernels {
     GemmFn gemmF32;
     UnpackFn unpackValues[kTypes]; // a panel for gemmF32 from (cols tokens) rows of `outputs` values each
 
-    void (*attend[kTypes])(const Attend&); // F32, F16, BF16
+    void (*attend[kTypes])(const Attend&); // of types that a cache can have
     void (*softmaxBlock)(const SoftmaxBlock&);
-    void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // F32, F16, BF16
+    void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);
     double (*sumOf)(const float* x, int64_t n);

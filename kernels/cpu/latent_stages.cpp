@@ -1,6 +1,7 @@
 #include "kernels/cpu/latent_stages.h"
 
 #include "kernels/cpu/weight_scales.h"
+#include "kernels/quant_types.h"
 
 #include <algorithm>
 #include <limits>
@@ -12,6 +13,7 @@ constexpr int kTileRows = 512;                         // that share one expansi
 constexpr int kQueryRows = 64;                         // of these, against one block of keys
 constexpr int64_t kSpanTokens = 512, kMostSpans = 128; // a tile of 512 keys lasts a few milliseconds
 constexpr int64_t kPieces = kPanelInputsF32;
+constexpr int64_t kMostFill = 31; // columns behind the rope in a cache of blocks
 
 int64_t panels(int64_t outputs) {
     return (outputs + kPanelOutputs - 1) / kPanelOutputs;
@@ -23,7 +25,7 @@ struct Places {
     float* vB;           // (panels of vDim) panels of rank inputs
     float* latents;      // a panel of rank inputs, kPanelOutputs tokens
     float* part;         // (kKeyBlock, kPanelOutputs): some columns of the block's latents
-    float* keys;         // (panels of kKeyBlock) panels of nope + rope inputs
+    float* keys;         // (panels of kKeyBlock) panels of nope + rope inputs, and what fills up the rope's last block
     float* values;       // (panels of vDim) panels of kKeyBlock inputs
     float* s;            // (kQueryRows, kKeyBlock)
     float* o;            // (panels of vDim, kTileRows, kPanelOutputs)
@@ -43,7 +45,7 @@ struct Places {
         vB = take(panels(vDim) * kPanelOutputs * rank);
         latents = take(kPanelOutputs * std::max(rank, nope));
         part = take(int64_t(kKeyBlock) * kPanelOutputs);
-        keys = take((nope + rope) * kKeyBlock);
+        keys = take((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
         values = take(panels(vDim) * kPanelOutputs * kKeyBlock);
         s = take(int64_t(kQueryRows) * kKeyBlock);
         o = take(panels(vDim) * kPanelOutputs * kTileRows);
@@ -192,7 +194,7 @@ private:
     void expandKeys(const std::byte* latents, int width, const Places& at) const {
         const KvPages& kv = a_.kv;
         const int64_t rank = a_.rank(), nope = a_.nope();
-        const uint64_t stride = uint64_t(kv.kDim) * kv.elementBytes;
+        const uint64_t stride = kv.kRowBytes;
         for (int n = 0; n < width; n += kPanelOutputs) {
             float* keys = at.keys + n * (nope + a_.rope());
             const Unpack tokens{.weights = latents + uint64_t(n) * stride,
@@ -205,8 +207,8 @@ private:
                 multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
                          k == 0);
             Unpack turned = tokens;
-            turned.weights += uint64_t(rank) * kv.elementBytes;
-            turned.cols = a_.rope();
+            turned.weights += kv.columnBytes(rank);
+            turned.cols = cacheRowCols(kv.type, a_.rope()); // what is too much lies where the next panel begins
             turned.panel = keys + nope * kPanelOutputs;
             unpackLatents_(turned);
         }
@@ -218,8 +220,8 @@ private:
         const int64_t rank = a_.rank();
         for (int64_t k = 0; k < rank; k += kPanelOutputs) {
             const int64_t cols = std::min<int64_t>(kPanelOutputs, rank - k);
-            unpackColumns_({.weights = latents + uint64_t(k) * kv.elementBytes,
-                            .stride = uint64_t(kv.kDim) * kv.elementBytes,
+            unpackColumns_({.weights = latents + kv.columnBytes(k),
+                            .stride = kv.kRowBytes,
                             .outputs = int(cols),
                             .cols = width,
                             .panel = at.part});

@@ -1,5 +1,6 @@
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/kinds.h"
+#include "kernels/quant/cache_block.h"
 #include "kernels/quant/formats.h"
 
 #include <algorithm>
@@ -180,16 +181,25 @@ void unpackE4M3(const Unpack& a) {
                     [&](int64_t i, float w) { panel[i * kPanelOutputs + n] = w; });
 }
 
+/// Calls f(column, number) for the first n numbers of a cached row.
+template <typename Format, typename F>
+void forEachCached(const std::byte* row, int n, const F& f) {
+    const auto* block = reinterpret_cast<const uint8_t*>(row);
+    float x[Format::kBlock];
+    for (int i = 0; i < n; i += Format::kBlock, block += Format::kBytes) {
+        Format::decode(block, x);
+        for (int j = 0; j < Format::kBlock && i + j < n; ++j)
+            f(i + j, x[j]);
+    }
+}
+
 template <typename Format>
 void unpackValues(const Unpack& a) {
     auto* panel = static_cast<float*>(a.panel);
+    std::memset(a.panel, 0, size_t(a.cols) * kPanelOutputs * 4);
     for (int64_t t = 0; t < a.cols; ++t)
-        for (int n = 0; n < kPanelOutputs; ++n) {
-            float value = 0;
-            if (n < a.outputs)
-                Format::decode(reinterpret_cast<const uint8_t*>(a.weights + t * a.stride) + n * Format::kBytes, &value);
-            panel[t * kPanelOutputs + n] = value;
-        }
+        forEachCached<Format>(a.weights + t * a.stride, a.outputs,
+                              [&](int n, float value) { panel[t * kPanelOutputs + n] = value; });
 }
 
 void gemmF32(const Gemm& a) {
@@ -217,13 +227,9 @@ void attend(const Attend& a) {
         float* o = a.o + h * a.vDim;
         float max = state.max;
         for (int t = 0; t < a.tokens; ++t) {
-            const auto* k = reinterpret_cast<const uint8_t*>(a.k) + int64_t(t) * a.kDim * Format::kBytes;
             float dot = 0;
-            for (int i = 0; i < a.kDim; ++i) {
-                float value;
-                Format::decode(k + i * Format::kBytes, &value);
-                dot += a.q[h * a.kDim + i] * value;
-            }
+            forEachCached<Format>(a.k + t * a.kStride, a.kDim,
+                                  [&](int i, float value) { dot += a.q[h * a.kDim + i] * value; });
             a.scores[t] = capped(dot * a.scale, a.softCap);
             max = std::max(max, a.scores[t]);
         }
@@ -233,13 +239,8 @@ void attend(const Attend& a) {
             o[i] *= correction;
         for (int t = 0; t < a.tokens; ++t) {
             const float p = std::exp(a.scores[t] - max);
-            const auto* v = reinterpret_cast<const uint8_t*>(a.v) + int64_t(t) * a.vStride * Format::kBytes;
             sum += p;
-            for (int i = 0; i < a.vDim; ++i) {
-                float value;
-                Format::decode(v + i * Format::kBytes, &value);
-                o[i] += p * value;
-            }
+            forEachCached<Format>(a.v + t * a.vStride, a.vDim, [&](int i, float value) { o[i] += p * value; });
         }
         state = {max, state.sum * correction + sum};
     }
@@ -270,8 +271,12 @@ void softmaxBlock(const SoftmaxBlock& a) {
 
 template <typename Format>
 void store(const float* in, std::byte* out, int64_t n) {
-    for (int64_t i = 0; i < n; ++i)
-        Format::encode(in + i, reinterpret_cast<uint8_t*>(out) + i * Format::kBytes);
+    auto* to = reinterpret_cast<uint8_t*>(out);
+    for (int64_t i = 0; i < n; i += Format::kBlock, to += Format::kBytes)
+        if constexpr (Format::kBlock == 1)
+            Format::encode(in + i, to);
+        else
+            storeBlock<Format>(in + i, n - i, to);
 }
 
 /// A value beyond what 127 * scale can tell (infinity, NaN) makes the group's scale NaN or infinite, so that it is seen
@@ -408,12 +413,17 @@ void quantRows(CpuKernels& k, Type type) {
 }
 
 template <typename Format>
-void floatRows(CpuKernels& k, Type type) {
-    k.matvecF32[size_t(type)] = matvecF32<Format>;
-    k.unpackF32[size_t(type)] = unpackF32<Format>;
+void cacheRows(CpuKernels& k, Type type) {
     k.unpackValues[size_t(type)] = unpackValues<Format>;
     k.attend[size_t(type)] = attend<Format>;
     k.store[size_t(type)] = store<Format>;
+}
+
+template <typename Format>
+void floatRows(CpuKernels& k, Type type) {
+    k.matvecF32[size_t(type)] = matvecF32<Format>;
+    k.unpackF32[size_t(type)] = unpackF32<Format>;
+    cacheRows<Format>(k, type);
 }
 
 } // namespace
@@ -424,6 +434,8 @@ CpuKernels referenceKernels() {
     floatRows<F16>(k, Type::F16);
     floatRows<BF16>(k, Type::BF16);
     forEachFormat([&]<typename Format>(Type type) { quantRows<Format>(k, type); });
+    cacheRows<Q8_0>(k, Type::Q8_0);
+    cacheRows<Q4_0>(k, Type::Q4_0);
     k.matvecF32[size_t(Type::F8_E4M3)] = matvecE4M3;
     k.unpackF32[size_t(Type::F8_E4M3)] = unpackE4M3;
     k.gemmF32 = gemmF32;

@@ -121,6 +121,13 @@ inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
     return _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
 }
 
+/// For each row of vectors the sums of its four.
+template <int kRows>
+inline void sumLanesOf(const Vec (&v)[kRows][4], __m128 (&sums)[kRows]) {
+    for (int i = 0; i < kRows; ++i)
+        sums[i] = sumLanes4(v[i][0], v[i][1], v[i][2], v[i][3]);
+}
+
 inline Vec widenF16(__m128i h) {
     return _mm256_cvtph_ps(h);
 }
@@ -271,6 +278,71 @@ inline void quantizeGroup(const Vec (&v)[4], float* scale, float* sum32, float* 
     sum16[1] = *scale * float(sumB);
     *sum32 = *scale * float(sumA + sumB);
 }
+
+inline Vec splatF16(const uint16_t* p) {
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)));
+}
+
+/// 32 whole numbers of 16 bits.
+struct Wide {
+    __m256i v[2];
+};
+
+inline Wide widen(__m256i bytes) {
+    return {{_mm256_cvtepi8_epi16(_mm256_castsi256_si128(bytes)),
+             _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes, 1))}};
+}
+
+inline void toFloats(__m256i bytes, Vec (&v)[4]) {
+    const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
+    v[0] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low));
+    v[1] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(low, 8)));
+    v[2] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high));
+    v[3] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(high, 8)));
+}
+
+/// To nearest, within 16 bits.
+inline void storeInt16(int16_t* p, Vec v) {
+    const __m256i whole = _mm256_cvtps_epi32(v);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+}
+
+/// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
+struct PairSums {
+    __m256i low[2], high[2]; // columns 0-3 and 4-7 of each eight
+
+    inline void clear() { low[0] = low[1] = high[0] = high[1] = _mm256_setzero_si256(); }
+
+    inline void read(Vec (&v)[4]) const {
+        for (int i = 0; i < 2; ++i) {
+            v[2 * i] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(low[i], high[i], 0x20));
+            v[2 * i + 1] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(low[i], high[i], 0x31));
+        }
+    }
+};
+
+struct RowPair {
+    __m256i low[2], high[2];
+
+    inline RowPair(Wide x, Wide y) {
+        for (int i = 0; i < 2; ++i) {
+            low[i] = _mm256_unpacklo_epi16(x.v[i], y.v[i]);
+            high[i] = _mm256_unpackhi_epi16(x.v[i], y.v[i]);
+        }
+    }
+
+    /// `weights`: of x and y, side by side.
+    inline void addTo(PairSums& sums, const int16_t* weights) const {
+        int32_t both;
+        std::memcpy(&both, weights, 4);
+        const __m256i w = _mm256_set1_epi32(both);
+        for (int i = 0; i < 2; ++i) {
+            sums.low[i] = _mm256_add_epi32(sums.low[i], _mm256_madd_epi16(low[i], w));
+            sums.high[i] = _mm256_add_epi32(sums.high[i], _mm256_madd_epi16(high[i], w));
+        }
+    }
+};
 
 } // namespace
 } // namespace hearth::kernels::cpu

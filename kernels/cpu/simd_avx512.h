@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <immintrin.h>
 
@@ -119,6 +120,32 @@ inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
     const Vec all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+}
+
+/// For each row of vectors the sums of its four, with the bits of sumLanes4.
+template <int kRows>
+inline void sumLanesOf(const Vec (&v)[kRows][4], __m128 (&sums)[kRows]) {
+    if constexpr (kRows == 4) {
+        Vec quarters[4];
+        for (int i = 0; i < 4; ++i) {
+            const Vec ab = add(_mm512_unpacklo_ps(v[i][0], v[i][1]), _mm512_unpackhi_ps(v[i][0], v[i][1]));
+            const Vec cd = add(_mm512_unpacklo_ps(v[i][2], v[i][3]), _mm512_unpackhi_ps(v[i][2], v[i][3]));
+            quarters[i] = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+        }
+        Vec halves[2];
+        for (int i = 0; i < 2; ++i)
+            halves[i] = add(_mm512_shuffle_f32x4(quarters[2 * i], quarters[2 * i + 1], 0x44),
+                            _mm512_shuffle_f32x4(quarters[2 * i], quarters[2 * i + 1], 0xee));
+        const Vec all =
+            add(_mm512_shuffle_f32x4(halves[0], halves[1], 0x88), _mm512_shuffle_f32x4(halves[0], halves[1], 0xdd));
+        sums[0] = _mm512_castps512_ps128(all);
+        sums[1] = _mm512_extractf32x4_ps(all, 1);
+        sums[2] = _mm512_extractf32x4_ps(all, 2);
+        sums[3] = _mm512_extractf32x4_ps(all, 3);
+    } else {
+        for (int i = 0; i < kRows; ++i)
+            sums[i] = sumLanes4(v[i][0], v[i][1], v[i][2], v[i][3]);
+    }
 }
 
 inline Vec widenF16(__m256i h) {
@@ -262,6 +289,55 @@ inline void quantizeGroup(const Vec (&v)[2], float* scale, float* sum32, float* 
     sum16[1] = *scale * float(sumB);
     *sum32 = *scale * float(sumA + sumB);
 }
+
+/// 32 whole numbers of 16 bits.
+struct Wide {
+    __m512i v[1];
+};
+
+inline Wide widen(__m256i bytes) {
+    return {{_mm512_cvtepi8_epi16(bytes)}};
+}
+
+inline void toFloats(__m256i bytes, Vec (&v)[2]) {
+    v[0] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_castsi256_si128(bytes)));
+    v[1] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_extracti128_si256(bytes, 1)));
+}
+
+/// To nearest, within 16 bits.
+inline void storeInt16(int16_t* p, Vec v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+}
+
+/// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
+struct PairSums {
+    __m512i low, high; // columns 0-3 and 4-7 of each eight
+
+    inline void clear() { low = high = _mm512_setzero_si512(); }
+
+    inline void read(Vec (&v)[2]) const {
+        const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+        const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+        v[0] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(low, first, high));
+        v[1] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(low, second, high));
+    }
+};
+
+struct RowPair {
+    __m512i low, high;
+
+    inline RowPair(Wide x, Wide y)
+        : low(_mm512_unpacklo_epi16(x.v[0], y.v[0])), high(_mm512_unpackhi_epi16(x.v[0], y.v[0])) {}
+
+    /// `weights`: of x and y, side by side.
+    inline void addTo(PairSums& sums, const int16_t* weights) const {
+        int32_t both;
+        std::memcpy(&both, weights, 4);
+        const __m512i w = _mm512_set1_epi32(both);
+        sums.low = _mm512_dpwssd_epi32(sums.low, low, w);
+        sums.high = _mm512_dpwssd_epi32(sums.high, high, w);
+    }
+};
 
 } // namespace
 } // namespace hearth::kernels::cpu

@@ -161,9 +161,9 @@ struct KvPages {
     int64_t pages = 0;
     int pageTokens = 0, heads = 0, kDim = 0, vDim = 0;
     Type type = Type::F16;
-    uint64_t elementBytes = 0;
-    bool latent = false; // values are the first vDim numbers of the keys
-    Rows table;          // (nSequences, maxPages) I32
+    uint64_t kRowBytes = 0, vRowBytes = 0; // from one token's key or value to the next's
+    bool latent = false;                   // values are the first vDim numbers of the keys
+    Rows table;                            // (nSequences, maxPages) I32
 
     int64_t capacity() const { return table.cols * pageTokens; } // positions that a sequence can have
 
@@ -172,7 +172,8 @@ struct KvPages {
     std::byte* key(std::byte* page, int head, int token) const;
     std::byte* value(std::byte* page, int head, int token) const;
 
-    int valueStride() const { return latent ? kDim : vDim; } // numbers from one token's values to the next's
+    /// Bytes from the start of a key or value to a column, the first of a block.
+    uint64_t columnBytes(int64_t column) const;
 };
 
 struct AttentionSpec {

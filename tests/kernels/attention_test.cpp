@@ -25,11 +25,17 @@ struct AttentionRun {
     std::vector<float> q, k, v, sinks, out;
 };
 
-/// As the cache keeps them.
-std::vector<float> stored(Type type, std::vector<float> numbers) {
-    std::vector<std::byte> bytes(numbers.size() * 4);
-    quantType(type).encode(numbers.data(), bytes.data(), int64_t(numbers.size()));
-    quantType(type).decode(bytes.data(), numbers.data(), int64_t(numbers.size()));
+/// As the cache keeps rows of `cols` numbers.
+std::vector<float> stored(Type type, std::vector<float> numbers, int cols) {
+    std::vector<float> row(size_t(cacheRowCols(type, cols)));
+    std::vector<std::byte> bytes(row.size() * 4);
+    for (size_t at = 0; at < numbers.size(); at += size_t(cols)) {
+        std::fill(row.begin(), row.end(), 0.0f);
+        std::copy_n(numbers.begin() + long(at), cols, row.begin());
+        quantType(type).encode(row.data(), bytes.data(), int64_t(row.size()));
+        quantType(type).decode(bytes.data(), row.data(), int64_t(row.size()));
+        std::copy_n(row.begin(), cols, numbers.begin() + long(at));
+    }
     return numbers;
 }
 
@@ -41,13 +47,12 @@ AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path p
     r.k = randomFloats(size_t(tokens * c.kvHeads * c.kDim), 2);
     r.v = randomFloats(size_t(tokens * c.kvHeads * c.vDim), 3);
     r.sinks = randomFloats(size_t(c.heads), 4);
-    const uint64_t element = uint64_t(quantType(c.type).bytes);
     const int maxPages = (tokens + c.pageTokens - 1) / c.pageTokens + 1;
     KvView kv{.type = c.type, .pageTokens = c.pageTokens, .heads = c.kvHeads, .kDim = c.kDim, .vDim = c.vDim};
     kv.kOffset = 64; // something else lies before
     kv.latent = c.latent;
-    kv.vOffset = (kv.kOffset + uint64_t(c.pageTokens * c.kvHeads * c.kDim) * element + 3) / 4 * 4;
-    kv.pageBytes = (kv.vOffset + uint64_t(c.pageTokens * c.kvHeads * c.vDim) * element + 12) / 4 * 4;
+    kv.vOffset = (kv.kOffset + uint64_t(c.pageTokens * c.kvHeads) * cacheRowBytes(c.type, c.kDim) + 3) / 4 * 4;
+    kv.pageBytes = (kv.vOffset + uint64_t(c.pageTokens * c.kvHeads) * cacheRowBytes(c.type, c.vDim) + 12) / 4 * 4;
     if (c.latent)
         kv.vOffset = ~uint64_t{0}; // not read
     kv.memory = m.backend->allocate(kv.pageBytes * uint64_t(maxPages));
@@ -84,7 +89,7 @@ AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path p
     if (tokens > rows)
         lists(Path::Prefill, 0, tokens - rows, false);
     r.out = lists(path, tokens - rows, rows, true);
-    r.k = stored(c.type, r.k), r.v = stored(c.type, r.v);
+    r.k = stored(c.type, r.k, c.kDim), r.v = stored(c.type, r.v, c.vDim);
     return r;
 }
 
@@ -95,6 +100,7 @@ double valueOf(const AttentionCase& c, const AttentionRun& r, int token, int kvH
 }
 
 void expectAttention(const std::string& what, const AttentionCase& c, const AttentionRun& r, int tokens, int rows) {
+    const double bound = quantType(c.type).block > 1 ? 5e-4 : 2e-5; // queries and weights of 16 bits
     for (int i = 0; i < rows; ++i)
         for (int h = 0; h < c.heads; ++h) {
             const int position = tokens - rows + i, kvHead = h / (c.heads / c.kvHeads);
@@ -116,7 +122,7 @@ void expectAttention(const std::string& what, const AttentionCase& c, const Atte
                 double want = 0;
                 for (int t = begin; t <= last; ++t)
                     want += weights[size_t(t - begin)] * valueOf(c, r, t, kvHead, d);
-                ASSERT_NEAR(r.out[size_t((i * c.heads + h) * c.vDim + d)], want / sum, 2e-5)
+                ASSERT_NEAR(r.out[size_t((i * c.heads + h) * c.vDim + d)], want / sum, bound)
                     << what << " row " << i << " head " << h;
             }
         }
@@ -134,6 +140,16 @@ TEST(Attention, AgainstPlainArithmetic) {
         {.type = Type::F16, .heads = 35, .kvHeads = 1, .kDim = 72, .vDim = 64, .pageTokens = 48, .latent = true},
         {.type = Type::BF16, .heads = 4, .kvHeads = 1, .kDim = 21, .vDim = 17, .pageTokens = 30, .latent = true},
         {.heads = 4, .kvHeads = 2, .kDim = 40, .vDim = 40, .pageTokens = 64, .sinks = true, .latent = true},
+        {.type = Type::Q8_0, .heads = 8, .kvHeads = 2, .kDim = 64, .vDim = 64, .pageTokens = 64},
+        {.type = Type::Q8_0, .heads = 7, .kvHeads = 1, .kDim = 80, .vDim = 80, .pageTokens = 48, .softCap = 2.0f},
+        {.type = Type::Q8_0, .heads = 3, .kvHeads = 1, .kDim = 96, .vDim = 40, .pageTokens = 7, .window = 33},
+        {.type = Type::Q8_0, .heads = 2, .kvHeads = 2, .kDim = 256, .vDim = 256, .pageTokens = 64, .window = 100},
+        {.type = Type::Q8_0, .heads = 3, .kvHeads = 1, .kDim = 20, .vDim = 72, .pageTokens = 300, .sinks = true},
+        {.type = Type::Q8_0, .heads = 19, .kvHeads = 1, .kDim = 144, .vDim = 128, .pageTokens = 64, .latent = true},
+        {.type = Type::Q4_0, .heads = 4, .kvHeads = 1, .kDim = 128, .vDim = 128, .pageTokens = 64},
+        {.type = Type::Q4_0, .heads = 6, .kvHeads = 3, .kDim = 80, .vDim = 96, .pageTokens = 600, .sinks = true},
+        {.type = Type::Q4_0, .heads = 3, .kvHeads = 3, .kDim = 33, .vDim = 65, .pageTokens = 30, .softCap = 3.0f},
+        {.type = Type::Q4_0, .heads = 5, .kvHeads = 1, .kDim = 96, .vDim = 64, .pageTokens = 64, .latent = true},
     };
     for (const std::string& isa : isaNames())
         for (const AttentionCase& c : cases)
@@ -142,8 +158,9 @@ TEST(Attention, AgainstPlainArithmetic) {
                     if (tokens == 300 && isa == "reference" && c.heads > 5)
                         continue;
                     const int rows = path == Path::Decode ? std::min(tokens, 3) : std::min(tokens, 50);
-                    const std::string what = isa + " heads " + std::to_string(c.heads) + " tokens " +
-                                             std::to_string(tokens) + (path == Path::Decode ? " decode" : " prefill");
+                    const std::string what = isa + " " + std::string(quantType(c.type).name) + " heads " +
+                                             std::to_string(c.heads) + " tokens " + std::to_string(tokens) +
+                                             (path == Path::Decode ? " decode" : " prefill");
                     expectAttention(what, c, runAttention(isa, c, path, tokens, rows), tokens, rows);
                     if (testing::Test::HasFatalFailure())
                         return;
@@ -156,6 +173,7 @@ TEST(Attention, EncodersLookBothWays) {
         {.type = Type::F16, .heads = 3, .kvHeads = 3, .kDim = 32, .vDim = 32, .pageTokens = 48, .causal = false},
         {.heads = 4, .kvHeads = 4, .kDim = 20, .vDim = 12, .pageTokens = 70, .window = 31, .causal = false},
         {.type = Type::F16, .heads = 2, .kvHeads = 1, .pageTokens = 600, .window = 128, .causal = false},
+        {.type = Type::Q8_0, .heads = 2, .kvHeads = 1, .kDim = 64, .vDim = 80, .window = 128, .causal = false},
     };
     for (const std::string& isa : isaNames())
         for (const AttentionCase& c : cases)
@@ -237,6 +255,10 @@ TEST(Attention, CompileRefusesWhatDoesNotFit) {
     KvView longer = kv;
     longer.vDim = 25;
     EXPECT_NE(said(Path::Decode, longer, true).find("longer than its keys"), std::string::npos);
+    longer = kv, longer.type = Type::Q8_0;
+    EXPECT_NE(said(Path::Decode, longer, true).find("end inside a block"), std::string::npos);
+    longer = kv, longer.type = Type::Q5_0;
+    EXPECT_NE(said(Path::Decode, longer, true).find("not supported"), std::string::npos);
     longer = kv, longer.pageBytes -= 4;
     EXPECT_NE(said(Path::Decode, longer, true).find("does not hold"), std::string::npos);
     OperationList list{.path = Path::Decode, .rows = 2, .batch = m.batch(2)};

@@ -99,7 +99,7 @@ public:
 
     static KvView makeKv(Machine& m, Type type = Type::F16) {
         KvView kv{.type = type, .pageTokens = kPageTokens, .heads = kKvHeads, .kDim = kDim, .vDim = kDim};
-        const uint64_t half = uint64_t(kPageTokens) * kKvHeads * kDim * uint64_t(quantType(type).bytes);
+        const uint64_t half = uint64_t(kPageTokens) * kKvHeads * cacheRowBytes(type, kDim);
         kv.vOffset = half;
         kv.pageBytes = 2 * half;
         kv.memory = m.backend->allocate(kv.pageBytes * kPages);
@@ -127,9 +127,9 @@ std::vector<Layer::Row> prompt(int begin, int end, int sequence = 0) {
 
 /// Logits of a prompt fed in pieces of `chunk` rows.
 std::vector<std::vector<float>> prefill(int threads, const std::string& isa, int tokens, int chunk, bool exact,
-                                        int before = 0) {
+                                        int before = 0, Type cache = Type::F16) {
     Machine m(threads, isa);
-    Layer layer(m, Path::Prefill, 256, exact, Layer::makeKv(m));
+    Layer layer(m, Path::Prefill, 256, exact, Layer::makeKv(m, cache));
     std::vector<std::vector<float>> logits;
     for (int at = 0; at < tokens;) {
         const int size = at == 0 && before > 0 ? before : chunk;
@@ -154,11 +154,25 @@ TEST(Backend, PromptBitsDoNotDependOnChunksOrThreads) {
         }
 }
 
-TEST(Backend, GeneratedRowsHaveTheBitsTheyHaveAlone) {
+TEST(Backend, PromptBitsOverCachesOfBlocks) {
+    for (const std::string& isa : isaNames())
+        for (const Type type : {Type::Q8_0, Type::Q4_0}) {
+            const auto whole = prefill(1, isa, 200, 256, false, 0, type);
+            EXPECT_NE(whole, prefill(1, isa, 200, 256, false)) << isa;
+            EXPECT_EQ(whole, prefill(1, isa, 200, 7, false, 3, type)) << isa;
+            EXPECT_EQ(whole, prefill(3, isa, 200, 64, false, 0, type)) << isa;
+        }
+}
+
+class GeneratedRows : public testing::TestWithParam<Type> {};
+
+INSTANTIATE_TEST_SUITE_P(Caches, GeneratedRows, testing::Values(Type::F32, Type::F16, Type::Q8_0, Type::Q4_0));
+
+TEST_P(GeneratedRows, HaveTheBitsTheyHaveAlone) {
     for (const std::string& isa : isaNames()) {
         const auto decode = [&](int threads, int together) {
             Machine m(threads, isa);
-            const KvView kv = Layer::makeKv(m);
+            const KvView kv = Layer::makeKv(m, GetParam());
             Layer prompts(m, Path::Prefill, 256, false, kv), generate(m, Path::Decode, 16, false, kv);
             prompts.run(prompt(0, 200, 0));
             prompts.run(prompt(0, 256, 1));

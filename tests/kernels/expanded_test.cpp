@@ -34,6 +34,16 @@ const Case kCases[] = {
      .vDim = 128},
     {.cache = Type::F16, .kB = Type::F8_E4M3, .vB = Type::F8_E4M3, .rank = 160, .nope = 50, .vDim = 70},
     {.cache = Type::BF16, .kB = Type::Q4_0, .vB = Type::IQ4_NL, .rank = 96, .nope = 64, .vDim = 48, .pageTokens = 600},
+    {.cache = Type::Q8_0, .heads = 2, .rank = 96, .rope = 20, .nope = 40, .vDim = 24, .pageTokens = 48},
+    {.cache = Type::Q8_0,
+     .kB = Type::Q8_0,
+     .vB = Type::Q4_K,
+     .heads = 2,
+     .rank = 512,
+     .rope = 64,
+     .nope = 128,
+     .vDim = 128},
+    {.cache = Type::Q4_0, .heads = 1, .rank = 64, .rope = 32, .nope = 16, .vDim = 33},
 };
 
 std::string nameOf(const std::string& isa, const Case& c) {
@@ -47,7 +57,6 @@ public:
     Latents(const std::string& isa, int threads, const Case& of, int tokens)
         : m(threads, isa), c(of), tokens_(tokens),
           q(randomFloats(size_t(tokens) * size_t(c.heads * (c.nope + c.rope)), 1, 0.5f)) {
-        const uint64_t element = uint64_t(quantType(c.cache).bytes);
         const int maxPages = (tokens + c.pageTokens - 1) / c.pageTokens + 1;
         kv = {.type = c.cache,
               .kOffset = 64,
@@ -56,7 +65,7 @@ public:
               .kDim = c.rank + c.rope,
               .vDim = c.rank,
               .latent = true};
-        kv.pageBytes = (kv.kOffset + uint64_t(c.pageTokens * kv.kDim) * element + 7) / 4 * 4;
+        kv.pageBytes = (kv.kOffset + uint64_t(c.pageTokens) * cacheRowBytes(c.cache, kv.kDim) + 7) / 4 * 4;
         kv.memory = m.backend->allocate(kv.pageBytes * uint64_t(maxPages));
         std::vector<int32_t> table(size_t(maxPages) * 2, 0);
         for (int i = 0; i < maxPages; ++i)
@@ -188,7 +197,7 @@ TEST(ExpandedAttention, GivesWhatAbsorbedAttentionGives) {
 /// Not from threads, nor from how a prompt is cut, nor from how many rows share an expansion.
 TEST(ExpandedAttention, BitsDependOnNothing) {
     for (const std::string& isa : isaNames())
-        for (const Case& c : {kCases[0], kCases[1], kCases[6]}) {
+        for (const Case& c : {kCases[0], kCases[1], kCases[6], kCases[7]}) {
             SCOPED_TRACE(nameOf(isa, c));
             const int tokens = isa == "reference" ? 150 : 1200;
             Latents one(isa, 1, c, tokens), three(isa, 3, c, tokens);

@@ -489,6 +489,146 @@ TEST(KernelTable, StoringHardNumbers) {
         }
 }
 
+/// A cache's rows: some large, some small, and their blocks, too.
+std::vector<std::byte> cachedRows(Type type, int rows, int cols, uint32_t seed) {
+    auto numbers = randomFloats(size_t(rows * cols), seed);
+    for (int r = 0; r < rows; ++r)
+        for (int i = 0; i < cols; ++i)
+            numbers[size_t(r * cols + i)] *= r % 5 == 0 ? 3.0f : i / 32 % 2 == 0 ? 1.0f : 0.05f;
+    const uint64_t stride = cacheRowBytes(type, cols);
+    std::vector<std::byte> bytes(stride * uint64_t(rows));
+    for (int r = 0; r < rows; ++r)
+        referenceKernels().store[size_t(type)](numbers.data() + r * cols, bytes.data() + uint64_t(r) * stride, cols);
+    return bytes;
+}
+
+/// What attend makes of a run of tokens after others.
+struct Attended {
+    std::vector<float> o;
+    std::vector<SoftmaxState> state;
+};
+
+Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim, int tokens, float softCap, int first,
+                  int count) {
+    static std::vector<std::byte> scratch(kAttendScratchBytes);
+    const auto keys = cachedRows(type, tokens, kDim, 5), values = cachedRows(type, tokens, vDim, 6);
+    const auto q = randomFloats(size_t(heads * kDim), 7);
+    std::vector<float> scores(size_t(kAttendHeads * tokens));
+    Attended r{.o = randomFloats(size_t(heads * vDim), 8), .state = {}};
+    r.o = {r.o.begin() + first * vDim, r.o.begin() + (first + count) * vDim};
+    r.state.assign(size_t(count), {0.5f, 2.0f});
+    k.attend[size_t(type)]({.q = q.data() + first * kDim,
+                            .k = keys.data(),
+                            .v = values.data(),
+                            .heads = count,
+                            .kDim = kDim,
+                            .vDim = vDim,
+                            .kStride = cacheRowBytes(type, kDim),
+                            .vStride = cacheRowBytes(type, vDim),
+                            .tokens = tokens,
+                            .scale = 0.2f,
+                            .softCap = softCap,
+                            .state = r.state.data(),
+                            .o = r.o.data(),
+                            .scores = scores.data(),
+                            .scratch = scratch.data()});
+    return r;
+}
+
+constexpr Type kCacheTypes[] = {Type::F32, Type::F16, Type::BF16, Type::Q8_0, Type::Q4_0};
+
+TEST(KernelTable, AttendOverCaches) {
+    for (const Isa& isa : availableIsas())
+        for (const Type type : kCacheTypes)
+            for (const int dim : {20, 64, 80, 96, 128, 256})
+                for (const int heads : {1, 2, 3, 4, 7})
+                    for (const int tokens : {1, 3, 16, 37, 64, 255, 256}) {
+                        const float cap = heads == 3 ? 4.0f : 0.0f;
+                        const auto got = attended(isa.kernels, type, heads, dim, dim + 8, tokens, cap, 0, heads);
+                        const auto want =
+                            attended(referenceKernels(), type, heads, dim, dim + 8, tokens, cap, 0, heads);
+                        const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +
+                                                 " dim " + std::to_string(dim) + " heads " + std::to_string(heads) +
+                                                 " tokens " + std::to_string(tokens);
+                        for (size_t h = 0; h < size_t(heads); ++h) {
+                            ASSERT_NEAR(got.state[h].max, want.state[h].max, 1e-3) << what;
+                            ASSERT_NEAR(got.state[h].sum, want.state[h].sum, 1e-3 * want.state[h].sum) << what;
+                        }
+                        for (size_t i = 0; i < got.o.size(); ++i)
+                            ASSERT_NEAR(got.o[i], want.o[i], 5e-3 * want.state[i / size_t(dim + 8)].sum) << what;
+                        for (int h = 0; h < heads; ++h) { // the bits that a head has alone
+                            const auto one = attended(isa.kernels, type, heads, dim, dim + 8, tokens, cap, h, 1);
+                            ASSERT_EQ(0, std::memcmp(one.o.data(), got.o.data() + h * (dim + 8), size_t(dim + 8) * 4))
+                                << what;
+                        }
+                    }
+}
+
+TEST(KernelTable, CachesOfBlocks) {
+    for (const Isa& isa : availableIsas())
+        for (const Type type : {Type::Q8_0, Type::Q4_0})
+            for (const int n : {1, 31, 32, 64, 80, 250}) {
+                const auto x = randomFloats(size_t(n), uint32_t(n), 3.0f);
+                const size_t bytes = cacheRowBytes(type, n);
+                std::vector<float> padded(size_t(cacheRowCols(type, n)), 0.0f);
+                std::copy(x.begin(), x.end(), padded.begin());
+                std::vector<std::byte> want(bytes), got(bytes + 2, std::byte(0x77));
+                quantType(type).encode(padded.data(), want.data(), int64_t(padded.size()));
+                isa.kernels.store[size_t(type)](x.data(), got.data(), n);
+                ASSERT_EQ(0, std::memcmp(want.data(), got.data(), bytes)) << isa.name << " " << n;
+                EXPECT_EQ(got[bytes], std::byte(0x77));
+                const auto rows = cachedRows(type, 5, n, 9);
+                std::vector<float> panel(5 * kPanelOutputs, 7.0f), plain(panel);
+                const Unpack part{.weights = rows.data(),
+                                  .stride = bytes,
+                                  .outputs = std::min(n, kPanelOutputs),
+                                  .cols = 5,
+                                  .panel = panel.data()};
+                isa.kernels.unpackValues[size_t(type)](part);
+                Unpack other = part;
+                other.panel = plain.data();
+                referenceKernels().unpackValues[size_t(type)](other);
+                EXPECT_EQ(panel, plain) << isa.name << " " << n;
+            }
+}
+
+/// What is no number is seen in every block that has one, and in no other.
+TEST(KernelTable, CachesOfBlocksHideNothing) {
+    for (const Isa& isa : availableIsas())
+        for (const Type type : {Type::Q8_0, Type::Q4_0})
+            for (const float hard : {float(NAN), float(INFINITY), -float(INFINITY), 3e38f, -1e9f}) {
+                auto x = randomFloats(96, 1);
+                x[40] = hard;
+                std::vector<std::byte> row(cacheRowBytes(type, 96));
+                std::vector<float> back(96);
+                isa.kernels.store[size_t(type)](x.data(), row.data(), 96);
+                quantType(type).decode(row.data(), back.data(), 96);
+                for (const size_t i : {0u, 31u, 40u, 64u, 95u})
+                    EXPECT_EQ(std::isfinite(back[i]), i != 40) << isa.name << " " << hard << " " << i;
+                float o[32] = {}, scores[kAttendHeads];
+                static std::vector<std::byte> scratch(kAttendScratchBytes);
+                SoftmaxState state{0.0f, 1.0f};
+                const std::vector<float> q(96, 1.0f);
+                isa.kernels.attend[size_t(type)]({.q = q.data(),
+                                                  .k = row.data(),
+                                                  .v = row.data() + row.size() / 3, // the block
+                                                  .heads = 1,
+                                                  .kDim = 96,
+                                                  .vDim = 32,
+                                                  .kStride = row.size(),
+                                                  .vStride = row.size(),
+                                                  .tokens = 1,
+                                                  .scale = 1.0f,
+                                                  .softCap = 0,
+                                                  .state = &state,
+                                                  .o = o,
+                                                  .scores = scores,
+                                                  .scratch = scratch.data()});
+                EXPECT_FALSE(std::isfinite(o[3]) && std::isfinite(state.sum) && std::isfinite(state.max))
+                    << isa.name << " " << hard;
+            }
+}
+
 TEST(KernelTable, Rope) {
     for (const Isa& isa : availableIsas())
         for (const int half : {1, 4, 8, 10, 16, 32, 40})

@@ -87,6 +87,14 @@ protected:
     int besides = 0;
 };
 
+/// What must hold whatever the cache is made of.
+class AnyCache : public EngineTest, public testing::WithParamInterface<KvType> {
+protected:
+    ModelId loadCached(const TinyShape& shape = {}) { return load(shape, {.kv = GetParam()}); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Caches, AnyCache, testing::Values(KvType::F16, KvType::Q8_0, KvType::Q4_0));
+
 TEST_F(EngineTest, KnowsItsModel) {
     const ModelId model = load();
     const ModelInfo& info = engine.info(model);
@@ -120,9 +128,9 @@ std::vector<TokenId> repeating(int n) {
     return tokens;
 }
 
-TEST_F(EngineTest, GuessesChangeNothing) {
+TEST_P(AnyCache, GuessesChangeNothing) {
     for (const int window : {0, 70}) {
-        const ModelId model = load({.window = window});
+        const ModelId model = loadCached({.window = window});
         for (const float temperature : {0.0f, 0.05f, 1.0f}) {
             std::vector<Result> results(2);
             for (const bool ahead : {false, true}) {
@@ -146,14 +154,14 @@ TEST_F(EngineTest, GuessesChangeNothing) {
 }
 
 /// A conversation is gone on with in another session: nothing of it is read again.
-TEST_F(EngineTest, AStoredPrefixSavesTheReading) {
+TEST_P(AnyCache, AStoredPrefixSavesTheReading) {
     const std::string path = folder.write("tiny.gguf", tinyLlama({.window = 70}).bytes());
     const std::string kept = folder.path("chat.kv");
     std::vector<TokenId> tokens = prompt(500);
     std::vector<Result> results(3); // the first turn; the second with the file and without
     for (int session = 0; session < 3; ++session) {
         Engine engine{{.threads = 2}};
-        const ModelId model = engine.load({.path = path});
+        const ModelId model = engine.load({.path = path, .kv = GetParam()});
         GenerationRequest r = request(tokens, 50, results[static_cast<size_t>(session)]);
         r.prefixFile = session < 2 ? kept : "";
         engine.start(model, std::move(r));
@@ -172,6 +180,32 @@ TEST_F(EngineTest, AStoredPrefixSavesTheReading) {
     EXPECT_LE(results[1].summary.prefilledTokens, 5);
     EXPECT_EQ(results[2].summary.prefilledTokens, 553);
     EXPECT_EQ(results[1].tokens, results[2].tokens);
+    // A cache of another type does not take the pages for its own.
+    Engine other{{.threads = 2}};
+    Result fresh;
+    GenerationRequest r = request(tokens, 5, fresh);
+    r.prefixFile = kept;
+    other.start(other.load({.path = path, .kv = KvType::BF16}), std::move(r));
+    while (other.step()) {
+    }
+    EXPECT_EQ(fresh.summary.prefilledTokens, 553);
+}
+
+TEST_F(EngineTest, CachesTakeWhatTheyShould) {
+    const std::string path = folder.write("tiny.gguf", tinyLlama({.dModel = 512, .nHeads = 4}).bytes());
+    const std::pair<KvType, uint64_t> kBytes[] = {// of 128 numbers
+                                                  {KvType::F32, 512},
+                                                  {KvType::F16, 256},
+                                                  {KvType::BF16, 256},
+                                                  {KvType::Q8_0, 136},
+                                                  {KvType::Q4_0, 72}};
+    for (const auto& [type, bytes] : kBytes) {
+        const uint64_t perToken = 2 * 2 * 2 * bytes; // layers, heads, k and v
+        EXPECT_EQ(inspectFile({.path = path, .kv = type}).info.kvBytesPerToken, perToken);
+        EXPECT_EQ(engine.info(engine.load({.path = path, .kv = type})).kvBytesPerToken, perToken);
+    }
+    const Inspection exact = inspectFile({.path = path, .numerics = Numerics::Exact, .kv = KvType::Q8_0});
+    EXPECT_EQ(exact.info.kvBytesPerToken, 8u * 512);
 }
 
 TEST_F(EngineTest, AnotherModelMayGuess) {
@@ -273,9 +307,9 @@ TEST_F(EngineTest, StopsAtTheEndOfATurn) {
     EXPECT_EQ(std::count(result.tokens.begin(), result.tokens.end(), 2), 0);
 }
 
-TEST_F(EngineTest, EveryPieceGivesTheSameBits) {
+TEST_P(AnyCache, EveryPieceGivesTheSameBits) {
     for (const int window : {0, 70}) {
-        const ModelId model = load({.window = window});
+        const ModelId model = loadCached({.window = window});
         const std::vector<TokenId> tokens = prompt(300);
         const std::vector<float> whole = engine.eval(model, tokens, {});
         ASSERT_EQ(whole.size(), 300u * 263);
@@ -303,8 +337,8 @@ TEST_F(EngineTest, AWindowLooksBackOnlySoFar) {
     EXPECT_NE(std::vector<float>(narrow.end() - 263, narrow.end()), std::vector<float>(full.end() - 263, full.end()));
 }
 
-TEST_F(EngineTest, TogetherAsAlone) {
-    const ModelId model = load();
+TEST_P(AnyCache, TogetherAsAlone) {
+    const ModelId model = loadCached();
     std::map<int, std::vector<TokenId>> alone;
     for (int i = 0; i < 16; ++i)
         alone[i] = run(model, prompt(10 + 9 * i, i), 40).tokens;

@@ -110,6 +110,9 @@ TEST(KvLayout, LayersOfEqualKindShareAGroup) {
     EXPECT_EQ(layout.groups[2].pageBytes, 2 * 128u);
     EXPECT_EQ(layout.bytesPerToken(), 2 * layer / 64);
     EXPECT_EQ(layoutKv(layers, hearth::kernels::Type::F32).groups[0].pageBytes, 4 * layer);
+    // Heads of 8 numbers fill one block of 32.
+    EXPECT_EQ(layoutKv(layers, hearth::kernels::Type::Q8_0).groups[0].pageBytes, 2 * 2 * 64 * 34 * 2u);
+    EXPECT_EQ(layoutKv(layers, hearth::kernels::Type::Q4_0).groups[0].pageBytes, 2 * 2 * 64 * 18 * 2u);
 }
 
 TEST(KvCache, APrefixIsFoundAgain) {

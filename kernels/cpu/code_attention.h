@@ -1,0 +1,191 @@
+#pragma once
+
+// Attention of generated tokens over a cache of 8- and 4-bit codes, which are read as they lie: keys meet queries of 16
+// bits, values meet weights of 16 bits, and the sums are whole numbers up to the scale of a block (keys) or to the end
+// of a run of tokens (values). Included after float_kernels.h and block_fields.h. Internal linkage on purpose.
+
+#include "kernels/quant/cache_block.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kCodes = 32;          // a block
+constexpr float kTop16 = 127 * 256; // whose high byte, rounded, still is a signed byte
+
+/// Where a call keeps its numbers.
+struct CodeScratch {
+    uint16_t scales[kAttendDims / kCodes][kAttendTokens]; // of the keys, then of the values
+    float weights[kAttendTokens];
+    int16_t weights16[kAttendHeads][kAttendTokens + kCodes];
+    float queryScale[kAttendHeads];
+    int16_t query[kAttendHeads][kAttendDims + kCodes];
+    int8_t queryHigh[kAttendHeads][kAttendDims + kCodes], queryLow[kAttendHeads][kAttendDims + kCodes]; // its bytes
+    int32_t querySums[kAttendHeads][kAttendDims / kCodes]; // of a block; these three for who wants them
+};
+
+static_assert(sizeof(CodeScratch) <= kAttendScratchBytes);
+
+/// What the cached formats hold in a block: 32 signed bytes.
+template <typename Format>
+inline __m256i codesOf(const std::byte* block);
+
+template <>
+inline __m256i codesOf<quant::Q8_0>(const std::byte* block) {
+    return load256(reinterpret_cast<const uint8_t*>(block) + 2);
+}
+
+template <>
+inline __m256i codesOf<quant::Q4_0>(const std::byte* block) {
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 2)), low = _mm_set1_epi8(15);
+    const __m256i nibbles = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(both, 4), low), _mm_and_si128(both, low));
+    return _mm256_sub_epi8(nibbles, _mm256_set1_epi8(8));
+}
+
+inline uint32_t magnitudeOf(float f) {
+    uint32_t bits;
+    std::memcpy(&bits, &f, 4);
+    return bits & 0x7fffffffu;
+}
+
+/// x as scale * whole numbers of 16 bits; returns the scale. What is no number makes it NaN or infinite. `out` has room
+/// for whole vectors.
+inline float toInt16(const float* x, int n, int16_t* out) {
+    uint32_t largest = 0; // as bits: NaN is larger than all
+    for (int i = 0; i < n; ++i)
+        largest = magnitudeOf(x[i]) > largest ? magnitudeOf(x[i]) : largest;
+    float scale;
+    std::memcpy(&scale, &largest, 4);
+    scale /= kTop16;
+    const float inverse = scale >= 0x1p-100f && scale <= 0x1p110f ? 1.0f / scale : 0.0f;
+    for (int i = 0; i < n; i += kLanes) {
+        const Vec v = loadPart(x + i, lesser(kLanes, n - i));
+        storeInt16(out + i, inverse != 0 ? mul(v, splat(inverse)) : zero());
+    }
+    return scale;
+}
+
+/// The scales of so many rows of `dims` numbers, a few rows at a time as they come from memory.
+template <typename Format>
+inline void gatherScales(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
+    for (int t = 0; t < tokens; t += 8) {
+        const std::byte* row = rows + uint64_t(t) * stride;
+        const int live = lesser(8, tokens - t);
+        for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes)
+            if (live == 8)
+                for (int i = 0; i < 8; ++i)
+                    std::memcpy(&s.scales[b][t + i], row + uint64_t(i) * stride, 2);
+            else
+                for (int i = 0; i < live; ++i)
+                    std::memcpy(&s.scales[b][t + i], row + uint64_t(i) * stride, 2);
+    }
+}
+
+/// Those of tokens from t on, in a block.
+inline Vec scalesAt(const CodeScratch& s, int block, int t) {
+    return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
+}
+
+/// o += weights x a block of the values, for kH heads.
+template <typename Format, int kH>
+inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
+    const std::byte* values = a.v + column / kCodes * Format::kBytes;
+    float scale[kH];
+    PairSums sums[kH];
+    for (int h = 0; h < kH; ++h) {
+        for (int t = 0; t < a.tokens; t += kLanes)
+            store(s.weights + t, mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)),
+                                     scalesAt(s, column / kCodes, t)));
+        scale[h] = toInt16(s.weights, a.tokens, s.weights16[h]);
+        s.weights16[h][a.tokens] = 0; // an odd last row meets itself with no weight
+        sums[h].clear();
+    }
+    // The next keys come bit by bit, this block's part of them: more at once would wait for memory.
+    const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
+    const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
+    for (int t = 0; t < a.tokens; t += 2) {
+        const std::byte* row = values + uint64_t(t) * a.vStride;
+        if (next)
+            prefetch(next + uint64_t(t / 2) * step, step);
+        const RowPair pair(widen(codesOf<Format>(row)),
+                           widen(codesOf<Format>(t + 1 < a.tokens ? row + a.vStride : row)));
+        for (int h = 0; h < kH; ++h)
+            pair.addTo(sums[h], s.weights16[h] + t);
+    }
+    for (int h = 0; h < kH; ++h) {
+        Vec v[kCodes / kLanes];
+        sums[h].read(v);
+        float* o = a.o + (head + h) * a.vDim + column;
+        for (int i = 0; i * kLanes < kCodes && column + i * kLanes < a.vDim; ++i) {
+            const int part = lesser(kLanes, a.vDim - column - i * kLanes);
+            storePart(o + i * kLanes, fma(v[i], splat(scale[h]), loadPart(o + i * kLanes, part)), part);
+        }
+    }
+}
+
+/// `Scores` meets the queries of kH heads with the keys, which instruction sets do in ways of their own.
+template <typename Format, typename Scores, int kH>
+void attendCodeHeads(const Attend& a, int head) {
+    CodeScratch& s = *reinterpret_cast<CodeScratch*>(a.scratch);
+    for (int h = 0; h < kH; ++h) {
+        s.queryScale[h] = toInt16(a.q + (head + h) * a.kDim, a.kDim, s.query[h]);
+        for (int i = a.kDim; i % kCodes != 0; ++i)
+            s.query[h][i] = 0;
+    }
+    gatherScales<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
+    Scores::template run<Format, kH>(a, s);
+    weighHeads(a, head, kH);
+    gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
+    for (int column = 0; column < a.vDim; column += kCodes)
+        addCodes<Format, kH>(a, head, column, s);
+}
+
+template <typename Format, typename Scores>
+void attendCodes(const Attend& a) {
+    constexpr int kMost = kLanes == 16 ? 4 : 2; // as many as there are registers for
+    int h = 0;
+    for (; h + kMost <= a.heads; h += kMost)
+        attendCodeHeads<Format, Scores, kMost>(a, h);
+    if constexpr (kMost == 4)
+        if (h + 3 == a.heads) {
+            attendCodeHeads<Format, Scores, 3>(a, h);
+            return;
+        }
+    for (; h < a.heads; ++h)
+        attendCodeHeads<Format, Scores, 1>(a, h);
+}
+
+template <typename Format>
+void unpackCodeValues(const Unpack& a) {
+    for (int64_t t = 0; t < a.cols; ++t) {
+        const std::byte* block = a.weights + uint64_t(t) * a.stride;
+        const Vec scale = splat(quant::loadF16(reinterpret_cast<const uint8_t*>(block)));
+        Vec v[kCodes / kLanes];
+        toFloats(codesOf<Format>(block), v);
+        for (int i = 0; i < kCodes / kLanes; ++i)
+            store(static_cast<float*>(a.panel) + t * kPanelOutputs + i * kLanes,
+                  keepLanes(mul(v[i], scale), 0, a.outputs - i * kLanes));
+    }
+}
+
+template <typename Format>
+void storeCodes(const float* in, std::byte* out, int64_t n) {
+    auto* to = reinterpret_cast<uint8_t*>(out);
+    for (int64_t i = 0; i < n; i += kCodes, to += Format::kBytes)
+        quant::storeBlock<Format>(in + i, n - i, to);
+}
+
+template <typename Format, typename Scores>
+void overrideCache(CpuKernels& k, Type type) {
+    k.attend[size_t(type)] = attendCodes<Format, Scores>;
+    k.unpackValues[size_t(type)] = unpackCodeValues<Format>;
+    k.store[size_t(type)] = storeCodes<Format>;
+}
+
+template <typename Scores>
+inline void overrideCaches(CpuKernels& k) {
+    overrideCache<quant::Q8_0, Scores>(k, Type::Q8_0);
+    overrideCache<quant::Q4_0, Scores>(k, Type::Q4_0);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

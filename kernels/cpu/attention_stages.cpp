@@ -29,9 +29,11 @@ uint64_t KvPages::columnBytes(int64_t column) const {
     return uint64_t(column / format.block) * uint64_t(format.bytes);
 }
 
-Splits splitsOf(int64_t pages, int pageTokens) {
-    constexpr int64_t kSplitTokens = 256, kMostSplits = 128;
-    const int64_t tokens = std::max(kSplitTokens, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
+Splits splitsOf(int64_t pages, int pageTokens, int kvHeads) {
+    // The first page of a split is read without notice: with many heads to share out, long splits.
+    constexpr int64_t kSplitTokens = 256, kLongest = 1024, kMostSplits = 128;
+    const int64_t shared = std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
+    const int64_t tokens = std::max(shared, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
     const int64_t pagesPerSplit = (tokens + pageTokens - 1) / pageTokens;
     return {.tokens = pagesPerSplit * pageTokens, .count = (pages + pagesPerSplit - 1) / pagesPerSplit};
 }
@@ -71,7 +73,7 @@ float closeSoftmax(SoftmaxState state, const float* sink) {
 class Partials {
 public:
     Partials(const AttentionSpec& a, int64_t rows, std::byte* data)
-        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens).count),
+        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads).count),
           states_(reinterpret_cast<SoftmaxState*>(data)),
           sums_(reinterpret_cast<float*>(data) + rows * splits_ * heads_ * 2) {}
 
@@ -94,7 +96,7 @@ class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
         : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity),
-          splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens)), group_(a.heads / a.kv.heads),
+          splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads)), group_(a.heads / a.kv.heads),
           slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), attend_(kernels().attend[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -173,7 +175,7 @@ class MergeSplitsStage : public RowStage {
 public:
     MergeSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity)
         : RowStage(step, capacity, 16384, false), a_(a), partials_(a, capacity, partials), q8_(q8),
-          splitTokens_(splitsOf(a.kv.table.cols, a.kv.pageTokens).tokens) {}
+          splitTokens_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads).tokens) {}
 
 private:
     void runRow(int64_t r, std::byte*) const override {
@@ -401,7 +403,7 @@ private:
 } // namespace
 
 uint64_t partialBytes(const Attention& a, int64_t rows) {
-    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens);
+    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens, a.kv.heads);
     return uint64_t(rows) * uint64_t(splits.count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
 }
 

@@ -194,7 +194,7 @@ struct Splits {
     int64_t count = 0;  // splits of a full sequence
 };
 
-Splits splitsOf(int64_t pages, int pageTokens);
+Splits splitsOf(int64_t pages, int pageTokens, int kvHeads);
 uint64_t partialBytes(const Attention&, int64_t rows);
 StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity);
 StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);

@@ -5,7 +5,8 @@
 namespace hearth::kernels::cpu {
 
 /// Type A8: 256 activations, x ~ scale * q in groups of 32, with the sums that formats of the form y = scale * q + min
-/// need. A row of any length is whole blocks; what lies past its end is zero.
+/// need. A row of any length is whole blocks; what lies past its end is zero. The codes lie as the kernels that made
+/// them want them: see CpuKernels::codeAt.
 struct A8Block {
     float scale[8];
     float sum32[8];  // scale * (q summed over a group of 32)
@@ -14,6 +15,16 @@ struct A8Block {
 };
 
 static_assert(sizeof(A8Block) == 384);
+
+/// Where in q number i of a block lies: in order; or the first eight of every group beside each other, then the second
+/// eight, so that a vector of 512 bits meets all eight groups.
+static inline int inOrder(int i) {
+    return i;
+}
+
+static inline int inEights(int i) {
+    return i % 32 / 8 * 64 + i / 32 * 8 + i % 8;
+}
 
 static inline int64_t blocksOf(int64_t cols) {
     return (cols + 255) / 256;

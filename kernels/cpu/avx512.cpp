@@ -16,50 +16,49 @@ namespace {
 
 /// The running sums of one (weight row, activation row).
 struct Dot {
-    __m512 even, odd; // by pairs of groups
+    __m512 sum, odd; // `odd`: of formats with groups of 16, the second halves of 32
     __m512 mins;
 };
 
-/// scale[0] eight times, scale[1] eight times; or four scales four times each.
-inline __m512i spread32(int pair) {
-    return _mm512_add_epi32(_mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0),
-                            _mm512_set1_epi32(2 * pair));
+inline __m512i activations(const A8Block& x, int i) {
+    return _mm512_loadu_si512(x.q + 64 * i);
 }
 
-inline __m512i spread16(int pair) {
-    return _mm512_add_epi32(_mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0),
-                            _mm512_set1_epi32(4 * pair));
+inline __m512i products(const Codes& w, const A8Block& x, int i) {
+    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), w.q[i], activations(x, i)), w.q[i + 1],
+                               activations(x, i + 1));
 }
 
-template <typename Format, int kPairs>
+template <typename Format>
 inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
-    __m512 scales;
+    const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512 scaleSums =
+        _mm512_loadu_ps(x.scale); // sum32 lies beside scale, as the weights' mins beside their scales
     if constexpr (Format::kGroup == 32) {
-        // scale and sum32 lie side by side, as the weights' scales and mins do.
-        const __m512 products = _mm512_mul_ps(w.scaleMin, _mm512_loadu_ps(x.scale));
-        dot.mins = _mm512_mask_add_ps(dot.mins, 0xff00, dot.mins, products);
-        scales = products;
+        const __m512 factors = _mm512_mul_ps(w.scaleMin, scaleSums);
+        dot.mins = _mm512_mask_add_ps(dot.mins, 0xff00, dot.mins, factors);
+        __m512i all = products(w, x, 0);
+        all = _mm512_dpbusd_epi32(all, w.q[2], activations(x, 2));
+        all = _mm512_dpbusd_epi32(all, w.q[3], activations(x, 3));
+        dot.sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_permutexvar_ps(twice, factors), dot.sum);
     } else {
-        const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-        scales = _mm512_mul_ps(w.scale16, _mm512_permutexvar_ps(twice, _mm512_loadu_ps(x.scale)));
+        const __m512 scales = _mm512_permutexvar_ps(twice, scaleSums);
         dot.mins = _mm512_fmadd_ps(Format::kMin16 != 0 ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
-    }
-    for (int i = 0; i < kPairs; ++i) {
-        const __m512i product = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w.q[i], _mm512_loadu_si512(x.q + 64 * i));
-        const __m512 factor = _mm512_permutexvar_ps(Format::kGroup == 32 ? spread32(i) : spread16(i), scales);
-        __m512& sum = i % 2 == 0 ? dot.even : dot.odd;
-        sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(product), factor, sum);
+        const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), scales);
+        const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), scales);
+        dot.sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products(w, x, 0)), even, dot.sum);
+        dot.odd = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products(w, x, 2)), odd, dot.odd);
     }
 }
 
 /// One vector whose lanes add up to the product.
 template <typename Format>
 inline Vec lanesOf(const Dot& dot) {
-    const Vec products = add(dot.even, dot.odd);
-    if constexpr (Format::kGroup == 16)
-        if (Format::kMin16 != 0)
-            return fma(dot.mins, splat(Format::kMin16), products);
-    return add(products, dot.mins);
+    if constexpr (Format::kGroup == 16) {
+        const Vec products = add(dot.sum, dot.odd);
+        return Format::kMin16 != 0 ? fma(dot.mins, splat(Format::kMin16), products) : add(products, dot.mins);
+    }
+    return add(dot.sum, dot.mins);
 }
 
 /// 64, 128 or 192 numbers at the end of a row of a 32- or 64-number format, or 256 in the middle.
@@ -69,7 +68,7 @@ inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A
     for (int i = 0; i < kW; ++i) {
         const Codes codes = Format::template load<kPairs>(w[i] + chunk * kChunkBytes);
         for (int r = 0; r < kR; ++r)
-            addBlock<Format, kPairs>(dots[i][r], codes, x[r][chunk]);
+            addBlock<Format>(dots[i][r], codes, x[r][chunk]);
     }
 }
 
@@ -103,11 +102,20 @@ inline void addTail(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8
     }
 }
 
+/// What the rows hold 2 KiB further on, which may be the next row's, or nothing. One or two streams with work between
+/// the reads are followed too slowly by themselves (4 to 8 % at four activation rows); four are not.
+template <typename Format, int kW>
+inline void prefetchAhead(const uint8_t* const (&w)[kW], int64_t chunk) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kAhead = 2048;
+    for (int i = 0; i < kW; ++i)
+        for (int at = 0; at < kChunkBytes; at += 64)
+            _mm_prefetch(reinterpret_cast<const char*>(w[i]) + chunk * kChunkBytes + kAhead + at, _MM_HINT_T0);
+}
+
 /// kW weight rows n, n + step, ... x kR activation rows. Every product is computed and added up in the same way, so its
 /// bits do not depend on kW or kR.
 template <typename Format, int kW, int kR>
 void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
-    static_assert(kW * kR <= 4, "four sums are added up at once");
     const uint8_t* w[kW];
     const A8Block* x[kR];
     Dot dots[kW][kR];
@@ -119,38 +127,51 @@ void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
         for (int r = 0; r < kR; ++r)
             dots[i][r] = {zero(), zero(), zero()};
     const int64_t chunks = a.k / 256;
-    for (int64_t c = 0; c < chunks; ++c)
+    for (int64_t c = 0; c < chunks; ++c) {
+        if constexpr (kR > 1)
+            prefetchAhead<Format>(w, c);
         addChunk<Format, 4>(dots, w, x, c);
+    }
     if constexpr (Format::kBlock < 256)
         if (a.k % 256 != 0)
             addTail<Format>(dots, w, x, chunks, int(a.k % 256) / 32);
-    Vec lanes[4] = {zero(), zero(), zero(), zero()};
-    for (int i = 0; i < kW; ++i)
-        for (int r = 0; r < kR; ++r)
-            lanes[i * kR + r] = lanesOf<Format>(dots[i][r]);
-    float sums[4];
-    _mm_storeu_ps(sums, sumLanes4(lanes[0], lanes[1], lanes[2], lanes[3]));
+    constexpr int kSums = (kW * kR + 3) / 4 * 4; // four are added up at once
+    Vec lanes[kSums];
+    for (int i = 0; i < kSums; ++i)
+        lanes[i] = i < kW * kR ? lanesOf<Format>(dots[i / kR % kW][i % kR]) : zero();
+    float sums[kSums];
+    for (int i = 0; i < kSums; i += 4)
+        _mm_storeu_ps(sums + i, sumLanes4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3]));
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
             finish(a, row + r, n + i * step, sums[i * kR + r]);
 }
 
+/// All activation rows with kW weight rows: by fours and threes, for single ones cost as much as a pair.
+template <typename Format, int kW>
+void dotAllRows(const MatVec& a, int64_t n, int64_t step) {
+    static constexpr void (*kRows[])(const MatVec&, int64_t, int64_t, int) = {
+        dotRows<Format, kW, 1>, dotRows<Format, kW, 2>, dotRows<Format, kW, 3>, dotRows<Format, kW, 4>};
+    for (int r = 0; r < a.rows;) {
+        const int left = a.rows - r;
+        const int now = left >= 7 || left == 4 ? 4 : left < 3 ? left : 3;
+        kRows[now - 1](a, n, step, r);
+        r += now;
+    }
+}
+
 /// One activation row: four weight rows at once, a quarter of the rows apart, because four streams read faster from
-/// memory than one. Several: each weight row, once read, meets all of them.
+/// memory than one. Several: two weight rows, once read, meet all of them, and each activation serves both.
 template <typename Format>
 void matvecCodes(const MatVec& a) {
-    const int64_t quarter = a.rows == 1 ? a.outputs / 4 : 0;
-    for (int64_t n = 0; n < quarter; ++n)
-        dotRows<Format, 4, 1>(a, n, quarter, 0);
-    for (int64_t n = 4 * quarter; n < a.outputs; ++n) {
-        int r = 0;
-        for (; r + 4 <= a.rows; r += 4)
-            dotRows<Format, 1, 4>(a, n, 0, r);
-        for (; r + 2 <= a.rows; r += 2)
-            dotRows<Format, 1, 2>(a, n, 0, r);
-        for (; r < a.rows; ++r)
-            dotRows<Format, 1, 1>(a, n, 0, r);
-    }
+    const int64_t streams = a.rows == 1 ? 4 : 2, part = a.outputs / streams;
+    for (int64_t n = 0; n < part; ++n)
+        if (a.rows == 1)
+            dotRows<Format, 4, 1>(a, n, part, 0);
+        else
+            dotAllRows<Format, 2>(a, n, part);
+    for (int64_t n = streams * part; n < a.outputs; ++n)
+        dotAllRows<Format, 1>(a, n, 0);
 }
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------
@@ -220,11 +241,10 @@ void unpackCodes(const Unpack& a) {
             Group* to = static_cast<Group*>(a.panel) + g;
             Rows16 rows;
             loadRows<Format>(a, first, g / 8, live, rows);
-            for (int i = 0; 2 * i < live; ++i) {
+            for (int i = 0; i < 4; ++i) {
                 transpose(rows.q[i]);
-                for (int j = 0; j < 16; ++j)
-                    if (2 * i + j / 8 < live)
-                        _mm512_storeu_si512(to[2 * i + j / 8].q[j % 8][first], rows.q[i][j]);
+                for (int j = 0; j < 2 * live; ++j) // lane j: the eight inputs from 8i on of group j / 2, by fours
+                    _mm512_storeu_si512(to[j / 2].q[2 * i + j % 2][first], rows.q[i][j]);
             }
             transpose(rows.scales);
             if constexpr (hasMins16<Format>())
@@ -272,7 +292,7 @@ inline void addGroup(const PanelGroup<kGroup>& w, const std::byte* const (&x)[kR
             const __m512i w0 = _mm512_loadu_si512(w.q[part * kSteps + k][0]);
             const __m512i w1 = _mm512_loadu_si512(w.q[part * kSteps + k][16]);
             for (int r = 0; r < kR; ++r) {
-                const __m512i xs = splat4(x[r] + at * 32 + kCodesAt + part * kGroup + 4 * k);
+                const __m512i xs = splat4(x[r] + kCodesAt + at * 8 + inEights(part * kGroup + 4 * k));
                 dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], w0, xs);
                 dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], w1, xs);
             }
@@ -426,6 +446,7 @@ struct KeyScores {
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
+    k.codeAt = inEights;
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     return k;

@@ -1,14 +1,16 @@
 #pragma once
 
-// Weight rows as unsigned codes in 512-bit vectors: 256 numbers in their order, with scales and mins. Included after
-// simd_avx512.h. Internal linkage on purpose.
+// Weight rows as unsigned codes in 512-bit vectors, with scales and mins. Included after simd_avx512.h. Internal
+// linkage on purpose.
 
 #include "kernels/cpu/block_fields.h"
 
 namespace hearth::kernels::cpu {
 namespace {
 
-/// kPairs x 64 codes, and the scales and mins of groups of 32 (8 numbers) or 16 (16 numbers); 0 beyond kPairs.
+/// kPairs x 64 codes, and the scales and mins of groups of 32 (8 numbers) or 16 (16 numbers); 0 beyond kPairs. The
+/// codes lie in eights (see inEights): piece g of q[i], 64 bits, holds numbers 8i .. 8i+7 of group g. So a lane's
+/// products over all four are of one group, and one multiplication scales them.
 struct Codes {
     __m512i q[4];
     __m512 scaleMin; // groups of 32: scales 0..7, then mins 0..7
@@ -28,25 +30,14 @@ inline __m512 join(__m256 low, __m256 high) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
-/// 16-bit fields of 2 * kPairs blocks that lie kBytes apart, as floats.
+/// 16-bit fields of 2 * kPairs blocks that lie kBytes apart, as floats. Put together in the integer units: those of
+/// vectors have enough to do.
 template <int kPairs, int kBytes>
 inline __m256 halvesOf(const uint8_t* p) {
-    __m128i h = _mm_setzero_si128();
-    h = _mm_insert_epi16(h, load16(p), 0);
-    h = _mm_insert_epi16(h, load16(p + kBytes), 1);
-    if constexpr (kPairs > 1) {
-        h = _mm_insert_epi16(h, load16(p + 2 * kBytes), 2);
-        h = _mm_insert_epi16(h, load16(p + 3 * kBytes), 3);
-    }
-    if constexpr (kPairs > 2) {
-        h = _mm_insert_epi16(h, load16(p + 4 * kBytes), 4);
-        h = _mm_insert_epi16(h, load16(p + 5 * kBytes), 5);
-    }
-    if constexpr (kPairs > 3) {
-        h = _mm_insert_epi16(h, load16(p + 6 * kBytes), 6);
-        h = _mm_insert_epi16(h, load16(p + 7 * kBytes), 7);
-    }
-    return _mm256_cvtph_ps(h);
+    const auto half = [&](int n) { return n < 2 * kPairs ? uint64_t(uint32_t(load16(p + n * kBytes))) : uint64_t(0); };
+    const uint64_t low = half(0) | half(1) << 16 | half(2) << 32 | half(3) << 48;
+    const uint64_t high = half(4) | half(5) << 16 | half(6) << 32 | half(7) << 48;
+    return _mm256_cvtph_ps(_mm_unpacklo_epi64(_mm_cvtsi64_si128(int64_t(low)), _mm_cvtsi64_si128(int64_t(high))));
 }
 
 /// Pairs of halves (d, m) of 2 * kPairs blocks kBytes apart: the d as floats, then the m.
@@ -71,13 +62,52 @@ inline __m512 halfPairsOf(const uint8_t* p) {
     return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(d), m, 1));
 }
 
-/// The nibbles of two blocks at p and p + kBytes, in order: low of the first, high of the first, low of the second ...
-template <int kBytes>
-inline __m512i nibblesOfPair(const uint8_t* p) {
-    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_broadcastsi128_si256(load128(p))),
-                                            _mm256_broadcastsi128_si256(load128(p + kBytes)), 1);
-    const __m512i shifts = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0);
-    return _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
+/// Puts vectors of two groups each, in their order, into eights.
+template <int kPairs>
+inline void arrange(Codes& c) {
+    for (int i = kPairs; i < 4; ++i)
+        c.q[i] = _mm512_setzero_si512();
+    const __m512i lower = _mm512_set_epi64(13, 9, 5, 1, 12, 8, 4, 0),
+                  upper = _mm512_add_epi64(lower, _mm512_set1_epi64(2));
+    const __m512i first[] = {_mm512_permutex2var_epi64(c.q[0], lower, c.q[1]),
+                             _mm512_permutex2var_epi64(c.q[0], upper, c.q[1])};
+    const __m512i second[] = {_mm512_permutex2var_epi64(c.q[2], lower, c.q[3]),
+                              _mm512_permutex2var_epi64(c.q[2], upper, c.q[3])};
+    for (int i = 0; i < 2; ++i) {
+        c.q[2 * i] = _mm512_shuffle_i64x2(first[i], second[i], 0x44);
+        c.q[2 * i + 1] = _mm512_shuffle_i64x2(first[i], second[i], 0xee);
+    }
+}
+
+/// 16 bytes of up to four blocks, kBytes apart.
+template <int kBlocks, int kBytes>
+inline __m512i sixteens(const uint8_t* p) {
+    if constexpr (kBlocks <= 0)
+        return _mm512_setzero_si512();
+    if constexpr (kBlocks >= 4 && kBytes == 16)
+        return load512(p);
+    __m512i v = _mm512_zextsi128_si512(load128(p));
+    if constexpr (kBlocks > 1)
+        v = _mm512_inserti32x4(v, load128(p + kBytes), 1);
+    if constexpr (kBlocks > 2)
+        v = _mm512_inserti32x4(v, load128(p + 2 * kBytes), 2);
+    if constexpr (kBlocks > 3)
+        v = _mm512_inserti32x4(v, load128(p + 3 * kBytes), 3);
+    return v;
+}
+
+/// Nibbles of 2 * kPairs blocks of 16 bytes that lie kBytes apart: the low ones are a group's first half.
+template <int kPairs, int kBytes>
+inline void nibblesOfBlocks(const uint8_t* p, Codes& c) {
+    const __m512i low = sixteens<2 * kPairs, kBytes>(p), high = sixteens<2 * kPairs - 4, kBytes>(p + 4 * kBytes);
+    const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0),
+                  odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
+    const __m512i first = _mm512_permutex2var_epi64(low, even, high),
+                  second = _mm512_permutex2var_epi64(low, odd, high);
+    c.q[0] = _mm512_and_si512(first, nibbleMask());
+    c.q[1] = _mm512_and_si512(second, nibbleMask());
+    c.q[2] = _mm512_and_si512(_mm512_srli_epi16(first, 4), nibbleMask());
+    c.q[3] = _mm512_and_si512(_mm512_srli_epi16(second, 4), nibbleMask());
 }
 
 inline __m512 scalesWithOffset(__m256 scale, float offset) {
@@ -88,8 +118,7 @@ struct CodesQ4_0 : quant::Q4_0 {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 2);
+        nibblesOfBlocks<kPairs, kBytes>(b + 2, c);
         c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -8.0f);
         return c;
     }
@@ -99,27 +128,34 @@ struct CodesQ4_1 : quant::Q4_1 {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = nibblesOfPair<kBytes>(b + 2 * i * kBytes + 4);
+        nibblesOfBlocks<kPairs, kBytes>(b + 4, c);
         c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
         return c;
     }
 };
 
-/// Adds 16 where the fifth bit is set: bits of two blocks, 32 each.
-inline __m512i addFifthBits(__m512i nibbles, const uint8_t* first, const uint8_t* second) {
-    const uint64_t bits = uint64_t(uint32_t(load32(first))) | uint64_t(uint32_t(load32(second))) << 32;
-    return _mm512_mask_add_epi8(nibbles, bits, nibbles, _mm512_set1_epi8(16));
+/// Adds 16 where the fifth bit is set: 32 bits of each of 2 * kPairs blocks that lie kBytes apart.
+template <int kPairs, int kBytes>
+inline void addFifthBits(const uint8_t* p, Codes& c) {
+    const auto word = [&](int n) { return n < 2 * kPairs ? load32(p + n * kBytes) : 0; };
+    const __m512i words = _mm512_castsi256_si512(
+        _mm256_set_epi32(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0)));
+    const __m512i bit = _mm512_set1_epi64(int64_t(0x8040201008040201)), sixteen = _mm512_set1_epi8(16);
+    constexpr int64_t kFirst = 0x0404040404040404; // byte 4g for each byte of piece g
+    const __m512i bytes =
+        _mm512_set_epi64(7 * kFirst, 6 * kFirst, 5 * kFirst, 4 * kFirst, 3 * kFirst, 2 * kFirst, kFirst, 0);
+    for (int i = 0; i < 4; ++i) {
+        const __m512i eight = _mm512_permutexvar_epi8(_mm512_add_epi8(bytes, _mm512_set1_epi8(char(i))), words);
+        c.q[i] = _mm512_mask_add_epi8(c.q[i], _mm512_test_epi8_mask(eight, bit), c.q[i], sixteen);
+    }
 }
 
 struct CodesQ5_0 : quant::Q5_0 {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < kPairs; ++i) {
-            const uint8_t* p = b + 2 * i * kBytes;
-            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 6), p + 2, p + kBytes + 2);
-        }
+        nibblesOfBlocks<kPairs, kBytes>(b + 6, c);
+        addFifthBits<kPairs, kBytes>(b + 2, c);
         c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -16.0f);
         return c;
     }
@@ -129,10 +165,8 @@ struct CodesQ5_1 : quant::Q5_1 {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < kPairs; ++i) {
-            const uint8_t* p = b + 2 * i * kBytes;
-            c.q[i] = addFifthBits(nibblesOfPair<kBytes>(p + 8), p + 4, p + kBytes + 4);
-        }
+        nibblesOfBlocks<kPairs, kBytes>(b + 8, c);
+        addFifthBits<kPairs, kBytes>(b + 4, c);
         c.scaleMin = halfPairsOf<kPairs, kBytes>(b);
         return c;
     }
@@ -147,6 +181,7 @@ struct CodesQ8_0 : quant::Q8_0 {
             const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(load256(p)), load256(p + kBytes), 1);
             c.q[i] = _mm512_xor_si512(both, _mm512_set1_epi8(-128));
         }
+        arrange<kPairs>(c);
         c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -128.0f);
         return c;
     }
@@ -154,30 +189,46 @@ struct CodesQ8_0 : quant::Q8_0 {
 
 /// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h.
 inline __m512 kScaleMins(const uint8_t* b) {
-    const uint32_t s0 = uint32_t(load32(b + 4)), s1 = uint32_t(load32(b + 8)), s2 = uint32_t(load32(b + 12));
-    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
-    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
-    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
+    uint64_t low;
+    std::memcpy(&low, b + 4, 8); // the low six bits of scales 0..3, mins 0..3, and two bits of those that follow
+    const uint64_t rest = uint64_t(uint32_t(load32(b + 12))), nibbles = rest | rest << 28;
+    const uint64_t high = (nibbles & 0x0f0f0f0f0f0f0f0f) | (low >> 2 & 0x3030303030303030);
     const __m128i bytes =
-        _mm_set_epi64x(int64_t(uint64_t(minHigh) << 32 | minLow), int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
+        _mm_unpacklo_epi32(_mm_cvtsi64_si128(int64_t(low & 0x3f3f3f3f3f3f3f3f)), _mm_cvtsi64_si128(int64_t(high)));
     const __m128 d = _mm_xor_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(load32(b))), _mm_set_ps(0, 0, -0.0f, 0));
     const __m512i lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
     const __m512 factors = _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(d));
     return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), factors);
 }
 
-/// Nibbles of 32 bytes: the low ones, then the high ones.
-inline __m512i nibblesOf32(const uint8_t* p) {
-    const __m512i shifts = _mm512_set_epi64(4, 4, 4, 4, 0, 0, 0, 0);
-    return _mm512_and_si512(_mm512_srlv_epi64(_mm512_broadcast_i64x4(load256(p)), shifts), nibbleMask());
+/// Nibbles of four times 32 bytes: the low ones are the even groups.
+inline void nibblesOfGroups(const uint8_t* p, Codes& c) {
+    const __m512i low = load512(p), high = load512(p + 64);
+    const __m512i pieces = _mm512_set_epi64(12, 12, 8, 8, 4, 4, 0, 0),
+                  shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+    for (int i = 0; i < 4; ++i) {
+        const __m512i both = _mm512_permutex2var_epi64(low, _mm512_add_epi64(pieces, _mm512_set1_epi64(i)), high);
+        c.q[i] = _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
+    }
+}
+
+/// Adds a value where bit g of a group's byte is set: 32 bytes that all eight groups share.
+inline void addSharedBits(const uint8_t* p, int value, Codes& c) {
+    constexpr int64_t kBit = 0x0101010101010101;
+    const __m512i bits = _mm512_set_epi64(int64_t(uint64_t(kBit) << 7), kBit << 6, kBit << 5, kBit << 4, kBit << 3,
+                                          kBit << 2, kBit << 1, kBit);
+    for (int i = 0; i < 4; ++i) {
+        const __m512i eight = _mm512_broadcastq_epi64(load64(p + 8 * i));
+        c.q[i] =
+            _mm512_mask_add_epi8(c.q[i], _mm512_test_epi8_mask(eight, bits), c.q[i], _mm512_set1_epi8(char(value)));
+    }
 }
 
 struct CodesQ4_K : quant::Q4_K {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = nibblesOf32(b + 16 + 32 * i);
+        nibblesOfGroups(b + 16, c);
         c.scaleMin = kScaleMins(b);
         return c;
     }
@@ -187,13 +238,8 @@ struct CodesQ5_K : quant::Q5_K {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        const __m512i high = _mm512_broadcast_i64x4(load256(b + 16));
-        for (int i = 0; i < 4; ++i) {
-            const __m512i low = nibblesOf32(b + 48 + 32 * i);
-            const int64_t first = 0x0101010101010101 << (2 * i), second = int64_t(0x0202020202020202u << (2 * i));
-            const __m512i bits = _mm512_set_epi64(second, second, second, second, first, first, first, first);
-            c.q[i] = _mm512_mask_add_epi8(low, _mm512_test_epi8_mask(high, bits), low, _mm512_set1_epi8(16));
-        }
+        nibblesOfGroups(b + 48, c);
+        addSharedBits(b + 16, 16, c);
         c.scaleMin = kScaleMins(b);
         return c;
     }
@@ -205,15 +251,18 @@ struct CodesQ6_K : quant::Q6_K {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        const __m512i high = _mm512_set1_epi8(0x30);
-        for (int half = 0; half < 2; ++half) {
-            const __m512i low = load512(b + 64 * half);
-            const __m512i bits = _mm512_broadcast_i64x4(load256(b + 128 + 32 * half));
-            const __m512i up = _mm512_sllv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 4, 4, 4, 4));
-            const __m512i down = _mm512_srlv_epi64(bits, _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0));
-            c.q[2 * half] = _mm512_or_si512(_mm512_and_si512(low, nibbleMask()), _mm512_and_si512(up, high));
-            c.q[2 * half + 1] = _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(low, 4), nibbleMask()),
-                                                _mm512_and_si512(down, high));
+        const __m512i first = load512(b), second = load512(b + 64);
+        const __m512i pieces = _mm512_set_epi64(12, 8, 12, 8, 4, 0, 4, 0);
+        const __m512i shifts = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0),
+                      turns = _mm512_set_epi64(62, 0, 2, 4, 62, 0, 2, 4);
+        for (int i = 0; i < 4; ++i) {
+            const __m512i both =
+                _mm512_permutex2var_epi64(first, _mm512_add_epi64(pieces, _mm512_set1_epi64(i)), second);
+            const __m512i four = _mm512_broadcastq_epi64(load64(b + 128 + 8 * i));
+            const __m512i bits = _mm512_mask_broadcastq_epi64(four, 0xf0, load64(b + 160 + 8 * i));
+            const __m512i either = _mm512_ternarylogic_epi64(nibbleMask(), _mm512_srlv_epi64(both, shifts),
+                                                             _mm512_rolv_epi64(bits, turns), 0xca); // mask ? low : high
+            c.q[i] = _mm512_and_si512(either, _mm512_set1_epi8(0x3f));
         }
         const __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load128(b + 192)));
         c.scale16 = _mm512_mul_ps(scale, splat(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(load16(b + 208))))));
@@ -223,17 +272,14 @@ struct CodesQ6_K : quant::Q6_K {
 
 // --- 2 and 3 bits ---------------------------------------------------------------------------------------------------
 
-/// The 2-bit codes of 32 bytes that are bits 4 * pair and 4 * pair + 2.
-inline __m512i twoBits(__m512i bytes, int pair) {
-    const __m512i shifts = _mm512_set_epi64(2, 2, 2, 2, 0, 0, 0, 0);
-    const __m512i shifted = _mm512_srlv_epi64(bytes, _mm512_add_epi64(shifts, _mm512_set1_epi64(4 * pair)));
-    return _mm512_and_si512(shifted, _mm512_set1_epi8(3));
-}
-
-/// 256 of them from 64 bytes, as Q2_K has them.
+/// 256 codes of 2 bits from 64 bytes, as Q2_K has them: each 32 bytes hold four groups.
 inline void loadTwoBits(const uint8_t* p, Codes& c) {
-    for (int i = 0; i < 4; ++i)
-        c.q[i] = twoBits(_mm512_broadcast_i64x4(load256(p + 32 * (i / 2))), i % 2);
+    const __m512i all = load512(p), pieces = _mm512_set_epi64(4, 4, 4, 4, 0, 0, 0, 0);
+    const __m512i shifts = _mm512_set_epi64(6, 4, 2, 0, 6, 4, 2, 0);
+    for (int i = 0; i < 4; ++i) {
+        const __m512i four = _mm512_permutexvar_epi64(_mm512_add_epi64(pieces, _mm512_set1_epi64(i)), all);
+        c.q[i] = _mm512_and_si512(_mm512_srlv_epi64(four, shifts), _mm512_set1_epi8(3));
+    }
 }
 
 inline __m512 scaled(__m128i bytes, float d) {
@@ -261,12 +307,7 @@ struct CodesQ3_K : quant::Q3_K {
     static inline Codes load(const uint8_t* b) {
         Codes c;
         loadTwoBits(b + 32, c);
-        const __m512i high = _mm512_broadcast_i64x4(load256(b));
-        for (int i = 0; i < 4; ++i) {
-            const int64_t first = 0x0101010101010101 << (2 * i), second = int64_t(0x0202020202020202u << (2 * i));
-            const __m512i bits = _mm512_set_epi64(second, second, second, second, first, first, first, first);
-            c.q[i] = _mm512_mask_add_epi8(c.q[i], _mm512_test_epi8_mask(high, bits), c.q[i], _mm512_set1_epi8(4));
-        }
+        addSharedBits(b, 4, c);
         c.scale16 = scaled(scalesOfQ3_K(b + 96), halfAt(b + 108));
         return c;
     }
@@ -315,6 +356,7 @@ struct CodesTQ1_0 : quant::TQ1_0 {
         c.q[1] = digits(join(first[2], first[3]));
         c.q[2] = digits(join(first[4], lower(0)));
         c.q[3] = digits(join(lower(2), _mm256_permute2x128_si256(second[4], end, 0x30)));
+        arrange<4>(c);
         c.scaleMin = scalesWithOffset(_mm256_set1_ps(halfAt(b + 52)), -float(kOffset));
         return c;
     }
@@ -322,16 +364,17 @@ struct CodesTQ1_0 : quant::TQ1_0 {
 
 // --- Tables of 16 values ---------------------------------------------------------------------------------------------
 
-inline __m512i lookUp(const int8_t (&table)[16], int offset, __m512i nibbles) {
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(movedTable(table, offset)), nibbles);
+inline void lookUp(const int8_t (&table)[16], int offset, Codes& c) {
+    for (__m512i& q : c.q)
+        q = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(movedTable(table, offset)), q);
 }
 
 struct CodesIQ4_NL : quant::IQ4_NL {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = lookUp(quant::kIq4Values, kOffset, nibblesOfPair<kBytes>(b + 2 * i * kBytes + 2));
+        nibblesOfBlocks<kPairs, kBytes>(b + 2, c);
+        lookUp(quant::kIq4Values, kOffset, c);
         c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -float(kOffset));
         return c;
     }
@@ -341,8 +384,8 @@ struct CodesIQ4_XS : quant::IQ4_XS {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = lookUp(quant::kIq4Values, kOffset, nibblesOfPair<16>(b + 8 + 32 * i));
+        nibblesOfBlocks<4, 16>(b + 8, c);
+        lookUp(quant::kIq4Values, kOffset, c);
         const __m256 scale = _mm256_mul_ps(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), _mm256_set1_ps(halfAt(b)));
         c.scaleMin = scalesWithOffset(scale, -float(kOffset));
         return c;
@@ -356,8 +399,8 @@ struct CodesMXFP4 : quant::MXFP4 {
         uint64_t exponents = 0;
         for (int i = 0; i < 2 * kPairs; ++i)
             exponents |= uint64_t(b[i * kBytes]) << (8 * i);
-        for (int i = 0; i < kPairs; ++i)
-            c.q[i] = lookUp(quant::kFp4Values, kOffset, nibblesOfPair<kBytes>(b + 2 * i * kBytes + 1));
+        nibblesOfBlocks<kPairs, kBytes>(b + 1, c);
+        lookUp(quant::kFp4Values, kOffset, c);
         const __m256i e = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)));
         c.scaleMin = scalesWithOffset(halfPowers(e), -float(kOffset));
         return c;
@@ -382,9 +425,10 @@ struct CodesNVFP4 : quant::NVFP4 {
                       shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
         for (int i = 0; i < kPairs; ++i) {
             const __m512i both = _mm512_permutexvar_epi64(twice, _mm512_castsi256_si512(load256(b + i * kBytes + 4)));
-            c.q[i] =
-                lookUp(quant::kFp4Values, kOffset, _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask()));
+            c.q[i] = _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
         }
+        arrange<kPairs>(c);
+        lookUp(quant::kFp4Values, kOffset, c);
         c.scale16 = join(halfScales(scales), halfScales(_mm_srli_si128(scales, 8)));
         return c;
     }
@@ -429,6 +473,7 @@ struct CodesIQ2_XXS : quant::IQ2_XXS {
         }
         const __m256i words = wordsOfIQ2_XXS(b);
         applySigns<kOffset>(c, signsOfWords(words));
+        arrange<4>(c);
         c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.25f), -float(kOffset));
         return c;
     }
@@ -452,6 +497,7 @@ struct CodesIQ2_XS : quant::IQ2_XS {
         for (int i = 0; i < 4; ++i)
             c.q[i] = eightPoints(quant::kIq2XsGrid, points.at + 8 * i);
         applySigns<kOffset>(c, signsOfIQ2_XS(b));
+        arrange<4>(c);
         c.scale16 = quarterScales(b + 66, halfAt(b));
         return c;
     }
@@ -468,6 +514,7 @@ struct CodesIQ2_S : quant::IQ2_S {
         for (int i = 0; i < 4; ++i)
             c.q[i] = eightPoints(quant::kIq2SGrid, points.at + 8 * i);
         applySigns<kOffset>(c, load256(b + 34));
+        arrange<4>(c);
         c.scale16 = quarterScales(b + 74, halfAt(b));
         return c;
     }
@@ -481,6 +528,7 @@ struct CodesIQ3_XXS : quant::IQ3_XXS {
             c.q[i] = sixteenPoints(quant::kIq3XxsGrid, b + 2 + 16 * i);
         const __m256i words = load256(b + 66);
         applySigns<kOffset>(c, signsOfWords(words));
+        arrange<4>(c);
         c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.5f), -float(kOffset));
         return c;
     }
@@ -495,6 +543,7 @@ struct CodesIQ3_S : quant::IQ3_S {
         for (int i = 0; i < 4; ++i)
             c.q[i] = sixteenPoints(quant::kIq3SGrid, points.at + 16 * i);
         applySigns<kOffset>(c, load256(b + 74));
+        arrange<4>(c);
         const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
         const __m256 odd = _mm256_add_ps(_mm256_add_ps(scale, scale), _mm256_set1_ps(1.0f));
         c.scaleMin = scalesWithOffset(_mm256_mul_ps(odd, _mm256_set1_ps(halfAt(b))), -float(kOffset));
@@ -520,6 +569,7 @@ struct CodesIQ1_S : quant::IQ1_S {
             c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
                                      upOrDown(__mmask8(first * 0x0f | second * 0xf0)));
         }
+        arrange<4>(c);
         c.scaleMin = scalesWithOffset(scalesOfIQ1_S(b), -float(kOffset));
         return c;
     }
@@ -539,6 +589,7 @@ struct CodesIQ1_M : quant::IQ1_M {
                 c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
                                          upOrDown(__mmask8(down >> (i % 2 * 8))));
         }
+        arrange<4>(c);
         c.scale16 = join(scalesOfIQ1_M(b, 0), scalesOfIQ1_M(b, 1));
         return c;
     }

@@ -530,7 +530,7 @@ void quantizeRow(const float* x, int64_t n, A8Block* out) {
             const int part = n - first <= 0 ? 0 : n - first < kLanes ? int(n - first) : kLanes;
             v[i] = part == kLanes ? load(x + first) : part > 0 ? loadPart(x + first, part) : zero();
         }
-        quantizeGroup(v, &to.scale[at], &to.sum32[at], &to.sum16[2 * at], to.q + 32 * at);
+        quantizeGroup(v, to, at);
     }
 }
 

@@ -137,6 +137,7 @@ struct CpuKernels {
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);
+    int (*codeAt)(int i); // where in A8Block::q `quantize` puts number i of a block, and the products seek it
     double (*sumOf)(const float* x, int64_t n);
     double (*sumOfSquares)(const float* x, int64_t n, float mean); // of x - mean
     /// out = (x - mean) * inverse * weight + bias; weight and bias may be null.

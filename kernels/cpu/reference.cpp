@@ -441,6 +441,7 @@ CpuKernels referenceKernels() {
     k.gemmF32 = gemmF32;
     k.softmaxBlock = softmaxBlock;
     k.quantize = quantize;
+    k.codeAt = inOrder;
     k.sumOf = sumOf;
     k.sumOfSquares = sumOfSquares;
     k.normalize = normalize;

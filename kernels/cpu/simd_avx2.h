@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cpu/activation_block.h"
 #include "kernels/tensor.h"
 
 #include <cstddef>
@@ -254,8 +255,8 @@ inline int sumLanesInt(__m256i v) {
     return _mm_cvtsi128_si32(_mm_add_epi32(q, _mm_shuffle_epi32(q, 0xb1)));
 }
 
-/// 32 numbers to A8: see quantize() of the reference, which gives the same bits.
-inline void quantizeGroup(const Vec (&v)[4], float* scale, float* sum32, float* sum16, int8_t* q) {
+/// 32 numbers to a group of A8: see quantize() of the reference, which gives the same bits.
+inline void quantizeGroup(const Vec (&v)[4], A8Block& to, int group) {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
     __m256i top = _mm256_setzero_si256();
     for (const Vec& part : v)
@@ -263,20 +264,21 @@ inline void quantizeGroup(const Vec (&v)[4], float* scale, float* sum32, float* 
     __m128i most = _mm_max_epu32(_mm256_castsi256_si128(top), _mm256_extracti128_si256(top, 1));
     most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4e));
     most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xb1));
-    *scale = _mm_cvtss_f32(_mm_castsi128_ps(most)) / 127.0f;
-    const float inverse = *scale >= 0x1p-100f && *scale <= 0x1p120f ? 1.0f / *scale : 0.0f;
+    const float scale = _mm_cvtss_f32(_mm_castsi128_ps(most)) / 127.0f;
+    const float inverse = scale >= 0x1p-100f && scale <= 0x1p120f ? 1.0f / scale : 0.0f;
     __m256i codes[4];
     for (int i = 0; i < 4; ++i)
         codes[i] = inverse != 0 ? _mm256_cvtps_epi32(mul(v[i], splat(inverse))) : _mm256_setzero_si256();
     const __m256i packed =
         _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));
     const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm256_permutevar8x32_epi32(packed, order));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.q + 32 * group), _mm256_permutevar8x32_epi32(packed, order));
     const int sumA = sumLanesInt(_mm256_add_epi32(codes[0], codes[1]));
     const int sumB = sumLanesInt(_mm256_add_epi32(codes[2], codes[3]));
-    sum16[0] = *scale * float(sumA);
-    sum16[1] = *scale * float(sumB);
-    *sum32 = *scale * float(sumA + sumB);
+    to.scale[group] = scale;
+    to.sum16[2 * group] = scale * float(sumA);
+    to.sum16[2 * group + 1] = scale * float(sumB);
+    to.sum32[group] = scale * float(sumA + sumB);
 }
 
 inline Vec splatF16(const uint16_t* p) {

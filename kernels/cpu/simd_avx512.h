@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cpu/activation_block.h"
 #include "kernels/tensor.h"
 
 #include <cstddef>
@@ -265,29 +266,28 @@ inline Vec rotatePairs(Vec xy, Vec cosine, Vec sine) {
     return _mm512_fmaddsub_ps(xy, cosine, _mm512_mul_ps(_mm512_permute_ps(xy, 0xb1), sine));
 }
 
-/// Signed bytes of whole numbers, 16 of them.
-inline void storeInt8(int8_t* p, __m512i v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
-}
-
-/// 32 numbers to A8: see quantize() of the reference, which gives the same bits.
-inline void quantizeGroup(const Vec (&v)[2], float* scale, float* sum32, float* sum16, int8_t* q) {
+/// 32 numbers to a group of A8: see quantize() of the reference, which gives the same numbers. The codes lie in eights.
+inline void quantizeGroup(const Vec (&v)[2], A8Block& to, int group) {
     const Vec a = v[0], b = v[1];
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     const __m512i top = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
                                          _mm512_and_si512(_mm512_castps_si512(b), magnitude));
     const uint32_t largest = _mm512_reduce_max_epu32(top);
-    *scale = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(int(largest)))) / 127.0f;
-    const float inverse = *scale >= 0x1p-100f && *scale <= 0x1p120f ? 1.0f / *scale : 0.0f;
+    const float scale = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(int(largest)))) / 127.0f;
+    const float inverse = scale >= 0x1p-100f && scale <= 0x1p120f ? 1.0f / scale : 0.0f;
     const __mmask16 use = inverse != 0 ? __mmask16(0xffff) : __mmask16(0);
     const __m512i qa = _mm512_maskz_cvtps_epi32(use, mul(a, splat(inverse)));
     const __m512i qb = _mm512_maskz_cvtps_epi32(use, mul(b, splat(inverse)));
-    storeInt8(q, qa);
-    storeInt8(q + 16, qb);
+    const __m128i low = _mm512_cvtepi32_epi8(qa), high = _mm512_cvtepi32_epi8(qb);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to.q + inEights(32 * group)), low);
+    _mm_storeh_pd(reinterpret_cast<double*>(to.q + inEights(32 * group + 8)), _mm_castsi128_pd(low));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to.q + inEights(32 * group + 16)), high);
+    _mm_storeh_pd(reinterpret_cast<double*>(to.q + inEights(32 * group + 24)), _mm_castsi128_pd(high));
     const int sumA = _mm512_reduce_add_epi32(qa), sumB = _mm512_reduce_add_epi32(qb);
-    sum16[0] = *scale * float(sumA);
-    sum16[1] = *scale * float(sumB);
-    *sum32 = *scale * float(sumA + sumB);
+    to.scale[group] = scale;
+    to.sum16[2 * group] = scale * float(sumA);
+    to.sum16[2 * group + 1] = scale * float(sumB);
+    to.sum32[group] = scale * float(sumA + sumB);
 }
 
 /// 32 whole numbers of 16 bits.

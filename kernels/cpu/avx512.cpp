@@ -20,34 +20,102 @@ struct Dot {
     __m512 mins;
 };
 
-inline __m512i activations(const A8Block& x, int i) {
-    return _mm512_loadu_si512(x.q + 64 * i);
+/// The first 16 * kPairs bytes of vectors: those of kPairs pairs of groups, whole registers of 16, 32 or 64 bytes.
+template <int kPairs>
+struct Width;
+
+template <>
+struct Width<1> {
+    using Int = __m128i;
+    using Float = __m128;
+
+    static inline Int codes(__m512i q) { return _mm512_castsi512_si128(q); }
+
+    static inline Int load(const int8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+
+    static inline Int none() { return _mm_setzero_si128(); }
+
+    static inline Int dot(Int sum, Int w, Int x) { return _mm_dpbusd_epi32(sum, w, x); }
+
+    static inline Float part(__m512 v) { return _mm512_castps512_ps128(v); }
+
+    static inline Float add(Int dots, Float factors, Float sum) {
+        return _mm_fmadd_ps(_mm_cvtepi32_ps(dots), factors, sum);
+    }
+
+    static inline __m512 putInto(__m512 v, Float first) { return _mm512_insertf32x4(v, first, 0); }
+};
+
+template <>
+struct Width<2> {
+    using Int = __m256i;
+    using Float = __m256;
+
+    static inline Int codes(__m512i q) { return _mm512_castsi512_si256(q); }
+
+    static inline Int load(const int8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+    static inline Int none() { return _mm256_setzero_si256(); }
+
+    static inline Int dot(Int sum, Int w, Int x) { return _mm256_dpbusd_epi32(sum, w, x); }
+
+    static inline Float part(__m512 v) { return _mm512_castps512_ps256(v); }
+
+    static inline Float add(Int dots, Float factors, Float sum) {
+        return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), factors, sum);
+    }
+
+    static inline __m512 putInto(__m512 v, Float first) { return _mm512_insertf32x8(v, first, 0); }
+};
+
+template <>
+struct Width<4> {
+    using Int = __m512i;
+    using Float = __m512;
+
+    static inline Int codes(__m512i q) { return q; }
+
+    static inline Int load(const int8_t* p) { return _mm512_loadu_si512(p); }
+
+    static inline Int none() { return _mm512_setzero_si512(); }
+
+    static inline Int dot(Int sum, Int w, Int x) { return _mm512_dpbusd_epi32(sum, w, x); }
+
+    static inline Float part(__m512 v) { return v; }
+
+    static inline Float add(Int dots, Float factors, Float sum) {
+        return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), factors, sum);
+    }
+
+    static inline __m512 putInto(__m512, Float first) { return first; }
+};
+
+/// sum + factors * (eights [first, last) of w times x), lane by lane.
+template <int kPairs>
+inline __m512 addCodeProducts(__m512 sum, const Codes& w, const A8Block& x, int first, int last, __m512 factors) {
+    using W = Width<kPairs>;
+    typename W::Int dots = W::none();
+    for (int i = first; i < last; ++i)
+        dots = W::dot(dots, W::codes(w.q[i]), W::load(x.q + 64 * i));
+    return W::putInto(sum, W::add(dots, W::part(factors), W::part(sum)));
 }
 
-inline __m512i products(const Codes& w, const A8Block& x, int i) {
-    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), w.q[i], activations(x, i)), w.q[i + 1],
-                               activations(x, i + 1));
-}
-
-template <typename Format>
+template <typename Format, int kPairs>
 inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
+    constexpr int kWide = kPairs == 3 ? 4 : kPairs;
     const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-    const __m512 scaleSums =
-        _mm512_loadu_ps(x.scale); // sum32 lies beside scale, as the weights' mins beside their scales
+    const __m512 scales = _mm512_loadu_ps(x.scale); // sum32 lies beside scale, as the weights' mins beside their scales
     if constexpr (Format::kGroup == 32) {
-        const __m512 factors = _mm512_mul_ps(w.scaleMin, scaleSums);
+        const __m512 factors = _mm512_mul_ps(w.scaleMin, scales);
         dot.mins = _mm512_mask_add_ps(dot.mins, 0xff00, dot.mins, factors);
-        __m512i all = products(w, x, 0);
-        all = _mm512_dpbusd_epi32(all, w.q[2], activations(x, 2));
-        all = _mm512_dpbusd_epi32(all, w.q[3], activations(x, 3));
-        dot.sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_permutexvar_ps(twice, factors), dot.sum);
+        dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 4, _mm512_permutexvar_ps(twice, factors));
     } else {
-        const __m512 scales = _mm512_permutexvar_ps(twice, scaleSums);
+        const __m512 spread = _mm512_permutexvar_ps(twice, scales);
         dot.mins = _mm512_fmadd_ps(Format::kMin16 != 0 ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
-        const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), scales);
-        const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), scales);
-        dot.sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products(w, x, 0)), even, dot.sum);
-        dot.odd = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products(w, x, 2)), odd, dot.odd);
+        const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), spread);
+        const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), spread);
+        dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 2, even);
+        dot.odd = addCodeProducts<kWide>(dot.odd, w, x, 2, 4, odd);
     }
 }
 
@@ -68,7 +136,7 @@ inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A
     for (int i = 0; i < kW; ++i) {
         const Codes codes = Format::template load<kPairs>(w[i] + chunk * kChunkBytes);
         for (int r = 0; r < kR; ++r)
-            addBlock<Format>(dots[i][r], codes, x[r][chunk]);
+            addBlock<Format, kPairs>(dots[i][r], codes, x[r][chunk]);
     }
 }
 
@@ -115,7 +183,7 @@ inline void prefetchAhead(const uint8_t* const (&w)[kW], int64_t chunk) {
 /// kW weight rows n, n + step, ... x kR activation rows. Every product is computed and added up in the same way, so its
 /// bits do not depend on kW or kR.
 template <typename Format, int kW, int kR>
-void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
+[[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
     const uint8_t* w[kW];
     const A8Block* x[kR];
     Dot dots[kW][kR];

@@ -99,11 +99,18 @@ inline __m512i sixteens(const uint8_t* p) {
 /// Nibbles of 2 * kPairs blocks of 16 bytes that lie kBytes apart: the low ones are a group's first half.
 template <int kPairs, int kBytes>
 inline void nibblesOfBlocks(const uint8_t* p, Codes& c) {
-    const __m512i low = sixteens<2 * kPairs, kBytes>(p), high = sixteens<2 * kPairs - 4, kBytes>(p + 4 * kBytes);
-    const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0),
-                  odd = _mm512_add_epi64(even, _mm512_set1_epi64(1));
-    const __m512i first = _mm512_permutex2var_epi64(low, even, high),
-                  second = _mm512_permutex2var_epi64(low, odd, high);
+    const __m512i low = sixteens<2 * kPairs, kBytes>(p);
+    __m512i first, second;
+    if constexpr (kPairs == 1) {
+        const __m128i a = _mm512_castsi512_si128(low), b = _mm512_extracti32x4_epi32(low, 1);
+        first = _mm512_zextsi128_si512(_mm_unpacklo_epi64(a, b));
+        second = _mm512_zextsi128_si512(_mm_unpackhi_epi64(a, b));
+    } else {
+        const __m512i high = sixteens<2 * kPairs - 4, kBytes>(p + 4 * kBytes);
+        const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+        first = _mm512_permutex2var_epi64(low, even, high);
+        second = _mm512_permutex2var_epi64(low, _mm512_add_epi64(even, _mm512_set1_epi64(1)), high);
+    }
     c.q[0] = _mm512_and_si512(first, nibbleMask());
     c.q[1] = _mm512_and_si512(second, nibbleMask());
     c.q[2] = _mm512_and_si512(_mm512_srli_epi16(first, 4), nibbleMask());

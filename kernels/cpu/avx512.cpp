@@ -289,7 +289,7 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
         // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is read.
         for (int64_t ahead = 0; ahead < kChunkBytes + 63; ahead += 64)
             _mm_prefetch(reinterpret_cast<const char*>(row) + (chunk + kPanelInputsInt8 / 256) * kChunkBytes + ahead,
-                         _MM_HINT_T0);
+                         _MM_HINT_T1);
         const Codes codes = loadAny<Format>(row + chunk * kChunkBytes, groups);
         for (int i = 0; i < 4; ++i)
             rows.q[i][n] = codes.q[i];

@@ -141,6 +141,15 @@ void prefetchRows(const PanelProduct& p) {
             __builtin_prefetch(outOf(p, r) + i, 1, 2);
 }
 
+/// The first inputs of the next outputs, which this thread or another unpacks soon: rows far apart, which no reader of
+/// streams foresees. Inside a panel the kernels look ahead themselves.
+void prefetchNextPanel(const PanelProduct& p, uint64_t bytes) {
+    const int64_t first = p.output + kPanelOutputs, end = std::min<int64_t>(first + kPanelOutputs, p.weight.rows);
+    for (int64_t n = first; n < end; ++n)
+        for (uint64_t at = 0; at < std::min(bytes, p.weight.stride); at += 64)
+            __builtin_prefetch(p.weight.row(n) + at, 0, 2);
+}
+
 /// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
 template <int kCount>
 void writeRow(const float* __restrict acc, const float* __restrict bias, float* __restrict out, int outputs,
@@ -182,8 +191,10 @@ void multiplyPanel(const CpuKernels& kernels, const PanelProduct& p, std::byte* 
                 .cols = cols,
                 .panel = panel,
                 .scales = scalesFrom(p.weight.scales, p.output, at)});
-        if (at + cols == k)
+        if (at + cols == k) {
             prefetchRows(p);
+            prefetchNextPanel(p, uint64_t(std::min(step, k) / format.block) * format.bytes);
+        }
         gemm({.panel = panel,
               .cols = cols,
               .x = p.x + (p.int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),

@@ -84,6 +84,7 @@ struct Engine::Impl {
     void endRefused();
     void endCancelled();
     const Schedule& schedule();
+    Chunking chunking(const Reply&);
     void crossBorders();
     void admit(LoadedModel&, Reply&);
     void runPrefill(LoadedModel&, Reply&, int tokens);
@@ -125,9 +126,15 @@ const Schedule& Engine::Impl::schedule() {
                               .decoding = reply->begun() && pending == 1,
                               .position = position,
                               .pending = pending,
-                              .expands = reply->expands});
+                              .chunking = chunking(*reply)});
     }
     return scheduler.next(candidates, [&](ModelId id) -> const ChunkPace& { return model(id).pace(); });
+}
+
+Chunking Engine::Impl::chunking(const Reply& reply) {
+    if (reply.expands)
+        return Chunking::Whole;
+    return model(reply.model()).cache().hasStates() ? Chunking::Timed : Chunking::Pausing;
 }
 
 void Engine::Impl::endRefused() {
@@ -236,8 +243,11 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     const std::span<const TokenId> rest = reply.tokens().subspan(static_cast<size_t>(position));
     // What the cache gave was not known when the chunk was planned.
     const double seconds = replies.size() == 1 ? kAloneChunkSeconds : kSharedChunkSeconds;
+    const Chunking cut = chunking(reply);
     if (fresh)
-        n = m.pace().chunk(position, static_cast<int>(rest.size()), seconds, reply.expands);
+        n = m.pace().chunk(position, static_cast<int>(rest.size()), seconds, cut);
+    else if (reply.chunkSeconds > 0)
+        n = reply.chunkTokens; // whatever was learned since, it is the chunk that paused
     if (!makeRoom(m, reply, n))
         return endWithoutRoom(reply);
     std::vector<StepRow> rows;
@@ -251,7 +261,7 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     const StepRunner::Chunk chunk{.rows = rows,
                                   .wanted = wanted,
                                   .expanded = reply.expands,
-                                  .seconds = reply.expands ? seconds : 0,
+                                  .seconds = cut == Chunking::Timed ? 0 : seconds,
                                   .ticket = reply.ticket};
     const kernels::RunEnd end =
         m.runner().prefill(chunk, reply.cancelFlag(), [&](size_t, std::span<float> given) { logits = given; });
@@ -260,8 +270,13 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
     if (m.checkpoint().changed())
         return failAll(reply.model(), changedWhileInUse(m));
     reply.chunkSeconds += secondsSince(begin);
-    if (end == kernels::RunEnd::Paused)
+    if (end == kernels::RunEnd::Paused) {
+        reply.chunkTokens = n;
+        if (m.pace().secondsPerToken() > 0)
+            reply.prefilled(
+                position + std::min(n - 1, static_cast<int>(reply.chunkSeconds / m.pace().secondsPerToken())), 0);
         return;
+    }
     m.pace().measured(n, std::exchange(reply.chunkSeconds, 0));
     m.cache().commit(reply.kv, rest.first(static_cast<size_t>(n)));
     // A recurrent model can go back to snapshots only: some on the way, so that another prompt can share a beginning.

@@ -4,6 +4,7 @@
 #include "engine/step.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hearth::engine {
 
@@ -14,13 +15,19 @@ void ChunkPace::measured(int tokens, double seconds) {
     secondsPerToken_ = secondsPerToken_ == 0 ? now : 0.5 * (secondsPerToken_ + now);
 }
 
-int ChunkPace::chunk(int position, int pending, double targetSeconds, bool expands) const {
+int ChunkPace::chunk(int position, int pending, double targetSeconds, Chunking chunking) const {
+    constexpr double kFullTiles = 4 * kPageTokens; // rows from which on products gain nothing more
+    const bool pauses = chunking == Chunking::Pausing;
+    const double fewest = pauses ? kFullTiles : double{kPageTokens};
     double tokens = 2 * kPageTokens; // the first chunk measures
-    if (expands)
+    if (chunking == Chunking::Whole)
         tokens = kChunkRows;
     else if (secondsPerToken_ > 0)
-        tokens = targetSeconds / secondsPerToken_;
-    const int wanted = static_cast<int>(std::clamp(tokens, double{kPageTokens}, double{kChunkRows}));
+        tokens = (pauses ? kPausingChunkSeconds : targetSeconds) / secondsPerToken_;
+    tokens = std::clamp(tokens, fewest, double{kChunkRows});
+    if (pauses) // in equal parts, so that no small one is left
+        tokens = std::min(std::ceil(pending / std::ceil(pending / tokens)) + kPageTokens - 1, double{kChunkRows});
+    const int wanted = static_cast<int>(tokens);
     return chunkEnd(position, wanted, position + pending) - position;
 }
 
@@ -65,7 +72,7 @@ const Schedule& Scheduler::next(std::span<const Candidate> candidates,
             schedule.prefill = c->id;
             schedule.prefillTokens =
                 pace(schedule.model)
-                    .chunk(c->position, c->pending, alone ? kAloneChunkSeconds : kSharedChunkSeconds, c->expands);
+                    .chunk(c->position, c->pending, alone ? kAloneChunkSeconds : kSharedChunkSeconds, c->chunking);
             break;
         }
     return schedule;

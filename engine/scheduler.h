@@ -7,6 +7,13 @@
 
 namespace hearth::engine {
 
+/// How a prompt is cut into chunks.
+enum class Chunking : uint8_t {
+    Timed,   // so long that others need not wait: nothing can pause inside, because of recurrent states
+    Pausing, // long enough that weights are unpacked once for many rows; it pauses for others
+    Whole,   // as many rows as a chunk may have, for all of them share one expansion of latents
+};
+
 /// A sequence as the scheduler sees it.
 struct Candidate {
     SequenceId id = 0;
@@ -15,7 +22,7 @@ struct Candidate {
     bool decoding = false; // one generated token is to be fed; else prompt tokens are
     int position = 0;      // tokens in the cache
     int pending = 0;       // tokens not yet in the cache
-    bool expands = false;  // its prompt expands latents
+    Chunking chunking = Chunking::Timed;
 };
 
 /// What one step computes: a batch of generated tokens and a chunk of one prompt, of one model.
@@ -32,9 +39,9 @@ struct Schedule {
 class ChunkPace {
 public:
     void measured(int tokens, double seconds);
-    /// Tokens of the next chunk so that it ends at an absolute multiple of the page size, or with the prompt.
-    /// `expands`: as many rows as a chunk may have, however long they last, for all of them share one expansion.
-    int chunk(int position, int pending, double targetSeconds, bool expands = false) const;
+    /// Tokens of the next chunk so that it ends at an absolute multiple of the page size, or with the prompt. One that
+    /// pauses lasts about kPausingChunkSeconds, which is what Stop may lose; its rows fill the products' tiles.
+    int chunk(int position, int pending, double targetSeconds, Chunking = Chunking::Timed) const;
 
     double secondsPerToken() const { return secondsPerToken_; }
 
@@ -61,5 +68,6 @@ private:
 // longer chunk reads the weights less often.
 inline constexpr double kSharedChunkSeconds = 0.1;
 inline constexpr double kAloneChunkSeconds = 0.25;
+inline constexpr double kPausingChunkSeconds = 2;
 
 } // namespace hearth::engine

@@ -12,7 +12,7 @@ import unittest
 
 CLI_KEYS = {"prefillTokensPerSecond", "decodeTokensPerSecond", "decodeGBPerSecond", "readGBPerSecond", "firstTokenSeconds",
             "loadSeconds", "peakBytes", "logitsHash", "isa"}
-ROWS = ["decode1", "decode", "prefill", "depth", "batch", "busy1", "busy2", "load", "stored", "guess", "soak"]
+ROWS = ["decode1", "decode", "prefill", "depth", "depthq8", "batch", "busy1", "busy2", "load", "stored", "guess", "soak"]
 LITTLE = ["--prompt", "16", "--generate", "4", "--repeat", "1", "--depth", "130", "--stored", "130", "--soak", "0.1"]
 MADE = ["--shape", "tiny", "--type", "Q4_1"]
 

@@ -23,8 +23,9 @@ Json withFigure(Json row, double value, const char* goal, double limit, bool met
 
 } // namespace
 
-Loaded::Loaded(const std::string& path, int threads, int contextTokens)
-    : engine({.backend = "cpu", .threads = threads}), id(engine.load({.path = path, .contextTokens = contextTokens})) {}
+Loaded::Loaded(const std::string& path, int threads, int contextTokens, KvType kv)
+    : engine({.backend = "cpu", .threads = threads}),
+      id(engine.load({.path = path, .contextTokens = contextTokens, .kv = kv})) {}
 
 GenerationRequest greedy(std::vector<TokenId> prompt, int maxTokens) {
     GenerationRequest request;

@@ -38,7 +38,7 @@ std::span<const Row> chatRows();  // what a person waits for; and a long run
 
 /// An engine of so many threads with the model loaded.
 struct Loaded {
-    Loaded(const std::string& path, int threads, int contextTokens);
+    Loaded(const std::string& path, int threads, int contextTokens, engine::KvType = engine::KvType::F16);
 
     const engine::ModelInfo& info() const { return engine.info(id); }
 

@@ -81,11 +81,12 @@ Json prefill(const Setting& s) {
     return row;
 }
 
-/// Latent caches are bound by arithmetic: their goal is the speed; elsewhere it is the bytes a second.
-Json atDepth(const Setting& s) {
+/// Latent caches are bound by arithmetic, and smaller ones of blocks are read as fast as they come: their goal is the
+/// speed; elsewhere it is the bytes a second.
+Json atDepthWith(const Setting& s, KvType kv) {
     const bool latent = Checkpoint::open(s.path).metadata().text("general.architecture", "") == "deepseek2";
     const int wanted = s.depth > 0 ? s.depth : latent ? 4096 : 8192;
-    Loaded model(s.path, s.threads, wanted + s.generate + kSpare);
+    Loaded model(s.path, s.threads, wanted + s.generate + kSpare, kv);
     const int depth = std::min(wanted, model.info().contextTokens - s.generate - kSpare);
     if (depth < 1)
         return skipped("The model's context is too short.");
@@ -101,7 +102,17 @@ Json atDepth(const Setting& s) {
                 {"ofSpeedAt0", deep.decodeTokensPerSecond / tokens}};
     if (latent)
         return withGoal(std::move(row), deep.decodeTokensPerSecond / tokens, deep.isa == "amx" ? 0.75 : 0.5);
+    if (kv != KvType::F16)
+        return withGoal(std::move(row), deep.decodeTokensPerSecond / tokens, 0.76);
     return withGoal(std::move(row), deep.decodeGBPerSecond / bytes, 0.93);
+}
+
+Json atDepth(const Setting& s) {
+    return atDepthWith(s, KvType::F16);
+}
+
+Json atDepthQ8(const Setting& s) {
+    return atDepthWith(s, KvType::Q8_0);
 }
 
 Json fourSequences(const Setting& s) {
@@ -152,6 +163,7 @@ constexpr Row kRows[] = {
     {"decode", "decode with all threads, of the memory's rate or the kernel's own", decodeAllThreads},
     {"prefill", "a prompt, of the arithmetic peak", prefill},
     {"depth", "decode in a long context against an empty one", atDepth},
+    {"depthq8", "the same with a cache of 8-bit blocks", atDepthQ8},
     {"batch", "four sequences in a batch against one", fourSequences},
     {"busy1", "decode beside one busy program against alone", besideOne},
     {"busy2", "decode beside two busy programs against alone", besideTwo},

@@ -36,6 +36,23 @@ TEST(ChunkPace, ChunksEndAtPagesOrWithThePrompt) {
     EXPECT_EQ(pace.chunk(30, 1000, 0.01), 34);
 }
 
+TEST(ChunkPace, ChunksThatPauseFillTilesInEqualParts) {
+    ChunkPace pace;
+    const auto chunk = [&](int position, int pending) { return pace.chunk(position, pending, 0.1, Chunking::Pausing); };
+    EXPECT_EQ(chunk(0, 1000), 256);
+    EXPECT_EQ(chunk(0, 10), 10);
+    pace.measured(256, 2.56); // 10 ms a token: two seconds would be fewer rows than a tile
+    EXPECT_EQ(chunk(0, 512), 256);
+    EXPECT_EQ(chunk(0, 300), 192) << "150, and on to the page";
+    pace = {};
+    pace.measured(400, 2.0); // 5 ms: 400 rows
+    EXPECT_EQ(chunk(0, 512), 256) << "not 400 and a rest of 112";
+    EXPECT_EQ(chunk(30, 5000), 418) << "13 parts of 385, and on to the page";
+    pace = {};
+    pace.measured(512, 0.1);
+    EXPECT_EQ(chunk(0, 5000), 512) << "ten parts of 500";
+}
+
 TEST(ChunkPace, LearnsAndIgnoresWhatIsTooShort) {
     ChunkPace pace;
     pace.measured(1, 5.0);

@@ -30,25 +30,30 @@ struct PairDots {
         return widen(pairs<kTop>(w, x));
     }
 
-    /// kSteps x 4 inputs of 8 outputs with kR rows.
-    template <int kTop, int kSteps, int kR>
-    static inline void dotPanel(const uint8_t (*w)[4], const int8_t* const (&x)[kR], __m256i (&dots)[kR]) {
+    /// kSteps x 4 inputs of kS times 8 outputs with kR rows.
+    template <int kTop, int kSteps, int kR, int kS>
+    static inline void dotPanel(const uint8_t* const (&w)[kS], const int8_t* const (&x)[kR], __m256i (&dots)[kS][kR]) {
         constexpr int kMagnitude = kTop < 0 ? -kTop : kTop;
         constexpr int kFit = 32767 / (2 * 127 * kMagnitude) < kSteps ? 32767 / (2 * 127 * kMagnitude) : kSteps;
         static_assert(kFit >= 1);
-        for (int r = 0; r < kR; ++r)
-            dots[r] = _mm256_setzero_si256();
-        for (int first = 0; first < kSteps; first += kFit) {
-            __m256i narrow[kR];
-            for (int k = first; k < first + kFit && k < kSteps; ++k) {
-                const __m256i codes = load256(w[k * 8]);
-                for (int r = 0; r < kR; ++r) {
-                    const __m256i p = pairs<kTop>(codes, splat4(x[r] + 4 * k));
-                    narrow[r] = k == first ? p : _mm256_add_epi16(narrow[r], p);
-                }
-            }
+        for (int s = 0; s < kS; ++s)
             for (int r = 0; r < kR; ++r)
-                dots[r] = _mm256_add_epi32(dots[r], widen(narrow[r]));
+                dots[s][r] = _mm256_setzero_si256();
+        for (int first = 0; first < kSteps; first += kFit) {
+            __m256i narrow[kS][kR];
+            const auto eachPair = [&](int k, auto take) {
+                for (int r = 0; r < kR; ++r) {
+                    const __m256i four = splat4(x[r] + 4 * k);
+                    for (int s = 0; s < kS; ++s)
+                        take(narrow[s][r], pairs<kTop>(load256(w[s] + 32 * k), four));
+                }
+            };
+            eachPair(first, [](__m256i& sums, __m256i p) { sums = p; });
+            for (int k = first + 1; k < first + kFit && k < kSteps; ++k)
+                eachPair(k, [](__m256i& sums, __m256i p) { sums = _mm256_add_epi16(sums, p); });
+            for (int s = 0; s < kS; ++s)
+                for (int r = 0; r < kR; ++r)
+                    dots[s][r] = _mm256_add_epi32(dots[s][r], widen(narrow[s][r]));
         }
     }
 };

@@ -36,15 +36,17 @@ struct VnniDots {
         return step<kTop>(_mm256_setzero_si256(), w, x);
     }
 
-    template <int kTop, int kSteps, int kR>
-    static inline void dotPanel(const uint8_t (*w)[4], const int8_t* const (&x)[kR], __m256i (&dots)[kR]) {
-        for (int r = 0; r < kR; ++r)
-            dots[r] = _mm256_setzero_si256();
-        for (int k = 0; k < kSteps; ++k) {
-            const __m256i codes = load256(w[k * 8]);
+    template <int kTop, int kSteps, int kR, int kS>
+    static inline void dotPanel(const uint8_t* const (&w)[kS], const int8_t* const (&x)[kR], __m256i (&dots)[kS][kR]) {
+        for (int s = 0; s < kS; ++s)
             for (int r = 0; r < kR; ++r)
-                dots[r] = step<kTop>(dots[r], codes, splat4(x[r] + 4 * k));
-        }
+                dots[s][r] = _mm256_setzero_si256();
+        for (int k = 0; k < kSteps; ++k)
+            for (int r = 0; r < kR; ++r) {
+                const __m256i four = splat4(x[r] + 4 * k);
+                for (int s = 0; s < kS; ++s)
+                    dots[s][r] = step<kTop>(dots[s][r], load256(w[s] + 32 * k), four);
+            }
     }
 };
 

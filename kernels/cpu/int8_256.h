@@ -82,6 +82,10 @@ void matvecCodes(const MatVec& a) {
     }
 }
 
+/// Times 8 outputs that a product computes at once: an activation, once spread, meets all of them, for reading is what
+/// bounds it.
+constexpr int kSlices = 2;
+
 /// 32 inputs of 8 outputs: four inputs of an output side by side.
 template <int kGroup>
 struct PanelGroup {
@@ -103,10 +107,13 @@ void unpackCodes(const Unpack& a) {
             for (int n = 0; n < 8; ++n) {
                 const int output = slice * 8 + n;
                 Codes codes;
-                if (output < a.outputs)
-                    Format::load(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(output) * a.stride) +
-                                     first / 8 * kChunkBytes,
-                                 live, codes);
+                if (output < a.outputs) {
+                    const std::byte* row = a.weights + uint64_t(output) * a.stride + first / 8 * kChunkBytes;
+                    // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is
+                    // read.
+                    prefetch(row + kPanelInputsInt8 / 256 * kChunkBytes, kChunkBytes + 63);
+                    Format::load(reinterpret_cast<const uint8_t*>(row), live, codes);
+                }
                 for (int g = 0; g < live; ++g) {
                     q[g][n] = output < a.outputs ? codes.q[g] : _mm256_setzero_si256();
                     for (int part = 0; part < kParts; ++part) {
@@ -130,14 +137,16 @@ inline __m256i splat4(const int8_t* p) {
     return _mm256_set1_epi32(v);
 }
 
-/// kR rows x 8 outputs; each sum goes group by group, scale before min.
+/// kR rows x kSlices times 8 outputs, those of the slices `groups` apart from `w` on; each sum goes group by group,
+/// scale before min.
 template <typename Format, typename Dots, int kR>
 void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, float* acc) {
     constexpr int kParts = 32 / Format::kGroup, kSteps = Format::kGroup / 4;
     const std::byte* x = a.x + uint64_t(row) * a.xStride;
-    Vec sums[kR];
-    for (int r = 0; r < kR; ++r)
-        sums[r] = a.first ? zero() : load(acc + r * a.accStride);
+    Vec sums[kSlices][kR];
+    for (int s = 0; s < kSlices; ++s)
+        for (int r = 0; r < kR; ++r)
+            sums[s][r] = a.first ? zero() : load(acc + r * a.accStride + 8 * s);
     const int64_t groups = a.cols / 32;
     for (int64_t g = 0; g < groups; ++g, ++w) {
         const int at = int(g % 8);
@@ -145,35 +154,42 @@ void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, f
         for (int r = 0; r < kR; ++r)
             block[r] = reinterpret_cast<const A8Block*>(x + uint64_t(r) * a.xStride) + g / 8;
         for (int part = 0; part < kParts; ++part) {
-            __m256i dots[kR];
+            __m256i dots[kSlices][kR];
             const int8_t* q[kR];
             for (int r = 0; r < kR; ++r)
                 q[r] = block[r]->q + at * 32 + part * Format::kGroup;
-            Dots::template dotPanel<Format::kTop, kSteps, kR>(w->q[part * kSteps], q, dots);
-            const Vec scale = load(w->scale[part]), min = load(w->min[part]);
+            const uint8_t* codes[kSlices];
+            for (int s = 0; s < kSlices; ++s)
+                codes[s] = w[s * groups].q[part * kSteps][0];
+            Dots::template dotPanel<Format::kTop, kSteps>(codes, q, dots);
             for (int r = 0; r < kR; ++r) {
-                const float sum = Format::kGroup == 32 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part];
-                sums[r] = fma(_mm256_cvtepi32_ps(dots[r]), mul(scale, splat(block[r]->scale[at])), sums[r]);
-                sums[r] = fma(min, splat(sum), sums[r]);
+                const Vec scale = splat(block[r]->scale[at]);
+                const Vec sum = splat(Format::kGroup == 32 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part]);
+                for (int s = 0; s < kSlices; ++s) {
+                    const auto& from = w[s * groups];
+                    sums[s][r] = fma(_mm256_cvtepi32_ps(dots[s][r]), mul(load(from.scale[part]), scale), sums[s][r]);
+                    sums[s][r] = fma(load(from.min[part]), sum, sums[s][r]);
+                }
             }
         }
     }
-    for (int r = 0; r < kR; ++r)
-        store(acc + r * a.accStride, sums[r]);
+    for (int s = 0; s < kSlices; ++s)
+        for (int r = 0; r < kR; ++r)
+            store(acc + r * a.accStride + 8 * s, sums[s][r]);
 }
 
 template <typename Format, typename Dots>
 void gemmCodes(const Gemm& a) {
-    const int64_t groups = a.cols / 32;
-    for (int slice = 0; slice < kPanelOutputs / 8; ++slice) {
-        const auto* w = static_cast<const PanelGroup<Format::kGroup>*>(a.panel) + slice * groups;
-        float* acc = a.acc + slice * 8;
-        int r = 0;
-        for (; r + 4 <= a.rows; r += 4)
-            gemmCodeRows<Format, Dots, 4>(a, w, r, acc + r * a.accStride);
-        for (; r < a.rows; ++r)
-            gemmCodeRows<Format, Dots, 1>(a, w, r, acc + r * a.accStride);
-    }
+    const auto* panel = static_cast<const PanelGroup<Format::kGroup>*>(a.panel);
+    const auto someRows = [&](auto gemm, int r) {
+        for (int slice = 0; slice < kPanelOutputs / 8; slice += kSlices)
+            gemm(a, panel + slice * (a.cols / 32), r, a.acc + r * a.accStride + slice * 8);
+    };
+    int r = 0;
+    for (; r + 3 <= a.rows; r += 3) // the whole panel lies in the first-level cache, the rows do not
+        someRows(gemmCodeRows<Format, Dots, 3>, r);
+    for (; r < a.rows; ++r)
+        someRows(gemmCodeRows<Format, Dots, 1>, r);
 }
 
 template <typename Format, typename Dots>

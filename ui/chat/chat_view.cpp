@@ -1045,8 +1045,8 @@ void ChatView::showMatch(int index) {
     const ConversationSearch::Match match = d_->search->match(index);
     d_->current = match;
     MessageLayout& layout = d_->layoutFor(match.message);
-    layout.reveal(match.block, match.offset);
-    layout.scrollSidewaysTo(Part::Body, match.block, match.offset);
+    layout.reveal(match.part, match.block, match.offset);
+    layout.scrollSidewaysTo(match.part, match.block, match.offset);
     d_->heights.set(match.message, layout.height());
     const QRect place = caretRect(match.from());
     if (place.top() < 0 || place.bottom() > d_->viewHeight() - place.height()) { // in the middle, once it has to move
@@ -1061,7 +1061,10 @@ void ChatView::showMatch(int index) {
 }
 
 TextPosition ChatView::readingPosition() const {
-    return d_->positionAt(QPoint(d_->column.left, 0));
+    const TextPosition at = d_->positionAt(QPoint(d_->column.left, 0));
+    // Above a message's text its thoughts are still to come.
+    const bool above = d_->anchor.zone == MessageLayout::Anchor::Head && at == TextPosition{d_->anchorMessage};
+    return above ? TextPosition{at.message, Part::Thoughts} : at;
 }
 
 void ChatView::setReplying(bool replying) {

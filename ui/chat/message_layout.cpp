@@ -624,8 +624,8 @@ void MessageLayout::paintPart(QPainter& painter, const PaintState& state, Part p
         p.scrollX = scrollXOf(part, i);
         p.selected = selectedIn(part, i, state);
         p.last = isLast(part, i);
-        if (part == Part::Body && !state.found.empty())
-            findIn(i, state, p);
+        if (!state.found.empty())
+            findIn(part, i, state, p);
         p.lines = part == Part::Body && folded() ? kFoldLines : -1;
         p.clip = state.clip.translated(-left, -top);
         layout->paint(painter, p);
@@ -637,13 +637,16 @@ void MessageLayout::paintPart(QPainter& painter, const PaintState& state, Part p
     }
 }
 
-void MessageLayout::findIn(int block, const PaintState& state, BlockLayout::Paint& p) const {
-    const auto first = std::lower_bound(state.found.begin(), state.found.end(), block,
-                                        [](const ConversationSearch::Match& m, int at) { return m.block < at; });
-    for (auto m = first; m != state.found.end() && m->block == block; ++m) {
-        if (state.current && state.current->offset == m->offset && state.current->block == block)
+void MessageLayout::findIn(Part part, int block, const PaintState& state, BlockLayout::Paint& p) const {
+    using Match = ConversationSearch::Match;
+    const auto first = std::lower_bound(
+        state.found.begin(), state.found.end(), std::pair(part, block),
+        [](const Match& m, const std::pair<Part, int>& at) { return std::pair(m.part, m.lastBlock) < at; });
+    for (auto m = first; m != state.found.end() && m->part == part && m->block <= block; ++m) {
+        if (state.current && state.current->from() == m->from())
             p.current = int(p.found.size());
-        p.found.append({m->offset, m->offset + m->length});
+        p.found.append({m->block < block ? 0 : m->offset,
+                        m->lastBlock > block ? int(blocks(part).inlines(block).text.size()) : m->end});
     }
 }
 
@@ -1086,21 +1089,23 @@ void MessageLayout::toggleDetails() {
     measure();
 }
 
-void MessageLayout::reveal(int block, int offset) {
-    const BlockSplitter& b = blocks(Part::Body);
-    if (folded()) {
+void MessageLayout::reveal(Part part, int block, int offset) {
+    if (part == Part::Thoughts && !thoughtsOpen_)
+        toggleThoughts();
+    const BlockSplitter& b = blocks(part);
+    if (part == Part::Body && folded()) {
         const BlockLayout* layout = ensureLayout(Part::Body, block);
         if (block > 0 || (layout && layout->caret(offset).top() >= bodyHeight()))
             toggleFold();
     }
-    const Whole* whole = wholeOf(Part::Body, block);
+    const Whole* whole = wholeOf(part, block);
     if (!whole || whole->foldBlock < 0 || whole->unfolded)
         return;
     const bool hidden =
         block > whole->foldBlock ||
         (block == whole->foldBlock && QStringView(b.inlines(block).text).left(offset).count(u'\n') >= whole->foldLines);
     if (hidden)
-        toggleCodeFold(Part::Body, block);
+        toggleCodeFold(part, block);
 }
 
 void MessageLayout::toggleWrap(Part part, int block) {

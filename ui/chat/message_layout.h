@@ -121,8 +121,8 @@ public:
     void toggleDetails();
     void toggleWrap(Part, int block);
     void toggleNumbers(Part, int block);
-    /// Opens what is folded over a place in the body.
-    void reveal(int block, int offset);
+    /// Opens what is folded over a place.
+    void reveal(Part, int block, int offset);
     void toggleCodeFold(Part, int block);
     bool isCodeUnfolded(Part, int block) const; // of code that folds
     /// Code or a table under the point moves sideways; false: nothing to move there.
@@ -235,7 +235,7 @@ private:
     int shownBlocks(Part) const;
     bool isLast(Part, int block) const;
     SelectedRange selectedIn(Part, int block, const PaintState&) const;
-    void findIn(int block, const PaintState&, BlockLayout::Paint&) const;
+    void findIn(Part, int block, const PaintState&, BlockLayout::Paint&) const;
     void paintHead(QPainter&, const PaintState&) const;
     void paintPart(QPainter&, const PaintState&, Part) const;
     void paintCodeTools(QPainter&, const PaintState&, Part, int block, int top) const;

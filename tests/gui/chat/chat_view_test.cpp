@@ -137,6 +137,9 @@ private slots:
     void markdownReadsTheSame();
     void findsInTheConversation();
     void findsWhatIsFoldedAndWhatGrows();
+    void findsOverTheCutsOfAParagraph();
+    void findsInThoughts();
+    void moreThanCanBeCountedIsSaid();
     void findingCostsSlices();
     void newLinesAreCounted();
     void ownMessagesAreLookedAt();
@@ -1173,6 +1176,103 @@ void ChatViewTest::findsWhatIsFoldedAndWhatGrows() {
     w.document.removeFrom(3);
     w.settle();
     QCOMPARE(find.bar.countText(), QStringLiteral("Not found"));
+}
+
+/// A paragraph of three slices.
+QString longParagraph() {
+    QString text;
+    for (int i = 0; text.size() < 5000; ++i)
+        text += QStringLiteral("word%1 ").arg(i);
+    return text.trimmed();
+}
+
+void ChatViewTest::findsOverTheCutsOfAParagraph() {
+    Window w;
+    QString han;
+    for (int i = 0; i < 4500; ++i)
+        han += QChar(0x4E00 + (i * 37) % 20000); // none twice
+    w.show({answer(1, longParagraph()), answer(2, han), user(3, han)});
+    QCOMPARE(w.document.plainText(0, Part::Body), longParagraph()); // no word grows together with the next
+    Finder find(w);
+    for (const int message : {0, 1, 2}) {
+        const BlockSplitter& b = w.document.blocks(message, Part::Body);
+        QVERIFY(b.count() > 1);
+        for (int i = 1; i < b.count(); ++i) {
+            const QString seam = b.inlines(i - 1).text.right(6) + (message == 0 ? QStringLiteral(" ") : QString()) +
+                                 b.inlines(i).text.left(6);
+            find.type(seam);
+            QCOMPARE(find.bar.countText(), message == 0 ? QStringLiteral("1 of 1") : QStringLiteral("1 of 2"));
+            if (message == 2)
+                find.bar.step(1);
+            QVERIFY(w.view.viewport()->rect().contains(
+                w.view.caretRect({message, Part::Body, i - 1, int(b.inlines(i - 1).text.size()) - 6})));
+            // Marked on both sides of the cut: in two lines at least.
+            const QImage image = w.view.viewport()->grab().toImage();
+            const QRect begins = w.view.caretRect({message, Part::Body, i - 1, int(b.inlines(i - 1).text.size()) - 5});
+            const QRect ends = w.view.caretRect({message, Part::Body, i, 5});
+            QVERIFY(ends.y() > begins.y());
+            QVERIFY(pixelsOf(image.copy(begins.translated(2, 0)), w.theme.color(Token::Find)) > 0);
+            QVERIFY(pixelsOf(image.copy(ends.translated(-2, 0)), w.theme.color(Token::Find)) > 0);
+        }
+    }
+}
+
+void ChatViewTest::findsInThoughts() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(3);
+    MessageRow thoughtful = answer(50, QStringLiteral("An answer with the needle in it."));
+    thoughtful.thoughts = QStringLiteral("First thought.\n\nA needle was thought of.");
+    thoughtful.thoughtSeconds = 3;
+    rows << user(49, QStringLiteral("Think")) << thoughtful;
+    const int message = int(rows.size()) - 1;
+    for (int i = 0; i < 4; ++i)
+        rows << answer(60 + i, codeOfLines(30));
+    w.show(rows);
+    w.view.setScrollPosition(0);
+    Finder find(w);
+    find.type(QStringLiteral("needle"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 2")); // thoughts come before the answer
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Thought for 3 s")));
+    const QRect place = w.view.caretRect({message, Part::Thoughts, 1, 2});
+    QVERIFY(w.view.viewport()->rect().contains(place));
+    const QImage image = w.view.viewport()->grab().toImage();
+    QVERIFY(pixelsOf(image.copy(place.translated(3, 0)), w.theme.color(Token::Find)) > 0); // they are unfolded
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("2 of 2"));
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect({message, Part::Body, 0, 19})));
+    // Who reads at the top of the message has its thoughts before them.
+    find.bar.close();
+    w.view.setScrollPosition(message);
+    QCOMPARE(w.view.readingPosition(), (TextPosition{message, Part::Thoughts}));
+}
+
+void ChatViewTest::moreThanCanBeCountedIsSaid() {
+    Window w;
+    QVector<MessageRow> rows;
+    for (int i = 0; i < 60; ++i)
+        rows << user(i + 1, QString(2000, u'a'));
+    w.show(rows);
+    Finder find(w);
+    find.type(QStringLiteral("a"));
+    QTRY_COMPARE(find.bar.countText(), QStringLiteral("1 of 100,000+")); // half of the text; from its end on: the first
+    QCOMPARE(find.edit()->accessibleDescription(), find.bar.countText());
+    find.bar.step(-1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("100,000 of 100,000+"));
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 100,000+"));
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("2 of 100,000+"));
+    // Behind the place where the looking ended nothing changes; before it everything is counted again.
+    w.document.appendMessage(user(1000, QStringLiteral("a")));
+    w.settle();
+    QTRY_COMPARE(find.bar.countText(), QStringLiteral("2 of 100,000+"));
+    for (int i = 0; i < 20; ++i)
+        w.document.removeMessage(RowId(i + 1));
+    find.type(QStringLiteral("a"));
+    QTRY_VERIFY(find.bar.countText().endsWith(QStringLiteral("80,001")) ||
+                find.bar.countText().startsWith(QStringLiteral("80,001")));
+    find.type(QString());
+    QCOMPARE(find.bar.countText(), QString());
 }
 
 void ChatViewTest::findingCostsSlices() {

@@ -1053,7 +1053,7 @@ void ChatViewTest::copiesAsMarkdown() {
              QStringLiteral("**old** and *slanted* words, `code` and [a link](https://e.org/x)"));
     // From the middle of a leaf to the middle of another.
     w.view.setSelection({1, Part::Body, 2, 2}, {1, Part::Body, 4, 2});
-    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("   ree\n   - nested\n4. fo"));
+    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("ree\n- nested\n\n4. fo"));
     // Leaves that are whole, but not the message.
     w.view.setSelection({1, Part::Body, 2, 0}, {1, Part::Body, 8, 3});
     QVERIFY2(w.view.selectedMarkdown().startsWith(QStringLiteral(

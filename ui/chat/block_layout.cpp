@@ -10,7 +10,6 @@ namespace hearth::ui {
 namespace {
 
 constexpr int kMaxIndentShare = 2;   // containers take at most this part of the column: half of it
-constexpr int kSampledRows = 16;     // of a table decide its columns' widths
 constexpr int kCellPadding = 12;     // px left and right of a cell's text
 constexpr int kRowPadding = 6;       // px above and below it
 constexpr int kMinColumn = 64;       // px
@@ -285,7 +284,8 @@ void BlockLayout::layRow(const LayoutRequest& request) {
     viewWidth_ = std::max(1, width_ - left_);
     scrolls_ = true;
     top_ = kRowPadding;
-    const QVector<int> widths = columnWidths(request, viewWidth_);
+    columns_ = request.columns.isEmpty() ? columnWidths(request, viewWidth_) : request.columns;
+    const QVector<int>& widths = columns_;
     int x = left_;
     int lines = 1;
     for (qsizetype c = 0; c < text_.cells.size() && c < widths.size(); ++c) {
@@ -464,8 +464,9 @@ void BlockLayout::paintPiece(QPainter& painter, const Piece& piece, const Paint&
     painter.setPen(theme.color(TypeSheet::textToken(voice_)));
     const bool cut = p.lines >= 0 && firstLine + piece.lines > p.lines;
     if (!cut) {
+        // Marks above and below letters reach out of their line, by less than half of it.
         piece.layout->draw(&painter, at, selections,
-                           p.clip.isNull() ? QRectF() : QRectF(p.clip.adjusted(-8, -pitch_, 8, pitch_)));
+                           p.clip.isNull() ? QRectF() : QRectF(p.clip.adjusted(-8, -pitch_ / 2, 8, pitch_ / 2)));
     } else {
         painter.save();
         painter.setClipRect(QRect(at.x() - 8, at.y(), width_ + 16, (p.lines - firstLine) * pitch_), Qt::IntersectClip);
@@ -684,8 +685,10 @@ int BlockLayout::firstChange(const BlockLayout& before) const {
                               (grew ? std::min(runs[i].length, oldRuns[i].length) : 0));
         break;
     }
-    // The word that grew may have left the line before.
-    return std::max(0, std::min(caret(at).y(), before.caret(at).y()) - pitch_);
+    // A line that begins where it began stands below lines that stayed; else a word may have left the line before.
+    const int y = std::min(caret(at).y(), before.caret(at).y());
+    const bool begins = lineStart(at) == before.lineStart(at) && caret(at).y() == before.caret(at).y();
+    return std::max(0, begins ? y : y - pitch_);
 }
 
 int BlockLayout::lineStart(int offset) const {

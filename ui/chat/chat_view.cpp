@@ -449,6 +449,7 @@ struct ChatView::Private {
         if (changed.isEmpty())
             return;
         const int oldTop = scrollTop;
+        const int oldRight = rightEdge();
         int dirty = viewHeight();
         const QVector<int> seen = std::exchange(changed, {});
         for (const int i : seen) {
@@ -474,7 +475,7 @@ struct ChatView::Private {
         }
         fresh.clear();
         layOut();
-        repaintFrom(dirty, scrollTop - oldTop);
+        repaintFrom(dirty, scrollTop - oldTop, std::max(oldRight, rightEdge()));
         if (!thinkingTimer.isActive() && thinkingMessage() >= 0)
             thinkingTimer.start();
         if (QAccessible::isActive())
@@ -496,16 +497,25 @@ struct ChatView::Private {
         collectTargets();
     }
 
+    /// Of what is painted now, px of the viewport.
+    int rightEdge() {
+        int right = column.left + column.width;
+        eachVisible([&](int i, const MessageLayout& layout) {
+            right = std::max(right, layout.rightEdge(-top(i), viewHeight() - top(i)));
+        });
+        return right;
+    }
+
     /// What stood at `dirty` (viewport px, before the text moved up by `moved`) and everything below is painted anew;
-    /// the rest is moved.
-    void repaintFrom(int dirty, int moved) {
+    /// the rest, up to `right`, is moved.
+    void repaintFrom(int dirty, int moved, int right) {
         QWidget* view = q.viewport();
         if (moved < 0 || moved >= view->height() || dirty <= 0) {
             view->update();
             return;
         }
         // Beside the column nothing stands: on a large screen that is more than half of what would be moved.
-        const QRect band = QRect(column.left - 16, 0, column.wide + 32, view->height()) & view->rect();
+        const QRect band = QRect(column.left - 16, 0, right - column.left + 32, view->height()) & view->rect();
         if (moved > 0)
             view->scroll(0, -moved, band);
         view->update(band.left(), dirty - moved - 8, band.width(), view->height() - (dirty - moved) + 8);

@@ -13,7 +13,6 @@ namespace hearth::ui {
 namespace {
 
 constexpr int kThoughtIndent = 12; // px from the hairline to the text
-constexpr int kSampledRows = 16;   // rows of a table that its widths depend on
 constexpr int kNearSlices = 256;   // slices around one that can be on the screen with it
 
 QString singleLine(QString text) {
@@ -59,12 +58,17 @@ void MessageLayout::sync(const Column& column) {
     if (hidden())
         return;
     // The ember stands in the last line, the state below it.
-    dirtyFrom_ = std::min(dirtyFrom_, std::max(0, footTop() - 64));
+    const auto ember = [&] {
+        const std::optional<QPointF> centre = growing() ? caretCentre() : std::nullopt;
+        return std::max(0, centre ? int(centre->y()) - 6 : footTop() - 64);
+    };
+    dirtyFrom_ = std::min(dirtyFrom_, ember());
     const int bodyBefore = bodyTop();
     if (thoughtsOpen_)
         syncSection(Part::Thoughts);
     syncSection(Part::Body);
     measure();
+    dirtyFrom_ = std::min(dirtyFrom_, ember());
     if (thinking() || thoughtsOpen_ || bodyTop() != bodyBefore)
         dirtyFrom_ = 0;
 }
@@ -75,6 +79,8 @@ void MessageLayout::relayout(const Column& column) {
         for (auto& layout : s.layouts)
             layout.reset();
         s.frozen = 0; // every height is a guess again
+        for (Whole& whole : s.wholes)
+            whole.columnsOf.clear();
     }
     dirtyFrom_ = 0;
     sync(column);
@@ -116,7 +122,10 @@ void MessageLayout::syncSection(Part part) {
         s.heights.append(layout ? gapAbove(b, i, v) + layout->height() : guessedHeight(part, i));
         if (before) { // it was on the screen: only its lines that changed are painted again
             const BlockLayout* now = ensureLayout(part, i, before.get());
-            dirtyFrom_ = std::min(dirtyFrom_, top + gapAbove(b, i, v) + now->firstChange(*before));
+            const int change = now->firstChange(*before);
+            // Another kind of leaf stood at another distance from the one before.
+            dirtyFrom_ =
+                std::min(dirtyFrom_, change == 0 ? top - BlockLayout::kCodePadding : top + gapAbove(b, i, v) + change);
         } else if (!layout) {
             dirtyFrom_ = std::min(dirtyFrom_, top - BlockLayout::kCodePadding);
         }
@@ -141,7 +150,7 @@ void MessageLayout::measureWholes(Part part, int from) {
     for (int i = from; i < b.count(); ++i) {
         const Block& block = b.block(i);
         // New rows at the head of a table may change its columns.
-        if (block.kind == BlockKind::TableRow && block.slice > 0 && block.slice < kSampledRows)
+        if (block.kind == BlockKind::TableRow && block.slice > 0 && block.slice < BlockLayout::kSampledRows)
             startOver(block.root, i);
         if (block.kind != BlockKind::Code)
             continue;
@@ -403,6 +412,17 @@ int MessageLayout::firstLineAt(Part part, int block) {
     return first[size_t(code.slice)];
 }
 
+/// Whether the columns of a table were measured by the rows that decide now; notes which rows those are.
+bool MessageLayout::knowsColumns(Part part, int block) {
+    const BlockSplitter& b = blocks(part);
+    const int root = b.block(block).root;
+    std::vector<quint64> rows;
+    for (int i = root; i < std::min(b.count(), root + BlockLayout::kSampledRows) && b.block(i).root == root; ++i)
+        rows.push_back(b.block(i).id);
+    Whole& whole = section(part).wholes[root];
+    return std::exchange(whole.columnsOf, rows) == rows;
+}
+
 const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout* before) {
     Section& s = section(part);
     if (block < 0 || block >= int(s.layouts.size()) || isFoldedAway(part, block))
@@ -411,13 +431,17 @@ const BlockLayout* MessageLayout::ensureLayout(Part part, int block, BlockLayout
     if (!layout) {
         const BlockSplitter& b = blocks(part);
         const CodeState state = codeStateAt(part, block);
+        const bool row = b.block(block).kind == BlockKind::TableRow;
+        const bool columnsKnown = row && knowsColumns(part, block);
         const Whole* whole = wholeOf(part, block);
         const bool foot = hasFoldFoot(part, block);
         const int lines = foot && !whole->unfolded ? whole->foldLines : -1;
         const int number = whole && whole->numbers ? firstLineAt(part, block) : 0;
-        layout = std::make_unique<BlockLayout>(LayoutRequest{b, block, widthOf(part, block), voice(part),
-                                                             whole && whole->wrap, type_, state, lines, foot, number,
-                                                             before});
+        layout = std::make_unique<BlockLayout>(
+            LayoutRequest{b, block, widthOf(part, block), voice(part), whole && whole->wrap, type_, state, lines, foot,
+                          number, before, columnsKnown ? whole->columnWidths : QVector<int>()});
+        if (row)
+            s.wholes[b.block(block).root].columnWidths = layout->columns();
         s.heights.set(block, gapAbove(b, block, voice(part)) + layout->height());
     }
     return layout.get();
@@ -482,6 +506,21 @@ int MessageLayout::layoutCount() const {
     for (const Section& s : sections_)
         n += int(std::count_if(s.layouts.begin(), s.layouts.end(), [](const auto& l) { return l != nullptr; }));
     return n;
+}
+
+int MessageLayout::rightEdge(int top, int bottom) const {
+    int right = column_.left + column_.width;
+    if (hidden() || isUser())
+        return right;
+    const Section& s = section(Part::Body); // thoughts keep to the column
+    const int shown = shownBlocks(Part::Body);
+    for (int i = shown > 0 ? s.heights.at(std::max(0, top - bodyTop())) : 0; i < shown; ++i) {
+        if (blockTop(Part::Body, i) > bottom)
+            break;
+        if (const BlockLayout* layout = layoutOf(Part::Body, i))
+            right = std::max(right, partLeft(Part::Body) + layout->right());
+    }
+    return right;
 }
 
 int MessageLayout::takeDirtyFrom() {
@@ -856,30 +895,31 @@ QStringList MessageLayout::detailLines() const {
 }
 
 /// The ember: where the text grows.
-void MessageLayout::paintCaret(QPainter& painter) const {
-    QPointF centre;
+std::optional<QPointF> MessageLayout::caretCentre() const {
     if (thinking()) {
         if (thoughtsOpen_)
-            return;
-        centre = QPointF(thoughtsTitleRect().right() + 4, thoughtsTitleTop() + type_.pitch(TextStyle::Interface) / 2.0);
-    } else {
-        const int last = section(Part::Body).heights.count() - 1;
-        const BlockLayout* layout = layoutOf(Part::Body, last);
-        if (last >= 0 && !layout)
-            return;
-        if (last < 0) {
-            centre = QPointF(column_.left + 4, bodyTop() + type_.pitch(TextStyle::Message) / 2.0);
-        } else {
-            const QRect c =
-                layout->caret(int(blocks(Part::Body).inlines(last).text.size()), scrollXOf(Part::Body, last));
-            centre = QPointF(c.translated(partLeft(Part::Body), blockTop(Part::Body, last)).center()) + QPointF(9, 0.5);
-        }
+            return std::nullopt;
+        return QPointF(thoughtsTitleRect().right() + 4, thoughtsTitleTop() + type_.pitch(TextStyle::Interface) / 2.0);
     }
+    const int last = std::min(section(Part::Body).heights.count(), blocks(Part::Body).count()) - 1;
+    const BlockLayout* layout = layoutOf(Part::Body, last);
+    if (last >= 0 && !layout)
+        return std::nullopt;
+    if (last < 0)
+        return QPointF(column_.left + 4, bodyTop() + type_.pitch(TextStyle::Message) / 2.0);
+    const QRect c = layout->caret(layout->length(), scrollXOf(Part::Body, last));
+    return QPointF(c.translated(partLeft(Part::Body), blockTop(Part::Body, last)).center()) + QPointF(9, 0.5);
+}
+
+void MessageLayout::paintCaret(QPainter& painter) const {
+    const std::optional<QPointF> centre = caretCentre();
+    if (!centre)
+        return;
     painter.save();
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(Qt::NoPen);
     painter.setBrush(type_.theme().color(Token::Accent));
-    painter.drawEllipse(centre, 4, 4);
+    painter.drawEllipse(*centre, 4, 4);
     painter.restore();
 }
 

@@ -9,6 +9,7 @@
 #include <QHash>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -140,6 +141,8 @@ public:
     bool thoughtsOpen() const { return thoughtsOpen_; }
 
     QString copiedCode(Part, int block) const;
+    /// Right edge of what is painted between two heights, at least the column's; px of the viewport.
+    int rightEdge(int top, int bottom) const;
     /// What grew at the end since the last call: y from which the message must be painted again.
     int takeDirtyFrom();
 
@@ -166,8 +169,10 @@ private:
         int foldBlock = -1; // the slice that is shown in part while it is folded; -1: it never is
         int foldLines = 0;  // lines of that slice that are shown
         int lastBlock = -1;
-        std::vector<SliceEnd> ends;  // of code, each slice
-        std::vector<int> firstLines; // of code: the number of each slice's first line
+        std::vector<SliceEnd> ends;     // of code, each slice
+        std::vector<quint64> columnsOf; // ids of the rows that a table's columns were measured by
+        QVector<int> columnWidths;      // px, of a table
+        std::vector<int> firstLines;    // of code: the number of each slice's first line
     };
 
     struct Section {
@@ -215,6 +220,7 @@ private:
     void syncSection(Part);
     CodeState codeStateAt(Part, int block);
     int firstLineAt(Part, int block);
+    bool knowsColumns(Part, int block);
     void resetWhole(Part, int root);
     int overflowOf(Part, int block) const;
     void measure();
@@ -245,6 +251,7 @@ private:
     void paintFootTarget(QPainter&, const PaintState&, const Target&) const;
     void paintSideways(QPainter&, const PaintState&, Part, int block, int top) const;
     void paintCaret(QPainter&) const;
+    std::optional<QPointF> caretCentre() const;
     void paintTool(QPainter&, const PaintState&, const Target&, const QString& icon) const;
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
     QString thoughtsTitle() const;

@@ -1,3 +1,4 @@
+#include "compositions.h"
 #include "samples.h"
 #include "ui/chat/block_layout.h"
 #include "ui/chat/chat_view.h"
@@ -108,6 +109,7 @@ private slots:
     void positionComesBack();
     void onlyWhatIsNearIsLaidOut();
     void partialPaintingIsRight();
+    void anyTextIsPaintedInParts();
     void longMessagesFold();
     void thoughtsFold();
     void actionsShowOnHoverAndFocusInPlace();
@@ -405,6 +407,44 @@ void ChatViewTest::partialPaintingIsRight() {
             whole.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/whole.png"));
         }
         QVERIFY2(inWindow == whole, qPrintable(QStringLiteral("frame %1").arg(frame)));
+    }
+}
+
+void ChatViewTest::anyTextIsPaintedInParts() {
+    QRandomGenerator random(77);
+    for (int round = 0; round < 12; ++round) {
+        Window w(QSize(1000, 600)); // wide code reaches out of the column
+        QVector<MessageRow> rows = longConversation(2);
+        MessageRow row = streaming(100);
+        row.model = QStringLiteral("model");
+        rows << row;
+        w.show(rows);
+        QString text = round == 0 ? QStringLiteral("```\nx\n%1\ny\n").arg(QString(130, u'x')) +
+                                        QStringLiteral("z\n").repeated(20) + QStringLiteral("```\n")
+                       : round == 1 ? QStringLiteral("a\u0301\u0302\u0303\u0304g\u0323\u0324 y ").repeated(80)
+                                    : QString();
+        while (text.size() < 1500)
+            text += test::composition(random, test::Words::Mixed, 3) + QStringLiteral("\n\n");
+        int frame = 0;
+        for (qsizetype at = 0; at < text.size();) {
+            const qsizetype n = 1 + qsizetype(random.bounded(30));
+            w.document.appendText(100, text.mid(at, n));
+            at += n;
+            w.settle();
+            if (++frame % 4)
+                continue;
+            const auto* shown = static_cast<QImage*>(w.view.backingStore()->paintDevice());
+            const QImage inWindow = shown->copy(w.view.rect()).convertToFormat(QImage::Format_RGB32);
+            const QImage whole = w.view.grab().toImage().convertToFormat(QImage::Format_RGB32);
+            if (inWindow != whole && qEnvironmentVariableIsSet("HEARTH_SCREENSHOTS")) {
+                inWindow.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/partial.png"));
+                whole.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/whole.png"));
+            }
+            QVERIFY2(inWindow == whole, qPrintable(QStringLiteral("round %1, frame %2, behind\n%3")
+                                                       .arg(round)
+                                                       .arg(frame)
+                                                       .arg(text.left(at).right(200))));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "ui/chat/chat_accessible.h"
 #include "ui/chat/height_index.h"
+#include "ui/chat/message_details.h"
 #include "ui/chat/message_layout.h"
 #include "ui/chat/text_selection.h"
 #include "ui/text_line.h"
@@ -910,7 +911,7 @@ QString ChatView::selectedMarkdown() const {
 }
 
 QStringList ChatView::detailsOf(int message) const {
-    return message >= 0 && message < d_->document.count() ? d_->layoutFor(message).detailLines() : QStringList();
+    return message >= 0 && message < d_->document.count() ? MessageDetails::lines(d_->document, message) : QStringList();
 }
 
 int ChatView::unseenLines() const {
@@ -950,10 +951,14 @@ QRect ChatView::messageRect(int index) const {
 QRect ChatView::caretRect(const TextPosition& p) const {
     if (p.message < 0 || p.message >= d_->document.count())
         return {};
+    const int before = d_->heights.height(p.message);
     MessageLayout& layout = d_->layoutFor(p.message);
     layout.ensureLayout(p.part, p.block);
     d_->heights.set(p.message, layout.height());
-    return layout.caret(p).translated(0, d_->top(p.message));
+    const QRect caret = layout.caret(p);
+    if (layout.height() != before)
+        d_->layOut(); // a guess became true: what is read stays where it is
+    return caret.translated(0, d_->top(p.message));
 }
 
 QStringList ChatView::visibleTargets() const {
@@ -1062,6 +1067,7 @@ void ChatView::showMatch(int index) {
     if (place.top() < 0 || place.bottom() > d_->viewHeight() - place.height()) { // in the middle, once it has to move
         d_->following = false;
         d_->anchorMessage = match.message;
+        layout.ensureLayout(match.part, match.block); // it may have been too far away to be kept
         d_->anchor = layout.anchorAt(layout.caret(match.from()).y());
         d_->layOut();
         d_->scrollBy(caretRect(match.from()).y() - (d_->viewHeight() - place.height()) / 2);

@@ -136,8 +136,6 @@ public:
 
     bool isThinking() const { return thinking(); }
 
-    QStringList detailLines() const; // how the message came to be
-
     bool thoughtsOpen() const { return thoughtsOpen_; }
 
     QString copiedCode(Part, int block) const;
@@ -148,6 +146,7 @@ public:
 
     static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
     static constexpr int kFoldCodeLines = 40;
+    static constexpr int kThoughtIndent = 12; // px from the hairline to the text
     static constexpr int kActionHeight = 24, kActionWidth = 28, kVersionWidth = 36;
     static constexpr int kVersionsWidth = 2 * kActionWidth + kVersionWidth; // "‹ 2/3 ›"
 

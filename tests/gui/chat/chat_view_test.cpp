@@ -108,6 +108,7 @@ private slots:
     void resizingKeepsThePlace();
     void positionComesBack();
     void onlyWhatIsNearIsLaidOut();
+    void askingChangesNothing();
     void partialPaintingIsRight();
     void anyTextIsPaintedInParts();
     void longMessagesFold();
@@ -384,6 +385,33 @@ void ChatViewTest::onlyWhatIsNearIsLaidOut() {
     QVERIFY2(w.view.layoutCount() < 120, qPrintable(QString::number(w.view.layoutCount())));
     w.view.setScrollPosition(0.5);
     QVERIFY2(w.view.layoutCount() < 160, qPrintable(QString::number(w.view.layoutCount())));
+}
+
+/// A screen reader asks about messages far away: the reader's place, what is laid out and how far it scrolls stay.
+void ChatViewTest::askingChangesNothing() {
+    Window w;
+    w.show(longConversation(60));
+    w.view.setScrollPosition(60.3);
+    w.settle();
+    const QImage before = w.view.viewport()->grab().toImage();
+    const int layouts = w.view.layoutCount();
+    const int most = w.view.verticalScrollBar()->maximum();
+    QAccessibleInterface* view = QAccessible::queryAccessibleInterface(&w.view);
+    for (int i = 0; i < w.document.count(); ++i) {
+        QVERIFY(!view->child(i)->text(QAccessible::Help).isEmpty());
+        view->child(i)->state();
+        view->child(i)->rect();
+    }
+    QCOMPARE(w.view.layoutCount(), layouts);
+    QCOMPARE(w.view.verticalScrollBar()->maximum(), most);
+    // Where a letter stands needs a layout: what is read does not move for it.
+    for (const int i : {3, 21, 41, 55, 61, 99}) {
+        const QRect letter = view->child(i)->textInterface()->characterRect(40);
+        QVERIFY(letter.height() > 0);
+        QCOMPARE(w.view.viewport()->grab().toImage(), before);
+        QCOMPARE(letter, view->child(i)->textInterface()->characterRect(40));
+    }
+    QVERIFY(w.view.layoutCount() < layouts + 40);
 }
 
 void ChatViewTest::partialPaintingIsRight() {

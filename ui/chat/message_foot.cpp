@@ -8,6 +8,7 @@
 #include <QLocale>
 
 #include <algorithm>
+#include <cmath>
 
 namespace hearth::ui {
 
@@ -33,29 +34,51 @@ void MessageLayout::paintFoot(QPainter& painter, const PaintState& state) const 
     paintFootLine(painter, state);
 }
 
-/// Why the answer stopped or failed.
+/// Why the answer stopped or failed; empty: it did not.
+QString MessageLayout::noteText() const {
+    const QString note = singleLine(row().note);
+    switch (row().state) {
+    case MessageState::Interrupted:
+        return note.isEmpty() ? tr("Interrupted") : tr("Interrupted") + QStringLiteral(" · ") + note;
+    case MessageState::Failed:
+        return note.isEmpty() ? tr("The reply failed.") : note;
+    default:
+        return note;
+    }
+}
+
+/// Returns its lines, which stand at the pitch of all others.
+int MessageLayout::layNote(QTextLayout& layout) const {
+    const TextStyle style = TextStyle::Interface;
+    layout.setText(noteText());
+    layout.setFont(type_.font(style, false));
+    layout.setFormats(type_.formats(layout.text(), {}, style, false));
+    QTextOption option;
+    option.setWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
+    layout.setTextOption(option);
+    int lines = 0;
+    layout.beginLayout();
+    for (QTextLine line = layout.createLine(); line.isValid(); line = layout.createLine()) {
+        line.setLineWidth(column_.width - 28);
+        line.setPosition(QPointF(0, lines++ * type_.pitch(style) + type_.baseline(style) - line.ascent()));
+    }
+    layout.endLayout();
+    return lines;
+}
+
 void MessageLayout::paintNote(QPainter& painter) const {
     const Theme& theme = type_.theme();
-    const int line = type_.pitch(TextStyle::Interface);
     const bool failed = row().state == MessageState::Failed;
-    const bool interrupted = row().state == MessageState::Interrupted;
     const Token token = failed ? Token::Error : Token::Second;
     int left = column_.left;
     if (failed) {
         theme.icon(QStringLiteral("warning"), token).paint(&painter, QRect(left, noteTop() + 4, 16, 16));
         left += 24;
     }
-    if (interrupted && row().note.isEmpty()) {
-        paintLine(painter, QRect(left, noteTop(), column_.width, kActionHeight), TextStyle::Interface, token,
-                  tr("Interrupted"));
-        return;
-    }
-    const QString note = singleLine(row().note);
-    const QString text = interrupted ? tr("Interrupted") + QStringLiteral(" · ") + note : note;
-    painter.setFont(type_.font(TextStyle::Interface, false));
+    QTextLayout layout;
+    layNote(layout);
     painter.setPen(theme.color(token));
-    painter.drawText(QRect(left, noteTop() + (kActionHeight - line) / 2, column_.width - 28, noteHeight_),
-                     Qt::TextWordWrap, failed && text.isEmpty() ? tr("The reply failed.") : text);
+    layout.draw(&painter, QPointF(left, noteTop() + (kActionHeight - type_.pitch(TextStyle::Interface)) / 2));
 }
 
 /// In the line of the actions: which version this is, when it was written, whether it waits. What can be done shows
@@ -181,11 +204,11 @@ QVector<Target> MessageLayout::answerTargets(bool active) const {
     QVector<Target> targets;
     if (row().state == MessageState::Interrupted) {
         const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
-        const QString told = row().note.isEmpty() ? tr("Interrupted")
-                                                  : tr("Interrupted") + QStringLiteral(" · ") + singleLine(row().note);
+        QTextLayout note;
+        layNote(note);
+        const int told = int(std::ceil(note.lineAt(0).naturalTextWidth()));
         const int width = metrics.horizontalAdvance(tr("Continue")) + 16;
-        const int x =
-            std::min(column_.left + metrics.horizontalAdvance(told) + 8, column_.left + column_.width - width);
+        const int x = std::min(column_.left + told + 8, column_.left + column_.width - width);
         targets.append(target(TargetKind::Continue, QRect(x, noteTop(), width, kActionHeight), tr("Continue")));
     }
     if (!active || growing())

@@ -145,14 +145,9 @@ void MessageLayout::measure() {
         head_ += line + (thinking() && !thoughtsOpen_ ? line : 0) + (thoughtsOpen_ ? 4 : 0);
         middle_ = thinking() ? 0 : 12;
     }
-    const bool told =
-        row().state == MessageState::Interrupted || row().state == MessageState::Failed || !row().note.isEmpty();
-    if (told) {
-        const QFontMetrics metrics(type_.font(TextStyle::Interface, false));
-        const int width = column_.width - 28;
-        const QRect box = metrics.boundingRect(QRect(0, 0, width, 1 << 20), Qt::TextWordWrap, singleLine(row().note));
-        const int lines = std::max(1, (box.height() + metrics.lineSpacing() - 1) / std::max(1, metrics.lineSpacing()));
-        noteHeight_ = 8 + std::max(kActionHeight, lines * line);
+    if (!noteText().isEmpty()) {
+        QTextLayout note;
+        noteHeight_ = 8 + std::max(kActionHeight, layNote(note) * line);
     }
     foot_ = gapBelow(blocks(Part::Body), voice(Part::Body)) + noteHeight_ + details + 4 + kActionHeight;
 }

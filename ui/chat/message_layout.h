@@ -259,6 +259,8 @@ private:
     int thoughtsTitleTop() const;
     QRect thoughtsTitleRect() const;
     int noteTop() const;
+    QString noteText() const;
+    int layNote(QTextLayout&) const;
     Target target(TargetKind, QRect, const QString& label) const;
     QVector<Target> footTargets(bool active) const;
     QVector<Target> answerTargets(bool active) const;

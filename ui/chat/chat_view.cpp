@@ -61,11 +61,12 @@ protected:
         painter.setBrush(theme_.color(underMouse() ? Token::Hover : Token::Window));
         const qreal radius = height() / 2.0 - 1;
         painter.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), radius, radius);
-        const int left = (height() - 16) / 2;
-        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(left, left, 16, 16));
+        const int icon = height() / 2;
+        const int left = (height() - icon) / 2;
+        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(left, left, icon, icon));
         painter.setPen(theme_.color(Token::Text));
         painter.setFont(theme_.font(TextStyle::Interface));
-        drawTextLine(painter, rect().adjusted(left + 16 + 8, 0, 0, 0), text());
+        drawTextLine(painter, rect().adjusted(left + icon + 8, 0, 0, 0), text());
     }
 
     void enterEvent(QEnterEvent*) override { update(); }
@@ -911,7 +912,8 @@ QString ChatView::selectedMarkdown() const {
 }
 
 QStringList ChatView::detailsOf(int message) const {
-    return message >= 0 && message < d_->document.count() ? MessageDetails::lines(d_->document, message) : QStringList();
+    return message >= 0 && message < d_->document.count() ? MessageDetails::lines(d_->document, message)
+                                                          : QStringList();
 }
 
 int ChatView::unseenLines() const {

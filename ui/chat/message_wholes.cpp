@@ -54,7 +54,7 @@ void MessageLayout::measureWholes(Part part, int from) {
         whole.columns = std::max(whole.columns, columnsOf(block.text));
         const int depth = block.container >= 0 ? b.container(block.container).depth + 1 : 0;
         const qreal needed = whole.columns * QFontMetricsF(type_.font(TextStyle::Code, false)).horizontalAdvance(u'0') +
-                             2 * BlockLayout::kCodeInset + depth * BlockLayout::kListIndent;
+                             2 * BlockLayout::kCodeInset + depth * type_.scaled(BlockLayout::kListIndent);
         if (const bool wide = needed > partWidth(part); wide != whole.wide) {
             whole.wide = wide;
             startOver(block.root, i + 1);

@@ -91,6 +91,14 @@ MessageRow streaming(RowId id) {
     return row;
 }
 
+int pixelsOf(const QImage& image, const QColor& color) {
+    int n = 0;
+    for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x)
+            n += image.pixelColor(x, y) == color ? 1 : 0;
+    return n;
+}
+
 } // namespace
 
 class ChatViewTest : public QObject {
@@ -109,6 +117,7 @@ private slots:
     void positionComesBack();
     void onlyWhatIsNearIsLaidOut();
     void askingChangesNothing();
+    void marksGrowWithTheText();
     void partialPaintingIsRight();
     void anyTextIsPaintedInParts();
     void longMessagesFold();
@@ -385,6 +394,22 @@ void ChatViewTest::onlyWhatIsNearIsLaidOut() {
     QVERIFY2(w.view.layoutCount() < 120, qPrintable(QString::number(w.view.layoutCount())));
     w.view.setScrollPosition(0.5);
     QVERIFY2(w.view.layoutCount() < 160, qPrintable(QString::number(w.view.layoutCount())));
+}
+
+void ChatViewTest::marksGrowWithTheText() {
+    int signs[2];
+    for (const int percent : {100, 200}) {
+        Window w;
+        w.theme.setTextSizePercent(percent);
+        w.show({answer(1, QStringLiteral("plain\n\n- item\n  - nested"))});
+        const QRect plain = w.view.caretRect({0, Part::Body, 0, 0});
+        QCOMPARE(w.view.caretRect({0, Part::Body, 1, 0}).x() - plain.x(), 24 * percent / 100);
+        QCOMPARE(w.view.caretRect({0, Part::Body, 2, 0}).x() - plain.x(), 48 * percent / 100);
+        const QRect item = w.view.caretRect({0, Part::Body, 1, 0});
+        const QRect before(plain.x(), item.y(), item.x() - plain.x() - 2, item.height());
+        signs[percent / 200] = pixelsOf(w.view.viewport()->grab().toImage().copy(before), w.theme.color(Token::Second));
+    }
+    QVERIFY2(signs[1] > 2.5 * signs[0], qPrintable(QStringLiteral("%1 %2").arg(signs[0]).arg(signs[1])));
 }
 
 /// A screen reader asks about messages far away: the reader's place, what is laid out and how far it scrolls stay.
@@ -1173,14 +1198,6 @@ struct Finder {
 
     FindBar bar;
 };
-
-int pixelsOf(const QImage& image, const QColor& color) {
-    int n = 0;
-    for (int y = 0; y < image.height(); ++y)
-        for (int x = 0; x < image.width(); ++x)
-            n += image.pixelColor(x, y) == color ? 1 : 0;
-    return n;
-}
 
 void ChatViewTest::findsInTheConversation() {
     Window w;

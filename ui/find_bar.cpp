@@ -7,6 +7,7 @@
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLineEdit>
+#include <QLocale>
 #include <QPainter>
 #include <QToolButton>
 
@@ -130,7 +131,9 @@ QString FindBar::countText() const {
     const int count = search_->count();
     if (count == 0)
         return search_->isRunning() ? tr("Searching…") : tr("Not found");
-    const QString found = current_ < 0 ? tr("%L1 found").arg(count) : tr("%L1 of %L2").arg(current_ + 1).arg(count);
+    // There are more than are kept: "100,000+".
+    const QString all = QLocale().toString(count) + (search_->isFull() ? QStringLiteral("+") : QString());
+    const QString found = current_ < 0 ? tr("%L1 found").arg(all) : tr("%L1 of %L2").arg(current_ + 1).arg(all);
     return search_->isRunning() ? found + QChar(0x2026) : found;
 }
 

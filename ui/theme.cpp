@@ -1,5 +1,6 @@
 #include "ui/theme.h"
 
+#include "ui/even_ink.h"
 #include "ui/icon_engine.h"
 #include "ui/style.h"
 
@@ -107,6 +108,7 @@ struct Theme::Private {
 };
 
 Theme::Theme(QObject* parent) : QObject(parent), d_(std::make_unique<Private>()) {
+    drawWithEvenInk();
     d_->paletteDark = paletteIsDark(QGuiApplication::palette());
     setLocale(QLocale::system());
 

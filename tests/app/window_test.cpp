@@ -304,6 +304,7 @@ private slots:
         start();
         waitForModel();
         const auto shoot = [&](const char* what) {
+            QTest::qWait(300); // the title comes after the answer
             for (const char* language : {"en", "zh_CN"}) {
                 for (const auto theme : {ui::ThemeChoice::Light, ui::ThemeChoice::Dark}) {
                     ui::SettingsRow settings;
@@ -323,20 +324,27 @@ private slots:
             }
         };
         shoot("empty");
-        say(QStringLiteral(
-            "Explain in a list of three points why the sky is blue. Then write a Python function that adds "
-            "two numbers."));
-        QTRY_VERIFY_WITH_TIMEOUT(
-            document().messages().size() == 2 &&
-                (!shown().isReplying() || document().text(document().messages()[1].id).size() > 900),
-            kReplying);
-        shown().stop();
-        QTRY_VERIFY_WITH_TIMEOUT(!shown().isReplying(), 5000);
-        shoot("chat");
+        const auto ask = [&](const char* question, int most) { // characters of the answer
+            const qsizetype before = document().messages().size();
+            say(QString::fromUtf8(question));
+            QTRY_VERIFY_WITH_TIMEOUT(
+                document().messages().size() == before + 2 &&
+                    (!shown().isReplying() || document().text(document().messages().last().id).size() > most),
+                kReplying);
+            shown().stop();
+            QTRY_VERIFY_WITH_TIMEOUT(!shown().isReplying(), 5000);
+        };
+        ask("Name four birds that stay in winter", 60);
+        emit window().newConversationRequested();
+        ask("How does a fireplace draw air?", 60);
+        emit window().newConversationRequested();
+        ask("Give me three tips for a cosy reading corner, as a list", 900);
+        ask("Write a short Python function that counts the words in a text", 900);
+        shoot("chat"); // resources/screenshots holds these
         say(QStringLiteral("你好,请介绍一下你自己。"));
         QTRY_VERIFY_WITH_TIMEOUT(
-            document().messages().size() == 4 &&
-                (!shown().isReplying() || document().text(document().messages()[3].id).size() > 60),
+            document().messages().size() == 6 &&
+                (!shown().isReplying() || document().text(document().messages()[5].id).size() > 60),
             kReplying);
         shoot("hint");
         shown().stop();

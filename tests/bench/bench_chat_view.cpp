@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <thread>
@@ -36,6 +37,7 @@ struct Options {
     int tokens = 100000; // of the conversation
     QString shape = QStringLiteral("mixed");
     bool load = false;
+    bool paced = false; // 60 frames a second, as they come in life; else one right after the other
     int frames = 600;
     QSize size{1280, 800};
 };
@@ -205,10 +207,13 @@ int main(int argc, char** argv) {
             o.size = {std::clamp(sides.first().toInt(), 640, 10000), std::clamp(sides.last().toInt(), 480, 10000)};
         } else if (args[i] == u"--load")
             o.load = true;
+        else if (args[i] == u"--paced")
+            o.paced = true;
         else if (args[i] != u"--json") {
-            std::fprintf(stderr,
-                         "usage: bench_chat_view [--tokens N] [--shape "
-                         "mixed|list|code|table|paragraph|thoughts] [--frames N] [--size WxH] [--load] [--json]\n");
+            std::fprintf(
+                stderr,
+                "usage: bench_chat_view [--tokens N] [--shape "
+                "mixed|list|code|table|paragraph|thoughts] [--frames N] [--size WxH] [--load] [--paced] [--json]\n");
             return 2;
         }
     }
@@ -262,7 +267,10 @@ int main(int argc, char** argv) {
     const int step = kTokensPerFrame * kCharactersPerToken;
     const QString text = shaped(o.shape == u"thoughts" ? QStringLiteral("paragraph") : o.shape, o.frames * step);
     std::vector<double> frames, own;
+    const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < o.frames; ++i) {
+        if (o.paced)
+            std::this_thread::sleep_until(begin + i * std::chrono::microseconds(16667));
         const double start = cpuMilliseconds();
         frames.push_back(milliseconds([&] {
             if (o.shape == u"thoughts")

@@ -10,7 +10,6 @@ namespace hearth::ui {
 namespace {
 
 constexpr int kMaxIndentShare = 2;   // containers take at most this part of the column: half of it
-constexpr int kSampledRows = 16;     // of a table decide its columns' widths
 constexpr int kCellPadding = 12;     // px left and right of a cell's text
 constexpr int kRowPadding = 6;       // px above and below it
 constexpr int kMinColumn = 64;       // px
@@ -92,7 +91,7 @@ void BlockLayout::placeContainers(const LayoutRequest& request) {
         items += c->quote ? 0 : 1;
     int item = 0;
     for (const Container* c : path) {
-        const int step = c->quote ? kQuoteIndent : kListIndent;
+        const int step = type_.scaled(c->quote ? kQuoteIndent : kListIndent);
         const bool fits = left_ + step <= limit;
         if (c->quote) {
             if (fits)
@@ -285,7 +284,8 @@ void BlockLayout::layRow(const LayoutRequest& request) {
     viewWidth_ = std::max(1, width_ - left_);
     scrolls_ = true;
     top_ = kRowPadding;
-    const QVector<int> widths = columnWidths(request, viewWidth_);
+    columns_ = request.columns.isEmpty() ? columnWidths(request, viewWidth_) : request.columns;
+    const QVector<int>& widths = columns_;
     int x = left_;
     int lines = 1;
     for (qsizetype c = 0; c < text_.cells.size() && c < widths.size(); ++c) {
@@ -396,28 +396,31 @@ void BlockLayout::paintGrounds(QPainter& painter, const Paint& p) const {
 void BlockLayout::paintMarks(QPainter& painter) const {
     const Theme& theme = type_.theme();
     const int baseline = type_.baseline(style_);
+    const qreal scale = theme.textSizePercent() / 100.0;
     for (const Mark& mark : marks_) {
         painter.save();
         painter.setRenderHint(QPainter::Antialiasing);
         if (mark.task >= 0) {
-            const int size = 14;
+            const qreal size = 14 * scale;
             const QRectF box(mark.x + 1.5, top_ + (pitch_ - size) / 2.0, size, size);
-            painter.setPen(QPen(theme.color(mark.task ? Token::Accent : Token::Outline), 1.5));
+            painter.setPen(QPen(theme.color(mark.task ? Token::Accent : Token::Outline), 1.5 * scale));
             painter.setBrush(Qt::NoBrush);
-            painter.drawRoundedRect(box, 3, 3);
+            painter.drawRoundedRect(box, 3 * scale, 3 * scale);
             if (mark.task)
-                painter.drawPolyline(QPolygonF({box.topLeft() + QPointF(3.5, 7), box.topLeft() + QPointF(6, 9.5),
-                                                box.topLeft() + QPointF(10.5, 4.5)}));
+                painter.drawPolyline(
+                    QPolygonF({box.topLeft() + QPointF(3.5, 7) * scale, box.topLeft() + QPointF(6, 9.5) * scale,
+                               box.topLeft() + QPointF(10.5, 4.5) * scale}));
         } else if (!mark.text.isEmpty()) {
             painter.setFont(type_.font(style_, false));
             painter.setPen(theme.color(Token::Second));
             painter.drawText(QPointF(mark.x, top_ + baseline), mark.text);
         } else {
             // The sign stands at the middle of small letters; deeper lists have an open one.
-            const qreal radius = 2.5;
-            const QPointF centre(mark.x + 8, top_ + baseline - QFontMetricsF(type_.font(style_, false)).xHeight() / 2);
+            const qreal radius = 2.5 * scale;
+            const QPointF centre(mark.x + 8 * scale,
+                                 top_ + baseline - QFontMetricsF(type_.font(style_, false)).xHeight() / 2);
             const bool open = mark.depth % 2 == 1;
-            painter.setPen(open ? QPen(theme.color(Token::Second), 1.2) : QPen(Qt::NoPen));
+            painter.setPen(open ? QPen(theme.color(Token::Second), 1.2 * scale) : QPen(Qt::NoPen));
             painter.setBrush(open ? QBrush(Qt::NoBrush) : QBrush(theme.color(Token::Second)));
             painter.drawEllipse(centre, radius, radius);
         }
@@ -464,8 +467,9 @@ void BlockLayout::paintPiece(QPainter& painter, const Piece& piece, const Paint&
     painter.setPen(theme.color(TypeSheet::textToken(voice_)));
     const bool cut = p.lines >= 0 && firstLine + piece.lines > p.lines;
     if (!cut) {
+        // Marks above and below letters reach out of their line, by less than half of it.
         piece.layout->draw(&painter, at, selections,
-                           p.clip.isNull() ? QRectF() : QRectF(p.clip.adjusted(-8, -pitch_, 8, pitch_)));
+                           p.clip.isNull() ? QRectF() : QRectF(p.clip.adjusted(-8, -pitch_ / 2, 8, pitch_ / 2)));
     } else {
         painter.save();
         painter.setClipRect(QRect(at.x() - 8, at.y(), width_ + 16, (p.lines - firstLine) * pitch_), Qt::IntersectClip);
@@ -488,7 +492,7 @@ void BlockLayout::paintFound(QPainter& painter, const Piece& piece, const Paint&
                 continue;
             painter.setPen(QPen(type_.theme().color(Token::Accent), 2));
             painter.setBrush(Qt::NoBrush);
-            painter.drawRect(r.adjusted(1, 1, -1, -1));
+            painter.drawRect(r.adjusted(-1, 1, 1, -1)); // beside the letters, not over them
         }
     }
 }
@@ -684,8 +688,10 @@ int BlockLayout::firstChange(const BlockLayout& before) const {
                               (grew ? std::min(runs[i].length, oldRuns[i].length) : 0));
         break;
     }
-    // The word that grew may have left the line before.
-    return std::max(0, std::min(caret(at).y(), before.caret(at).y()) - pitch_);
+    // A line that begins where it began stands below lines that stayed; else a word may have left the line before.
+    const int y = std::min(caret(at).y(), before.caret(at).y());
+    const bool begins = lineStart(at) == before.lineStart(at) && caret(at).y() == before.caret(at).y();
+    return std::max(0, begins ? y : y - pitch_);
 }
 
 int BlockLayout::lineStart(int offset) const {
@@ -764,7 +770,7 @@ int estimatedHeight(const BlockSplitter& blocks, int index, int width, Voice voi
         return gap + type.pitch(TypeSheet::headingStyle(block.level));
     default: {
         const int depth = block.container >= 0 ? blocks.container(block.container).depth + 1 : 0;
-        const int left = std::min(width / kMaxIndentShare, depth * BlockLayout::kListIndent);
+        const int left = std::min(width / kMaxIndentShare, depth * type.scaled(BlockLayout::kListIndent));
         return gap +
                estimatedTextHeight(block.text, width - left, type.pitch(style), type.theme().font(style).pixelSize());
     }

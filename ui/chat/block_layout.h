@@ -28,6 +28,7 @@ struct LayoutRequest {
     bool foldFoot = false;         // of code: space below for what folds and unfolds it
     int firstLine = 0;             // of code: the number of its first line; 0: no numbers
     BlockLayout* before = nullptr; // of the same leaf when it was shorter: its lines are taken over
+    QVector<int> columns = {};     // px, of a table: as an earlier row had them; empty: not known yet
 };
 
 /// The offsets of a leaf's text that are selected: [from, to).
@@ -46,6 +47,8 @@ public:
 
     quint64 blockId() const { return blockId_; }
 
+    int length() const { return int(text_.text.size()); } // UTF-16 units
+
     int height() const { return height_; }
 
     int naturalWidth() const { return naturalWidth_; } // px that its widest line takes, with its indent
@@ -55,12 +58,17 @@ public:
 
     int contentLeft() const { return left_; }
 
+    const QVector<int>& columns() const { return columns_; } // px, of a row
+
     /// Code and tables that are wider than their place scroll by this many px at most.
     int overflow() const { return std::max(0, contentWidth_ - viewWidth_); }
 
     int viewLeft() const { return kind_ == BlockKind::Code ? left_ + kCodeInset + gutter_ : left_; }
 
     int viewWidth() const { return viewWidth_; } // px that what scrolls is seen through
+
+    /// Right edge of what is painted, px; text is taken to fill its column.
+    int right() const { return kind_ == BlockKind::TableRow ? left_ + std::min(contentWidth_, viewWidth_) : width_; }
 
     struct Paint {
         int scrollX = 0;
@@ -87,7 +95,8 @@ public:
 
     static constexpr int kCodeHead = 32, kCodePadding = 12, kCodeInset = 16, kCodeFoot = 28; // px
     static constexpr int kListIndent = 24, kQuoteIndent = 16;                                // px
-    static constexpr int kNumberGap = 16; // px between a line's number and its text
+    static constexpr int kSampledRows = 16; // of a table decide its columns' widths
+    static constexpr int kNumberGap = 16;   // px between a line's number and its text
     /// Slices of one block of code that are coloured: half a million characters, less than 50 ms of work however
     /// hostile they are. By number and not by the clock, so that the same text always looks the same.
     static constexpr int kColouredSlices = 128;
@@ -163,6 +172,7 @@ private:
     CodeState codeState_;
     QString info_;
     QVector<int> quoteBars_; // x in px
+    QVector<int> columns_;   // px
     std::vector<Mark> marks_;
     std::vector<Piece> pieces_;
 };

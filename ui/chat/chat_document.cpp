@@ -35,9 +35,18 @@ QString mark(const BlockSplitter& blocks, const Block& block) {
            (item->ordered ? QString::number(item->number) + item->delimiter + u' ' : QStringLiteral("\u2022 "));
 }
 
+bool goesOn(const Block& before, const Block& block) {
+    return block.slice > 0 && block.root == before.root;
+}
+
 QString separator(const Block& before, const Block& block) {
-    if (block.slice > 0 && block.root == before.root)
-        return block.joined ? QString() : QStringLiteral("\n");
+    if (goesOn(before, block)) {
+        if (!block.joined)
+            return QStringLiteral("\n");
+        // A paragraph that was cut between words: the leaf is read without the blank at its end.
+        const bool words = before.kind == BlockKind::Paragraph || before.kind == BlockKind::Heading;
+        return words && before.text.endsWith(u' ') ? QStringLiteral(" ") : QString();
+    }
     const bool listed = block.markers > 0 && before.container >= 0;
     return listed ? QStringLiteral("\n") : QStringLiteral("\n\n");
 }
@@ -299,7 +308,7 @@ bool ChatDocument::isSplit(int index, Part part) const {
     return d_->side(index, part).blocks != nullptr;
 }
 
-QStringList ChatDocument::leafTexts(int index, Part part) const {
+std::vector<ChatDocument::WholeText> ChatDocument::wholeTexts(int index, Part part) const {
     const Side& side = d_->side(index, part);
     std::unique_ptr<BlockSplitter> own;
     if (!side.blocks) {
@@ -308,10 +317,16 @@ QStringList ChatDocument::leafTexts(int index, Part part) const {
         own->finish();
     }
     const BlockSplitter& b = side.blocks ? *side.blocks : *own;
-    QStringList texts;
-    texts.reserve(b.count());
-    for (int i = 0; i < b.count(); ++i)
-        texts.append(b.inlines(i).text);
+    std::vector<WholeText> texts;
+    texts.reserve(size_t(b.count()));
+    for (int i = 0; i < b.count(); ++i) {
+        if (i == 0 || !goesOn(b.block(i - 1), b.block(i)))
+            texts.push_back({i, {}, {}});
+        else
+            texts.back().text += separator(b.block(i - 1), b.block(i));
+        texts.back().starts.push_back(int(texts.back().text.size()));
+        texts.back().text += b.inlines(i).text;
+    }
     return texts;
 }
 

@@ -8,6 +8,7 @@
 
 #include <compare>
 #include <memory>
+#include <vector>
 
 namespace hearth::ui {
 
@@ -59,8 +60,16 @@ public:
     /// The leaves of a message. It is split when first asked for: what nobody looks at costs nothing.
     const BlockSplitter& blocks(int index, Part) const;
     bool isSplit(int index, Part) const;
-    /// The texts of a message's leaves for one look at them: nothing of it is kept.
-    QStringList leafTexts(int index, Part) const;
+
+    /// A text as it is read, with the leaves it was cut into joined again.
+    struct WholeText {
+        int first = 0;           // leaf
+        QString text;            // UTF-16 units; as the leaves' own, but for what stands at the seams
+        std::vector<int> starts; // where the leaves from `first` on begin in it
+    };
+
+    /// The texts of a message for one look at them: nothing of it is kept.
+    std::vector<WholeText> wholeTexts(int index, Part) const;
 
     // Text as it is read: what copying and screen readers get.
     QString plainText(const TextPosition& from, const TextPosition& to) const;

@@ -2,6 +2,7 @@
 
 #include "ui/chat/chat_accessible.h"
 #include "ui/chat/height_index.h"
+#include "ui/chat/message_details.h"
 #include "ui/chat/message_layout.h"
 #include "ui/chat/text_selection.h"
 #include "ui/text_line.h"
@@ -60,11 +61,12 @@ protected:
         painter.setBrush(theme_.color(underMouse() ? Token::Hover : Token::Window));
         const qreal radius = height() / 2.0 - 1;
         painter.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), radius, radius);
-        const int left = (height() - 16) / 2;
-        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(left, left, 16, 16));
+        const int icon = height() / 2;
+        const int left = (height() - icon) / 2;
+        theme_.icon(QStringLiteral("arrow-down"), Token::Second).paint(&painter, QRect(left, left, icon, icon));
         painter.setPen(theme_.color(Token::Text));
         painter.setFont(theme_.font(TextStyle::Interface));
-        drawTextLine(painter, rect().adjusted(left + 16 + 8, 0, 0, 0), text());
+        drawTextLine(painter, rect().adjusted(left + icon + 8, 0, 0, 0), text());
     }
 
     void enterEvent(QEnterEvent*) override { update(); }
@@ -449,6 +451,7 @@ struct ChatView::Private {
         if (changed.isEmpty())
             return;
         const int oldTop = scrollTop;
+        const int oldRight = rightEdge();
         int dirty = viewHeight();
         const QVector<int> seen = std::exchange(changed, {});
         for (const int i : seen) {
@@ -474,7 +477,7 @@ struct ChatView::Private {
         }
         fresh.clear();
         layOut();
-        repaintFrom(dirty, scrollTop - oldTop);
+        repaintFrom(dirty, scrollTop - oldTop, std::max(oldRight, rightEdge()));
         if (!thinkingTimer.isActive() && thinkingMessage() >= 0)
             thinkingTimer.start();
         if (QAccessible::isActive())
@@ -496,16 +499,25 @@ struct ChatView::Private {
         collectTargets();
     }
 
+    /// Of what is painted now, px of the viewport.
+    int rightEdge() {
+        int right = column.left + column.width;
+        eachVisible([&](int i, const MessageLayout& layout) {
+            right = std::max(right, layout.rightEdge(-top(i), viewHeight() - top(i)));
+        });
+        return right;
+    }
+
     /// What stood at `dirty` (viewport px, before the text moved up by `moved`) and everything below is painted anew;
-    /// the rest is moved.
-    void repaintFrom(int dirty, int moved) {
+    /// the rest, up to `right`, is moved.
+    void repaintFrom(int dirty, int moved, int right) {
         QWidget* view = q.viewport();
         if (moved < 0 || moved >= view->height() || dirty <= 0) {
             view->update();
             return;
         }
         // Beside the column nothing stands: on a large screen that is more than half of what would be moved.
-        const QRect band = QRect(column.left - 16, 0, column.wide + 32, view->height()) & view->rect();
+        const QRect band = QRect(column.left - 16, 0, right - column.left + 32, view->height()) & view->rect();
         if (moved > 0)
             view->scroll(0, -moved, band);
         view->update(band.left(), dirty - moved - 8, band.width(), view->height() - (dirty - moved) + 8);
@@ -900,7 +912,8 @@ QString ChatView::selectedMarkdown() const {
 }
 
 QStringList ChatView::detailsOf(int message) const {
-    return message >= 0 && message < d_->document.count() ? d_->layoutFor(message).detailLines() : QStringList();
+    return message >= 0 && message < d_->document.count() ? MessageDetails::lines(d_->document, message)
+                                                          : QStringList();
 }
 
 int ChatView::unseenLines() const {
@@ -940,10 +953,14 @@ QRect ChatView::messageRect(int index) const {
 QRect ChatView::caretRect(const TextPosition& p) const {
     if (p.message < 0 || p.message >= d_->document.count())
         return {};
+    const int before = d_->heights.height(p.message);
     MessageLayout& layout = d_->layoutFor(p.message);
     layout.ensureLayout(p.part, p.block);
     d_->heights.set(p.message, layout.height());
-    return layout.caret(p).translated(0, d_->top(p.message));
+    const QRect caret = layout.caret(p);
+    if (layout.height() != before)
+        d_->layOut(); // a guess became true: what is read stays where it is
+    return caret.translated(0, d_->top(p.message));
 }
 
 QStringList ChatView::visibleTargets() const {
@@ -1045,13 +1062,14 @@ void ChatView::showMatch(int index) {
     const ConversationSearch::Match match = d_->search->match(index);
     d_->current = match;
     MessageLayout& layout = d_->layoutFor(match.message);
-    layout.reveal(match.block, match.offset);
-    layout.scrollSidewaysTo(Part::Body, match.block, match.offset);
+    layout.reveal(match.part, match.block, match.offset);
+    layout.scrollSidewaysTo(match.part, match.block, match.offset);
     d_->heights.set(match.message, layout.height());
     const QRect place = caretRect(match.from());
     if (place.top() < 0 || place.bottom() > d_->viewHeight() - place.height()) { // in the middle, once it has to move
         d_->following = false;
         d_->anchorMessage = match.message;
+        layout.ensureLayout(match.part, match.block); // it may have been too far away to be kept
         d_->anchor = layout.anchorAt(layout.caret(match.from()).y());
         d_->layOut();
         d_->scrollBy(caretRect(match.from()).y() - (d_->viewHeight() - place.height()) / 2);
@@ -1061,7 +1079,10 @@ void ChatView::showMatch(int index) {
 }
 
 TextPosition ChatView::readingPosition() const {
-    return d_->positionAt(QPoint(d_->column.left, 0));
+    const TextPosition at = d_->positionAt(QPoint(d_->column.left, 0));
+    // Above a message's text its thoughts are still to come.
+    const bool above = d_->anchor.zone == MessageLayout::Anchor::Head && at == TextPosition{d_->anchorMessage};
+    return above ? TextPosition{at.message, Part::Thoughts} : at;
 }
 
 void ChatView::setReplying(bool replying) {

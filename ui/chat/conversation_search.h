@@ -10,8 +10,8 @@
 
 namespace hearth::ui {
 
-/// Finds a text in what is read of a conversation, whatever its case: in slices of a few ms, so that nothing waits for
-/// it. A message that changes is looked through again; thoughts are not searched. GUI thread.
+/// Finds a text in what is read of a conversation, thoughts included, whatever its case: in slices of a few ms, so that
+/// nothing waits for it. A message that changes is looked through again. GUI thread.
 class ConversationSearch : public QObject {
     Q_OBJECT
 
@@ -20,14 +20,18 @@ public:
 
     struct Match {
         int message = 0;
-        int block = 0;
-        int offset = 0; // UTF-16 units in the leaf's text
-        int length = 0;
+        Part part = Part::Body;
+        int block = 0;     // where it begins; one that lies over a cut of its paragraph ends in another leaf
+        int offset = 0;    // UTF-16 units in that leaf's text
+        int lastBlock = 0; // where it ends
+        int end = 0;       // offset in that leaf
 
-        TextPosition from() const { return {message, Part::Body, block, offset}; }
+        TextPosition from() const { return {message, part, block, offset}; }
 
-        TextPosition to() const { return {message, Part::Body, block, offset + length}; }
+        TextPosition to() const { return {message, part, lastBlock, end}; }
     };
+
+    static constexpr int kMost = 100'000; // matches that are kept; who gets more asks for something else
 
     void setQuery(const QString&);
 
@@ -37,10 +41,12 @@ public:
 
     int count() const { return int(matches_.size()); }
 
+    bool isFull() const { return fullAt_ >= 0; } // there are more than count()
+
     const Match& match(int i) const { return matches_[size_t(i)]; }
 
-    std::span<const Match> in(int message) const;
-    int firstFrom(const TextPosition&) const; // count(): none there or after it
+    std::span<const Match> in(int message) const; // in reading order
+    int firstFrom(const TextPosition&) const;     // count(): none there or after it
 
 signals:
     void changed(); // other matches, or the search has ended
@@ -48,6 +54,7 @@ signals:
 private:
     void slice();
     void lookThrough(int message);
+    void lookAgain();
     void restartFrom(int message);
     void messageChanged(int message);
 
@@ -55,6 +62,7 @@ private:
     QString query_;
     std::vector<Match> matches_; // in reading order
     int next_ = -1;              // message to look through; -1: all are
+    int fullAt_ = -1;            // message in which there were too many; -1: there were not
     QTimer timer_;
     QTimer again_;    // a reply that grows is not looked through for each word
     QSet<int> stale_; // messages that changed since they were looked through

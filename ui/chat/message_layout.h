@@ -9,6 +9,7 @@
 #include <QHash>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -121,8 +122,8 @@ public:
     void toggleDetails();
     void toggleWrap(Part, int block);
     void toggleNumbers(Part, int block);
-    /// Opens what is folded over a place in the body.
-    void reveal(int block, int offset);
+    /// Opens what is folded over a place.
+    void reveal(Part, int block, int offset);
     void toggleCodeFold(Part, int block);
     bool isCodeUnfolded(Part, int block) const; // of code that folds
     /// Code or a table under the point moves sideways; false: nothing to move there.
@@ -135,16 +136,17 @@ public:
 
     bool isThinking() const { return thinking(); }
 
-    QStringList detailLines() const; // how the message came to be
-
     bool thoughtsOpen() const { return thoughtsOpen_; }
 
     QString copiedCode(Part, int block) const;
+    /// Right edge of what is painted between two heights, at least the column's; px of the viewport.
+    int rightEdge(int top, int bottom) const;
     /// What grew at the end since the last call: y from which the message must be painted again.
     int takeDirtyFrom();
 
     static constexpr int kTurnGap = 24, kBubblePaddingX = 16, kBubblePaddingY = 8, kFoldLines = 12; // px; lines
     static constexpr int kFoldCodeLines = 40;
+    static constexpr int kThoughtIndent = 12; // px from the hairline to the text
     static constexpr int kActionHeight = 24, kActionWidth = 28, kVersionWidth = 36;
     static constexpr int kVersionsWidth = 2 * kActionWidth + kVersionWidth; // "‹ 2/3 ›"
 
@@ -166,8 +168,10 @@ private:
         int foldBlock = -1; // the slice that is shown in part while it is folded; -1: it never is
         int foldLines = 0;  // lines of that slice that are shown
         int lastBlock = -1;
-        std::vector<SliceEnd> ends;  // of code, each slice
-        std::vector<int> firstLines; // of code: the number of each slice's first line
+        std::vector<SliceEnd> ends;     // of code, each slice
+        std::vector<quint64> columnsOf; // ids of the rows that a table's columns were measured by
+        QVector<int> columnWidths;      // px, of a table
+        std::vector<int> firstLines;    // of code: the number of each slice's first line
     };
 
     struct Section {
@@ -215,6 +219,7 @@ private:
     void syncSection(Part);
     CodeState codeStateAt(Part, int block);
     int firstLineAt(Part, int block);
+    bool knowsColumns(Part, int block);
     void resetWhole(Part, int root);
     int overflowOf(Part, int block) const;
     void measure();
@@ -235,7 +240,7 @@ private:
     int shownBlocks(Part) const;
     bool isLast(Part, int block) const;
     SelectedRange selectedIn(Part, int block, const PaintState&) const;
-    void findIn(int block, const PaintState&, BlockLayout::Paint&) const;
+    void findIn(Part, int block, const PaintState&, BlockLayout::Paint&) const;
     void paintHead(QPainter&, const PaintState&) const;
     void paintPart(QPainter&, const PaintState&, Part) const;
     void paintCodeTools(QPainter&, const PaintState&, Part, int block, int top) const;
@@ -245,6 +250,7 @@ private:
     void paintFootTarget(QPainter&, const PaintState&, const Target&) const;
     void paintSideways(QPainter&, const PaintState&, Part, int block, int top) const;
     void paintCaret(QPainter&) const;
+    std::optional<QPointF> caretCentre() const;
     void paintTool(QPainter&, const PaintState&, const Target&, const QString& icon) const;
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
     QString thoughtsTitle() const;
@@ -253,6 +259,8 @@ private:
     int thoughtsTitleTop() const;
     QRect thoughtsTitleRect() const;
     int noteTop() const;
+    QString noteText() const;
+    int layNote(QTextLayout&) const;
     Target target(TargetKind, QRect, const QString& label) const;
     QVector<Target> footTargets(bool active) const;
     QVector<Target> answerTargets(bool active) const;

@@ -34,6 +34,8 @@ public:
 
     int pitch(TextStyle style) const { return theme_.lineHeight(style); } // px
 
+    int scaled(int px) const { return px * theme_.textSizePercent() / 100; } // what grows with the text
+
     int baseline(TextStyle) const; // px from a line's top to its baseline, the same for every line of the style
 
     /// Formats for a text of which `runs` are styled (InlineStyle): Han in the CJK face and never slanted, an eighth

@@ -1,3 +1,4 @@
+#include "compositions.h"
 #include "samples.h"
 #include "ui/chat/block_layout.h"
 #include "ui/chat/chat_view.h"
@@ -90,6 +91,14 @@ MessageRow streaming(RowId id) {
     return row;
 }
 
+int pixelsOf(const QImage& image, const QColor& color) {
+    int n = 0;
+    for (int y = 0; y < image.height(); ++y)
+        for (int x = 0; x < image.width(); ++x)
+            n += image.pixelColor(x, y) == color ? 1 : 0;
+    return n;
+}
+
 } // namespace
 
 class ChatViewTest : public QObject {
@@ -107,7 +116,10 @@ private slots:
     void resizingKeepsThePlace();
     void positionComesBack();
     void onlyWhatIsNearIsLaidOut();
+    void askingChangesNothing();
+    void marksGrowWithTheText();
     void partialPaintingIsRight();
+    void anyTextIsPaintedInParts();
     void longMessagesFold();
     void thoughtsFold();
     void actionsShowOnHoverAndFocusInPlace();
@@ -137,6 +149,9 @@ private slots:
     void markdownReadsTheSame();
     void findsInTheConversation();
     void findsWhatIsFoldedAndWhatGrows();
+    void findsOverTheCutsOfAParagraph();
+    void findsInThoughts();
+    void moreThanCanBeCountedIsSaid();
     void findingCostsSlices();
     void newLinesAreCounted();
     void ownMessagesAreLookedAt();
@@ -381,6 +396,49 @@ void ChatViewTest::onlyWhatIsNearIsLaidOut() {
     QVERIFY2(w.view.layoutCount() < 160, qPrintable(QString::number(w.view.layoutCount())));
 }
 
+void ChatViewTest::marksGrowWithTheText() {
+    int signs[2];
+    for (const int percent : {100, 200}) {
+        Window w;
+        w.theme.setTextSizePercent(percent);
+        w.show({answer(1, QStringLiteral("plain\n\n- item\n  - nested"))});
+        const QRect plain = w.view.caretRect({0, Part::Body, 0, 0});
+        QCOMPARE(w.view.caretRect({0, Part::Body, 1, 0}).x() - plain.x(), 24 * percent / 100);
+        QCOMPARE(w.view.caretRect({0, Part::Body, 2, 0}).x() - plain.x(), 48 * percent / 100);
+        const QRect item = w.view.caretRect({0, Part::Body, 1, 0});
+        const QRect before(plain.x(), item.y(), item.x() - plain.x() - 2, item.height());
+        signs[percent / 200] = pixelsOf(w.view.viewport()->grab().toImage().copy(before), w.theme.color(Token::Second));
+    }
+    QVERIFY2(signs[1] > 2.5 * signs[0], qPrintable(QStringLiteral("%1 %2").arg(signs[0]).arg(signs[1])));
+}
+
+/// A screen reader asks about messages far away: the reader's place, what is laid out and how far it scrolls stay.
+void ChatViewTest::askingChangesNothing() {
+    Window w;
+    w.show(longConversation(60));
+    w.view.setScrollPosition(60.3);
+    w.settle();
+    const QImage before = w.view.viewport()->grab().toImage();
+    const int layouts = w.view.layoutCount();
+    const int most = w.view.verticalScrollBar()->maximum();
+    QAccessibleInterface* view = QAccessible::queryAccessibleInterface(&w.view);
+    for (int i = 0; i < w.document.count(); ++i) {
+        QVERIFY(!view->child(i)->text(QAccessible::Help).isEmpty());
+        view->child(i)->state();
+        view->child(i)->rect();
+    }
+    QCOMPARE(w.view.layoutCount(), layouts);
+    QCOMPARE(w.view.verticalScrollBar()->maximum(), most);
+    // Where a letter stands needs a layout: what is read does not move for it.
+    for (const int i : {3, 21, 41, 55, 61, 99}) {
+        const QRect letter = view->child(i)->textInterface()->characterRect(40);
+        QVERIFY(letter.height() > 0);
+        QCOMPARE(w.view.viewport()->grab().toImage(), before);
+        QCOMPARE(letter, view->child(i)->textInterface()->characterRect(40));
+    }
+    QVERIFY(w.view.layoutCount() < layouts + 40);
+}
+
 void ChatViewTest::partialPaintingIsRight() {
     // What stands in the window after many small repaints is what a whole painting gives.
     Window w;
@@ -402,6 +460,44 @@ void ChatViewTest::partialPaintingIsRight() {
             whole.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/whole.png"));
         }
         QVERIFY2(inWindow == whole, qPrintable(QStringLiteral("frame %1").arg(frame)));
+    }
+}
+
+void ChatViewTest::anyTextIsPaintedInParts() {
+    QRandomGenerator random(77);
+    for (int round = 0; round < 12; ++round) {
+        Window w(QSize(1000, 600)); // wide code reaches out of the column
+        QVector<MessageRow> rows = longConversation(2);
+        MessageRow row = streaming(100);
+        row.model = QStringLiteral("model");
+        rows << row;
+        w.show(rows);
+        QString text = round == 0 ? QStringLiteral("```\nx\n%1\ny\n").arg(QString(130, u'x')) +
+                                        QStringLiteral("z\n").repeated(20) + QStringLiteral("```\n")
+                       : round == 1 ? QStringLiteral("a\u0301\u0302\u0303\u0304g\u0323\u0324 y ").repeated(80)
+                                    : QString();
+        while (text.size() < 1500)
+            text += test::composition(random, test::Words::Mixed, 3) + QStringLiteral("\n\n");
+        int frame = 0;
+        for (qsizetype at = 0; at < text.size();) {
+            const qsizetype n = 1 + qsizetype(random.bounded(30));
+            w.document.appendText(100, text.mid(at, n));
+            at += n;
+            w.settle();
+            if (++frame % 4)
+                continue;
+            const auto* shown = static_cast<QImage*>(w.view.backingStore()->paintDevice());
+            const QImage inWindow = shown->copy(w.view.rect()).convertToFormat(QImage::Format_RGB32);
+            const QImage whole = w.view.grab().toImage().convertToFormat(QImage::Format_RGB32);
+            if (inWindow != whole && qEnvironmentVariableIsSet("HEARTH_SCREENSHOTS")) {
+                inWindow.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/partial.png"));
+                whole.save(qEnvironmentVariable("HEARTH_SCREENSHOTS") + QStringLiteral("/whole.png"));
+            }
+            QVERIFY2(inWindow == whole, qPrintable(QStringLiteral("round %1, frame %2, behind\n%3")
+                                                       .arg(round)
+                                                       .arg(frame)
+                                                       .arg(text.left(at).right(200))));
+        }
     }
 }
 
@@ -1050,7 +1146,7 @@ void ChatViewTest::copiesAsMarkdown() {
              QStringLiteral("**old** and *slanted* words, `code` and [a link](https://e.org/x)"));
     // From the middle of a leaf to the middle of another.
     w.view.setSelection({1, Part::Body, 2, 2}, {1, Part::Body, 4, 2});
-    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("   ree\n   - nested\n4. fo"));
+    QCOMPARE(w.view.selectedMarkdown(), QStringLiteral("ree\n- nested\n\n4. fo"));
     // Leaves that are whole, but not the message.
     w.view.setSelection({1, Part::Body, 2, 0}, {1, Part::Body, 8, 3});
     QVERIFY2(w.view.selectedMarkdown().startsWith(QStringLiteral(
@@ -1102,14 +1198,6 @@ struct Finder {
 
     FindBar bar;
 };
-
-int pixelsOf(const QImage& image, const QColor& color) {
-    int n = 0;
-    for (int y = 0; y < image.height(); ++y)
-        for (int x = 0; x < image.width(); ++x)
-            n += image.pixelColor(x, y) == color ? 1 : 0;
-    return n;
-}
 
 void ChatViewTest::findsInTheConversation() {
     Window w;
@@ -1173,6 +1261,103 @@ void ChatViewTest::findsWhatIsFoldedAndWhatGrows() {
     w.document.removeFrom(3);
     w.settle();
     QCOMPARE(find.bar.countText(), QStringLiteral("Not found"));
+}
+
+/// A paragraph of three slices.
+QString longParagraph() {
+    QString text;
+    for (int i = 0; text.size() < 5000; ++i)
+        text += QStringLiteral("word%1 ").arg(i);
+    return text.trimmed();
+}
+
+void ChatViewTest::findsOverTheCutsOfAParagraph() {
+    Window w;
+    QString han;
+    for (int i = 0; i < 4500; ++i)
+        han += QChar(0x4E00 + (i * 37) % 20000); // none twice
+    w.show({answer(1, longParagraph()), answer(2, han), user(3, han)});
+    QCOMPARE(w.document.plainText(0, Part::Body), longParagraph()); // no word grows together with the next
+    Finder find(w);
+    for (const int message : {0, 1, 2}) {
+        const BlockSplitter& b = w.document.blocks(message, Part::Body);
+        QVERIFY(b.count() > 1);
+        for (int i = 1; i < b.count(); ++i) {
+            const QString seam = b.inlines(i - 1).text.right(6) + (message == 0 ? QStringLiteral(" ") : QString()) +
+                                 b.inlines(i).text.left(6);
+            find.type(seam);
+            QCOMPARE(find.bar.countText(), message == 0 ? QStringLiteral("1 of 1") : QStringLiteral("1 of 2"));
+            if (message == 2)
+                find.bar.step(1);
+            QVERIFY(w.view.viewport()->rect().contains(
+                w.view.caretRect({message, Part::Body, i - 1, int(b.inlines(i - 1).text.size()) - 6})));
+            // Marked on both sides of the cut: in two lines at least.
+            const QImage image = w.view.viewport()->grab().toImage();
+            const QRect begins = w.view.caretRect({message, Part::Body, i - 1, int(b.inlines(i - 1).text.size()) - 5});
+            const QRect ends = w.view.caretRect({message, Part::Body, i, 5});
+            QVERIFY(ends.y() > begins.y());
+            QVERIFY(pixelsOf(image.copy(begins.translated(2, 0)), w.theme.color(Token::Find)) > 0);
+            QVERIFY(pixelsOf(image.copy(ends.translated(-2, 0)), w.theme.color(Token::Find)) > 0);
+        }
+    }
+}
+
+void ChatViewTest::findsInThoughts() {
+    Window w;
+    QVector<MessageRow> rows = longConversation(3);
+    MessageRow thoughtful = answer(50, QStringLiteral("An answer with the needle in it."));
+    thoughtful.thoughts = QStringLiteral("First thought.\n\nA needle was thought of.");
+    thoughtful.thoughtSeconds = 3;
+    rows << user(49, QStringLiteral("Think")) << thoughtful;
+    const int message = int(rows.size()) - 1;
+    for (int i = 0; i < 4; ++i)
+        rows << answer(60 + i, codeOfLines(30));
+    w.show(rows);
+    w.view.setScrollPosition(0);
+    Finder find(w);
+    find.type(QStringLiteral("needle"));
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 2")); // thoughts come before the answer
+    QVERIFY(w.view.visibleTargets().contains(QStringLiteral("Thought for 3 s")));
+    const QRect place = w.view.caretRect({message, Part::Thoughts, 1, 2});
+    QVERIFY(w.view.viewport()->rect().contains(place));
+    const QImage image = w.view.viewport()->grab().toImage();
+    QVERIFY(pixelsOf(image.copy(place.translated(3, 0)), w.theme.color(Token::Find)) > 0); // they are unfolded
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("2 of 2"));
+    QVERIFY(w.view.viewport()->rect().contains(w.view.caretRect({message, Part::Body, 0, 19})));
+    // Who reads at the top of the message has its thoughts before them.
+    find.bar.close();
+    w.view.setScrollPosition(message);
+    QCOMPARE(w.view.readingPosition(), (TextPosition{message, Part::Thoughts}));
+}
+
+void ChatViewTest::moreThanCanBeCountedIsSaid() {
+    Window w;
+    QVector<MessageRow> rows;
+    for (int i = 0; i < 60; ++i)
+        rows << user(i + 1, QString(2000, u'a'));
+    w.show(rows);
+    Finder find(w);
+    find.type(QStringLiteral("a"));
+    QTRY_COMPARE(find.bar.countText(), QStringLiteral("1 of 100,000+")); // half of the text; from its end on: the first
+    QCOMPARE(find.edit()->accessibleDescription(), find.bar.countText());
+    find.bar.step(-1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("100,000 of 100,000+"));
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("1 of 100,000+"));
+    find.bar.step(1);
+    QCOMPARE(find.bar.countText(), QStringLiteral("2 of 100,000+"));
+    // Behind the place where the looking ended nothing changes; before it everything is counted again.
+    w.document.appendMessage(user(1000, QStringLiteral("a")));
+    w.settle();
+    QTRY_COMPARE(find.bar.countText(), QStringLiteral("2 of 100,000+"));
+    for (int i = 0; i < 20; ++i)
+        w.document.removeMessage(RowId(i + 1));
+    find.type(QStringLiteral("a"));
+    QTRY_VERIFY(find.bar.countText().endsWith(QStringLiteral("80,001")) ||
+                find.bar.countText().startsWith(QStringLiteral("80,001")));
+    find.type(QString());
+    QCOMPARE(find.bar.countText(), QString());
 }
 
 void ChatViewTest::findingCostsSlices() {

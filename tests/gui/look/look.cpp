@@ -19,6 +19,7 @@
 #include <QGlyphRun>
 #include <QLineEdit>
 #include <QPainter>
+#include <QPainterPath>
 #include <QRawFont>
 #include <QScrollArea>
 #include <QStyle>
@@ -247,6 +248,29 @@ private slots:
         QVERIFY(theme.icon(QStringLiteral("no-such-icon")).pixmap(20, 20).isNull());
     }
 
+    // Han have the same ink in both themes, that of their outlines, and so do Latin letters: else one looks bold.
+    void inkIsEven() {
+        Theme theme;
+        const QString han = QStringLiteral("一十土工王正中国口日目田三川天大人水木本");
+        const QString latin = QStringLiteral("HILTEFilatnbdhoepqrnmu");
+        for (const TextStyle style : {TextStyle::Message, TextStyle::Interface, TextStyle::Code})
+            for (const qreal scale : {1.0, 2.0})
+                for (const QString& text : {han, latin}) {
+                    const QFont font = text == han ? theme.hanFont(style) : theme.font(style);
+                    const double light = ink(font, text, scale, false);
+                    const double dark = ink(font, text, scale, true);
+                    const QString told =
+                        QStringLiteral("%1 %2 px, scale %3: %4 of the outline in the light theme, %5 in the dark one")
+                            .arg(text.left(1))
+                            .arg(font.pixelSize())
+                            .arg(scale)
+                            .arg(light)
+                            .arg(dark);
+                    QVERIFY2(std::abs(dark / light - 1) < 0.03, qPrintable(told));
+                    QVERIFY2(light > 0.9 && light < 1.1, qPrintable(told));
+                }
+    }
+
     // 骨 直 门 are drawn differently in Japan: the simplified face has to be asked for by name.
     void hanIsDrawnByTheSimplifiedFace() {
         Theme theme;
@@ -405,6 +429,42 @@ private slots:
     }
 
 private:
+    // Painted in the theme's colours: the sum of what covers the pixels, as a share of the outlines' area.
+    static double ink(const QFont& font, const QString& text, qreal scale, bool dark) {
+        QImage image(QSize(700, 60) * scale, QImage::Format_RGB32);
+        image.setDevicePixelRatio(scale);
+        const QColor ground = Theme::tokenColor(Token::Window, dark), pen = Theme::tokenColor(Token::Text, dark);
+        image.fill(ground);
+        QPainter painter(&image);
+        painter.setFont(font);
+        painter.setPen(pen);
+        painter.drawText(QPointF(10, 40), text);
+        painter.end();
+        const double painted = sumOf(image, ground, pen) / (scale * scale);
+        constexpr int kLarge = 12; // where pixels no longer matter
+        QFont large = font;
+        large.setPixelSize(font.pixelSize() * kLarge);
+        QPainterPath outline;
+        outline.addText(QPointF(10, 40) * kLarge, large, text);
+        QImage filled(QSize(700, 60) * kLarge, QImage::Format_RGB32);
+        filled.fill(Qt::black);
+        QPainter filling(&filled);
+        filling.setRenderHint(QPainter::Antialiasing);
+        filling.fillPath(outline, Qt::white);
+        filling.end();
+        return painted * kLarge * kLarge / sumOf(filled, Qt::black, Qt::white);
+    }
+
+    static double sumOf(const QImage& image, const QColor& ground, const QColor& pen) {
+        double sum = 0;
+        for (int y = 0; y < image.height(); ++y) {
+            const auto* line = reinterpret_cast<const QRgb*>(image.constScanLine(y));
+            for (int x = 0; x < image.width(); ++x)
+                sum += qGreen(line[x]) - ground.green();
+        }
+        return sum / (pen.green() - ground.green());
+    }
+
     static QString face(const QFont& font, const QString& text) {
         QTextLayout layout(text, font);
         layout.beginLayout();

@@ -170,14 +170,20 @@ inline void addTail(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8
     }
 }
 
-/// What the rows hold 2 KiB further on, which may be the next row's, or nothing. One or two streams with work between
-/// the reads are followed too slowly by themselves (4 to 8 % at four activation rows); four are not.
-template <typename Format, int kW>
+/// What the rows hold further on, which may be the next row's, or nothing. The processor's own readers of streams
+/// follow one or two streams with work between the reads too slowly (4 to 8 % at four activation rows); four need less
+/// of it.
+template <typename Format, int kW, int kR>
 inline void prefetchAhead(const uint8_t* const (&w)[kW], int64_t chunk) {
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kAhead = 2048;
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kAhead = kR > 1 ? 2048 : 1024;
     for (int i = 0; i < kW; ++i)
-        for (int at = 0; at < kChunkBytes; at += 64)
-            _mm_prefetch(reinterpret_cast<const char*>(w[i]) + chunk * kChunkBytes + kAhead + at, _MM_HINT_T0);
+        for (int at = 0; at < kChunkBytes; at += 64) {
+            const auto* next = reinterpret_cast<const char*>(w[i]) + chunk * kChunkBytes + kAhead + at;
+            if constexpr (kR > 1)
+                _mm_prefetch(next, _MM_HINT_T0);
+            else
+                _mm_prefetch(next, _MM_HINT_T1);
+        }
 }
 
 /// kW weight rows n, n + step, ... x kR activation rows. Every product is computed and added up in the same way, so its
@@ -196,8 +202,7 @@ template <typename Format, int kW, int kR>
             dots[i][r] = {zero(), zero(), zero()};
     const int64_t chunks = a.k / 256;
     for (int64_t c = 0; c < chunks; ++c) {
-        if constexpr (kR > 1)
-            prefetchAhead<Format>(w, c);
+        prefetchAhead<Format, kW, kR>(w, c);
         addChunk<Format, 4>(dots, w, x, c);
     }
     if constexpr (Format::kBlock < 256)

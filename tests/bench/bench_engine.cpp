@@ -1,5 +1,5 @@
 // How fast the engine is, and what part of the machine's limits that is:
-//   bench_engine --model M | --shape 8b --type Q4_K [--rows a,b] [--json]; see usage() for the rest.
+//   bench_engine --model M | --shape 8b --type Q4_K|all [--rows a,b] [--json]; see usage() for the rest.
 // Prints one object: the keys of `hearth-cli bench`, and under "rows" one object for each row of the table of CPU
 // speed.
 
@@ -35,11 +35,12 @@ int usage(FILE* to, int status) {
         shapes += " " + std::string(shape.name);
     for (const Row& row : allRows())
         rows += "\n    " + std::string(row.name) + std::string(10 - std::strlen(row.name), ' ') + row.work;
-    std::fprintf(to,
-                 "usage: bench_engine --model M | --shape S [--type T] [--rows A,B|none] [--threads N] [--prompt N]\n"
-                 "       [--generate N] [--depth N] [--stored N] [--repeat N] [--soak SECONDS] [--starter M] [--json]\n"
-                 "  shapes:%s\n  rows (all by default):%s\n",
-                 shapes.c_str(), rows.c_str());
+    std::fprintf(
+        to,
+        "usage: bench_engine --model M | --shape S [--type T|all] [--rows A,B|none] [--threads N] [--prompt N]\n"
+        "       [--generate N] [--depth N] [--stored N] [--repeat N] [--soak SECONDS] [--starter M] [--json]\n"
+        "  shapes:%s\n  rows (all by default):%s\n",
+        shapes.c_str(), rows.c_str());
     return status;
 }
 
@@ -160,23 +161,45 @@ void printPlain(const Json& result) {
         std::printf("%s\n", row.dump().c_str());
 }
 
-int run(Arguments a) {
-    std::unique_ptr<bench::MadeModel> made;
-    const std::vector<Row> rows = chosenRows(a.rows);
-    if (!a.shape.empty()) {
-        const bench::Shape* shape = bench::findShape(a.shape);
-        const kernels::QuantType* type = kernels::findQuantType(a.type);
-        if (!shape || !type)
-            throw engine::Error(!shape ? "There is no shape " + engine::printable(a.shape) + "; see --help."
-                                       : "There is no type " + engine::printable(a.type) + ".");
-        made = std::make_unique<bench::MadeModel>(*shape, *type);
-        a.model = made->path();
-    }
-    a.setting.path = a.model;
-    Json result = wholeRun(a.setting);
+Json runOf(const Setting& setting, const std::vector<Row>& rows) {
+    Json result = wholeRun(setting);
     result["rows"] = Json::array();
     for (const Row& row : rows)
-        result["rows"].push_back(measured(row, a.setting));
+        result["rows"].push_back(measured(row, setting));
+    return result;
+}
+
+Json runOfType(const bench::Shape& shape, const kernels::QuantType& type, Setting setting,
+               const std::vector<Row>& rows) {
+    const bench::MadeModel made(shape, type);
+    setting.path = made.path();
+    Json result = {{"type", type.name}};
+    result.update(runOf(setting, rows));
+    return result;
+}
+
+/// Every format that files have, one after the other: an object a line.
+int runOfAllTypes(const bench::Shape& shape, const Setting& setting, const std::vector<Row>& rows) {
+    for (const kernels::QuantType& type : kernels::quantTypes())
+        if (type.ggmlId != kernels::kNoGgmlId) {
+            std::printf("%s\n", runOfType(shape, type, setting, rows).dump().c_str());
+            std::fflush(stdout);
+        }
+    return 0;
+}
+
+int run(Arguments a) {
+    const std::vector<Row> rows = chosenRows(a.rows);
+    const bench::Shape* shape = bench::findShape(a.shape);
+    const kernels::QuantType* type = kernels::findQuantType(a.type);
+    if (!a.shape.empty() && !shape)
+        throw engine::Error("There is no shape " + engine::printable(a.shape) + "; see --help.");
+    if (shape && a.type == "all")
+        return runOfAllTypes(*shape, a.setting, rows);
+    if (shape && !type)
+        throw engine::Error("There is no type " + engine::printable(a.type) + ".");
+    a.setting.path = a.model;
+    const Json result = shape ? runOfType(*shape, *type, a.setting, rows) : runOf(a.setting, rows);
     if (a.json)
         std::printf("%s\n", result.dump().c_str());
     else

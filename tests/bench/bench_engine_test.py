@@ -74,6 +74,16 @@ class Usage(unittest.TestCase):
     def test_rows_are_chosen(self):
         self.assertEqual([row["row"] for row in result("--rows", "load,decode1")["rows"]], ["load", "decode1"])
 
+    def test_every_format(self):
+        done = bench("--shape", "tiny", "--type", "all", *LITTLE, "--rows", "none")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        types = [line["type"] for line in lines]
+        self.assertEqual(len(types), len(set(types)))
+        self.assertLessEqual({"F16", "BF16", "Q4_0", "Q8_0", "Q2_K", "Q4_K", "Q6_K", "IQ1_S", "IQ4_XS", "TQ2_0", "MXFP4", "NVFP4"}, set(types))
+        for line in lines:
+            self.assertGreater(line["decodeTokensPerSecond"], 0, line)
+
     def test_wrong_usage(self):
         for arguments in ([], ["--shape"], [*MADE, "--model", "x.gguf"], [*MADE, "--prompt", "0"], [*MADE, "--prompt", "9x"], [*MADE, "--odd", "1"]):
             self.assertEqual(bench(*arguments).returncode, 2, arguments)

@@ -39,9 +39,9 @@ TEST(LatentForm, ChunksThatExpandAreLongHoweverSlowTheMachine) {
     ChunkPace pace;
     pace.measured(64, 60); // about a second a token
     EXPECT_EQ(pace.chunk(0, 4000, 0.1), 64);
-    EXPECT_EQ(pace.chunk(0, 4000, 0.1, true), 512);
-    EXPECT_EQ(pace.chunk(30, 4000, 0.1, true), 482);
-    EXPECT_EQ(pace.chunk(512, 40, 0.1, true), 40);
+    EXPECT_EQ(pace.chunk(0, 4000, 0.1, Chunking::Whole), 512);
+    EXPECT_EQ(pace.chunk(30, 4000, 0.1, Chunking::Whole), 482);
+    EXPECT_EQ(pace.chunk(512, 40, 0.1, Chunking::Whole), 40);
 }
 
 std::vector<TokenId> madeUp(int n, int salt = 0) {

@@ -9,12 +9,12 @@ namespace hearth::app {
 /// How a download behaves; the tests have shorter times.
 struct DownloadLimits {
     HttpLimits http;
-    int connections = 4;          // of one file
-    int attempts = 8;             // failures in a row without progress before it gives up
-    int backoffMs = 500;          // before the second attempt; doubles
+    int connections = 4; // of one file
+    int attempts = 8;    // failures in a row without progress before it gives up
+    int backoffMs = 500; // before the second attempt; doubles
     int longestBackoffMs = 30'000;
-    qint64 longestRetryAfter = 300;      // seconds that a server may make us wait by itself
-    qint64 spaceMargin = 256ll << 20;    // bytes that stay free on the disk, and 1 % of the download
+    qint64 longestRetryAfter = 300;                         // seconds that a server may make us wait by itself
+    qint64 spaceMargin = 256ll << 20;                       // bytes that stay free on the disk, and 1 % of the download
     std::function<qint64(const QString& folder)> freeBytes; // empty: the system is asked
 };
 

@@ -42,7 +42,8 @@ json textOf(const QByteArray& bytes) {
 
 QString text(const json& object, const char* name) {
     const auto it = object.find(name);
-    return it != object.end() && it->is_string() ? QString::fromStdString(it->get_ref<const std::string&>()) : QString();
+    return it != object.end() && it->is_string() ? QString::fromStdString(it->get_ref<const std::string&>())
+                                                 : QString();
 }
 
 qint64 number(const json& object, const char* name, qint64 fallback) {
@@ -62,9 +63,12 @@ bool renameWithoutReplacing(const QString& from, const QString& to) {
     if (errno == EEXIST)
         return false;
     if (errno != EINVAL && errno != ENOSYS)
-        refuse(Network::tr("%1 cannot be put into the library: %2.").arg(shown(to, 300), QString::fromLocal8Bit(std::strerror(errno))));
+        refuse(Network::tr("%1 cannot be put into the library: %2.")
+                   .arg(shown(to, 300), QString::fromLocal8Bit(std::strerror(errno))));
+
     // A file system without that: a file can be linked, which replaces nothing either; a folder's name can be claimed.
-    struct stat info{};
+    struct stat info {};
+
     const bool folder = ::lstat(a.constData(), &info) == 0 && S_ISDIR(info.st_mode);
     if (folder ? ::mkdir(b.constData(), 0755) == 0 && ::rename(a.constData(), b.constData()) == 0
                : ::link(a.constData(), b.constData()) == 0 && ::unlink(a.constData()) == 0)
@@ -80,7 +84,8 @@ bool renameWithoutReplacing(const QString& from, const QString& to) {
     } else if (errno == EEXIST) {
         return false;
     }
-    refuse(Network::tr("%1 cannot be put into the library: %2.").arg(shown(to, 300), QString::fromLocal8Bit(std::strerror(errno))));
+    refuse(Network::tr("%1 cannot be put into the library: %2.")
+               .arg(shown(to, 300), QString::fromLocal8Bit(std::strerror(errno))));
 }
 
 /// Makes what happened to a folder's names last.
@@ -96,8 +101,9 @@ QVector<QString> localNames(const DownloadRequest& request) {
     QVector<QString> names;
     for (const WantedFile& file : request.files) {
         QString name = safeFileName(file.name);
-        for (int n = 2; std::any_of(names.begin(), names.end(),
-                                    [&](const QString& other) { return other.compare(name, Qt::CaseInsensitive) == 0; });
+        for (int n = 2;
+             std::any_of(names.begin(), names.end(),
+                         [&](const QString& other) { return other.compare(name, Qt::CaseInsensitive) == 0; });
              ++n)
             name = QStringLiteral("%1-%2").arg(n).arg(safeFileName(file.name));
         names.append(name);
@@ -194,7 +200,8 @@ std::optional<DownloadRecord> DownloadRecord::load(const QString& workFolder) {
 
 QStringList workFolders(const QString& library) {
     QStringList found;
-    const QStringList names = QDir(library).entryList({kPrefix + QLatin1Char('*')}, QDir::Dirs | QDir::Hidden | QDir::NoSymLinks);
+    const QStringList names =
+        QDir(library).entryList({kPrefix + QLatin1Char('*')}, QDir::Dirs | QDir::Hidden | QDir::NoSymLinks);
     for (const QString& name : names)
         found.append(library + QLatin1Char('/') + name);
     return found;
@@ -223,7 +230,8 @@ QString enterLibrary(DownloadRecord& record) {
     if (several) {
         QDir().mkpath(ready);
         for (int i = 0; i < names.size(); ++i)
-            if (QFileInfo::exists(record.partPath(i)) && !renameWithoutReplacing(record.partPath(i), ready + QLatin1Char('/') + names[i]))
+            if (QFileInfo::exists(record.partPath(i)) &&
+                !renameWithoutReplacing(record.partPath(i), ready + QLatin1Char('/') + names[i]))
                 refuse(Network::tr("%1 is there twice.").arg(shown(names[i])));
         syncFolder(ready);
     }
@@ -251,7 +259,8 @@ QString enterLibrary(DownloadRecord& record) {
 
 QString alreadyThere(const DownloadRequest& request, const std::function<bool()>& stop) {
     const QVector<QString> names = localNames(request);
-    const QString folder = names.size() > 1 ? request.folder + QLatin1Char('/') + safeFileName(request.group) : request.folder;
+    const QString folder =
+        names.size() > 1 ? request.folder + QLatin1Char('/') + safeFileName(request.group) : request.folder;
     for (int i = 0; i < names.size(); ++i) {
         const QFileInfo info(folder + QLatin1Char('/') + names[i]);
         if (request.files[i].sha256.isEmpty() || !info.isFile() || info.size() != request.files[i].bytes)

@@ -24,9 +24,9 @@ struct DownloadRequest {
     QString title;  // "Qwen2.5-0.5B-Instruct-GGUF Q4_K_M"
     QString folder; // of the library, where it will lie
     QVector<WantedFile> files;
-    QString group;     // the folder's name, where there are several files
-    QString token;     // goes to the first file's origin only, and is never written down
-    QString tokenName; // under which Secrets has it, for the time after a restart
+    QString group;               // the folder's name, where there are several files
+    QString token;               // goes to the first file's origin only, and is never written down
+    QString tokenName;           // under which Secrets has it, for the time after a restart
     QString license, hub, model; // for the library's facts
 
     /// The same files from the same addresses are the same download, whoever asks for them.

@@ -27,7 +27,8 @@ QString sizeText(qint64 bytes) {
 }
 
 qint64 takenOnDisk(const QString& path) {
-    struct stat info{};
+    struct stat info {};
+
     return ::stat(QFile::encodeName(path).constData(), &info) == 0 ? qint64(info.st_blocks) * 512 : 0;
 }
 
@@ -107,7 +108,8 @@ void DownloadWorker::begin() {
     const auto running = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) {
         return job->state == State::Running || job->state == State::Checking;
     });
-    const auto next = std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->state == State::Waiting; });
+    const auto next =
+        std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->state == State::Waiting; });
     if (running || next == jobs_.end())
         return;
     if (!client_) { // here, so that its threads are as patient as this one
@@ -195,7 +197,8 @@ bool DownloadWorker::adopt(Job& job) {
         job.notice = Network::tr("%1 is another file at the hub now. It begins anew.").arg(shown(wanted.name));
         if ((QFileInfo::exists(record.partPath(i)) && !QFile::remove(record.partPath(i))) ||
             (QFileInfo::exists(record.journalPath(i)) && !QFile::remove(record.journalPath(i)))) {
-            halt(job, State::Failed, Network::tr("The folder %1 cannot be written.").arg(shown(record.workFolder(), 300)));
+            halt(job, State::Failed,
+                 Network::tr("The folder %1 cannot be written.").arg(shown(record.workFolder(), 300)));
             return false;
         }
     }
@@ -247,7 +250,8 @@ void DownloadWorker::nextFile(Job& job) {
         at->record.save();
     });
     connect(job.fetch.get(), &FileFetch::restarted, this, [at](const QString& why) { at->notice = why; });
-    connect(job.fetch.get(), &FileFetch::done, this, [this, at] { onFetched(*at); }, Qt::QueuedConnection);
+    connect(
+        job.fetch.get(), &FileFetch::done, this, [this, at] { onFetched(*at); }, Qt::QueuedConnection);
     job.fetch->start();
 }
 
@@ -256,7 +260,8 @@ void DownloadWorker::onFetched(Job& job) {
         return;
     const HttpError error = job.fetch->error();
     if (error) {
-        halt(job, error.kind == HttpError::Kind::NotAllowed ? State::Paused : State::Failed, error.sentence, error.gated);
+        halt(job, error.kind == HttpError::Kind::NotAllowed ? State::Paused : State::Failed, error.sentence,
+             error.gated);
         return;
     }
     job.record.whole[job.file] = true;
@@ -270,7 +275,8 @@ void DownloadWorker::enter(Job& job) {
         // Without an announced sum, the file itself must at least say that it is a model.
         const DownloadRequest& request = job.record.request;
         for (int i = 0; i < request.files.size(); ++i)
-            if (request.files[i].sha256.isEmpty() && request.files.size() == 1 && QFileInfo::exists(job.record.partPath(i)) &&
+            if (request.files[i].sha256.isEmpty() && request.files.size() == 1 &&
+                QFileInfo::exists(job.record.partPath(i)) &&
                 request.files[i].name.endsWith(QLatin1String(".gguf"), Qt::CaseInsensitive))
                 engine::Checkpoint::open(QFile::encodeName(job.record.partPath(i)).toStdString());
         job.path = enterLibrary(job.record);
@@ -320,13 +326,15 @@ void DownloadWorker::resume(const QString& id) {
 }
 
 void DownloadWorker::remove(const QString& id) {
-    const auto at = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
+    const auto at =
+        std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
     if (at == jobs_.end())
         return;
     const bool finished = (*at)->state == State::Finished;
     if (!finished)
-        halt(**at, State::Finished); // so that the next one begins
-    const auto again = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
+        halt(**at, State::Paused); // so that the next one begins
+    const auto again =
+        std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
     const QString folder = (*again)->record.workFolder();
     jobs_.erase(again);
     if (!finished) // after its fetch is gone
@@ -335,7 +343,8 @@ void DownloadWorker::remove(const QString& id) {
 }
 
 void DownloadWorker::move(const QString& id, int position) {
-    const auto at = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
+    const auto at =
+        std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->record.request.id() == id; });
     if (at == jobs_.end())
         return;
     auto job = std::move(*at);
@@ -392,7 +401,11 @@ qint64 DownloadWorker::arrived(const Job& job) const {
 
 DownloadStatus DownloadWorker::status(Job& job) {
     const DownloadRequest& request = job.record.request;
-    DownloadStatus s{.id = request.id(), .title = request.title, .license = request.license, .hub = request.hub, .model = request.model};
+    DownloadStatus s{.id = request.id(),
+                     .title = request.title,
+                     .license = request.license,
+                     .hub = request.hub,
+                     .model = request.model};
     s.state = job.state == State::Running && job.fetch && job.fetch->checking() ? State::Checking : job.state;
     for (const WantedFile& file : request.files)
         if (file.bytes < 0 || __builtin_add_overflow(s.total, file.bytes, &s.total))

@@ -13,7 +13,8 @@
 
 namespace hearth::app {
 
-/// The downloads' thread: the queue, and the one download that runs. Made by Downloader, which calls it by queued calls.
+/// The downloads' thread: the queue, and the one download that runs. Made by Downloader, which calls it by queued
+/// calls.
 class DownloadWorker : public QObject {
     Q_OBJECT
 

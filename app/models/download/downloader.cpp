@@ -77,7 +77,8 @@ void Downloader::take(const QVector<DownloadStatus>& rows, const QHash<QString, 
         emit rowsChanged();
     for (int i = 0; i < rows.size(); ++i) {
         const DownloadStatus& row = rows[i];
-        const auto was = std::find_if(before.begin(), before.end(), [&](const DownloadStatus& b) { return b.id == row.id; });
+        const auto was =
+            std::find_if(before.begin(), before.end(), [&](const DownloadStatus& b) { return b.id == row.id; });
         if (was != before.end() && sameRow(*was, row))
             continue;
         emit rowChanged(row);

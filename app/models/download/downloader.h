@@ -27,9 +27,9 @@ struct DownloadStatus {
     qint64 secondsLeft = -1;     // -1: unknown
     double checked = 0;          // 0 to 1, while Checking
     int files = 1;
-    QString notice; // a sentence: why it began anew, why it failed
+    QString notice;     // a sentence: why it began anew, why it failed
     bool gated = false; // failed for want of an accepted licence or a token
-    QString path;   // in the library, when Finished
+    QString path;       // in the library, when Finished
 };
 
 /// Downloads models into a library, one after the other, in a thread of its own. Functions and signals: the thread it
@@ -58,9 +58,9 @@ public:
     qint64 receivedBytes(const QString& id) const { return received_.value(id); }
 
 signals:
-    void rowsChanged();                                     // other rows, or another order
-    void rowChanged(const hearth::app::DownloadStatus&);    // at most ten times a second each
-    void finished(const QString& id, const QString& path);  // it is in the library
+    void rowsChanged();                                    // other rows, or another order
+    void rowChanged(const hearth::app::DownloadStatus&);   // at most ten times a second each
+    void finished(const QString& id, const QString& path); // it is in the library
     void failed(const QString& id, const QString& sentence);
 
 private:

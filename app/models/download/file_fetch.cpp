@@ -20,9 +20,9 @@ using Kind = HttpError::Kind;
 constexpr qint64 kChunk = ChunkMap::kChunkBytes;
 constexpr qint64 kFewestChunksAtOnce = 2; // times four connections: 8 MiB under way
 constexpr qint64 kMostChunksAtOnce = 64;
-constexpr qint64 kFarMs = 40;             // a server that takes longer to answer is far
-constexpr int kMostBad = 3;               // times that the disk may give back another chunk than was written
-constexpr int kMostRounds = 2;            // in which everything is fetched once more
+constexpr qint64 kFarMs = 40;          // a server that takes longer to answer is far
+constexpr int kMostBad = 3;            // times that the disk may give back another chunk than was written
+constexpr int kMostRounds = 2;         // in which everything is fetched once more
 constexpr qint64 kProgress = 64 << 10; // bytes after which a failure is forgotten
 constexpr int kMostRestarts = 3;
 constexpr int kLimitTickMs = 20;
@@ -99,11 +99,12 @@ bool FileFetch::openFiles() {
     part_ = ::open(QFile::encodeName(plan_.partPath).constData(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     // The journal of a part file that is gone, or shorter than it was made, promises nothing.
     const bool fresh = part_ >= 0 && QFileInfo(plan_.partPath).size() != plan_.bytes;
-    const bool open = part_ >= 0 && ::ftruncate(part_, off_t(plan_.bytes)) == 0 && map_.open(plan_.journalPath, plan_.bytes) &&
-                      (!fresh || map_.clear());
+    const bool open = part_ >= 0 && ::ftruncate(part_, off_t(plan_.bytes)) == 0 &&
+                      map_.open(plan_.journalPath, plan_.bytes) && (!fresh || map_.clear());
     if (!open)
-        fail({.kind = Kind::Content, .sentence = Network::tr("The part file of %1 cannot be written: %2.")
-                                                     .arg(shown(plan_.name), systemError())});
+        fail({.kind = Kind::Content,
+              .sentence =
+                  Network::tr("The part file of %1 cannot be written: %2.").arg(shown(plan_.name), systemError())});
     else
         ::posix_fadvise(part_, 0, 0, POSIX_FADV_SEQUENTIAL);
     return open;
@@ -134,9 +135,10 @@ void FileFetch::startHasher() {
         part_, map_,
         FileHasher::Calls{.bad = [this, here](qint64 chunk) { here([this, chunk] { onBadChunk(chunk); }); },
                           .done = [this, here](const QByteArray& sha) { here([this, sha] { onHashed(sha); }); },
-                          .failed = [this, here](const QString& why) {
-                              here([this, why] { fail({.kind = Kind::Content, .sentence = why}); });
-                          }});
+                          .failed =
+                              [this, here](const QString& why) {
+                                  here([this, why] { fail({.kind = Kind::Content, .sentence = why}); });
+                              }});
 }
 
 qint64 FileFetch::arrivedBytes() const {
@@ -264,8 +266,10 @@ bool FileFetch::sameFile(const HttpHead& head, qint64 total) {
         return false;
     }
     if (total != plan_.bytes) {
-        fail({.kind = Kind::Content,
-              .sentence = Network::tr("%1 has another file than the one that was announced: its size is another.").arg(host())});
+        fail(
+            {.kind = Kind::Content,
+             .sentence =
+                 Network::tr("%1 has another file than the one that was announced: its size is another.").arg(host())});
         return false;
     }
     Validator& before = plan_.validator;
@@ -290,8 +294,9 @@ bool FileFetch::acceptPart(Lane& lane, const HttpHead& head) {
                       (head.contentLength < 0 || head.contentLength == range->last - range->first + 1);
     if (!fits) {
         lane.wrong = true;
-        lane.call->cancel({.kind = Kind::Cut,
-                           .sentence = Network::tr("%1 sends other parts of the file than those that were asked for.").arg(host())});
+        lane.call->cancel(
+            {.kind = Kind::Cut,
+             .sentence = Network::tr("%1 sends other parts of the file than those that were asked for.").arg(host())});
         return false;
     }
     if (!sameFile(head, range->total < 0 ? plan_.bytes : range->total))
@@ -424,7 +429,8 @@ void FileFetch::onDone(Lane& lane) {
         fill();
         return;
     }
-    const bool expired = error.kind == Kind::Status && lane.direct &&
+    const bool elsewhere = lane.direct || !sameOrigin(call->head().url, plan_.url);
+    const bool expired = error.kind == Kind::Status && elsewhere &&
                          (error.status == 400 || error.status == 401 || error.status == 403 || error.status == 404 ||
                           error.status == 410);
     if (expired)
@@ -510,8 +516,9 @@ void FileFetch::onHashed(const QByteArray& sha256) {
     if (!plan_.sha256.isEmpty() && sha256 != plan_.sha256) {
         if (++rounds_ > kMostRounds)
             fail({.kind = Kind::Content,
-                  .sentence = Network::tr("%1 sends another file than the one that was announced: its SHA-256 is another.")
-                                  .arg(host())});
+                  .sentence =
+                      Network::tr("%1 sends another file than the one that was announced: its SHA-256 is another.")
+                          .arg(host())});
         else
             refetchAll();
         return;

@@ -33,8 +33,8 @@ struct FetchPlan {
 /// compared and it is on the disk. In the downloads' thread.
 ///
 /// When the whole's SHA-256 is not the announced one: the disk was compared with what came in already, chunk by chunk,
-/// so something else came in than the hub meant. All chunks are then asked for once more, on new connections; those that
-/// come as before are kept, others replaced. If that changes nothing, the server is wrong, and the download fails.
+/// so something else came in than the hub meant. All chunks are then asked for once more, on new connections; those
+/// that come as before are kept, others replaced. If that changes nothing, the server is wrong, and the download fails.
 class FileFetch : public QObject {
     Q_OBJECT
 
@@ -48,7 +48,7 @@ public:
 
     qint64 receivedBytes() const { return received_; } // over the line, in this session, repeated ones too
 
-    bool checking() const; // all is there; it is read back
+    bool checking() const;  // all is there; it is read back
     double checked() const; // 0 to 1
 
     const HttpError& error() const { return error_; } // after done()
@@ -124,7 +124,7 @@ private:
     HttpError error_;
     QByteArray sha256_;
     qint64 received_ = 0, sinceProgress_ = 0, progress_ = 0, replaced_ = 0;
-    qint64 cursor_ = 0;     // no chunk before it is missing
+    qint64 cursor_ = 0;       // no chunk before it is missing
     qint64 chunksAtOnce_ = 2; // of one request
     int allowedLanes_ = 1, restarts_ = 0, hasherRound_ = 0, rounds_ = 0;
     bool known_ = false; // the server's word on the file was compared in this session

@@ -39,7 +39,8 @@ HubGroup ggufGroup(const QString& path, const engine::SplitName& split) {
     group.quant = quantOf(group.name);
     if (group.quant.isEmpty() && path.contains(QLatin1Char('/'))) // "Q4_K_M/model-00001-of-00002.gguf"
         group.quant = quantOf(path.section(QLatin1Char('/'), -2, -2));
-    if (group.name.contains(QLatin1String("mmproj"), Qt::CaseInsensitive) || group.name.endsWith(QLatin1String("imatrix")))
+    if (group.name.contains(QLatin1String("mmproj"), Qt::CaseInsensitive) ||
+        group.name.endsWith(QLatin1String("imatrix")))
         group.kind = HubGroup::Kind::Other; // helps another file, is no model
     return group;
 }
@@ -51,7 +52,8 @@ struct Collected {
 };
 
 void finish(Collected& c) {
-    std::sort(c.group.files.begin(), c.group.files.end(), [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
+    std::sort(c.group.files.begin(), c.group.files.end(),
+              [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
     c.group.bytes = sum(c.group.files);
     c.group.complete = c.count == 0 || c.parts.size() == c.count;
 }
@@ -60,8 +62,9 @@ void finish(Collected& c) {
 
 QString quantOf(const QString& fileName) {
     static const QRegularExpression pattern(
-        QStringLiteral("(?<![A-Za-z0-9])((?:UD-)?(?:IQ|TQ|Q)[1-8](?:_[A-Z0-9]{1,3}){1,3}|MXFP4(?:_MOE)?|BF16|F16|FP16|F32|FP8)"
-                       "(?![A-Za-z0-9])"),
+        QStringLiteral(
+            "(?<![A-Za-z0-9])((?:UD-)?(?:IQ|TQ|Q)[1-8](?:_[A-Z0-9]{1,3}){1,3}|MXFP4(?:_MOE)?|BF16|F16|FP16|F32|FP8)"
+            "(?![A-Za-z0-9])"),
         QRegularExpression::CaseInsensitiveOption);
     QString found;
     for (auto it = pattern.globalMatch(fileName.right(400)); it.hasNext();)
@@ -85,8 +88,9 @@ QVector<HubGroup> groupFiles(const QVector<HubFile>& files) {
         engine::SplitName split;
         if (!engine::parseSplitName(file.path.toStdString(), split))
             split = {};
-        const QString key = split.count > 0 ? QStringLiteral("%1 %2").arg(QString::fromStdString(split.prefix)).arg(split.count)
-                                            : file.path;
+        const QString key = split.count > 0
+                                ? QStringLiteral("%1 %2").arg(QString::fromStdString(split.prefix)).arg(split.count)
+                                : file.path;
         if (!byKey.contains(key)) {
             byKey.insert(key, all.size());
             all.append({.group = ggufGroup(file.path, split), .count = split.count});

@@ -57,7 +57,8 @@ Hub::Hub(Kind kind, HttpClient& client, const QString& base, QObject* parent)
         address = qEnvironmentVariable(kind == Kind::HuggingFace ? "HF_ENDPOINT" : "MODELSCOPE_ENDPOINT");
     if (address.isEmpty())
         address = dialect_->defaultBase();
-    base_ = QUrl(address.contains(QLatin1String("://")) ? address : QStringLiteral("https://") + address, QUrl::StrictMode);
+    base_ =
+        QUrl(address.contains(QLatin1String("://")) ? address : QStringLiteral("https://") + address, QUrl::StrictMode);
 }
 
 void Hub::ask(HttpRequest request, QObject* context, std::function<void(const HttpCall&)> done) {

@@ -19,7 +19,8 @@ class HubDialect {
 public:
     virtual ~HubDialect() = default;
 
-    template <class T> struct Page {
+    template <class T>
+    struct Page {
         QVector<T> rows;
         QUrl next; // empty: this was the last
     };
@@ -63,7 +64,8 @@ public:
     /// Sent to the base's own origin only.
     void setToken(const QString& token) { token_ = token; }
 
-    template <class T> using Done = std::function<void(const HubAnswer<T>&)>;
+    template <class T>
+    using Done = std::function<void(const HubAnswer<T>&)>;
 
     /// Models with GGUF files, the most downloaded first.
     void search(const QString& words, int most, QObject* context, Done<QVector<HubModel>>);

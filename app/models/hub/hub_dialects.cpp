@@ -142,8 +142,8 @@ public:
     QUrl page(const QUrl& base, const QString& id) const override { return under(base, QLatin1Char('/') + id); }
 };
 
-/// https://www.modelscope.cn/docs, its OpenAPI for the search, and the interface that its own Python client uses for the
-/// rest (modelscope/hub/api.py, file_download.py; Apache-2.0), which is documented nowhere else.
+/// https://www.modelscope.cn/docs, its OpenAPI for the search, and the interface that its own Python client uses for
+/// the rest (modelscope/hub/api.py, file_download.py; Apache-2.0), which is documented nowhere else.
 class ModelScope : public HubDialect {
 public:
     QString name() const override { return QStringLiteral("ModelScope"); }
@@ -192,7 +192,8 @@ public:
 
     HttpRequest files(const QUrl& base, const QString& id, const QString& revision) const override {
         QUrl url = under(base, QStringLiteral("/api/v1/models/%1/repo/files").arg(id));
-        url.setQuery(QStringLiteral("Recursive=true&Revision=") + QString::fromLatin1(QUrl::toPercentEncoding(revision)));
+        url.setQuery(QStringLiteral("Recursive=true&Revision=") +
+                     QString::fromLatin1(QUrl::toPercentEncoding(revision)));
         return jsonRequest(url);
     }
 

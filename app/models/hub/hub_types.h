@@ -13,7 +13,7 @@ namespace hearth::app {
 
 /// A model as a hub lists it.
 struct HubModel {
-    QString id; // "owner/name"; its identity at the hub
+    QString id;       // "owner/name"; its identity at the hub
     QString revision; // the commit that files() and fileUrl() then mean; empty: not told
     QString license;  // "apache-2.0"; empty: not told
     bool gated = false;
@@ -34,8 +34,8 @@ struct HubFile {
 struct HubGroup {
     enum class Kind : int { Gguf, Folder, Other };
     Kind kind = Kind::Other;
-    QString name;  // "qwen2.5-0.5b-instruct-q4_k_m"
-    QString quant; // "Q4_K_M"; empty: its name does not tell
+    QString name;           // "qwen2.5-0.5b-instruct-q4_k_m"
+    QString quant;          // "Q4_K_M"; empty: its name does not tell
     QVector<HubFile> files; // parts in their order
     qint64 bytes = 0;       // of all; -1: not all told
     bool complete = true;   // no part is missing
@@ -50,7 +50,8 @@ QString quantOf(const QString& fileName);
 /// A card as plain Markdown: front matter, HTML, pictures and comments gone; links stay as text and address.
 QString plainCard(const QString& readme);
 
-template <class T> struct HubAnswer {
+template <class T>
+struct HubAnswer {
     T value;
     HttpError error;
 };

@@ -24,8 +24,10 @@ bool isVisible(QChar c) {
     case QChar::Other_PrivateUse:
     case QChar::Other_NotAssigned:
     case QChar::Separator_Line:
-    case QChar::Separator_Paragraph: return false;
-    default: return true;
+    case QChar::Separator_Paragraph:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -86,7 +88,8 @@ QString safeFileName(const QString& fromServer) {
 
 QString unusedName(const QString& folder, const QString& name) {
     QSet<QString> taken;
-    const QStringList entries = QDir(folder).entryList(QDir::AllEntries | QDir::Hidden | QDir::System | QDir::NoDotAndDotDot);
+    const QStringList entries =
+        QDir(folder).entryList(QDir::AllEntries | QDir::Hidden | QDir::System | QDir::NoDotAndDotDot);
     for (const QString& entry : entries)
         taken.insert(entry.toCaseFolded());
     const QString suffix = QFileInfo(name).suffix();

@@ -115,14 +115,13 @@ void HttpCall::send() {
         if (!request_.ifRange.isEmpty())
             request.setRawHeader("If-Range", request_.ifRange);
     }
-    headSeen_ = connected_ = false;
+    headSeen_ = false;
     hopClock_.start();
     byteClock_.start();
     tick_.start();
     reply_ = client_.manager_.sendCustomRequest(request, request_.method, request_.body);
     reply_->setParent(this);
     reply_->setReadBufferSize(kReadBuffer);
-    connect(reply_, &QNetworkReply::requestSent, this, [this] { connected_ = true; });
     connect(reply_, &QNetworkReply::metaDataChanged, this, &HttpCall::onHead);
     connect(reply_, &QNetworkReply::readyRead, this, &HttpCall::onReadable);
     connect(reply_, &QNetworkReply::finished, this, &HttpCall::onFinished);
@@ -236,9 +235,7 @@ void HttpCall::onTick() {
     const HttpLimits& limits = client_.limits_;
     if (!headSeen_) {
         if (hopClock_.elapsed() > limits.headMs)
-            end({.kind = connected_ ? Kind::Stalled : Kind::Connect,
-                 .sentence = (connected_ ? Network::tr("%1 does not answer.") : Network::tr("%1 cannot be reached."))
-                                 .arg(url_.host())});
+            end({.kind = Kind::Stalled, .sentence = Network::tr("%1 does not answer.").arg(url_.host())});
         return;
     }
     const bool held = request_.collectAtMost == 0 && available() > 0; // whoever reads takes its time
@@ -262,7 +259,8 @@ HttpError HttpCall::networkError() const {
     const QString host = url_.host();
     switch (reply_->error()) {
     case QNetworkReply::HostNotFoundError:
-        return {.kind = Kind::Connect, .sentence = Network::tr("There is no %1, or no connection to the network.").arg(host)};
+        return {.kind = Kind::Connect,
+                .sentence = Network::tr("There is no %1, or no connection to the network.").arg(host)};
     case QNetworkReply::SslHandshakeFailedError:
         return {.kind = Kind::Connect,
                 .sentence = Network::tr("%1 cannot prove that it is %1. Nothing was sent to it.").arg(host)};
@@ -272,7 +270,8 @@ HttpError HttpCall::networkError() const {
     case QNetworkReply::ProtocolUnknownError:
     case QNetworkReply::ProtocolInvalidOperationError:
         return {.kind = Kind::Content, .sentence = Network::tr("%1 does not speak HTTP.").arg(host)};
-    default: break;
+    default:
+        break;
     }
     if (headSeen_)
         return {.kind = Kind::Cut, .sentence = Network::tr("The connection to %1 broke off.").arg(host)};
@@ -280,7 +279,9 @@ HttpError HttpCall::networkError() const {
 }
 
 HttpError HttpCall::refusal() const {
-    StatusContext context{.status = head_.status, .host = url_.host(), .errorCode = reply_->rawHeader("X-Error-Code"),
+    StatusContext context{.status = head_.status,
+                          .host = url_.host(),
+                          .errorCode = reply_->rawHeader("X-Error-Code"),
                           .errorMessage = reply_->rawHeader("X-Error-Message")};
     if (context.errorMessage.isEmpty())
         context.errorMessage = saidInBody(body_);

@@ -98,11 +98,11 @@ private:
     QElapsedTimer hopClock_, byteClock_, slowClock_;
     qint64 headMs_ = 0, got_ = 0, gotBefore_ = 0;
     int hop_ = 0;
-    bool tokenAllowed_ = true, headSeen_ = false, connected_ = false, ended_ = false;
+    bool tokenAllowed_ = true, headSeen_ = false, ended_ = false;
 };
 
-/// Sends requests by the rules of this program: HTTP/1.1, no cookies, no cache, no compression, redirects by hand, every
-/// wait limited, nothing at all while the gate is closed. The only owner of a QNetworkAccessManager. One thread.
+/// Sends requests by the rules of this program: HTTP/1.1, no cookies, no cache, no compression, redirects by hand,
+/// every wait limited, nothing at all while the gate is closed. The only owner of a QNetworkAccessManager. One thread.
 class HttpClient : public QObject {
     Q_OBJECT
 

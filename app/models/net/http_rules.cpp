@@ -20,11 +20,11 @@ struct Subnet {
 
 // RFC 6890 and its successors; what is not here is public.
 constexpr Subnet kSubnets[] = {
-    {"127.0.0.0", 8, Reach::Loopback},    {"0.0.0.0", 8, Reach::Loopback},      {"169.254.0.0", 16, Reach::LinkLocal},
-    {"224.0.0.0", 3, Reach::LinkLocal},   {"10.0.0.0", 8, Reach::Private},      {"172.16.0.0", 12, Reach::Private},
-    {"192.168.0.0", 16, Reach::Private},  {"100.64.0.0", 10, Reach::Private},   {"192.0.0.0", 24, Reach::Private},
-    {"198.18.0.0", 15, Reach::Private},   {"::1", 128, Reach::Loopback},        {"::", 128, Reach::Loopback},
-    {"fe80::", 10, Reach::LinkLocal},     {"ff00::", 8, Reach::LinkLocal},      {"fc00::", 7, Reach::Private},
+    {"127.0.0.0", 8, Reach::Loopback},   {"0.0.0.0", 8, Reach::Loopback},    {"169.254.0.0", 16, Reach::LinkLocal},
+    {"224.0.0.0", 3, Reach::LinkLocal},  {"10.0.0.0", 8, Reach::Private},    {"172.16.0.0", 12, Reach::Private},
+    {"192.168.0.0", 16, Reach::Private}, {"100.64.0.0", 10, Reach::Private}, {"192.0.0.0", 24, Reach::Private},
+    {"198.18.0.0", 15, Reach::Private},  {"::1", 128, Reach::Loopback},      {"::", 128, Reach::Loopback},
+    {"fe80::", 10, Reach::LinkLocal},    {"ff00::", 8, Reach::LinkLocal},    {"fc00::", 7, Reach::Private},
     {"fec0::", 10, Reach::Private},
 };
 
@@ -64,13 +64,20 @@ QString refusedText(const StatusContext& c) {
 QString statusText(const StatusContext& c) {
     switch (c.status) {
     case 401:
-    case 403: return refusedText(c);
+    case 403:
+        return refusedText(c);
     case 404:
-    case 410: return Network::tr("%1 has no such model or file.").arg(c.host);
-    case 409: return Network::tr("%1 is changing this file just now.").arg(c.host) + QLatin1Char(' ') + waitText(c.retryAfter);
-    case 416: return Network::tr("%1 has another file than the one that it announced: it is shorter.").arg(c.host);
-    case 429: return Network::tr("%1 wants fewer requests.").arg(c.host) + QLatin1Char(' ') + waitText(c.retryAfter);
-    default: break;
+    case 410:
+        return Network::tr("%1 has no such model or file.").arg(c.host);
+    case 409:
+        return Network::tr("%1 is changing this file just now.").arg(c.host) + QLatin1Char(' ') +
+               waitText(c.retryAfter);
+    case 416:
+        return Network::tr("%1 has another file than the one that it announced: it is shorter.").arg(c.host);
+    case 429:
+        return Network::tr("%1 wants fewer requests.").arg(c.host) + QLatin1Char(' ') + waitText(c.retryAfter);
+    default:
+        break;
     }
     if (c.status >= 500)
         return Network::tr("%1 has a problem of its own (%2).").arg(c.host).arg(c.status) + QLatin1Char(' ') +
@@ -120,7 +127,8 @@ HttpError addressProblem(const QUrl& url) {
 
 HttpError redirectProblem(const QUrl& from, const QUrl& to, int hop, Reach origin, Reach target) {
     const auto refused = [&](const QString& why) {
-        return HttpError{.kind = Kind::Redirect, .sentence = why.arg(shown(from.host()), shown(to.toDisplayString(), 200))};
+        return HttpError{.kind = Kind::Redirect,
+                         .sentence = why.arg(shown(from.host()), shown(to.toDisplayString(), 200))};
     };
     if (hop > kMostRedirects)
         return refused(Network::tr("%1 leads from address to address without end (%2)."));
@@ -179,8 +187,8 @@ HttpError statusError(const StatusContext& c) {
 
 bool looksLikeNoModel(const QByteArray& contentType, const QByteArray& beginning) {
     const QByteArray start = beginning.left(64).trimmed().toLower();
-    return contentType.toLower().startsWith("text/html") || start.startsWith("<!doctype") || start.startsWith("<html") ||
-           start.startsWith("version https://git-lfs") || start.startsWith("{\"");
+    return contentType.toLower().startsWith("text/html") || start.startsWith("<!doctype") ||
+           start.startsWith("<html") || start.startsWith("version https://git-lfs") || start.startsWith("{\"");
 }
 
 HttpError contentError(const QString& host, const QByteArray& contentType, const QByteArray& beginning) {
@@ -189,7 +197,8 @@ HttpError contentError(const QString& host, const QByteArray& contentType, const
     if (start.startsWith("version https://git-lfs"))
         sentence = Network::tr("%1 gave the pointer to the file (Git LFS) instead of the file itself.").arg(host);
     else if (contentType.toLower().startsWith("text/html") || start.startsWith("<"))
-        sentence = Network::tr("%1 gave a web page instead of the file. Does this network want a login first?").arg(host);
+        sentence =
+            Network::tr("%1 gave a web page instead of the file. Does this network want a login first?").arg(host);
     else if (contentType.toLower().startsWith("application/json") || start.startsWith("{"))
         sentence = Network::tr("%1 gave a message instead of the file: %2")
                        .arg(host, shown(QString::fromUtf8(beginning.left(400)), 160));

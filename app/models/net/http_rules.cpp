@@ -40,10 +40,10 @@ QString waitText(qint64 seconds) {
     if (seconds < 0)
         return Network::tr("Try again later.");
     if (seconds < 120)
-        return Network::tr("Try again in %n second(s).", nullptr, int(seconds));
+        return Network::tr("Try again in %1 seconds.").arg(std::max<qint64>(2, seconds));
     if (seconds < 2 * 3600)
-        return Network::tr("Try again in %n minute(s).", nullptr, int((seconds + 59) / 60));
-    return Network::tr("Try again in %n hour(s).", nullptr, int(std::min<qint64>((seconds + 3599) / 3600, 1'000'000)));
+        return Network::tr("Try again in %1 minutes.").arg((seconds + 59) / 60);
+    return Network::tr("Try again in %1 hours.").arg((seconds + 3599) / 3600);
 }
 
 QString refusedText(const StatusContext& c) {

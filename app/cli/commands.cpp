@@ -180,7 +180,8 @@ constexpr Command kCommands[] = {
     {"models pull",
      "OWNER/NAME[:QUANT]",
      "downloads a model into the library",
-     "Prints where it lies. Whatever interrupts it, the same command goes on where it was; what is complete is compared "
+     "Prints where it lies. Whatever interrupts it, the same command goes on where it was; what is complete is "
+     "compared "
      "with the hub's SHA-256 before it enters the library. HF_TOKEN, or the keyring, gives an access token.",
      kModelsPull,
      {},

@@ -63,7 +63,8 @@ public:
 
     /// Waits for what `ask` will tell, asks once more with the keyring's token where an account is needed; throws Error
     /// with the hub's sentence.
-    template <class T> T answer(const std::function<void(QObject*, app::Hub::Done<T>)>& ask) {
+    template <class T>
+    T answer(const std::function<void(QObject*, app::Hub::Done<T>)>& ask) {
         app::HubAnswer<T> got = once<T>(ask);
         if (got.error.gated && token_.isEmpty() && readToken())
             got = once<T>(ask);
@@ -90,7 +91,8 @@ private:
         return static_cast<app::Hub::Kind>(a.choice("--hub", kHubs, 0));
     }
 
-    template <class T> static app::HubAnswer<T> once(const std::function<void(QObject*, app::Hub::Done<T>)>& ask) {
+    template <class T>
+    static app::HubAnswer<T> once(const std::function<void(QObject*, app::Hub::Done<T>)>& ask) {
         QEventLoop loop;
         app::HubAnswer<T> got;
         bool told = false;
@@ -271,7 +273,8 @@ QString libraryFolder(const Arguments& a) {
     if (a.has("--to"))
         return QDir(QString::fromStdString(a.text("--to"))).absolutePath();
     const QString variable = qEnvironmentVariable("HEARTH_MODELS");
-    return variable.isEmpty() ? QDir::homePath() + QStringLiteral("/.local/share/hearth/models") : QDir(variable).absolutePath();
+    return variable.isEmpty() ? QDir::homePath() + QStringLiteral("/.local/share/hearth/models")
+                              : QDir(variable).absolutePath();
 }
 
 /// One line that is written over, on a terminal only.
@@ -283,7 +286,8 @@ void showProgress(const DownloadStatus& s) {
         std::snprintf(line, sizeof line, "checking %.0f %%", 100 * s.checked);
     else
         std::snprintf(line, sizeof line, "%.1f %%  %s/s  %lld s left", 100.0 * double(s.bytes) / double(s.total),
-                      engine::readableBytes(uint64_t(std::max(0.0, s.bytesPerSecond))).c_str(), (long long)s.secondsLeft);
+                      engine::readableBytes(uint64_t(std::max(0.0, s.bytesPerSecond))).c_str(),
+                      (long long)s.secondsLeft);
     std::fprintf(stderr, "\r%-60s", line);
 }
 
@@ -308,7 +312,8 @@ app::DownloadRequest requestFor(Online& online, const Arguments& a, const Listin
 }
 
 /// Until it is in the library; throws Error with why not.
-DownloadStatus download(app::NetworkGate& gate, const app::DownloadRequest& request, const Arguments& a, qint64& received) {
+DownloadStatus download(app::NetworkGate& gate, const app::DownloadRequest& request, const Arguments& a,
+                        qint64& received) {
     app::DownloadLimits limits;
     limits.connections = static_cast<int>(a.whole("--connections", limits.connections, 1, 8));
     app::Downloader downloader(gate, limits);

@@ -11,7 +11,6 @@
 #include <QStorageInfo>
 
 #include <algorithm>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,7 +112,7 @@ void DownloadWorker::begin() {
     if (running || next == jobs_.end())
         return;
     if (!client_) { // here, so that its threads are as patient as this one
-        setpriority(PRIO_PROCESS, 0, 10);
+        stepBack();
         client_ = std::make_unique<HttpClient>(gate_, limits_.http);
     }
     (*next)->state = State::Running;

@@ -52,6 +52,12 @@ bool readAll(int file, char* to, qint64 n, qint64 at) {
 
 } // namespace
 
+void stepBack() {
+    constexpr int kNice = 10;
+    if (getpriority(PRIO_PROCESS, 0) < kNice) // on Linux: of this thread
+        setpriority(PRIO_PROCESS, 0, kNice);
+}
+
 FileHasher::FileHasher(int file, ChunkMap& map, Calls calls)
     : file_(file), map_(map), calls_(std::move(calls)), thread_([this] { run(); }) {}
 
@@ -76,7 +82,7 @@ bool FileHasher::waitFor(qint64 chunk) {
 }
 
 void FileHasher::run() {
-    setpriority(PRIO_PROCESS, 0, 10); // on Linux: this thread; the window comes first
+    stepBack();
     Sha256 sha;
     std::vector<char> buffer(size_t(ChunkMap::kChunkBytes));
     for (qint64 chunk = 0; chunk < map_.count();) {

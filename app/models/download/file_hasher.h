@@ -44,6 +44,9 @@ private:
     std::thread thread_; // last: it begins when all else is there
 };
 
+/// This thread gives way to the window's.
+void stepBack();
+
 /// SHA-256 of a whole file, as 64 lower-case digits; empty: it cannot be read, or `stop` said so.
 QByteArray sha256OfFile(const QString& path, const std::function<bool()>& stop = {});
 

@@ -8,7 +8,8 @@ namespace hearth::app {
 
 using Kind = HttpError::Kind;
 
-RemoteHeader::RemoteHeader(HttpClient& client, const QVector<File>& files, const QString& token, QObject* context, Done done)
+RemoteHeader::RemoteHeader(HttpClient& client, const QVector<File>& files, const QString& token, QObject* context,
+                           Done done)
     : QObject(&client), client_(client), files_(files), token_(token), context_(context), done_(std::move(done)) {
     connect(context, &QObject::destroyed, this, &QObject::deleteLater);
     QTimer::singleShot(0, this, [this] { files_.isEmpty() ? finish() : ask(); });
@@ -17,7 +18,8 @@ RemoteHeader::RemoteHeader(HttpClient& client, const QVector<File>& files, const
 void RemoteHeader::ask() {
     const File& file = files_[file_];
     const qint64 have = beginning_.size(), last = std::min(wanted_, file.bytes) - 1;
-    HttpRequest request{.url = file.url, .rangeFirst = have, .rangeLast = last, .collectAtMost = std::max<qint64>(1, last - have + 1)};
+    HttpRequest request{
+        .url = file.url, .rangeFirst = have, .rangeLast = last, .collectAtMost = std::max<qint64>(1, last - have + 1)};
     if (sameOrigin(file.url, files_[0].url))
         request.token = token_;
     HttpCall* call = client_.start(request);
@@ -31,7 +33,9 @@ void RemoteHeader::onDone(const HttpCall& call) {
     const bool whole = call.head().status == 200 && files_[file_].bytes > beginning_.size() + call.body().size();
     if (call.error().kind == Kind::TooLarge || (!call.error() && whole)) {
         end({}, {.kind = Kind::Content,
-                 .sentence = Network::tr("%1 gives no parts of a file, so this model can only be judged after its download.").arg(host)});
+                 .sentence =
+                     Network::tr("%1 gives no parts of a file, so this model can only be judged after its download.")
+                         .arg(host)});
         return;
     }
     if (call.error()) {
@@ -40,8 +44,9 @@ void RemoteHeader::onDone(const HttpCall& call) {
     }
     const auto range = parseContentRange(call.head().contentRange);
     if (call.head().status == 206 && (!range || range->first != beginning_.size())) {
-        end({}, {.kind = Kind::Content,
-                 .sentence = Network::tr("%1 sends other parts of the file than those that were asked for.").arg(host)});
+        end({},
+            {.kind = Kind::Content,
+             .sentence = Network::tr("%1 sends other parts of the file than those that were asked for.").arg(host)});
         return;
     }
     beginning_ += call.body();

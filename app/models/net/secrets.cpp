@@ -15,18 +15,23 @@ const QString kService = QStringLiteral("Hearth");
 QString problemOf(const QKeychain::Job& job) {
     switch (job.error()) {
     case QKeychain::NoError:
-    case QKeychain::EntryNotFound: return {};
+    case QKeychain::EntryNotFound:
+        return {};
     case QKeychain::NoBackendAvailable:
     case QKeychain::NotImplemented:
-        return Network::tr("There is no keyring on this system, so tokens cannot be kept. The variable HF_TOKEN can give one.");
+        return Network::tr(
+            "There is no keyring on this system, so tokens cannot be kept. The variable HF_TOKEN can give one.");
     case QKeychain::AccessDenied:
-    case QKeychain::AccessDeniedByUser: return Network::tr("The keyring was not opened.");
-    default: return Network::tr("The keyring does not work: %1").arg(shown(job.errorString(), 200));
+    case QKeychain::AccessDeniedByUser:
+        return Network::tr("The keyring was not opened.");
+    default:
+        return Network::tr("The keyring does not work: %1").arg(shown(job.errorString(), 200));
     }
 }
 
 /// Tells once, whichever comes first: the keyring's answer or the end of the wait.
-void start(QKeychain::Job* job, QObject* context, int waitMs, Secrets::Done done, const std::function<QString()>& value = {}) {
+void start(QKeychain::Job* job, QObject* context, int waitMs, Secrets::Done done,
+           const std::function<QString()>& value = {}) {
     auto once = std::make_shared<Secrets::Done>(std::move(done));
     const auto tell = [once](const Secrets::Answer& answer) {
         if (const auto heard = std::exchange(*once, {}))

@@ -30,7 +30,8 @@ public:
 /// The keyring of the desktop (Secret Service, KWallet) through qtkeychain. Without one each call says so.
 class SystemSecrets : public Secrets {
 public:
-    /// `waitMs`: after which a keyring that does not answer counts as absent (one that asks for its password may take long).
+    /// `waitMs`: after which a keyring that does not answer counts as absent (one that asks for its password may take
+    /// long).
     explicit SystemSecrets(int waitMs = 120'000) : waitMs_(waitMs) {}
 
     void read(const QString& name, QObject* context, Done) override;

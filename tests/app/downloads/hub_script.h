@@ -7,8 +7,8 @@
 
 namespace hearth::tests {
 
-/// Teaches a server to speak as Hugging Face does, and as ModelScope does, of one repository; files themselves come from
-/// a second server (another origin), by links that say until when they hold.
+/// Teaches a server to speak as Hugging Face does, and as ModelScope does, of one repository; files themselves come
+/// from a second server (another origin), by links that say until when they hold.
 class HubScript {
 public:
     HubScript(FaultyServer& hub, FaultyServer& store, std::string id);
@@ -19,7 +19,7 @@ public:
     long bytesPerSecond = 0; // of each connection to the store
     std::string readme = "---\nlicense: apache-2.0\n---\n# A model\n";
     bool gated = false;
-    std::string wantedToken; // empty: anybody may read
+    std::string wantedToken;         // empty: anybody may read
     std::atomic<int> generation = 0; // links of earlier ones have expired
 
 private:

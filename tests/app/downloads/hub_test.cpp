@@ -33,7 +33,8 @@ ServerReply json(const std::string& text) {
 
 /// A hub whose every answer is this one.
 struct OneAnswer {
-    explicit OneAnswer(FaultyServer::Answer answer, Hub::Kind kind = Hub::Kind::HuggingFace, HttpLimits limits = {.headMs = 5000, .stallMs = 5000})
+    explicit OneAnswer(FaultyServer::Answer answer, Hub::Kind kind = Hub::Kind::HuggingFace,
+                       HttpLimits limits = {.headMs = 5000, .stallMs = 5000})
         : client(gate, limits), hub(kind, client, QString::fromStdString(server.base())) {
         server.otherwise(std::move(answer));
     }
@@ -41,7 +42,10 @@ struct OneAnswer {
     HubAnswer<QVector<HubFile>> files() {
         HubAnswer<QVector<HubFile>> got;
         QEventLoop loop;
-        hub.files(QStringLiteral("a/b"), {}, &loop, [&](const auto& answer) { got = answer; loop.quit(); });
+        hub.files(QStringLiteral("a/b"), {}, &loop, [&](const auto& answer) {
+            got = answer;
+            loop.quit();
+        });
         loop.exec();
         return got;
     }
@@ -49,7 +53,10 @@ struct OneAnswer {
     HubAnswer<QVector<HubModel>> search() {
         HubAnswer<QVector<HubModel>> got;
         QEventLoop loop;
-        hub.search(QStringLiteral("x & y=1#"), 10, &loop, [&](const auto& answer) { got = answer; loop.quit(); });
+        hub.search(QStringLiteral("x & y=1#"), 10, &loop, [&](const auto& answer) {
+            got = answer;
+            loop.quit();
+        });
         loop.exec();
         return got;
     }
@@ -72,34 +79,54 @@ class HubTest : public QObject {
     Q_OBJECT
 
 private slots:
+
     void namesAreNeverPaths_data() {
         QTest::addColumn<QString>("theirs");
         QTest::addColumn<QString>("ours");
-        QTest::newRow("plain") << "model-Q4_K_M.gguf" << "model-Q4_K_M.gguf";
+        QTest::newRow("plain") << "model-Q4_K_M.gguf"
+                               << "model-Q4_K_M.gguf";
         QTest::newRow("Chinese") << QStringLiteral("模型-Q4.gguf") << QStringLiteral("模型-Q4.gguf");
-        QTest::newRow("up") << "../x" << "x";
-        QTest::newRow("up, Windows") << "..\\..\\x" << "x";
-        QTest::newRow("only up") << "../.." << "model";
-        QTest::newRow("absolute") << "/abs" << "abs";
-        QTest::newRow("drive") << "C:\\" << "model";
-        QTest::newRow("drive without slash") << "C:x" << "C_x";
-        QTest::newRow("stream") << "a:b" << "a_b";
-        QTest::newRow("device") << "CON" << "_CON";
-        QTest::newRow("device with an ending") << "nul.gguf" << "_nul.gguf";
-        QTest::newRow("device with a blank") << "COM1 .txt" << "_COM1 .txt";
-        QTest::newRow("trailing dot") << "x.gguf." << "x.gguf";
-        QTest::newRow("trailing blanks") << "x.gguf . . " << "x.gguf";
+        QTest::newRow("up") << "../x"
+                            << "x";
+        QTest::newRow("up, Windows") << "..\\..\\x"
+                                     << "x";
+        QTest::newRow("only up") << "../.."
+                                 << "model";
+        QTest::newRow("absolute") << "/abs"
+                                  << "abs";
+        QTest::newRow("drive") << "C:\\"
+                               << "model";
+        QTest::newRow("drive without slash") << "C:x"
+                                             << "C_x";
+        QTest::newRow("stream") << "a:b"
+                                << "a_b";
+        QTest::newRow("device") << "CON"
+                                << "_CON";
+        QTest::newRow("device with an ending") << "nul.gguf"
+                                               << "_nul.gguf";
+        QTest::newRow("device with a blank") << "COM1 .txt"
+                                             << "_COM1 .txt";
+        QTest::newRow("trailing dot") << "x.gguf."
+                                      << "x.gguf";
+        QTest::newRow("trailing blanks") << "x.gguf . . "
+                                         << "x.gguf";
         QTest::newRow("NUL") << QString(QStringLiteral("a\0b.gguf")) << "ab.gguf";
         QTest::newRow("NUL inside") << QString::fromLatin1("a\0b.gguf", 8) << "ab.gguf";
-        QTest::newRow("newline") << "a\nb.gguf" << "a b.gguf";
+        QTest::newRow("newline") << "a\nb.gguf"
+                                 << "a b.gguf";
         QTest::newRow("turned round") << QStringLiteral("model\u202Efugg.exe") << "modelfugg.exe";
         QTest::newRow("invisible") << QStringLiteral("a\u200B\u2066b.gguf") << "ab.gguf";
         QTest::newRow("half a letter") << QString(QChar(0xD800)) + QStringLiteral("x.gguf") << "x.gguf";
-        QTest::newRow("empty") << "" << "model";
-        QTest::newRow("hidden") << ".part" << "part";
-        QTest::newRow("hidden twice") << "..part" << "part";
-        QTest::newRow("an option") << "--help.gguf" << "help.gguf";
-        QTest::newRow("wildcards") << "a*?.gguf" << "a__.gguf";
+        QTest::newRow("empty") << ""
+                               << "model";
+        QTest::newRow("hidden") << ".part"
+                                << "part";
+        QTest::newRow("hidden twice") << "..part"
+                                      << "part";
+        QTest::newRow("an option") << "--help.gguf"
+                                   << "help.gguf";
+        QTest::newRow("wildcards") << "a*?.gguf"
+                                   << "a__.gguf";
         QTest::newRow("decomposed") << QStringLiteral("u\u0308.gguf") << QStringLiteral("ü.gguf");
     }
 
@@ -183,22 +210,31 @@ private slots:
         const auto range = parseContentRange("bytes 5-9/100");
         QVERIFY(range && range->first == 5 && range->last == 9 && range->total == 100);
         QVERIFY(parseContentRange("bytes 5-9/*")->total == -1);
-        for (const char* bad : {"", "bytes", "bytes 9-5/100", "bytes 0-100/100", "bytes -1-5/9", "bytes */100", "lines 0-1/2",
-                                "bytes 0-99999999999999999999/999999999999999999999", "bytes 0-9/x", "bytes 0-9"})
+        for (const char* bad :
+             {"", "bytes", "bytes 9-5/100", "bytes 0-100/100", "bytes -1-5/9", "bytes */100", "lines 0-1/2",
+              "bytes 0-99999999999999999999/999999999999999999999", "bytes 0-9/x", "bytes 0-9"})
             QVERIFY2(!parseContentRange(bad), bad);
     }
 
     void quants_data() {
         QTest::addColumn<QString>("name");
         QTest::addColumn<QString>("quant");
-        QTest::newRow("K") << "Qwen2.5-0.5B-Instruct-Q4_K_M.gguf" << "Q4_K_M";
-        QTest::newRow("small letters") << "qwen2.5-7b-instruct-q5_0.gguf" << "Q5_0";
-        QTest::newRow("IQ") << "x.IQ2_XXS.gguf" << "IQ2_XXS";
-        QTest::newRow("dynamic") << "x-UD-Q2_K_XL.gguf" << "UD-Q2_K_XL";
-        QTest::newRow("bf16") << "x-BF16.gguf" << "BF16";
-        QTest::newRow("the model's own name") << "Q8_0-tests-IQ4_XS" << "IQ4_XS";
-        QTest::newRow("none") << "model.gguf" << "";
-        QTest::newRow("MXFP4") << "gpt-oss-20b-mxfp4.gguf" << "MXFP4";
+        QTest::newRow("K") << "Qwen2.5-0.5B-Instruct-Q4_K_M.gguf"
+                           << "Q4_K_M";
+        QTest::newRow("small letters") << "qwen2.5-7b-instruct-q5_0.gguf"
+                                       << "Q5_0";
+        QTest::newRow("IQ") << "x.IQ2_XXS.gguf"
+                            << "IQ2_XXS";
+        QTest::newRow("dynamic") << "x-UD-Q2_K_XL.gguf"
+                                 << "UD-Q2_K_XL";
+        QTest::newRow("bf16") << "x-BF16.gguf"
+                              << "BF16";
+        QTest::newRow("the model's own name") << "Q8_0-tests-IQ4_XS"
+                                              << "IQ4_XS";
+        QTest::newRow("none") << "model.gguf"
+                              << "";
+        QTest::newRow("MXFP4") << "gpt-oss-20b-mxfp4.gguf"
+                               << "MXFP4";
     }
 
     void quants() {
@@ -224,9 +260,15 @@ private slots:
         const auto groups = groupFiles(files);
         QStringList told;
         for (const HubGroup& g : groups)
-            told.append(QStringLiteral("%1 %2 %3 %4%5").arg(int(g.kind)).arg(g.quant).arg(g.bytes).arg(g.files.size()).arg(g.complete ? QString() : QStringLiteral(" cut")));
-        QCOMPARE(told, (QStringList{QStringLiteral("0 Q4_K_M 400 1"), QStringLiteral("0 Q8_0 800 1"), QStringLiteral("0 Q6_K 900 3"),
-                                    QStringLiteral("0 F16 1000 1 cut"), QStringLiteral("1  4001 3"), QStringLiteral("2 F16 50 1")}));
+            told.append(QStringLiteral("%1 %2 %3 %4%5")
+                            .arg(int(g.kind))
+                            .arg(g.quant)
+                            .arg(g.bytes)
+                            .arg(g.files.size())
+                            .arg(g.complete ? QString() : QStringLiteral(" cut")));
+        QCOMPARE(told, (QStringList{QStringLiteral("0 Q4_K_M 400 1"), QStringLiteral("0 Q8_0 800 1"),
+                                    QStringLiteral("0 Q6_K 900 3"), QStringLiteral("0 F16 1000 1 cut"),
+                                    QStringLiteral("1  4001 3"), QStringLiteral("2 F16 50 1")}));
         QCOMPARE(groups[2].files[0].path, QStringLiteral("Q6_K/m-Q6_K-00001-of-00003.gguf"));
     }
 
@@ -237,15 +279,21 @@ private slots:
         QTest::newRow("nothing") << QByteArray() << -1;
         QTest::newRow("an object") << QByteArray("{\"error\":1}") << -1;
         QTest::newRow("cut short") << QByteArray("[{\"type\":\"file\",\"path\":\"a\"") << -1;
-        QTest::newRow("nulls") << QByteArray("[null,{\"type\":null,\"path\":null,\"size\":null,\"lfs\":null},{\"path\":\"a\",\"lfs\":null}]") << 1;
+        QTest::newRow("nulls")
+            << QByteArray(
+                   "[null,{\"type\":null,\"path\":null,\"size\":null,\"lfs\":null},{\"path\":\"a\",\"lfs\":null}]")
+            << 1;
         QTest::newRow("negative size") << QByteArray("[{\"type\":\"file\",\"path\":\"a\",\"size\":-5}]") << 1;
         QTest::newRow("2^63") << QByteArray("[{\"type\":\"file\",\"path\":\"a\",\"size\":9223372036854775808}]") << 1;
         QTest::newRow("1e400") << QByteArray("[{\"type\":\"file\",\"path\":\"a\",\"size\":1e300}]") << 1;
         QTest::newRow("a size of letters") << QByteArray("[{\"type\":\"file\",\"path\":\"a\",\"size\":\"many\"}]") << 1;
         QTest::newRow("twice") << QByteArray("[{\"path\":\"a\",\"size\":1},{\"path\":\"a\",\"size\":2}]") << 1;
-        QTest::newRow("folders") << QByteArray("[{\"type\":\"directory\",\"path\":\"a\"},{\"type\":\"file\",\"path\":\"a/b\"}]") << 1;
+        QTest::newRow("folders")
+            << QByteArray("[{\"type\":\"directory\",\"path\":\"a\"},{\"type\":\"file\",\"path\":\"a/b\"}]") << 1;
         QTest::newRow("deep") << QByteArray(100'000, '[') + QByteArray(100'000, ']') << 0;
-        QTest::newRow("deep inside") << QByteArray("[{\"path\":\"a\",\"x\":") + QByteArray(50'000, '[') + QByteArray(50'000, ']') + "}]" << 1;
+        QTest::newRow("deep inside") << QByteArray("[{\"path\":\"a\",\"x\":") + QByteArray(50'000, '[') +
+                                            QByteArray(50'000, ']') + "}]"
+                                     << 1;
     }
 
     void strangeTrees() {
@@ -274,7 +322,8 @@ private slots:
         QVERIFY(!answer.error);
         QCOMPARE(answer.value.size(), 20'000);
         QVERIFY2(clock.elapsed() < 8000, qPrintable(QString::number(clock.elapsed())));
-        QVERIFY2(residentPeak() - before < 64 * kMiB + 2 * long(reply->size()), qPrintable(QString::number((residentPeak() - before) / kMiB)));
+        QVERIFY2(residentPeak() - before < 64 * kMiB + 2 * long(reply->size()),
+                 qPrintable(QString::number((residentPeak() - before) / kMiB)));
     }
 
     void anEndlessReply() {
@@ -314,7 +363,8 @@ private slots:
 
     void searches() {
         OneAnswer one([](const ServerRequest&) {
-            return json(R"([{"id":"a/b","gated":"manual","downloads":"12","tags":["license:mit",7,null],"likes":-3,"siblings":null},
+            return json(
+                R"([{"id":"a/b","gated":"manual","downloads":"12","tags":["license:mit",7,null],"likes":-3,"siblings":null},
                             {"id":"../../etc"},{"id":"a/b/c"},{"modelId":"c/d","gated":null,"tags":null},null,{"id":7}])");
         });
         one.hub.setToken(QStringLiteral("hf_x"));
@@ -345,19 +395,32 @@ private slots:
     void cards_data() {
         QTest::addColumn<QString>("theirs");
         QTest::addColumn<QString>("ours");
-        QTest::newRow("plain") << "# A\n\n**b** [c](https://d)" << "# A\n\n**b** [c](https://d)";
-        QTest::newRow("front matter") << "---\nlicense: mit\ntags:\n- x\n---\n# A" << "# A";
-        QTest::newRow("front matter that does not end") << "---\na" << "---\na";
-        QTest::newRow("picture") << "a ![logo](https://x/y.png) b" << "a logo b";
-        QTest::newRow("picture by reference") << "![logo][1]\n\n[1]: https://x/y.png" << "logo\n\n[1]: https://x/y.png";
-        QTest::newRow("HTML picture") << "a <img src=\"https://x/y.png\"> b" << "a  b";
-        QTest::newRow("HTML around text") << "<div align=\"center\"><b>t</b></div>" << "t";
-        QTest::newRow("script") << "a<script>x</script>b" << "ab";
-        QTest::newRow("style that does not end") << "a<style>x{background:url(https://x)}" << "a";
-        QTest::newRow("comment") << "a<!-- ![x](https://y) -->b" << "ab";
-        QTest::newRow("code keeps all") << "```html\n<img src=x>\n```\n" << "```html\n<img src=x>\n```";
-        QTest::newRow("less than") << "1 < 2 and <https://x>" << "1 < 2 and <https://x>";
-        QTest::newRow("picture in a link") << "[![badge](https://img)](https://x)" << "[badge](https://x)";
+        QTest::newRow("plain") << "# A\n\n**b** [c](https://d)"
+                               << "# A\n\n**b** [c](https://d)";
+        QTest::newRow("front matter") << "---\nlicense: mit\ntags:\n- x\n---\n# A"
+                                      << "# A";
+        QTest::newRow("front matter that does not end") << "---\na"
+                                                        << "---\na";
+        QTest::newRow("picture") << "a ![logo](https://x/y.png) b"
+                                 << "a logo b";
+        QTest::newRow("picture by reference") << "![logo][1]\n\n[1]: https://x/y.png"
+                                              << "logo\n\n[1]: https://x/y.png";
+        QTest::newRow("HTML picture") << "a <img src=\"https://x/y.png\"> b"
+                                      << "a  b";
+        QTest::newRow("HTML around text") << "<div align=\"center\"><b>t</b></div>"
+                                          << "t";
+        QTest::newRow("script") << "a<script>x</script>b"
+                                << "ab";
+        QTest::newRow("style that does not end") << "a<style>x{background:url(https://x)}"
+                                                 << "a";
+        QTest::newRow("comment") << "a<!-- ![x](https://y) -->b"
+                                 << "ab";
+        QTest::newRow("code keeps all") << "```html\n<img src=x>\n```\n"
+                                        << "```html\n<img src=x>\n```";
+        QTest::newRow("less than") << "1 < 2 and <https://x>"
+                                   << "1 < 2 and <https://x>";
+        QTest::newRow("picture in a link") << "[![badge](https://img)](https://x)"
+                                           << "[badge](https://x)";
     }
 
     void cards() {
@@ -410,7 +473,8 @@ private slots:
             part->resize(size_t(last - first + 1));
             ServerReply reply = ServerReply::of(part);
             reply.status = 206;
-            reply.headers.emplace_back("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(announced));
+            reply.headers.emplace_back("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) +
+                                                            "/" + std::to_string(announced));
             return reply;
         });
         const auto got = header(server.base(), announced);
@@ -433,7 +497,8 @@ private slots:
         QFETCH(QString, said);
         constexpr long kBytes = 60 * kMiB;
         // "without end": a key whose text is as long as the file.
-        std::string endless("GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0abc\10\0\0\0\0\0\0\3\0\0\0\0", 47);
+        std::string endless("GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0abc\10\0\0\0\0\0\0\3\0\0\0\0",
+                            47);
         const auto content = std::make_shared<std::string>(fault == 3 ? endless : std::string("noise"));
         content->resize(kBytes, 'x');
         FaultyServer server;
@@ -459,7 +524,10 @@ private slots:
         QString problem;
         QEventLoop loop;
         secrets.write(Secrets::hubToken(QStringLiteral("https://hub.example")), QStringLiteral("hf_x"), &loop,
-                      [&](const Secrets::Answer& answer) { problem = answer.problem; loop.quit(); });
+                      [&](const Secrets::Answer& answer) {
+                          problem = answer.problem;
+                          loop.quit();
+                      });
         loop.exec();
         QVERIFY(!problem.isEmpty());
         QVERIFY2(problem.contains(QLatin1String("keyring")), qPrintable(problem));

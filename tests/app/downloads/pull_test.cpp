@@ -36,7 +36,8 @@ class PullTest : public QObject {
         process.setProcessEnvironment(environment_);
         process.start(QStringLiteral(HEARTH_CLI), words);
         process.waitForFinished(200'000);
-        return {process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -2, process.readAllStandardOutput(), process.readAllStandardError()};
+        return {process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -2, process.readAllStandardOutput(),
+                process.readAllStandardError()};
     }
 
     /// Bytes that the journals of unfinished downloads say are there; all of it once it is in the library.
@@ -60,12 +61,14 @@ class PullTest : public QObject {
     QString library_;
 
 private slots:
+
     void initTestCase() {
         script_.add("tiny-Q4_K_M.gguf", small_, sha256Of(*small_).toStdString());
         script_.add("tiny-Q8_0.gguf", large_, sha256Of(*large_).toStdString());
         for (int i = 1; i <= 2; ++i) {
             const Content part = madeContent(size_t(kMiB + i), unsigned(10 + i));
-            script_.add("F16/tiny-F16-0000" + std::to_string(i) + "-of-00002.gguf", part, sha256Of(*part).toStdString());
+            script_.add("F16/tiny-F16-0000" + std::to_string(i) + "-of-00002.gguf", part,
+                        sha256Of(*part).toStdString());
         }
         library_ = dir_.path() + QStringLiteral("/models");
         environment_ = QProcessEnvironment::systemEnvironment();
@@ -95,7 +98,8 @@ private slots:
 
     void search() {
         QFETCH(QString, hub);
-        const Result r = run({QStringLiteral("models"), QStringLiteral("search"), QStringLiteral("Tiny"), QStringLiteral("--hub"), hub, QStringLiteral("--json")});
+        const Result r = run({QStringLiteral("models"), QStringLiteral("search"), QStringLiteral("Tiny"),
+                              QStringLiteral("--hub"), hub, QStringLiteral("--json")});
         QCOMPARE(r.status, 0);
         const QJsonArray models = r.json()[QLatin1String("models")].toArray();
         QCOMPARE(models.size(), 1);
@@ -106,7 +110,8 @@ private slots:
 
     void show() {
         QFETCH(QString, hub);
-        const Result r = run({QStringLiteral("models"), QStringLiteral("show"), QString::fromStdString(kId), QStringLiteral("--hub"), hub, QStringLiteral("--json")});
+        const Result r = run({QStringLiteral("models"), QStringLiteral("show"), QString::fromStdString(kId),
+                              QStringLiteral("--hub"), hub, QStringLiteral("--json")});
         QVERIFY2(r.status == 0, r.err);
         const QJsonArray groups = r.json()[QLatin1String("groups")].toArray();
         QCOMPARE(groups.size(), 3);
@@ -120,21 +125,26 @@ private slots:
 
     void pull() {
         QFETCH(QString, hub);
-        const Result r = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId), QStringLiteral("--hub"), hub});
+        const Result r = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId),
+                              QStringLiteral("--hub"), hub});
         QVERIFY2(r.status == 0, r.err);
         QCOMPARE(QString::fromUtf8(r.out).trimmed(), library_ + QStringLiteral("/tiny-Q4_K_M.gguf"));
-        QCOMPARE(DownloadRun::bytesOf(library_ + QStringLiteral("/tiny-Q4_K_M.gguf")), QByteArray::fromStdString(*small_));
+        QCOMPARE(DownloadRun::bytesOf(library_ + QStringLiteral("/tiny-Q4_K_M.gguf")),
+                 QByteArray::fromStdString(*small_));
         // Again: nothing comes a second time.
         store_.forget();
-        const Result again = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId), QStringLiteral("--hub"), hub});
+        const Result again = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId),
+                                  QStringLiteral("--hub"), hub});
         QCOMPARE(again.out, r.out);
         QCOMPARE(store_.sent(), 0);
     }
 
     void pullOfParts() {
-        const Result r = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId + ":f16"), QStringLiteral("--json")});
+        const Result r = run({QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId + ":f16"),
+                              QStringLiteral("--json")});
         QVERIFY2(r.status == 0, r.err);
-        QCOMPARE(r.json()[QLatin1String("path")].toString(), library_ + QStringLiteral("/tiny-F16/tiny-F16-00001-of-00002.gguf"));
+        QCOMPARE(r.json()[QLatin1String("path")].toString(),
+                 library_ + QStringLiteral("/tiny-F16/tiny-F16-00001-of-00002.gguf"));
     }
 
     void whatCannotBe_data() {
@@ -145,8 +155,10 @@ private slots:
         QTest::newRow("no such model") << QStringList{"pull", "nobody/nothing"} << 1 << "no such model";
         QTest::newRow("no such quant") << QStringList{"pull", id + ":Q2_K"} << 1 << "Name one with --file";
         QTest::newRow("no name") << QStringList{"show", "../../etc"} << 1 << "not the name of a model";
-        QTest::newRow("no address") << QStringList{"show", id, "--base", "file:///etc"} << 1 << "not an address of the web";
-        QTest::newRow("nobody there") << QStringList{"show", id, "--base", "http://127.0.0.1:1"} << 1 << "cannot be reached";
+        QTest::newRow("no address") << QStringList{"show", id, "--base", "file:///etc"} << 1
+                                    << "not an address of the web";
+        QTest::newRow("nobody there") << QStringList{"show", id, "--base", "http://127.0.0.1:1"} << 1
+                                      << "cannot be reached";
         QTest::newRow("no hub") << QStringList{"show", id, "--hub", "elsewhere"} << 2 << "elsewhere";
         QTest::newRow("no command") << QStringList{"fetch", id} << 2 << "no command";
         QTest::newRow("not judged") << QStringList{"show", id + ":Q4_K_M"} << 1 << "GGUF";
@@ -184,7 +196,8 @@ private slots:
     void killedAtAnyInstant() {
         constexpr int kKills = 50;
         script_.bytesPerSecond = 5 * kMiB; // of each of four connections
-        const QStringList words{QStringLiteral("models"), QStringLiteral("pull"), QString::fromStdString(kId + ":Q8_0")};
+        const QStringList words{QStringLiteral("models"), QStringLiteral("pull"),
+                                QString::fromStdString(kId + ":Q8_0")};
         std::mt19937 random(20261126);
         long worst = 0;
         int kills = 0, rounds = 0;
@@ -217,12 +230,14 @@ private slots:
                 QVERIFY2(process.exitCode() == 0, process.readAllStandardError());
                 break;
             }
-            QCOMPARE(DownloadRun::bytesOf(library_ + QStringLiteral("/tiny-Q8_0.gguf")), QByteArray::fromStdString(*large_));
+            QCOMPARE(DownloadRun::bytesOf(library_ + QStringLiteral("/tiny-Q8_0.gguf")),
+                     QByteArray::fromStdString(*large_));
             QVERIFY(QDir(library_).entryList(QDir::Dirs | QDir::Hidden | QDir::NoDotAndDotDot).isEmpty());
             QVERIFY(store_.sent() - sentBefore - long(large_->size()) <= killsOfRound * 8 * kMiB);
             ++rounds;
         }
-        qInfo("%d kills in %d downloads of %ld MiB; lost at most %.2f MiB of what was sent", kills, rounds, long(large_->size()) / kMiB, double(worst) / kMiB);
+        qInfo("%d kills in %d downloads of %ld MiB; lost at most %.2f MiB of what was sent", kills, rounds,
+              long(large_->size()) / kMiB, double(worst) / kMiB);
     }
 };
 

@@ -136,10 +136,6 @@
         <translation>无法写入磁盘：%1。</translation>
     </message>
     <message>
-        <source>%1 sent less than it announced.</source>
-        <translation>%1 发来的内容比所说的少。</translation>
-    </message>
-    <message>
         <source>The file at %1 changes again and again.</source>
         <translation>%1 上的文件一再变化。</translation>
     </message>

@@ -19,11 +19,11 @@ using Kind = HttpError::Kind;
 
 constexpr qint64 kChunk = ChunkMap::kChunkBytes;
 constexpr qint64 kFewestChunksAtOnce = 2; // times four connections: 8 MiB under way
-constexpr qint64 kMostChunksAtOnce = 64;
-constexpr qint64 kFarMs = 40;          // a server that takes longer to answer is far
-constexpr int kMostBad = 3;            // times that the disk may give back another chunk than was written
-constexpr int kMostRounds = 2;         // in which everything is fetched once more
-constexpr qint64 kProgress = 64 << 10; // bytes after which a failure is forgotten
+constexpr qint64 kMostChunksAtOnce = 8;   // Qt may ask again for what broke off, into nowhere: no more than 8 MiB
+constexpr qint64 kFarMs = 40;             // a server that takes longer to answer is far
+constexpr int kMostBad = 3;               // times that the disk may give back another chunk than was written
+constexpr int kMostRounds = 2;            // in which everything is fetched once more
+constexpr qint64 kProgress = 64 << 10;    // bytes after which a failure is forgotten
 constexpr int kMostRestarts = 3;
 constexpr int kLimitTickMs = 20;
 
@@ -444,7 +444,7 @@ void FileFetch::onDone(Lane& lane) {
 void FileFetch::retry(Lane& lane, const HttpError& error) {
     HttpError why = error;
     if (!why)
-        why = {.kind = Kind::Cut, .sentence = Network::tr("%1 sent less than it announced.").arg(host())};
+        why = {.kind = Kind::Cut, .sentence = Network::tr("%1 closed the connection too early.").arg(host())};
     if (lane.progress != progress_)
         lane.failures = 0;
     lane.progress = progress_;

@@ -157,6 +157,8 @@ void HttpCall::onHead() {
     head_.link = reply_->rawHeader("Link");
     if (status < 300 && request_.collectAtMost == 0)
         emit headArrived();
+    else if (status < 300 && head_.contentLength > request_.collectAtMost)
+        end(tooLarge()); // before it is here
 }
 
 void HttpCall::follow(const QUrl& target) {
@@ -206,7 +208,7 @@ void HttpCall::onReadable() {
     if (ended_ || !reply_)
         return;
     byteClock_.start();
-    if (!headSeen_)
+    if (!headSeen_ || head_.status == 0) // a redirect's words are nobody's
         return;
     if (head_.status >= 400) {
         if (body_.size() < kErrorBody)
@@ -216,8 +218,7 @@ void HttpCall::onReadable() {
     } else if (request_.collectAtMost > 0) {
         body_ += reply_->readAll();
         if (body_.size() > request_.collectAtMost)
-            end({.kind = Kind::TooLarge,
-                 .sentence = Network::tr("The answer of %1 is larger than any that makes sense.").arg(url_.host())});
+            end(tooLarge());
     } else if (head_.status >= 200 && head_.status < 300) {
         emit readable();
     }
@@ -253,6 +254,11 @@ void HttpCall::onTick() {
     slowClock_.start();
     if (slow)
         end({.kind = Kind::Stalled, .sentence = Network::tr("%1 sends next to nothing.").arg(url_.host())});
+}
+
+HttpError HttpCall::tooLarge() const {
+    return {.kind = Kind::TooLarge,
+            .sentence = Network::tr("The answer of %1 is larger than any that makes sense.").arg(url_.host())};
 }
 
 HttpError HttpCall::networkError() const {

@@ -85,6 +85,7 @@ private:
     void goOn(const QUrl& target, Reach origin, Reach reach);
     void end(HttpError);
     HttpError networkError() const;
+    HttpError tooLarge() const;
     HttpError refusal() const;
 
     HttpClient& client_;

@@ -515,7 +515,8 @@ private slots:
         const auto got = header(server.base(), fault == 1 ? 18 : kBytes);
         QVERIFY(!got.first);
         QVERIFY2(got.second.sentence.contains(said), qPrintable(got.second.sentence));
-        QVERIFY2(server.sent() <= RemoteHeader::kMostBytes + 8 * kMiB, qPrintable(QString::number(server.sent())));
+        if (fault != 0) // one that gives all or nothing sends until the connection is closed
+            QVERIFY2(server.sent() <= RemoteHeader::kMostBytes + 8 * kMiB, qPrintable(QString::number(server.sent())));
     }
 
     void withoutAKeyring() {

@@ -2,6 +2,7 @@
 
 #include "tests/app/downloads/download_run.h"
 #include "tests/app/downloads/hub_script.h"
+#include "tests/engine/core/gguf_writer.h"
 
 #include <QElapsedTimer>
 #include <QJsonArray>
@@ -145,6 +146,22 @@ private slots:
         QVERIFY2(r.status == 0, r.err);
         QCOMPARE(r.json()[QLatin1String("path")].toString(),
                  library_ + QStringLiteral("/tiny-F16/tiny-F16-00001-of-00002.gguf"));
+    }
+
+    /// By its header alone, over the line.
+    void judgedBeforeTheDownload() {
+        const auto content = std::make_shared<std::string>(hearth::test::tinyLlama().bytes());
+        FaultyServer hub, store("127.0.0.2");
+        HubScript script(hub, store, "x/y");
+        script.add("y-F32.gguf", content, sha256Of(*content).toStdString());
+        const Result r = run({QStringLiteral("models"), QStringLiteral("show"), QStringLiteral("x/y:F32"),
+                              QStringLiteral("--base"), QString::fromStdString(hub.base()), QStringLiteral("--json")});
+        QVERIFY2(r.status == 0, r.err);
+        const QJsonObject fit = r.json()[QLatin1String("fit")].toObject();
+        QCOMPARE(fit[QLatin1String("problem")].toString(), QString());
+        QCOMPARE(fit[QLatin1String("family")].toString(), QStringLiteral("llama"));
+        QVERIFY(fit[QLatin1String("fits")].toBool() && fit[QLatin1String("weightBytes")].toInteger() > 0);
+        QVERIFY(QDir(library_).isEmpty() || !QDir(library_).exists());
     }
 
     void whatCannotBe_data() {

@@ -204,6 +204,18 @@ Checkpoint Checkpoint::fromPart(GgufPart part) {
     return checkpoint;
 }
 
+Checkpoint Checkpoint::fromParts(std::vector<GgufPart> parts) {
+    if (parts.empty())
+        throw Error("A model has at least one part.");
+    Checkpoint checkpoint = fromPart(std::move(parts[0]));
+    for (size_t i = 1; i < parts.size(); ++i) {
+        for (TensorEntry& tensor : parts[i].tensors)
+            tensor.file = static_cast<int>(i);
+        checkpoint.add(std::move(parts[i].tensors));
+    }
+    return checkpoint;
+}
+
 Checkpoint Checkpoint::open(const std::string& path, std::span<const std::pair<std::string, std::string>> overrides,
                             Form form) {
     const std::string folder = hfFolderOf(path);

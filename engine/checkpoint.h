@@ -100,6 +100,8 @@ public:
                            Form = Form::AsItLies);
     /// Header only, no bytes of tensors behind it.
     static Checkpoint fromPart(GgufPart);
+    /// The same of a split model, all its parts in their order. Throws Error where they do not belong together.
+    static Checkpoint fromParts(std::vector<GgufPart>);
 
     const Metadata& metadata() const { return metadata_; }
 

@@ -23,6 +23,8 @@
 
 namespace hearth::engine {
 
+class Checkpoint;
+
 /// Q8_0 and Q4_0 keep blocks of 32 numbers of a head: 1/2 and 1/4 of F16, and a scale.
 enum class KvType : uint8_t { F32, F16, BF16, Q8_0, Q4_0 };
 
@@ -113,6 +115,8 @@ struct Inspection {
 /// Reads a file's header and plans its placement. `readBandwidth` in bytes a second as Engine::readBandwidth() measures
 /// it, 0: unknown. Any thread. Throws Error when the file cannot be read at all.
 Inspection inspectFile(const LoadOptions&, double readBandwidth = 0);
+/// The same of a header alone, such as that of a file which is not here yet; `path` of the options is only a name.
+Inspection inspectHeader(const Checkpoint&, const LoadOptions&, double readBandwidth = 0);
 
 /// Raw blocks of a quantized type as numbers, and back. Throw Error: unknown type, sizes that do not fill blocks, a
 /// type without an encoder.

@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstdio>
@@ -24,14 +25,21 @@ constexpr uint32_t kDefaultAlignment = 32;
 
 using ValueType = GgufValue;
 
+/// Thrown when a header goes on behind the bytes that are there.
+struct MoreWanted {};
+
 /// Reads little-endian numbers and texts from the front of the file, and knows what it is reading for the errors.
 class Reader {
 public:
-    Reader(std::span<const std::byte> file, std::string_view name) : file_(file), name_(name) {}
+    /// `beginning`: the file's first bytes, or all of it.
+    Reader(std::span<const std::byte> beginning, uint64_t fileBytes, std::string_view name)
+        : file_(beginning), fileBytes_(fileBytes), name_(name) {}
 
     uint64_t position() const { return position_; }
 
-    uint64_t remaining() const { return file_.size() - position_; }
+    uint64_t remaining() const { return fileBytes_ - position_; } // of the file
+
+    uint64_t fileBytes() const { return fileBytes_; }
 
     [[noreturn]] void fail(const std::string& what) const {
         throw Error(printable(name_, 400) + " is not a sound GGUF file: " + what + ".");
@@ -42,6 +50,7 @@ public:
         static_assert(std::endian::native == std::endian::little, "GGUF is read as it lies in the file");
         if (remaining() < sizeof(T))
             fail(std::string("it ends inside ") + what);
+        want(sizeof(T));
         T value;
         std::memcpy(&value, file_.data() + position_, sizeof(T));
         position_ += sizeof(T);
@@ -56,13 +65,20 @@ public:
         if (size > limit)
             fail(std::string(what) + " has " + std::to_string(size) + " bytes; at most " + std::to_string(limit) +
                  " make sense");
+        want(size);
         const std::string_view view(reinterpret_cast<const char*>(file_.data() + position_), size);
         position_ += size;
         return view;
     }
 
 private:
+    void want(uint64_t bytes) const {
+        if (bytes > file_.size() - position_)
+            throw MoreWanted();
+    }
+
     std::span<const std::byte> file_;
+    uint64_t fileBytes_;
     std::string_view name_;
     uint64_t position_ = 0;
 };
@@ -300,8 +316,9 @@ uint32_t readVersion(Reader& in) {
 
 } // namespace
 
-GgufPart parseGguf(std::span<const std::byte> file, std::string_view name) {
-    Reader in(file, name);
+namespace {
+
+GgufPart readPart(Reader& in) {
     GgufPart part;
     part.version = readVersion(in);
     const auto nTensors = in.number<uint64_t>("its number of tensors");
@@ -314,8 +331,25 @@ GgufPart parseGguf(std::span<const std::byte> file, std::string_view name) {
     const uint32_t alignment = alignmentOf(in, part.metadata);
     for (uint64_t i = 0; i < nTensors; ++i)
         part.tensors.push_back(readTensor(in));
-    placeTensors(in, part.tensors, alignment, file.size());
+    placeTensors(in, part.tensors, alignment, in.fileBytes());
     return part;
+}
+
+} // namespace
+
+GgufPart parseGguf(std::span<const std::byte> file, std::string_view name) {
+    Reader in(file, file.size(), name);
+    return readPart(in);
+}
+
+std::optional<GgufPart> parseGgufBeginning(std::span<const std::byte> beginning, uint64_t fileBytes,
+                                           std::string_view name) {
+    Reader in(beginning, std::max<uint64_t>(fileBytes, beginning.size()), name);
+    try {
+        return readPart(in);
+    } catch (const MoreWanted&) {
+        return std::nullopt;
+    }
 }
 
 bool parseSplitName(std::string_view path, SplitName& out) {

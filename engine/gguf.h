@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,10 @@ struct GgufPart {
 /// Reads a header. Every number is checked against `file` before it is used; `name` stands in the errors.
 /// Takes memory in proportion to the header, at most 64 MB more than twice its bytes. Throws Error.
 GgufPart parseGguf(std::span<const std::byte> file, std::string_view name);
+
+/// The same of a file of which only the first bytes are here. Nothing: its header is longer than they are.
+std::optional<GgufPart> parseGgufBeginning(std::span<const std::byte> beginning, uint64_t fileBytes,
+                                           std::string_view name);
 
 /// Position of a file in a split checkpoint, from its name: "x-00002-of-00003.gguf".
 struct SplitName {

@@ -52,7 +52,10 @@ const kernels::QuantType& quantTypeNamed(std::string_view name) {
 } // namespace
 
 Inspection inspectFile(const LoadOptions& options, double readBandwidth) {
-    const Checkpoint checkpoint = Checkpoint::open(options.path, options.overrides);
+    return inspectHeader(Checkpoint::open(options.path, options.overrides), options, readBandwidth);
+}
+
+Inspection inspectHeader(const Checkpoint& checkpoint, const LoadOptions& options, double readBandwidth) {
     Inspection out;
     out.info = infoFrom(checkpoint, options.path);
     out.format = checkpoint.format();

@@ -83,6 +83,32 @@ constexpr Option kBench[] = {
     kJson,
 };
 
+#ifdef HEARTH_NETWORK
+constexpr Option kHub = {"--hub", "H", "huggingface (as it is) or modelscope"};
+constexpr Option kBase = {"--base", "URL", "the hub's address, such as a mirror's (HF_ENDPOINT, MODELSCOPE_ENDPOINT)"};
+constexpr Option kRevision = {"--revision", "R", "a branch, tag or commit (the newest)"};
+constexpr Option kModelsSearch[] = {kHub, kBase, {"--limit", "N", "models at most (20)"}, kJson};
+constexpr Option kModelsShow[] = {
+    kHub,
+    kBase,
+    kRevision,
+    {"--file", "F", "judges this file by its header: its quant or name"},
+    {"--context", "N", "tokens of context to judge it with (the model's own, at most 8192)"},
+    {"--card", "", "the model's card too"},
+    kJson,
+};
+constexpr Option kModelsPull[] = {
+    kHub,
+    kBase,
+    kRevision,
+    {"--file", "F", "which: a quant such as Q4_K_M, or a file's name (the only one, else Q4_K_M)"},
+    {"--to", "FOLDER", "the library (HEARTH_MODELS, else ~/.local/share/hearth/models)"},
+    {"--connections", "N", "at once (4)"},
+    {"--limit-rate", "N", "bytes a second at most"},
+    kJson,
+};
+#endif
+
 constexpr Command kCommands[] = {
     {"chat", "--model M [--prompt P]", "talk with a model",
      "The reply is streamed; thoughts go to standard error. Ctrl+C stops a reply.", kChat, kRunOptions, 0, runChat},
@@ -134,6 +160,34 @@ constexpr Command kCommands[] = {
     {"inspect", "M", "what a file is, and whether it fits", "", kInspect, kRunOptions, 1, runInspect},
     {"bench", "--model M", "how fast a model runs here",
      "The bandwidth of the machine is measured in alternation with the model.", kBench, kRunOptions, 0, runBench},
+#ifdef HEARTH_NETWORK
+    {"models search",
+     "WORDS",
+     "models at a hub",
+     "The most downloaded ones with GGUF files. HF_TOKEN gives an access token.",
+     kModelsSearch,
+     {},
+     1,
+     runModelsSearch},
+    {"models show",
+     "OWNER/NAME[:QUANT]",
+     "a model at a hub: licence, files, sizes",
+     "With a quant, its header is read (some MB) and judged against the memory that is free now.",
+     kModelsShow,
+     {},
+     1,
+     runModelsShow},
+    {"models pull",
+     "OWNER/NAME[:QUANT]",
+     "downloads a model into the library",
+     "Prints where it lies. Whatever interrupts it, the same command goes on where it was; what is complete is "
+     "compared "
+     "with the hub's SHA-256 before it enters the library. HF_TOKEN, or the keyring, gives an access token.",
+     kModelsPull,
+     {},
+     1,
+     runModelsPull},
+#endif
 };
 
 } // namespace

@@ -74,6 +74,269 @@
     </message>
 </context>
 <context>
+    <name>Network</name>
+    <message>
+        <source>%1 cannot be put into the library: %2.</source>
+        <translation>无法把 %1 放入模型库：%2。</translation>
+    </message>
+    <message>
+        <source>%1 is there twice.</source>
+        <translation>%1 出现了两次。</translation>
+    </message>
+    <message>
+        <source>The state of the download cannot be written.</source>
+        <translation>无法写入下载状态。</translation>
+    </message>
+    <message>
+        <source>There is no free name for %1 in the library.</source>
+        <translation>模型库中没有可供 %1 使用的名称。</translation>
+    </message>
+    <message>
+        <source>The hub does not say how large %1 is.</source>
+        <translation>模型站没有说明 %1 的大小。</translation>
+    </message>
+    <message>
+        <source>The folder %1 cannot be written.</source>
+        <translation>无法写入文件夹 %1。</translation>
+    </message>
+    <message>
+        <source>Another program is downloading this just now.</source>
+        <translation>另一个程序正在下载它。</translation>
+    </message>
+    <message>
+        <source>%1 is another file at the hub now. It begins anew.</source>
+        <translation>模型站上的 %1 已换成另一个文件。下载重新开始。</translation>
+    </message>
+    <message>
+        <source>There is not enough space: %1 and a reserve of %2 are needed, %3 are free in %4.</source>
+        <translation>空间不足：需要 %1，另加 %2 的余量，而 %4 中只剩 %3。</translation>
+    </message>
+    <message>
+        <source>The part file of %1 cannot be written: %2.</source>
+        <translation>无法写入 %1 的临时文件：%2。</translation>
+    </message>
+    <message>
+        <source>The file changed at %1 while it was being downloaded. It begins anew.</source>
+        <translation>下载期间 %1 上的文件有了变化。下载重新开始。</translation>
+    </message>
+    <message>
+        <source>%1 has another file than the one that was announced: its size is another.</source>
+        <translation>%1 上的文件与所公布的不同：大小不一致。</translation>
+    </message>
+    <message>
+        <source>%1 sends other parts of the file than those that were asked for.</source>
+        <translation>%1 发来的不是所请求的那一段文件。</translation>
+    </message>
+    <message>
+        <source>The disk is full.</source>
+        <translation>磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The disk cannot be written: %1.</source>
+        <translation>无法写入磁盘：%1。</translation>
+    </message>
+    <message>
+        <source>The file at %1 changes again and again.</source>
+        <translation>%1 上的文件一再变化。</translation>
+    </message>
+    <message>
+        <source>The disk gives back other bytes than were written. Is it failing?</source>
+        <translation>磁盘读回的内容与写入的不同。它是不是坏了？</translation>
+    </message>
+    <message>
+        <source>%1 sends another file than the one that was announced: its SHA-256 is another.</source>
+        <translation>%1 发来的文件与所公布的不同：SHA-256 不一致。</translation>
+    </message>
+    <message>
+        <source>The disk cannot keep the file: %1.</source>
+        <translation>磁盘无法保存这个文件：%1。</translation>
+    </message>
+    <message>
+        <source>The answer of %1 makes no sense. Is it the address of a hub?</source>
+        <translation>%1 的回答无法理解。它是模型站的地址吗？</translation>
+    </message>
+    <message>
+        <source>%1 is not the name of a model: it looks like owner/name.</source>
+        <translation>%1 不是模型的名称：应形如 owner/name。</translation>
+    </message>
+    <message>
+        <source>%1 gives no parts of a file, so this model can only be judged after its download.</source>
+        <translation>%1 不能分段提供文件，因此这个模型只能在下载之后评估。</translation>
+    </message>
+    <message>
+        <source>The header of this model is larger than any that makes sense.</source>
+        <translation>这个模型的文件头大得不合情理。</translation>
+    </message>
+    <message>
+        <source>The answer of %1 is larger than any that makes sense.</source>
+        <translation>%1 的回答大得不合情理。</translation>
+    </message>
+    <message>
+        <source>%1 does not answer.</source>
+        <translation>%1 没有回应。</translation>
+    </message>
+    <message>
+        <source>%1 has stopped sending.</source>
+        <translation>%1 停止了发送。</translation>
+    </message>
+    <message>
+        <source>%1 sends next to nothing.</source>
+        <translation>%1 几乎不发送任何内容。</translation>
+    </message>
+    <message>
+        <source>There is no %1, or no connection to the network.</source>
+        <translation>找不到 %1，或者没有连接网络。</translation>
+    </message>
+    <message>
+        <source>%1 cannot prove that it is %1. Nothing was sent to it.</source>
+        <translation>%1 无法证明自己就是 %1。没有向它发送任何内容。</translation>
+    </message>
+    <message>
+        <source>%1 closed the connection too early.</source>
+        <translation>%1 过早关闭了连接。</translation>
+    </message>
+    <message>
+        <source>%1 does not speak HTTP.</source>
+        <translation>%1 不使用 HTTP。</translation>
+    </message>
+    <message>
+        <source>The connection to %1 broke off.</source>
+        <translation>与 %1 的连接中断了。</translation>
+    </message>
+    <message>
+        <source>%1 cannot be reached.</source>
+        <translation>无法连接 %1。</translation>
+    </message>
+    <message>
+        <source>Try again later.</source>
+        <translation>请稍后再试。</translation>
+    </message>
+    <message>
+        <source>Try again in %1 seconds.</source>
+        <translation>请在 %1 秒后再试。</translation>
+    </message>
+    <message>
+        <source>Try again in %1 minutes.</source>
+        <translation>请在 %1 分钟后再试。</translation>
+    </message>
+    <message>
+        <source>Try again in %1 hours.</source>
+        <translation>请在 %1 小时后再试。</translation>
+    </message>
+    <message>
+        <source>%1 gives this model only to accounts that have accepted its conditions: open the model&apos;s page there, accept them, and try again.</source>
+        <translation>%1 只向接受了使用条件的账号提供这个模型：请在那里打开模型的页面，接受条件，然后再试。</translation>
+    </message>
+    <message>
+        <source>%1 asks who you are: this model needs an account that may read it. Accept its conditions on the model&apos;s page, and store an access token of that account here.</source>
+        <translation>%1 需要知道你是谁：这个模型只有获准的账号才能读取。请在模型的页面上接受使用条件，并在这里保存该账号的访问令牌。</translation>
+    </message>
+    <message>
+        <source>%1 does not accept the stored access token for this.</source>
+        <translation>%1 不接受所保存的访问令牌。</translation>
+    </message>
+    <message>
+        <source>%1 refuses this.</source>
+        <translation>%1 拒绝了这个请求。</translation>
+    </message>
+    <message>
+        <source>%1 has no such model or file.</source>
+        <translation>%1 上没有这个模型或文件。</translation>
+    </message>
+    <message>
+        <source>%1 is changing this file just now.</source>
+        <translation>%1 正在更改这个文件。</translation>
+    </message>
+    <message>
+        <source>%1 has another file than the one that it announced: it is shorter.</source>
+        <translation>%1 上的文件与所公布的不同：它更短。</translation>
+    </message>
+    <message>
+        <source>%1 wants fewer requests.</source>
+        <translation>%1 要求减少请求。</translation>
+    </message>
+    <message>
+        <source>%1 has a problem of its own (%2).</source>
+        <translation>%1 自身出了问题（%2）。</translation>
+    </message>
+    <message>
+        <source>%1 answered with %2, which this program does not expect.</source>
+        <translation>%1 的回答是 %2，本程序没有料到。</translation>
+    </message>
+    <message>
+        <source>%1 is not an address of the web.</source>
+        <translation>%1 不是网络地址。</translation>
+    </message>
+    <message>
+        <source>The address of %1 has a name or password inside, which is not sent.</source>
+        <translation>%1 的地址里含有用户名或密码，这些不会被发送。</translation>
+    </message>
+    <message>
+        <source>%1 leads from address to address without end (%2).</source>
+        <translation>%1 不断地从一个地址转到另一个地址（%2）。</translation>
+    </message>
+    <message>
+        <source>%1 leads to %2, which is not an address of the web.</source>
+        <translation>%1 转到 %2，而它不是网络地址。</translation>
+    </message>
+    <message>
+        <source>%1 leads to %2, which is not encrypted.</source>
+        <translation>%1 转到 %2，而它没有加密。</translation>
+    </message>
+    <message>
+        <source>%1 leads to %2, an address with a name or password inside.</source>
+        <translation>%1 转到 %2，而这个地址里含有用户名或密码。</translation>
+    </message>
+    <message>
+        <source>%1 leads to %2, an address inside your own network. It was not contacted.</source>
+        <translation>%1 转到 %2，而这个地址在你自己的网络之内。没有与它联系。</translation>
+    </message>
+    <message>
+        <source>It says: %1</source>
+        <translation>它说：%1</translation>
+    </message>
+    <message>
+        <source>%1 gave the pointer to the file (Git LFS) instead of the file itself.</source>
+        <translation>%1 给出的是指向文件的指针（Git LFS），而不是文件本身。</translation>
+    </message>
+    <message>
+        <source>%1 gave a web page instead of the file. Does this network want a login first?</source>
+        <translation>%1 给出的是网页，而不是文件。这个网络是不是要先登录？</translation>
+    </message>
+    <message>
+        <source>%1 gave a message instead of the file: %2</source>
+        <translation>%1 给出的是一条消息，而不是文件：%2</translation>
+    </message>
+    <message>
+        <source>%1 gave something else than the file that was asked for.</source>
+        <translation>%1 给出的不是所请求的文件。</translation>
+    </message>
+    <message>
+        <source>The network is switched off in the settings.</source>
+        <translation>网络已在设置中关闭。</translation>
+    </message>
+    <message>
+        <source>The network was not allowed yet.</source>
+        <translation>尚未允许使用网络。</translation>
+    </message>
+    <message>
+        <source>There is no keyring on this system, so tokens cannot be kept. The variable HF_TOKEN can give one.</source>
+        <translation>这个系统没有密钥环，因此无法保存令牌。可以用变量 HF_TOKEN 给出令牌。</translation>
+    </message>
+    <message>
+        <source>The keyring was not opened.</source>
+        <translation>密钥环没有打开。</translation>
+    </message>
+    <message>
+        <source>The keyring does not work: %1</source>
+        <translation>密钥环无法使用：%1</translation>
+    </message>
+    <message>
+        <source>The keyring does not answer.</source>
+        <translation>密钥环没有回应。</translation>
+    </message>
+</context>
+<context>
     <name>hearth::app::Application</name>
     <message>
         <source>The chat was deleted.</source>

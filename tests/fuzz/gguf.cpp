@@ -11,6 +11,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace hearth::engine;
     try {
+        parseGgufBeginning({reinterpret_cast<const std::byte*>(data), size / 2}, size, "input"); // as over a line
+    } catch (const Error&) {
+    }
+    try {
         const GgufPart part = parseGguf({reinterpret_cast<const std::byte*>(data), size}, "input");
         const Checkpoint checkpoint = Checkpoint::fromPart(part);
         const ModelConfig config = readModelConfig(checkpoint);

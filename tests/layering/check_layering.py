@@ -27,6 +27,10 @@ FORBIDDEN_HEADERS = {
     "app": r"sqlite3\.h|QSql\w*",
 }
 
+# Who opens connections: the one client that asks the one gate (app/models/net/network_gate.h). A local socket is none.
+NETWORK_HOME = "app/models/net/"
+NETWORK = re.compile(r"\bQ(?:NetworkAccessManager|TcpSocket|SslSocket|UdpSocket|TcpServer|HostInfo)\b|<curl/|\bSOCK_STREAM\b")
+
 TOP_LEVEL = {
     "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md",
     "app", "ui", "engine", "kernels", "storage", "resources", "installer", "tests",
@@ -102,6 +106,8 @@ def check_code_line(path, number, line):
     code = COMMENT.sub("", line)
     if folder in ("app", "ui") and path != COLOUR_HOME and COLOUR.search(code):
         yield f"{path}:{number}: a colour outside {COLOUR_HOME}"
+    if not path.startswith(NETWORK_HOME) and NETWORK.search(code):
+        yield f"{path}:{number}: the network outside {NETWORK_HOME}"
     if GETTER.search(code):
         yield f"{path}:{number}: a getter is named by what it gives, without get"
 

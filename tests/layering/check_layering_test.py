@@ -50,6 +50,8 @@ WRONG = [
     ({"ui/x.cpp": "QColor(255, 0, 0)\n"}, "a colour outside"),
     ({"ui/x.cpp": "pen.setColor(Qt::red);\n"}, "a colour outside"),
     ({"storage/x.h": "    int getCount() const;\n"}, "a getter"),
+    ({"app/models/hub/x.cpp": "QNetworkAccessManager manager;\n"}, "the network outside"),
+    ({"engine/x.cpp": "socket(AF_INET, SOCK_STREAM, 0);\n"}, "the network outside"),
     ({"src/x.cpp": "int x;\n"}, "src: is not an entry of the top level"),
     ({"notes.txt": "x\n"}, "notes.txt: is not an entry"),
     ({"README.md": "see /" + "work/shared\n"}, "names a path"),

@@ -342,6 +342,38 @@ TEST(Gguf, ValidFileIsRead) {
     EXPECT_EQ(mainType(checkpoint), "F32");
 }
 
+TEST(Gguf, BeginningOfAFile) {
+    const std::string bytes = tinyLlama().bytes();
+    const GgufPart whole = parseGguf(asBytes(bytes), "input");
+    const uint64_t header = whole.tensors.front().offset; // or a little less: the data is aligned
+    for (size_t n = 0; n <= bytes.size(); n += n < header + 64 ? 7 : 1001) {
+        const auto part = parseGgufBeginning(asBytes(bytes).first(n), bytes.size(), "input");
+        EXPECT_TRUE(part || n < header) << n;
+        EXPECT_FALSE(part && n + 64 < header) << n;
+        if (part) {
+            EXPECT_EQ(part->tensors.size(), whole.tensors.size());
+            EXPECT_EQ(part->tensors.back().offset, whole.tensors.back().offset);
+        }
+    }
+    // The file's size counts, not that of what is here.
+    EXPECT_THROW(parseGgufBeginning(asBytes(bytes).first(header), header, "input"), Error);
+}
+
+TEST(Gguf, BeginningsOfWrongFiles) {
+    for (const Case& c : kCases) {
+        SCOPED_TRACE(c.name);
+        GgufWriter w = tinyLlama();
+        c.change(w);
+        const std::string bytes = w.bytes();
+        for (size_t n = 0; n < bytes.size(); n += std::max<size_t>(97, bytes.size() / 40))
+            try {
+                parseGgufBeginning(asBytes(bytes).first(n), bytes.size(), "input");
+            } catch (const Error& error) {
+                EXPECT_FALSE(std::string(error.what()).empty());
+            }
+    }
+}
+
 TEST(Gguf, OneFieldWrong) {
     for (const Case& c : kCases) {
         SCOPED_TRACE(c.name);

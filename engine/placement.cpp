@@ -14,8 +14,12 @@ namespace hearth::engine {
 
 namespace {
 
-// Weights, tables and buffers of a forward are not all: tokenizer, plans, heap.
-constexpr uint64_t kOverhead = uint64_t{48} << 20;
+// Weights, cache and buffers of a forward are not all, as tests/engine/core/real_memory_test measures it: code and
+// heap, and of each token its text in header and tokenizer, with tables.
+constexpr uint64_t kOfEveryModel = 4'200'000;
+constexpr uint64_t kOfEveryToken = 190;
+// Left free when a model is loaded: the system and this program go on.
+constexpr uint64_t kSpare = uint64_t{48} << 20;
 
 uint64_t saturatingAdd(uint64_t x, uint64_t y) {
     return x > UINT64_MAX - y ? UINT64_MAX : x + y;
@@ -46,6 +50,10 @@ uint64_t meminfoAvailable() {
 
 } // namespace
 
+uint64_t usableBytes(uint64_t freeBytes) {
+    return freeBytes > kSpare ? freeBytes - kSpare : 0;
+}
+
 Placement planPlacement(const PlacementInput& in) {
     Placement out;
     out.tensors = in.tensors;
@@ -56,7 +64,7 @@ Placement planPlacement(const PlacementInput& in) {
     }
     const auto context = static_cast<uint64_t>(std::max(0, in.contextTokens));
     const uint64_t fixed =
-        saturatingAdd(saturatingAdd(out.weightBytes, in.scratchBytes), saturatingAdd(in.kvWindowBytes, kOverhead));
+        saturatingAdd(saturatingAdd(out.weightBytes, in.scratchBytes), saturatingAdd(in.kvWindowBytes, in.textBytes));
     const uint64_t growing = saturatingMultiply(in.kvBytesPerToken, context);
     out.kvBytes = saturatingAdd(growing, in.kvWindowBytes);
     out.scratchBytes = in.scratchBytes;
@@ -65,11 +73,12 @@ Placement planPlacement(const PlacementInput& in) {
         return out;
     const DeviceMemory& device = in.devices.front();
     out.freeBytes = device.freeBytes;
-    out.fits = out.totalBytes <= device.freeBytes;
+    const uint64_t usable = usableBytes(device.freeBytes);
+    out.fits = out.totalBytes <= usable;
     if (out.fits)
         out.largestContext = in.contextTokens;
-    else if (fixed < device.freeBytes && in.kvBytesPerToken > 0)
-        out.largestContext = static_cast<int>(std::min(context, (device.freeBytes - fixed) / in.kvBytesPerToken));
+    else if (fixed < usable && in.kvBytesPerToken > 0)
+        out.largestContext = static_cast<int>(std::min(context, (usable - fixed) / in.kvBytesPerToken));
     const double read = static_cast<double>(perToken) + static_cast<double>(growing) / 2;
     if (device.readBandwidth > 0 && read > 0)
         out.predictedTokensPerSecond = device.readBandwidth / read;
@@ -139,6 +148,10 @@ bool isExpertOfItsOwn(const std::string& name) {
     return at != std::string::npos && std::count(name.begin() + static_cast<std::ptrdiff_t>(at), name.end(), '.') == 3;
 }
 
+bool isExpert(const ModelConfig& config, const std::string& name) {
+    return config.experts.count > 0 && (name.find("_exps.") != std::string::npos || isExpertOfItsOwn(name));
+}
+
 /// What of a tensor is read for each generated token: a row of a table, the chosen experts, all of the others.
 uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, const TensorEntry& tensor) {
     if (layerOf(tensor.name) >= static_cast<int>(config.layers.size()))
@@ -146,8 +159,7 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
     const bool tied = config.causal && !checkpoint.find("output.weight");
     if ((tensor.name == "token_embd.weight" && !tied) || tensor.name == "position_embd.weight")
         return tensor.storedBytes() / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
-    const bool experts = tensor.name.find("_exps.") != std::string::npos || isExpertOfItsOwn(tensor.name);
-    if (!experts || config.experts.count == 0)
+    if (!isExpert(config, tensor.name))
         return tensor.storedBytes();
     return tensor.storedBytes() / static_cast<uint64_t>(config.experts.count) *
            static_cast<uint64_t>(config.experts.used);
@@ -161,9 +173,11 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
     for (const TensorEntry& tensor : checkpoint.tensors())
         in.tensors.push_back({.name = tensor.name,
                               .bytes = tensor.storedBytes(),
-                              .bytesPerToken = bytesPerToken(checkpoint, config, tensor)});
+                              .bytesPerToken = bytesPerToken(checkpoint, config, tensor),
+                              .expert = isExpert(config, tensor.name)});
     if (const uint64_t derived = derivedBytes(config, options.numerics); derived > 0)
         in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived});
+    in.textBytes = kOfEveryModel + kOfEveryToken * static_cast<uint64_t>(std::max(0, config.nVocab));
     in.contextTokens = contextFor(config, options.contextTokens);
     const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
     in.kvBytesPerToken = layout.bytesPerToken();
@@ -184,7 +198,7 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     std::string text = printable(modelName) + " needs " + readableBytes(p.totalBytes) + " of memory (" +
                        readableBytes(p.weightBytes) + " for its weights, " + readableBytes(p.kvBytes) +
                        " for a context of " + std::to_string(contextTokens) + " tokens), but only " +
-                       readableBytes(p.freeBytes) + " are free.";
+                       readableBytes(usableBytes(p.freeBytes)) + " are free for it.";
     if (p.largestContext >= kPageTokens)
         text += " A context of " + std::to_string(p.largestContext / kPageTokens * kPageTokens) + " tokens would fit.";
     else

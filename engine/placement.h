@@ -22,6 +22,7 @@ struct PlacedTensor {
     std::string name;
     uint64_t bytes = 0;
     uint64_t bytesPerToken = 0; // read for each generated token: all of it, or one row of an embedding table
+    bool expert = false;        // of the experts: not all of it is read for a token
     int device = 0;             // answer: index into devices
 };
 
@@ -31,6 +32,7 @@ struct PlacementInput {
     uint64_t kvBytesPerToken = 0;
     uint64_t kvWindowBytes = 0; // of windows and recurrent states: does not grow with the context
     uint64_t scratchBytes = 0;
+    uint64_t textBytes = 0; // tokenizer, header, and what every model takes
     std::vector<DeviceMemory> devices;
 };
 
@@ -45,6 +47,9 @@ struct Placement {
     int largestContext = 0;              // that would fit, at most the one asked for; 0: none
     double predictedTokensPerSecond = 0; // generated tokens, half of the context in use; 0: bandwidth unknown
 };
+
+/// What a model may take of the free bytes of a device: some stay free.
+uint64_t usableBytes(uint64_t freeBytes);
 
 /// Pure: what goes where, how much it takes, how fast it will be, and does it fit.
 Placement planPlacement(const PlacementInput&);

@@ -138,7 +138,7 @@ TEST(Placement, SaysWhatWouldFit) {
     EXPECT_GT(p.largestContext, 4000);
     EXPECT_LT(p.largestContext, 5000);
     const std::string sentence = doesNotFit(p, "Model X", in.contextTokens);
-    for (const char* part : {"Model X", "2.6 GB", "1.5 GB", "10000", "2.0 GB", "would fit"})
+    for (const char* part : {"Model X", "2.5 GB", "1.5 GB", "10000", "1.9 GB", "would fit"})
         EXPECT_NE(sentence.find(part), std::string::npos) << sentence;
     in.contextTokens = p.largestContext;
     EXPECT_TRUE(planPlacement(in).fits);

@@ -51,12 +51,20 @@ std::string helpFor(const Command& c) {
     return out;
 }
 
+/// The command that the words begin with, and of how many words its name is.
+std::pair<const Command*, size_t> commandOf(const std::vector<std::string>& words) {
+    if (words.size() > 1)
+        if (const Command* c = findCommand(words[0] + " " + words[1]))
+            return {c, 2};
+    return {findCommand(words[0]), 1};
+}
+
 int help(const std::vector<std::string>& words) {
     if (words.empty()) {
         std::cout << overview();
         return 0;
     }
-    const Command* c = findCommand(words[0]);
+    const Command* c = commandOf(words).first;
     if (!c)
         throw UsageError("There is no command " + hearth::engine::printable(words[0]) + ".");
     std::cout << helpFor(*c);
@@ -68,15 +76,15 @@ int run(const std::vector<std::string>& words) {
         std::cerr << overview();
         return 2;
     }
-    const std::vector<std::string> rest(words.begin() + 1, words.end());
     if (words[0] == "help" || words[0] == "--help" || words[0] == "-h")
-        return help(rest);
-    const Command* c = findCommand(words[0]);
+        return help({words.begin() + 1, words.end()});
+    const auto [c, nWords] = commandOf(words);
     if (!c)
         throw UsageError("There is no command " + hearth::engine::printable(words[0]) + ".");
+    const std::vector<std::string> rest(words.begin() + static_cast<ptrdiff_t>(nWords), words.end());
     for (const std::string& word : rest)
         if (word == "--help" || word == "-h")
-            return help({words[0]});
+            return help({words.begin(), words.begin() + static_cast<ptrdiff_t>(nWords)});
         else if (word == "--")
             break;
     const int status = c->run(hearth::cli::Arguments(rest, c->options, c->common, c->operands));

@@ -121,6 +121,16 @@ void Models::forget(const std::string& path) {
     transaction.commit();
 }
 
+std::vector<std::pair<HashedFile, FileHashes>> Models::allHashes() const {
+    std::vector<std::pair<HashedFile, FileHashes>> out;
+    Statement select =
+        db_.prepare("SELECT path, inode, bytes, modified_ns, sampled, sha256 FROM file_hashes ORDER BY path");
+    while (select.step())
+        out.emplace_back(HashedFile{select.text(0), select.integer(1), select.integer(2), select.integer(3)},
+                         FileHashes{select.text(4), select.text(5)});
+    return out;
+}
+
 FileHashes Models::hashes(const HashedFile& file) const {
     Statement select = db_.prepare("SELECT sampled, sha256 FROM file_hashes WHERE path = ?1 AND inode = ?2 AND "
                                    "bytes = ?3 AND modified_ns = ?4");

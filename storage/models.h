@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hearth::storage {
@@ -67,6 +68,7 @@ public:
     void moved(const std::string& from, const std::string& to);
     void forget(const std::string& path);
 
+    std::vector<std::pair<HashedFile, FileHashes>> allHashes() const; // by path
     /// Empty where the file changed since, or none was taken.
     FileHashes hashes(const HashedFile&) const;
     /// What is empty stays as it was, if the file is still the same.

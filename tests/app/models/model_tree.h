@@ -61,10 +61,10 @@ public:
     }
 
     /// Every name with its kind, size, times (of access too), links and owner's bits: what any write would change.
-    std::string listing() const {
+    std::string listing(const std::string& below = {}) const {
         std::ostringstream out;
-        std::vector<fs::path> paths = {path_};
-        for (const auto& entry : fs::recursive_directory_iterator(path_))
+        std::vector<fs::path> paths = {path(below)};
+        for (const auto& entry : fs::recursive_directory_iterator(path(below)))
             paths.push_back(entry.path());
         std::sort(paths.begin(), paths.end());
         for (const fs::path& path : paths) {

@@ -398,8 +398,7 @@ QString Application::defaultModel() const {
     const auto starter = std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.starter; });
     if (starter != files.end())
         return starter->path;
-    const auto any =
-        std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.readable && !f.missing; });
+    const auto any = std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.chats; });
     return any == files.end() ? QString() : any->path;
 }
 
@@ -489,9 +488,10 @@ void Application::updateStatus() {
         status.phase = ui::Phase::Loading;
         status.progress = desk_.loadingProgress();
     }
-    if (status.contextUsed > 0 && desk_.loaded() && desk_.loadedPath() == book_.shown()->model()) {
-        status.contextAvailable = desk_.loaded()->info.contextTokens;
-        status.backend = QString::fromStdString(desk_.loaded()->info.backend);
+    const LoadedModel* model = desk_.resident(book_.shown()->model());
+    if (status.contextUsed > 0 && model) {
+        status.contextAvailable = model->info.contextTokens;
+        status.backend = QString::fromStdString(model->info.backend);
     }
     window_.setStatus(status);
 }

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 namespace hearth::engine {
@@ -36,16 +38,22 @@ uint64_t numberIn(const char* path, uint64_t fallback) {
     return in >> value ? value : fallback;
 }
 
-uint64_t meminfoAvailable() {
-    std::ifstream in("/proc/meminfo");
-    std::string key, unit;
-    uint64_t kilobytes = 0;
-    while (in >> key >> kilobytes) {
-        std::getline(in, unit);
-        if (key == "MemAvailable:")
+/// A line such as "MemAvailable:   1234 kB", in bytes.
+uint64_t kilobytesIn(const char* path, std::string_view wanted, uint64_t fallback) {
+    std::ifstream in(path);
+    std::string key, rest;
+    while (in >> key) {
+        uint64_t kilobytes = 0;
+        if (key == wanted && in >> kilobytes)
             return kilobytes * 1024;
+        std::getline(in, rest);
     }
-    return UINT64_MAX; // unknown: nothing is refused
+    return fallback;
+}
+
+/// Unknown: nothing is refused.
+uint64_t meminfoAvailable() {
+    return kilobytesIn("/proc/meminfo", "MemAvailable:", UINT64_MAX);
 }
 
 } // namespace
@@ -176,7 +184,7 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
                               .bytesPerToken = bytesPerToken(checkpoint, config, tensor),
                               .expert = isExpert(config, tensor.name)});
     if (const uint64_t derived = derivedBytes(config, options.numerics); derived > 0)
-        in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived});
+        in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived, .derived = true});
     in.textBytes = kOfEveryModel + kOfEveryToken * static_cast<uint64_t>(std::max(0, config.nVocab));
     in.contextTokens = contextFor(config, options.contextTokens);
     const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
@@ -206,13 +214,50 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     return text;
 }
 
+uint64_t ownProcessMemory() {
+    return kilobytesIn("/proc/self/status", "RssAnon:", 0);
+}
+
+uint64_t freeOfLimit(uint64_t limit, uint64_t used, std::string_view statistics) {
+    // What files occupy goes when it is needed: a model that was just downloaded must not stand in its own way.
+    uint64_t ofFiles = 0;
+    std::istringstream lines{std::string(statistics)};
+    std::string key;
+    for (uint64_t bytes = 0; lines >> key >> bytes;)
+        if (key == "active_file" || key == "inactive_file")
+            ofFiles = saturatingAdd(ofFiles, bytes);
+    used -= std::min(used, ofFiles);
+    return limit > used ? limit - used : 0;
+}
+
 uint64_t freeSystemMemory() {
     const uint64_t available = meminfoAvailable();
     const uint64_t limit = numberIn("/sys/fs/cgroup/memory.max", UINT64_MAX);
-    const uint64_t used = numberIn("/sys/fs/cgroup/memory.current", 0);
     if (limit == UINT64_MAX)
         return available;
-    return std::min(available, limit > used ? limit - used : 0);
+    std::ifstream in("/sys/fs/cgroup/memory.stat");
+    const std::string statistics(std::istreambuf_iterator<char>(in), {});
+    return std::min(available, freeOfLimit(limit, numberIn("/sys/fs/cgroup/memory.current", 0), statistics));
+}
+
+ResidentMemory residentMemory(const PlacementInput& in, const Placement& placement) {
+    ResidentMemory out;
+    for (const PlacedTensor& tensor : in.tensors)
+        if (!tensor.derived)
+            out.fileBytes = saturatingAdd(out.fileBytes, tensor.bytes);
+    out.ownBytes = placement.totalBytes - std::min(placement.totalBytes, out.fileBytes);
+    return out;
+}
+
+uint64_t freeBeside(const ResidentMemory& staying, const ResidentMemory& leaving, uint64_t free, uint64_t touched) {
+    const uint64_t promised = saturatingAdd(staying.ownBytes, leaving.ownBytes);
+    touched = std::min(touched, promised);
+    // What was touched is taken to be spread over all models as their promises are.
+    const double part = promised > 0 ? static_cast<double>(touched) / static_cast<double>(promised) : 0;
+    const auto givenBack = static_cast<uint64_t>(part * static_cast<double>(leaving.ownBytes));
+    const auto toCome = static_cast<uint64_t>((1 - part) * static_cast<double>(staying.ownBytes));
+    const uint64_t all = saturatingAdd(free, givenBack), taken = saturatingAdd(staying.fileBytes, toCome);
+    return all > taken ? all - taken : 0;
 }
 
 } // namespace hearth::engine

@@ -5,6 +5,7 @@
 #include "app/models/library.h"
 #include "ui/rows.h"
 
+#include <QHash>
 #include <QObject>
 #include <QSet>
 #include <QString>
@@ -34,6 +35,8 @@ public:
 
     double loadingProgress() const { return progress_; }
 
+    /// A model that is in memory, the current one or another; null: it is not.
+    const LoadedModel* resident(const QString& path) const;
     /// The name under which a loaded model signs its replies.
     std::optional<QString> loadedName(const QString& path) const;
     QString nameOf(const QString& path) const;
@@ -76,6 +79,7 @@ private:
     Library& library_;
     engine::EngineOptions options_;
     std::optional<LoadedModel> loaded_;
+    QHash<QString, LoadedModel> resident_; // by path
     QString loadedPath_, loadingPath_, failedPath_, missingPath_;
     QString failure_; // why failedPath_ was not loaded
     QString suspect_; // the mark names it: not loaded until the person says so

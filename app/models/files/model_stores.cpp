@@ -100,7 +100,10 @@ std::string linkTarget(const std::string& path) {
 /// A store being read.
 class Scan {
 public:
-    Scan(StoreScan& out, const std::atomic<bool>* cancel) : out_(out), cancel_(cancel) {}
+    /// `strict`: nothing that is no whole model. Else a person's own folders give all that calls itself one, so that
+    /// its fault can be told.
+    Scan(StoreScan& out, const std::atomic<bool>* cancel, bool strict = false)
+        : out_(out), cancel_(cancel), strict_(strict) {}
 
     using Describe = std::function<void(FoundModel&)>;
 
@@ -122,6 +125,7 @@ private:
 
     StoreScan& out_;
     const std::atomic<bool>* cancel_;
+    const bool strict_;
     std::set<std::pair<uint64_t, uint64_t>> known_; // device and inode
 };
 
@@ -135,20 +139,23 @@ void Scan::gguf(const std::string& path, StoreKind kind, const Describe& describ
     const bool isPart = engine::parseSplitName(path, split);
     if (isPart && split.number != 1)
         return;
+    const bool whole = strict_ || (kind != StoreKind::Own && kind != StoreKind::Folder);
     FoundModel model{.path = path, .store = kind};
     for (int number = 1; number <= (isPart ? split.count : 1); ++number) {
         std::string part = isPart ? engine::splitPath(split, number) : path;
         const std::optional<FileStamp> stamp = stampOf(part);
         if (!stamp) {
             out_.incomplete += number > 1;
-            return;
+            if (whole || number == 1)
+                return;
+            break;
         }
         if (number == 1)
             model.stamp = *stamp;
         model.bytes += stamp->bytes;
         model.files.push_back(std::move(part));
     }
-    if (!beginsAsGguf(path))
+    if (whole && !beginsAsGguf(path))
         return;
     describe(model);
     add(std::move(model));
@@ -421,7 +428,7 @@ std::optional<FoundModel> modelAt(const std::string& given) {
     if (endsWith(path, ".safetensors") || lastPart(path) == "config.json")
         path = folderOf(path);
     StoreScan out;
-    Scan scan(out, nullptr);
+    Scan scan(out, nullptr, true);
     if (isFolder(path)) {
         scan.tree({StoreKind::Folder, path}, 0, [](FoundModel&) {});
         // A folder of safetensors is the model; one that holds a single GGUF means that.

@@ -2,15 +2,16 @@
 
 namespace hearth::app {
 
-std::string Words::english() const {
+std::string Words::filled(std::string_view text) const {
     std::string out;
-    for (const char* c = sentence; *c; ++c) {
-        const size_t index = *c == '%' && c[1] >= '1' && c[1] <= '9' ? static_cast<size_t>(c[1] - '1') : values.size();
+    for (size_t i = 0; i < text.size(); ++i) {
+        const bool place = text[i] == '%' && i + 1 < text.size() && text[i + 1] >= '1' && text[i + 1] <= '9';
+        const size_t index = place ? static_cast<size_t>(text[i + 1] - '1') : values.size();
         if (index < values.size()) {
             out += values[index];
-            ++c;
+            ++i;
         } else {
-            out += *c;
+            out += text[i];
         }
     }
     return out;

@@ -3,6 +3,7 @@
 #include "engine/error.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,10 @@ struct Words {
 
     bool empty() const { return *sentence == '\0'; }
 
-    std::string english() const;
+    std::string english() const { return filled(sentence); }
+
+    /// The values in another language's sentence.
+    std::string filled(std::string_view translated) const;
 };
 
 /// Carries its words to where the language is known.

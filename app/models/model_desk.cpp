@@ -72,8 +72,10 @@ ui::ModelRow ModelDesk::rowOf(const ModelFile& file) const {
 
 QVector<ui::ModelRow> ModelDesk::rows() const {
     QVector<ui::ModelRow> rows;
-    for (const ModelFile& file : library_.files())
-        rows.append(rowOf(file));
+    for (const ModelFile& file : library_.files()) {
+        if (!listed_ || listed_(file))
+            rows.append(rowOf(file));
+    }
     return rows;
 }
 
@@ -138,7 +140,7 @@ void ModelDesk::load(const QString& path, int contextTokens) {
         tellRow(before);
     tellRow(path);
     emit progressed();
-    engine_.load({path, contextTokens});
+    engine_.load({path, contextTokens > 0 || !contextOf_ ? contextTokens : contextOf_(path)});
 }
 
 void ModelDesk::cancel(const QString& path) {

@@ -11,7 +11,9 @@
 #include <QString>
 #include <QStringList>
 
+#include <functional>
 #include <optional>
+#include <utility>
 
 namespace hearth::app {
 
@@ -24,6 +26,12 @@ public:
 
     /// Before the first load: the options of the engine, as the settings have them.
     void setEngineOptions(const engine::EngineOptions&);
+
+    /// The context that a model shall be loaded with; 0: its own. Before the first load.
+    void setContextOf(std::function<int(const QString& path)> contextOf) { contextOf_ = std::move(contextOf); }
+
+    /// Which models are listed; all, unless it is said.
+    void setListed(std::function<bool(const ModelFile&)> listed) { listed_ = std::move(listed); }
 
     QVector<ui::ModelRow> rows() const;
 
@@ -78,6 +86,8 @@ private:
     EngineWorker& engine_;
     Library& library_;
     engine::EngineOptions options_;
+    std::function<int(const QString&)> contextOf_;
+    std::function<bool(const ModelFile&)> listed_;
     std::optional<LoadedModel> loaded_;
     QHash<QString, LoadedModel> resident_; // by path
     QString loadedPath_, loadingPath_, failedPath_, missingPath_;

@@ -112,6 +112,17 @@ void ModelManager::remember(const QString& path, std::function<void(storage::Mod
     emit changed(path);
 }
 
+/// The same model lies elsewhere now.
+void ModelManager::follow(const QString& from, const QString& to) {
+    if (records_.contains(from))
+        records_.insert(to, records_.take(from));
+    storage_.post([from = pathBytes(from), to = pathBytes(to)](Store& store) {
+        store.models.moved(from, to);
+        store.conversations.moveModel(from, to);
+    });
+    emit modelMoved(from, to);
+}
+
 ModelDefaults ModelManager::defaults(const QString& path) const {
     const storage::ModelRecord* known = record(path);
     return known ? ModelDefaults::fromJson(known->defaults) : ModelDefaults{};
@@ -319,21 +330,19 @@ void ModelManager::import(const ImportPlan& plan) {
 void ModelManager::moveStore(const QString& to) {
     run([this, from = pathBytes(folder_), to = pathBytes(QDir(to).absolutePath())](const FileProgress& progress) {
         const StoreMove moved = app::moveStore(from, to, progress);
-        // Folders of safetensors and split models are remembered by a path of which files are moved below.
-        const auto newPath = [from, to](const std::string& path) {
-            return path.starts_with(from + "/") ? to + path.substr(from.size()) : path;
-        };
         Outcome outcome{.stopped = moved.stopped};
-        outcome.always = [this, newPath, files = moved.moved] {
-            storage_.post([newPath, files](Store& store) {
+        outcome.always = [this, from, to, files = moved.moved] {
+            storage_.post([files](Store& store) {
                 for (const auto& [old, now] : files)
                     store.models.moved(old, now);
-                for (const storage::ModelRecord& record : store.models.all()) {
-                    const std::string now = newPath(record.path);
-                    if (now != record.path && (isFolder(now) || stampOf(now)))
-                        store.models.moved(record.path, now);
-                }
             });
+            // Folders are remembered too, of which only the files were moved.
+            for (const ModelFile& file : library_.files()) {
+                const std::string& old = file.found.path;
+                const std::string now = old.starts_with(from + "/") ? to + old.substr(from.size()) : old;
+                if (now != old && (isFolder(now) || stampOf(now)) && !isFolder(old) && !stampOf(old))
+                    follow(pathText(old), pathText(now));
+            }
         };
         outcome.then = [this, to] {
             folder_ = pathText(to);
@@ -373,17 +382,14 @@ void ModelManager::restore(const TrashedModel& entry) {
     try {
         const std::string path = restoreModel(pathBytes(folder_), entry);
         if (path != entry.path)
-            records_.insert(pathText(path), records_.take(pathText(entry.path)));
+            follow(pathText(entry.path), pathText(path));
         remember(
             pathText(path),
             [](storage::ModelRecord& record) {
                 record.trashPath.clear();
                 record.trashedAt = 0;
             },
-            [from = entry.path, path](storage::Models& models) {
-                models.untrash(from);
-                models.moved(from, path);
-            });
+            [path](storage::Models& models) { models.untrash(path); });
         library_.rescan();
         emit restored(pathText(path));
     } catch (const std::exception& e) {

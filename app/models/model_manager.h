@@ -85,6 +85,7 @@ signals:
     void importPlanned(const hearth::app::ImportPlan&);
     void imported(const QString& path, const QString& note); // the note is mostly empty
     void storeMoved(const QString& folder);                  // the setting is to follow
+    void modelMoved(const QString& from, const QString& to); // what names it by its path is to follow
     void jobStopped();
     void jobFailed(const QString& sentence);
     void removed(const hearth::app::TrashedModel&);
@@ -106,6 +107,7 @@ private:
     void remember(const QString& path, std::function<void(storage::ModelRecord&)> inMemory,
                   std::function<void(storage::Models&)> stored);
     void placesChanged();
+    void follow(const QString& from, const QString& to);
 
     StorageWorker& storage_;
     Library& library_;

@@ -178,6 +178,10 @@ private slots:
         begin();
         manager_->setDefaults(at("models/mine.gguf"), {.contextTokens = 512});
         QSignalSpy moved(manager_.get(), &ModelManager::storeMoved);
+        QSignalSpy followed(manager_.get(), &ModelManager::modelMoved);
+        const auto chat = storage_->wait([path = at("models/mine.gguf").toStdString()](Store& store) {
+            return store.conversations.create("chat", path);
+        });
         QSignalSpy failed(manager_.get(), &ModelManager::jobFailed);
         manager_->moveStore(at("models/inside"));
         QTRY_COMPARE(failed.size(), 1);
@@ -185,6 +189,11 @@ private slots:
         QTRY_COMPARE(moved.size(), 1);
         QTRY_VERIFY(library_->find(at("elsewhere/models/mine.gguf")));
         QVERIFY(!QFile::exists(at("models/mine.gguf")));
+        QCOMPARE(followed.size(), 1);
+        QCOMPARE(followed[0][1].toString(), at("elsewhere/models/mine.gguf"));
+        QCOMPARE(QString::fromStdString(
+                     storage_->wait([chat](Store& store) { return store.conversations.find(chat)->model; })),
+                 at("elsewhere/models/mine.gguf"));
         QTRY_VERIFY(manager_->record(at("elsewhere/models/mine.gguf")));
         QCOMPARE(manager_->defaults(at("elsewhere/models/mine.gguf")).contextTokens.value_or(0), 512);
     }

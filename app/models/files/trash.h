@@ -18,7 +18,7 @@ struct TrashedModel {
     int64_t trashedAtMs = 0; // since 1970
 };
 
-inline constexpr int64_t kTrashDays = 30;
+inline constexpr int64_t kModelTrashDays = 30;
 
 /// Takes a model out of the models' folder. Files of other programs, and any that lie elsewhere, are refused: the list
 /// may forget them, and nothing more. Of a link the link goes, not what it leads to. Throws ModelError; then everything
@@ -32,6 +32,6 @@ std::vector<TrashedModel> trashedModels(const std::string& folder);
 std::string restoreModel(const std::string& folder, const TrashedModel&);
 
 /// Deletes what has lain there for so long, for good. How many models.
-int emptyTrash(const std::string& folder, int64_t nowMs, int64_t olderThanDays = kTrashDays);
+int emptyTrash(const std::string& folder, int64_t nowMs, int64_t olderThanDays = kModelTrashDays);
 
 } // namespace hearth::app

@@ -53,7 +53,7 @@ struct Application::Remembered {
 
 Application::Application(Options options, QObject* parent)
     : QObject(parent), options_(std::move(options)), engine_(pipe_, markIn(options_.data)),
-      desk_(engine_, library_, markIn(options_.data)),
+      manager_(storage_, library_), desk_(engine_, library_, markIn(options_.data)),
       book_({storage_, engine_, [this] { return ++lastReply_; },
              [this](const QString& path) { return desk_.loadedName(path); }, [this] { pipe_.drain(); }}),
       window_(theme_) {
@@ -63,6 +63,7 @@ Application::Application(Options options, QObject* parent)
         storage_.openNothing(options_.data.problem);
     connectWindow();
     connectModels();
+    connectManager();
     connectBook();
     connect(&pipe_, &TokenPipe::updated, &book_, &ConversationBook::update);
     connect(&storage_, &StorageWorker::failed, this, [this](const QString& sentence) {
@@ -171,7 +172,10 @@ void Application::afterFirstPaint() {
     const bool stored = options_.data.problem.isEmpty();
     engine_.start(options, stored ? options_.data.file(QStringLiteral("prefixes")) : QString());
     desk_.setEngineOptions(options);
-    library_.rescan();
+    if (stored)
+        manager_.open(library_.folder());
+    else
+        library_.rescan();
     chooseDefaultModel();
     if (stored) {
         storage_.post([](Store& store) {
@@ -398,8 +402,7 @@ QString Application::defaultModel() const {
     const auto starter = std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.starter; });
     if (starter != files.end())
         return starter->path;
-    const auto any =
-        std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.readable && !f.missing; });
+    const auto any = std::find_if(files.begin(), files.end(), [](const ModelFile& f) { return f.chats; });
     return any == files.end() ? QString() : any->path;
 }
 
@@ -489,9 +492,10 @@ void Application::updateStatus() {
         status.phase = ui::Phase::Loading;
         status.progress = desk_.loadingProgress();
     }
-    if (status.contextUsed > 0 && desk_.loaded() && desk_.loadedPath() == book_.shown()->model()) {
-        status.contextAvailable = desk_.loaded()->info.contextTokens;
-        status.backend = QString::fromStdString(desk_.loaded()->info.backend);
+    const LoadedModel* model = desk_.resident(book_.shown()->model());
+    if (status.contextUsed > 0 && model) {
+        status.contextAvailable = model->info.contextTokens;
+        status.backend = QString::fromStdString(model->info.backend);
     }
     window_.setStatus(status);
 }
@@ -550,6 +554,27 @@ void Application::raiseWindow() {
     window_.activateWindow();
 }
 
+void Application::connectManager() {
+    connect(&manager_, &ModelManager::storeMoved, this, [this](const QString& folder) {
+        preferences_.settings.modelFolder = folder == modelFolder({}, options_.data.path) ? QString() : folder;
+        storeSettings(storage_, preferences_.settings);
+        ui::SettingsRow shown = preferences_.settings;
+        shown.modelFolder = folder;
+        window_.setSettings(shown);
+    });
+    connect(&manager_, &ModelManager::modelMoved, this, [this](const QString& from, const QString& to) {
+        book_.modelMoved(from, to);
+        if (preferences_.lastModel == from) {
+            preferences_.lastModel = to;
+            storeLastModel(storage_, to);
+        }
+        window_.setCurrentModel(book_.shown()->model());
+    });
+    desk_.setListed([this](const ModelFile& file) { return manager_.isListed(file); });
+    connect(&manager_, &ModelManager::changed, &desk_, &ModelDesk::changed);
+    desk_.setContextOf([this](const QString& path) { return manager_.defaults(path).contextTokens.value_or(0); });
+}
+
 // ---- Settings.
 
 // The window has taken language, theme and text size already.
@@ -560,8 +585,7 @@ void Application::applySettings(const ui::SettingsRow& settings) {
         preferences_.settings.modelFolder.clear(); // the default stays the default when the data folder moves
     storeSettings(storage_, preferences_.settings);
     if (preferences_.settings.modelFolder != before.modelFolder) {
-        library_.setFolder(modelFolder(preferences_.settings.modelFolder, options_.data.path));
-        library_.rescan();
+        manager_.open(modelFolder(preferences_.settings.modelFolder, options_.data.path));
     }
     if (settings.threads != before.threads || settings.backend != before.backend)
         applyEngineSettings();

@@ -5,6 +5,7 @@
 #include "app/engine_worker.h"
 #include "app/models/library.h"
 #include "app/models/model_desk.h"
+#include "app/models/model_manager.h"
 #include "app/preferences.h"
 #include "app/storage_worker.h"
 #include "app/token_pipe.h"
@@ -47,6 +48,8 @@ public:
 
     ModelDesk& desk() { return desk_; }
 
+    ModelManager& manager() { return manager_; }
+
 signals:
     void ended();
 
@@ -74,6 +77,7 @@ private:
     QString defaultModel() const;
     void applySettings(const ui::SettingsRow&);
     void applyEngineSettings();
+    void connectManager();
     void updateStatus();
     void updateModelHelp();
     void showHistoryNotice();
@@ -88,6 +92,7 @@ private:
     StorageWorker storage_;
     EngineWorker engine_;
     Library library_;
+    ModelManager manager_;
     ModelDesk desk_;
     ReplyId lastReply_ = 0;
     ConversationBook book_;

@@ -54,6 +54,13 @@ ReplyEnd endOf(engine::StopReason reason) {
     return ReplyEnd::Error;
 }
 
+engine::LoadOptions loadOptions(const LoadRequest& request, const std::string& path) {
+    engine::LoadOptions options;
+    options.path = path;
+    options.contextTokens = request.contextTokens;
+    return options;
+}
+
 /// The conversation that a prefix file's name tells; -1: it is none.
 int64_t conversationOf(const std::filesystem::path& file) {
     const std::string name = file.filename().string();
@@ -71,6 +78,7 @@ struct EngineWorker::Loaded {
     LoadRequest request;
     LoadedModel model;
     int replies = 0; // that run
+    Clock::time_point used = Clock::now();
 };
 
 struct EngineWorker::Running {
@@ -114,6 +122,22 @@ void EngineWorker::load(const LoadRequest& request) {
     cancelLoad(); // one at a time, and the newest wish counts
     loadCancel_ = std::make_shared<std::atomic<bool>>(false);
     push([this, request, cancel = loadCancel_] { doLoad(request, cancel); });
+}
+
+void EngineWorker::setResidency(const Residency& residency) {
+    push([this, residency] { residency_ = residency; });
+}
+
+void EngineWorker::unload(const QString& path) {
+    push([this, path = QFile::encodeName(path).toStdString()] {
+        Loaded* model = find(path);
+        if (!model || model->replies > 0)
+            return;
+        parked_.erase(path);
+        if (current_ == path)
+            current_.clear();
+        doUnload(*model);
+    });
 }
 
 void EngineWorker::cancelLoad() {
@@ -165,6 +189,7 @@ void EngineWorker::run() {
     for (;;) {
         try {
             runCommands(running_.empty() && !untidy_ && !ahead_);
+            unloadIdle();
             {
                 const std::lock_guard lock(mutex_);
                 if (finishing_)
@@ -203,8 +228,12 @@ void EngineWorker::runCommands(bool mayWait) {
         std::function<void()> command;
         {
             std::unique_lock lock(mutex_);
-            if (mayWait)
-                wake_.wait(lock, [this] { return finishing_ || !commands_.empty(); });
+            const auto wanted = [this] { return finishing_ || !commands_.empty(); };
+            const auto idleEnd = mayWait ? nextIdleEnd() : std::nullopt;
+            if (idleEnd)
+                wake_.wait_until(lock, *idleEnd, wanted);
+            else if (mayWait)
+                wake_.wait(lock, wanted);
             if (finishing_ || commands_.empty())
                 return;
             command = std::move(commands_.front());
@@ -361,11 +390,87 @@ void EngineWorker::makeEngine() {
 }
 
 EngineWorker::Loaded* EngineWorker::find(const std::string& path) {
+    // The newest: one with other options may still have replies to finish.
+    const auto found =
+        std::find_if(models_.rbegin(), models_.rend(), [&](const auto& model) { return model->path == path; });
+    return found == models_.rend() ? nullptr : found->get();
+}
+
+/// Lets models go that no reply needs, the one not used for longest first, as many as must. None goes for a model that
+/// does not fit then either. Throws the sentence of that.
+void EngineWorker::makeRoom(const engine::LoadOptions& options) {
+    std::vector<Loaded*> idle;
+    uint64_t resident = 0;
     for (const auto& model : models_) {
-        if (model->path == path)
-            return model.get();
+        resident += engine_->residentBytes(model->id);
+        if (model->replies == 0)
+            idle.push_back(model.get());
     }
-    return nullptr;
+    std::sort(idle.begin(), idle.end(), [](const Loaded* a, const Loaded* b) { return a->used < b->used; });
+    std::vector<engine::ModelId> leaving;
+    engine::LoadRoom room = engine_->room(options);
+    const auto fits = [&] {
+        // A model larger than all of the budget may be there alone.
+        const bool within =
+            residency_.budgetBytes == 0 || resident == 0 ||
+            (room.neededBytes <= residency_.budgetBytes && resident <= residency_.budgetBytes - room.neededBytes);
+        return room.fits && within;
+    };
+    for (const Loaded* model : idle) {
+        if (fits())
+            break;
+        leaving.push_back(model->id);
+        resident -= std::min(resident, engine_->residentBytes(model->id));
+        room = engine_->room(options, leaving);
+    }
+    if (!room.fits)
+        throw engine::Error(room.refusal);
+    for (const engine::ModelId id : leaving)
+        for (const auto& model : models_)
+            if (model->id == id) {
+                parked_[model->path] = model->request;
+                doUnload(*model);
+                break;
+            }
+}
+
+/// It must have no replies.
+void EngineWorker::doUnload(Loaded& model) {
+    spoken_.forget(model.path);
+    prefixesRead_.clear(); // they are read again with the model
+    engine_->unload(model.id);
+    emit unloaded(QFile::decodeName(model.path.c_str()));
+    std::erase_if(models_, [&](const auto& one) { return one.get() == &model; });
+}
+
+std::optional<Clock::time_point> EngineWorker::idleEnd(const Loaded& model) const {
+    const std::chrono::seconds limit = model.path == current_ ? residency_.currentIdle : residency_.idle;
+    if (limit.count() <= 0 || model.replies > 0)
+        return std::nullopt;
+    return model.used + limit;
+}
+
+std::optional<Clock::time_point> EngineWorker::nextIdleEnd() const {
+    std::optional<Clock::time_point> next;
+    for (const auto& model : models_)
+        if (const auto end = idleEnd(*model); end && (!next || *end < *next))
+            next = end;
+    return next;
+}
+
+void EngineWorker::unloadIdle() {
+    for (size_t i = 0; i < models_.size();) {
+        Loaded& model = *models_[i];
+        const auto end = idleEnd(model);
+        if (!end || Clock::now() < *end) {
+            ++i;
+            continue;
+        }
+        parked_[model.path] = model.request;
+        if (model.path == current_)
+            current_.clear();
+        doUnload(model);
+    }
 }
 
 void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
@@ -378,12 +483,12 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
     if (Loaded* already = find(path)) {
         if (already->request.contextTokens == request.contextTokens && !optionsChanged_) {
             current_ = path;
+            already->used = Clock::now();
             emit loaded(request.path, already->model);
             return;
         }
-        if (already->replies == 0 && current_ == path)
-            current_.clear();
-        cleanUp();
+        if (already->replies == 0)
+            doUnload(*already);
     }
     markStands_ = mark_.write({path, LoadMark::Stage::Loading});
     try {
@@ -392,9 +497,8 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
         model->path = path;
         model->request = request;
         Clock::time_point told{};
-        engine::LoadOptions options;
-        options.path = path;
-        options.contextTokens = request.contextTokens;
+        const engine::LoadOptions options = loadOptions(request, path);
+        makeRoom(options);
         model->id = engine_->load(options, [&](double progress) {
             if (secondsSince(told) >= 0.03) {
                 told = Clock::now();
@@ -417,6 +521,8 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
         }
         model->model = {engine_->info(model->id), engine_->text(model->id)};
         current_ = path;
+        model->used = Clock::now();
+        parked_.erase(path);
         models_.push_back(std::move(model));
         mark_.write({path, LoadMark::Stage::Loaded});
         emit loaded(request.path, models_.back()->model);
@@ -433,12 +539,20 @@ void EngineWorker::doReply(ReplyRequest request) {
         return;
     }
     Loaded* model = find(request.model);
+    if (const auto parked = parked_.find(request.model); !model && parked != parked_.end()) {
+        // It left between the question and now.
+        const LoadRequest again = parked->second;
+        parked_.erase(parked);
+        doLoad(again, std::make_shared<std::atomic<bool>>(false));
+        model = find(request.model);
+    }
     if (!model) {
         endReply(
             request.id, ReplyEnd::Error,
             QCoreApplication::translate("EngineWorker", "The model is not loaded any more. Try again.").toStdString());
         return;
     }
+    current_ = request.model;
     try {
         startReply(request, *model);
     } catch (const std::exception& e) {
@@ -540,23 +654,21 @@ void EngineWorker::endReply(ReplyId id, ReplyEnd end, const std::string& error) 
     });
 }
 
-// Forgets finished replies, unloads models that nobody needs, applies new options once nothing runs.
+// Forgets finished replies, applies new options once nothing runs.
 void EngineWorker::cleanUp() {
     std::erase_if(running_, [](const auto& reply) {
-        if (reply->finished)
+        if (reply->finished) {
             --reply->model->replies;
+            reply->model->used = Clock::now();
+        }
         return reply->finished;
     });
     const bool restart = optionsChanged_ && running_.empty();
-    std::erase_if(models_, [&](const auto& model) {
-        if (model->replies > 0 || (model->path == current_ && !restart))
-            return false;
-        spoken_.forget(model->path);
-        prefixesRead_.clear(); // they are read again with the model
-        engine_->unload(model->id);
-        emit unloaded(QFile::decodeName(model->path.c_str()));
-        return true;
-    });
+    for (size_t i = models_.size(); i-- > 0;) {
+        Loaded& model = *models_[i];
+        if (model.replies == 0 && (restart || find(model.path) != &model))
+            doUnload(model);
+    }
     if (restart) {
         engine_.reset();
         optionsChanged_ = false;

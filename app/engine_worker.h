@@ -10,10 +10,12 @@
 #include <QString>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -49,8 +51,18 @@ struct LoadedModel {
     std::shared_ptr<const engine::ModelText> text; // immutable: any thread counts tokens with it
 };
 
+/// How long models stay that nobody uses.
+struct Residency {
+    uint64_t budgetBytes = 0;            // of all models together; 0: as the memory allows
+    std::chrono::seconds idle{1800};     // a model that is not the current one leaves after so long; 0: never
+    std::chrono::seconds currentIdle{0}; // the current one likewise
+};
+
 /// The engine thread: owns the engine, takes commands from a queue, steps while there is work and sleeps otherwise. One
-/// model is the current one; another stays in memory only while a reply of it runs. All functions: GUI thread.
+/// model is the current one, the last that was wanted. Others stay in memory, ready, until another needs the room (the
+/// one that was not used for longest leaves first, and only when it is known that the new one then fits) or they were
+/// idle for long. A model that left is parked: its weights stay in the system's file cache as long as that likes, and a
+/// reply that still asks for it brings it back. All functions: GUI thread.
 class EngineWorker : public QObject, public ReplySource {
     Q_OBJECT
 
@@ -62,7 +74,12 @@ public:
     void start(const engine::EngineOptions&, const QString& prefixFolder = {});
     /// As soon as no reply runs: everything is unloaded, the next load uses these options.
     void configure(const engine::EngineOptions&);
+    /// A model that is there already becomes the current one at once. Otherwise it is loaded; then the answer is
+    /// loaded() or loadEnded().
     void load(const LoadRequest&);
+    void setResidency(const Residency&);
+    /// A model that no reply needs leaves; then unloaded().
+    void unload(const QString& path);
     /// Ends the load that runs or waits; it is answered by loadEnded() without an error.
     void cancelLoad();
     void reply(ReplyRequest) override;
@@ -106,6 +123,11 @@ private:
     void removePrefixFiles(const std::function<bool(int64_t conversation)>& goes);
     void removeForgotten();
     void makeEngine();
+    void makeRoom(const engine::LoadOptions&);
+    void unloadIdle();
+    std::optional<std::chrono::steady_clock::time_point> idleEnd(const Loaded&) const;
+    std::optional<std::chrono::steady_clock::time_point> nextIdleEnd() const;
+    void doUnload(Loaded&);
     void doLoad(const LoadRequest&, const Cancel&);
     void doReply(ReplyRequest);
     void startReply(const ReplyRequest&, Loaded&);
@@ -132,7 +154,9 @@ private:
     std::unique_ptr<engine::Engine> engine_;
     std::vector<std::unique_ptr<Loaded>> models_;
     std::vector<std::unique_ptr<Running>> running_;
-    std::string current_; // path of the model that shall stay
+    std::string current_; // path of the model that was wanted last
+    Residency residency_;
+    std::map<std::string, LoadRequest> parked_; // that left by themselves
     bool markStands_ = false;
     SpokenPrefixes spoken_;
     std::optional<Ahead> ahead_;         // to be read when nobody waits

@@ -5,7 +5,8 @@
 namespace hearth::app {
 
 Store::Store(const std::filesystem::path& path)
-    : database(path, storage::Database::Mode::Write), conversations(database), messages(database), settings(database) {}
+    : database(path, storage::Database::Mode::Write), conversations(database), messages(database), models(database),
+      settings(database) {}
 
 StorageWorker::StorageWorker(QObject* parent) : QObject(parent) {}
 

@@ -3,6 +3,7 @@
 #include "storage/conversations.h"
 #include "storage/database.h"
 #include "storage/messages.h"
+#include "storage/models.h"
 #include "storage/settings.h"
 
 #include <QObject>
@@ -28,6 +29,7 @@ struct Store {
     storage::Database database;
     storage::Conversations conversations;
     storage::Messages messages;
+    storage::Models models;
     storage::Settings settings;
 };
 

@@ -55,6 +55,7 @@ struct Engine::Impl {
     std::unique_ptr<kernels::Backend> backend;
     std::map<ModelId, std::unique_ptr<LoadedModel>> models;
     ModelId lastModel = 0;
+    uint64_t ownBefore = 0;                      // bytes of this process before the first of them
     std::vector<std::unique_ptr<Reply>> replies; // in the order of their arrival
     SequenceId lastSequence = 0;
     uint64_t lastTicket = 0;
@@ -80,6 +81,7 @@ struct Engine::Impl {
     LoadedModel& model(ModelId id) const;
     Reply* find(SequenceId) const;
 
+    uint64_t freeBytes(std::span<const ModelId> leaving) const;
     bool step();
     void endRefused();
     void endCancelled();
@@ -106,6 +108,18 @@ LoadedModel& Engine::Impl::model(ModelId id) const {
     if (it == models.end())
         throw Error("This model is not loaded.");
     return *it->second;
+}
+
+/// For one more model, when some of those that are there left first.
+uint64_t Engine::Impl::freeBytes(std::span<const ModelId> leaving) const {
+    ResidentMemory stays, leaves;
+    for (const auto& [id, model] : models) {
+        const bool goes = std::find(leaving.begin(), leaving.end(), id) != leaving.end();
+        (goes ? leaves : stays).fileBytes += model->memory().fileBytes;
+        (goes ? leaves : stays).ownBytes += model->memory().ownBytes;
+    }
+    const uint64_t own = models.empty() ? 0 : ownProcessMemory();
+    return freeBeside(stays, leaves, freeSystemMemory(), own - std::min(own, ownBefore));
 }
 
 Reply* Engine::Impl::find(SequenceId id) const {
@@ -446,9 +460,31 @@ Engine::~Engine() {
         impl_->unload(impl_->models.begin()->first);
 }
 
+LoadRoom Engine::room(const LoadOptions& options, std::span<const ModelId> leaving) const {
+    const Checkpoint checkpoint = Checkpoint::open(options.path, options.overrides);
+    PlacementInput input = placementInput(checkpoint, readModelConfig(checkpoint), options);
+    input.devices.push_back({.freeBytes = impl_->freeBytes(leaving)});
+    const Placement placement = planPlacement(input);
+    LoadRoom room{
+        .neededBytes = placement.totalBytes, .freeBytes = usableBytes(placement.freeBytes), .fits = placement.fits};
+    if (room.fits)
+        return room;
+    const Value* name = checkpoint.metadata().find("general.name");
+    const auto* text = name ? std::get_if<std::string>(name) : nullptr;
+    room.refusal = doesNotFit(placement, text && !text->empty() ? *text : options.path, input.contextTokens);
+    return room;
+}
+
+uint64_t Engine::residentBytes(ModelId id) const {
+    const ResidentMemory& memory = impl_->model(id).memory();
+    return memory.fileBytes + memory.ownBytes;
+}
+
 ModelId Engine::load(const LoadOptions& options, const std::function<bool(double)>& progress) {
     try {
-        auto model = LoadedModel::load(*impl_->backend, options, progress);
+        if (impl_->models.empty())
+            impl_->ownBefore = ownProcessMemory();
+        auto model = LoadedModel::load(*impl_->backend, options, progress, impl_->freeBytes({}));
         if (!model)
             return 0;
         impl_->models.emplace(++impl_->lastModel, std::move(model));

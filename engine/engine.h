@@ -192,6 +192,13 @@ struct GenerationRequest {
     std::function<void(const GenerationSummary&)> onFinish;
 };
 
+/// What a load would take, and find.
+struct LoadRoom {
+    uint64_t neededBytes = 0, freeBytes = 0;
+    bool fits = false;
+    std::string refusal; // what load() would throw; empty: it fits
+};
+
 /// The public surface. One object, one thread (the engine's); nothing here blocks but load() and step(), and step()
 /// returns after about 100 ms at most. Throws Error.
 class Engine {
@@ -201,6 +208,12 @@ public:
 
     /// Maps and checks the file, builds the plans. `progress` (0 to 1) returns false to cancel: then load returns 0.
     ModelId load(const LoadOptions&, const std::function<bool(double)>& progress = {});
+    /// Whether a load would fit beside the models that are there, when some of them left first. Reads the header.
+    /// Throws Error where that cannot be read or run.
+    LoadRoom room(const LoadOptions&, std::span<const ModelId> leaving = {}) const;
+    /// What a loaded model takes when its context is full.
+    uint64_t residentBytes(ModelId) const;
+
     /// Its sequences finish as Cancelled, at once. Called from inside a callback it waits for the end of step().
     void unload(ModelId);
 

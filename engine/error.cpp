@@ -37,11 +37,12 @@ std::string printable(std::string_view text, size_t limit) {
         const size_t n = utf8Length(text);
         const auto lead = static_cast<unsigned char>(text[0]);
         const bool control = n == 1 && (lead < 0x20 || lead == 0x7F);
-        // C1 controls, and the marks that turn the direction of what follows.
-        const bool hidden =
-            (n == 2 && lead == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) ||
-            (n == 3 && (text.substr(0, 2) == "\xE2\x80" || text.substr(0, 2) == "\xE2\x81") &&
-             static_cast<unsigned char>(text[2]) >= 0xA6 && static_cast<unsigned char>(text[2]) <= 0xAE);
+        const unsigned char third = n == 3 ? static_cast<unsigned char>(text[2]) : 0;
+        // C1 controls, ends of lines and paragraphs, and the marks that turn the direction of what follows.
+        const bool hidden = (n == 2 && lead == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0) ||
+                            (n == 3 && text.substr(0, 2) == "\xE2\x80" &&
+                             (third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE))) ||
+                            (n == 3 && text.substr(0, 2) == "\xE2\x81" && third >= 0xA6 && third <= 0xAF);
         if (n == 0 || control || hidden)
             out += "?";
         else

@@ -1,6 +1,7 @@
 #include "engine/kv_memory.h"
 
 #include <algorithm>
+#include <new>
 
 namespace hearth::engine {
 
@@ -18,6 +19,14 @@ KvMemory::KvMemory(kernels::Backend& backend, const KvLayout& layout, int maxPag
     }
     for (size_t g = 0; g < pools_.size(); ++g)
         ensure(static_cast<int>(g), 1);
+    if (!backend.allocatesLazily())
+        return;
+    // All that there may be: it never moves, so plans stay and no copy takes memory beside it.
+    try {
+        for (size_t g = 0; g < pools_.size(); ++g)
+            ensure(static_cast<int>(g), maxPages_[g]);
+    } catch (const std::bad_alloc&) { // a limit on addresses: it grows as it is used
+    }
 }
 
 KvMemory::~KvMemory() {

@@ -10,8 +10,9 @@
 
 namespace hearth::engine {
 
-/// The bytes behind a KvCache's page numbers: one backend memory a group, which grows as pages are given out, so that
-/// a long context costs nothing before it is used. Engine thread.
+/// The bytes behind a KvCache's page numbers: one backend memory a group, so that a long context costs nothing before
+/// it is used: all of it at once where the backend allocates lazily, else it grows as pages are given out. Engine
+/// thread.
 class KvMemory {
 public:
     KvMemory(kernels::Backend&, const KvLayout&, int maxPages);

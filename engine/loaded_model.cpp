@@ -186,16 +186,17 @@ LoadedModel::~LoadedModel() {
 }
 
 std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const LoadOptions& options,
-                                               const std::function<bool(double)>& progress) {
+                                               const std::function<bool(double)>& progress, uint64_t freeBytes) {
     const auto begin = std::chrono::steady_clock::now();
     const auto goOn = [&](double done) { return !progress || progress(done); };
     if (!goOn(0))
         return nullptr;
     std::unique_ptr<LoadedModel> model(new LoadedModel(backend, options));
     PlacementInput input = placementInput(model->checkpoint_, model->config_, options);
-    input.devices.push_back({.freeBytes = freeSystemMemory()});
+    input.devices.push_back({.freeBytes = freeBytes});
     const Placement placement = planPlacement(input);
     model->describe(options, input);
+    model->resident_ = residentMemory(input, placement);
     if (!placement.fits)
         throw Error(doesNotFit(placement, model->info_.name, input.contextTokens));
     if (!goOn(0.05))

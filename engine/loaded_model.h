@@ -24,9 +24,11 @@ namespace hearth::engine {
 /// for `text`, which is shared.
 class LoadedModel {
 public:
-    /// Null: `progress` returned false. Throws Error.
+    /// Null: `progress` returned false. `freeBytes`: what it may take. Throws Error, before anything is read where it
+    /// does not fit.
     static std::unique_ptr<LoadedModel> load(kernels::Backend&, const LoadOptions&,
-                                             const std::function<bool(double)>& progress);
+                                             const std::function<bool(double)>& progress,
+                                             uint64_t freeBytes = freeSystemMemory());
     ~LoadedModel();
     LoadedModel(const LoadedModel&) = delete;
     LoadedModel& operator=(const LoadedModel&) = delete;
@@ -34,6 +36,8 @@ public:
     const ModelInfo& info() const { return info_; }
 
     const std::shared_ptr<const ModelText>& text() const { return text_; }
+
+    const ResidentMemory& memory() const { return resident_; } // when its context is full
 
     const ModelConfig& config() const { return config_; }
 
@@ -94,6 +98,7 @@ private:
     std::map<std::string, std::unique_ptr<PrefixFile>> prefixFiles_; // open ones; null: it cannot be used
     LatentForm latentForm_ = LatentForm::Absorbed;                   // Auto or Expanded only where that can be
     ModelInfo info_;
+    ResidentMemory resident_;
     std::shared_ptr<const ModelText> text_;
 };
 

@@ -102,8 +102,11 @@ struct Descriptor {
 MappedFile::MappedFile(const std::string& path) : path_(path) {
     if (path.find('\0') != std::string::npos)
         cannotOpen(path, "its name contains a zero byte");
-    // O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
-    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    // O_NONBLOCK: opening a FIFO must not wait for somebody to write to it. O_NOATIME: files of other programs are read
+    // in place, and nothing is written there; only a file's owner may ask for it.
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int quiet = open(path.c_str(), kFlags | O_NOATIME);
+    const Descriptor file{quiet < 0 && errno == EPERM ? open(path.c_str(), kFlags) : quiet};
     if (file.fd < 0)
         cannotOpen(path, std::strerror(errno));
 

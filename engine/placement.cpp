@@ -8,14 +8,20 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 namespace hearth::engine {
 
 namespace {
 
-// Weights, tables and buffers of a forward are not all: tokenizer, plans, heap.
-constexpr uint64_t kOverhead = uint64_t{48} << 20;
+// Weights, cache and buffers of a forward are not all, as tests/engine/core/real_memory_test measures it: code and
+// heap, and of each token its text in header and tokenizer, with tables.
+constexpr uint64_t kOfEveryModel = 4'200'000;
+constexpr uint64_t kOfEveryToken = 190;
+// Left free when a model is loaded: the system and this program go on.
+constexpr uint64_t kSpare = uint64_t{48} << 20;
 
 uint64_t saturatingAdd(uint64_t x, uint64_t y) {
     return x > UINT64_MAX - y ? UINT64_MAX : x + y;
@@ -32,19 +38,29 @@ uint64_t numberIn(const char* path, uint64_t fallback) {
     return in >> value ? value : fallback;
 }
 
-uint64_t meminfoAvailable() {
-    std::ifstream in("/proc/meminfo");
-    std::string key, unit;
-    uint64_t kilobytes = 0;
-    while (in >> key >> kilobytes) {
-        std::getline(in, unit);
-        if (key == "MemAvailable:")
+/// A line such as "MemAvailable:   1234 kB", in bytes.
+uint64_t kilobytesIn(const char* path, std::string_view wanted, uint64_t fallback) {
+    std::ifstream in(path);
+    std::string key, rest;
+    while (in >> key) {
+        uint64_t kilobytes = 0;
+        if (key == wanted && in >> kilobytes)
             return kilobytes * 1024;
+        std::getline(in, rest);
     }
-    return UINT64_MAX; // unknown: nothing is refused
+    return fallback;
+}
+
+/// Unknown: nothing is refused.
+uint64_t meminfoAvailable() {
+    return kilobytesIn("/proc/meminfo", "MemAvailable:", UINT64_MAX);
 }
 
 } // namespace
+
+uint64_t usableBytes(uint64_t freeBytes) {
+    return freeBytes > kSpare ? freeBytes - kSpare : 0;
+}
 
 Placement planPlacement(const PlacementInput& in) {
     Placement out;
@@ -56,7 +72,7 @@ Placement planPlacement(const PlacementInput& in) {
     }
     const auto context = static_cast<uint64_t>(std::max(0, in.contextTokens));
     const uint64_t fixed =
-        saturatingAdd(saturatingAdd(out.weightBytes, in.scratchBytes), saturatingAdd(in.kvWindowBytes, kOverhead));
+        saturatingAdd(saturatingAdd(out.weightBytes, in.scratchBytes), saturatingAdd(in.kvWindowBytes, in.textBytes));
     const uint64_t growing = saturatingMultiply(in.kvBytesPerToken, context);
     out.kvBytes = saturatingAdd(growing, in.kvWindowBytes);
     out.scratchBytes = in.scratchBytes;
@@ -65,11 +81,12 @@ Placement planPlacement(const PlacementInput& in) {
         return out;
     const DeviceMemory& device = in.devices.front();
     out.freeBytes = device.freeBytes;
-    out.fits = out.totalBytes <= device.freeBytes;
+    const uint64_t usable = usableBytes(device.freeBytes);
+    out.fits = out.totalBytes <= usable;
     if (out.fits)
         out.largestContext = in.contextTokens;
-    else if (fixed < device.freeBytes && in.kvBytesPerToken > 0)
-        out.largestContext = static_cast<int>(std::min(context, (device.freeBytes - fixed) / in.kvBytesPerToken));
+    else if (fixed < usable && in.kvBytesPerToken > 0)
+        out.largestContext = static_cast<int>(std::min(context, (usable - fixed) / in.kvBytesPerToken));
     const double read = static_cast<double>(perToken) + static_cast<double>(growing) / 2;
     if (device.readBandwidth > 0 && read > 0)
         out.predictedTokensPerSecond = device.readBandwidth / read;
@@ -139,6 +156,10 @@ bool isExpertOfItsOwn(const std::string& name) {
     return at != std::string::npos && std::count(name.begin() + static_cast<std::ptrdiff_t>(at), name.end(), '.') == 3;
 }
 
+bool isExpert(const ModelConfig& config, const std::string& name) {
+    return config.experts.count > 0 && (name.find("_exps.") != std::string::npos || isExpertOfItsOwn(name));
+}
+
 /// What of a tensor is read for each generated token: a row of a table, the chosen experts, all of the others.
 uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, const TensorEntry& tensor) {
     if (layerOf(tensor.name) >= static_cast<int>(config.layers.size()))
@@ -146,8 +167,7 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
     const bool tied = config.causal && !checkpoint.find("output.weight");
     if ((tensor.name == "token_embd.weight" && !tied) || tensor.name == "position_embd.weight")
         return tensor.storedBytes() / static_cast<uint64_t>(std::max<int64_t>(1, tensor.rows()));
-    const bool experts = tensor.name.find("_exps.") != std::string::npos || isExpertOfItsOwn(tensor.name);
-    if (!experts || config.experts.count == 0)
+    if (!isExpert(config, tensor.name))
         return tensor.storedBytes();
     return tensor.storedBytes() / static_cast<uint64_t>(config.experts.count) *
            static_cast<uint64_t>(config.experts.used);
@@ -161,9 +181,11 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
     for (const TensorEntry& tensor : checkpoint.tensors())
         in.tensors.push_back({.name = tensor.name,
                               .bytes = tensor.storedBytes(),
-                              .bytesPerToken = bytesPerToken(checkpoint, config, tensor)});
+                              .bytesPerToken = bytesPerToken(checkpoint, config, tensor),
+                              .expert = isExpert(config, tensor.name)});
     if (const uint64_t derived = derivedBytes(config, options.numerics); derived > 0)
-        in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived});
+        in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived, .derived = true});
+    in.textBytes = kOfEveryModel + kOfEveryToken * static_cast<uint64_t>(std::max(0, config.nVocab));
     in.contextTokens = contextFor(config, options.contextTokens);
     const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
     in.kvBytesPerToken = layout.bytesPerToken();
@@ -184,7 +206,7 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     std::string text = printable(modelName) + " needs " + readableBytes(p.totalBytes) + " of memory (" +
                        readableBytes(p.weightBytes) + " for its weights, " + readableBytes(p.kvBytes) +
                        " for a context of " + std::to_string(contextTokens) + " tokens), but only " +
-                       readableBytes(p.freeBytes) + " are free.";
+                       readableBytes(usableBytes(p.freeBytes)) + " are free for it.";
     if (p.largestContext >= kPageTokens)
         text += " A context of " + std::to_string(p.largestContext / kPageTokens * kPageTokens) + " tokens would fit.";
     else
@@ -192,13 +214,50 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     return text;
 }
 
+uint64_t ownProcessMemory() {
+    return kilobytesIn("/proc/self/status", "RssAnon:", 0);
+}
+
+uint64_t freeOfLimit(uint64_t limit, uint64_t used, std::string_view statistics) {
+    // What files occupy goes when it is needed: a model that was just downloaded must not stand in its own way.
+    uint64_t ofFiles = 0;
+    std::istringstream lines{std::string(statistics)};
+    std::string key;
+    for (uint64_t bytes = 0; lines >> key >> bytes;)
+        if (key == "active_file" || key == "inactive_file")
+            ofFiles = saturatingAdd(ofFiles, bytes);
+    used -= std::min(used, ofFiles);
+    return limit > used ? limit - used : 0;
+}
+
 uint64_t freeSystemMemory() {
     const uint64_t available = meminfoAvailable();
     const uint64_t limit = numberIn("/sys/fs/cgroup/memory.max", UINT64_MAX);
-    const uint64_t used = numberIn("/sys/fs/cgroup/memory.current", 0);
     if (limit == UINT64_MAX)
         return available;
-    return std::min(available, limit > used ? limit - used : 0);
+    std::ifstream in("/sys/fs/cgroup/memory.stat");
+    const std::string statistics(std::istreambuf_iterator<char>(in), {});
+    return std::min(available, freeOfLimit(limit, numberIn("/sys/fs/cgroup/memory.current", 0), statistics));
+}
+
+ResidentMemory residentMemory(const PlacementInput& in, const Placement& placement) {
+    ResidentMemory out;
+    for (const PlacedTensor& tensor : in.tensors)
+        if (!tensor.derived)
+            out.fileBytes = saturatingAdd(out.fileBytes, tensor.bytes);
+    out.ownBytes = placement.totalBytes - std::min(placement.totalBytes, out.fileBytes);
+    return out;
+}
+
+uint64_t freeBeside(const ResidentMemory& staying, const ResidentMemory& leaving, uint64_t free, uint64_t touched) {
+    const uint64_t promised = saturatingAdd(staying.ownBytes, leaving.ownBytes);
+    touched = std::min(touched, promised);
+    // What was touched is taken to be spread over all models as their promises are.
+    const double part = promised > 0 ? static_cast<double>(touched) / static_cast<double>(promised) : 0;
+    const auto givenBack = static_cast<uint64_t>(part * static_cast<double>(leaving.ownBytes));
+    const auto toCome = static_cast<uint64_t>((1 - part) * static_cast<double>(staying.ownBytes));
+    const uint64_t all = saturatingAdd(free, givenBack), taken = saturatingAdd(staying.fileBytes, toCome);
+    return all > taken ? all - taken : 0;
 }
 
 } // namespace hearth::engine

@@ -22,6 +22,8 @@ struct PlacedTensor {
     std::string name;
     uint64_t bytes = 0;
     uint64_t bytesPerToken = 0; // read for each generated token: all of it, or one row of an embedding table
+    bool derived = false;       // in no file: made when the model is loaded
+    bool expert = false;        // of the experts: not all of it is read for a token
     int device = 0;             // answer: index into devices
 };
 
@@ -31,6 +33,7 @@ struct PlacementInput {
     uint64_t kvBytesPerToken = 0;
     uint64_t kvWindowBytes = 0; // of windows and recurrent states: does not grow with the context
     uint64_t scratchBytes = 0;
+    uint64_t textBytes = 0; // tokenizer, header, and what every model takes
     std::vector<DeviceMemory> devices;
 };
 
@@ -45,6 +48,9 @@ struct Placement {
     int largestContext = 0;              // that would fit, at most the one asked for; 0: none
     double predictedTokensPerSecond = 0; // generated tokens, half of the context in use; 0: bandwidth unknown
 };
+
+/// What a model may take of the free bytes of a device: some stay free.
+uint64_t usableBytes(uint64_t freeBytes);
 
 /// Pure: what goes where, how much it takes, how fast it will be, and does it fit.
 Placement planPlacement(const PlacementInput&);
@@ -68,5 +74,21 @@ std::string doesNotFit(const Placement&, std::string_view modelName, int context
 
 /// Bytes that this process could still take: what the system calls available, less where a container limits it.
 uint64_t freeSystemMemory();
+/// Bytes of this process that no file holds. 0: not known.
+uint64_t ownProcessMemory();
+/// Of a container: its limit, what is used of it, and its memory.stat.
+uint64_t freeOfLimit(uint64_t limit, uint64_t used, std::string_view statistics);
+
+/// What loaded models take: files that are read in place count as free by the system, and are not; memory of their own
+/// was promised to them, and is free until it is touched.
+struct ResidentMemory {
+    uint64_t fileBytes = 0, ownBytes = 0;
+};
+
+ResidentMemory residentMemory(const PlacementInput&, const Placement&);
+
+/// Pure: what is free for one more model beside those that stay, when others leave. `touched`: of memory of their own,
+/// all together.
+uint64_t freeBeside(const ResidentMemory& staying, const ResidentMemory& leaving, uint64_t free, uint64_t touched);
 
 } // namespace hearth::engine

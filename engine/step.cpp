@@ -118,8 +118,9 @@ uint64_t planBytes(const ModelConfig& c, Numerics numerics, kernels::Path path, 
 
 uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics numerics) {
     const int64_t pages = contextTokens / kPageTokens + 1;
+    const int chunkRows = std::clamp(contextTokens, kDecodeRows, kChunkRows); // others are never touched
     uint64_t bytes = layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes +
-                     layoutForward(config, kChunkRows, kDecodeRows, 0).bytes +
+                     layoutForward(config, chunkRows, kDecodeRows, 0).bytes +
                      Inputs(layoutKv(kvLayers(config), Type::F32).groups.size(), contextTokens).bytes;
     for (int rows = 1; rows <= kDecodeRows; rows *= 2)
         bytes += planBytes(config, numerics, kernels::Path::Decode, rows, false, pages);

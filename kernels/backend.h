@@ -43,6 +43,10 @@ public:
 
     /// Zeroed memory of the backend's own. Throws std::bad_alloc.
     virtual MemoryId allocate(uint64_t bytes) = 0;
+
+    /// Allocated memory takes place only where it was touched: what may be needed later can be had at once.
+    virtual bool allocatesLazily() const { return false; }
+
     /// Makes `bytes` at `data` usable as weights; the CPU reads them where they are, so they must outlive the id.
     virtual MemoryId adopt(const std::byte* data, uint64_t bytes) = 0;
     virtual void release(MemoryId) = 0;

@@ -102,6 +102,10 @@ void Conversations::setModel(ConversationId id, const std::string& model) {
     db_.prepare("UPDATE conversations SET model = ?2 WHERE id = ?1").bind(1, id.value).bind(2, model).run();
 }
 
+void Conversations::moveModel(const std::string& from, const std::string& to) {
+    db_.prepare("UPDATE conversations SET model = ?2 WHERE model = ?1").bind(1, from).bind(2, to).run();
+}
+
 void Conversations::setDraft(ConversationId id, const std::string& draft) {
     db_.prepare("UPDATE conversations SET draft = ?2 WHERE id = ?1").bind(1, id.value).bind(2, draft).run();
 }

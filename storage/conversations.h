@@ -35,6 +35,8 @@ public:
     std::vector<Conversation> list() const; // alive, last activity first
     void rename(ConversationId, const std::string& title);
     void setModel(ConversationId, const std::string& model);
+    /// The model lies elsewhere now: for all conversations, those in the trash too.
+    void moveModel(const std::string& from, const std::string& to);
     void setDraft(ConversationId, const std::string& draft);
     void setScroll(ConversationId, double scroll);
     void setUnread(ConversationId, bool unread);

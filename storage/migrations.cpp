@@ -78,6 +78,31 @@ CREATE TABLE message_trash(
     message_id INTEGER PRIMARY KEY,
     deleted_at INTEGER NOT NULL);
 )sql"},
+    {"models", R"sql(
+CREATE TABLE models(
+    path TEXT PRIMARY KEY,
+    hidden INTEGER NOT NULL DEFAULT 0,
+    last_used_at INTEGER NOT NULL DEFAULT 0,
+    measured_at INTEGER NOT NULL DEFAULT 0,
+    decode_speed REAL NOT NULL DEFAULT 0,
+    prefill_speed REAL NOT NULL DEFAULT 0,
+    trashed_at INTEGER NOT NULL DEFAULT 0,
+    trash_path TEXT NOT NULL DEFAULT '',
+    source TEXT NOT NULL DEFAULT '',
+    repo TEXT NOT NULL DEFAULT '',
+    revision TEXT NOT NULL DEFAULT '',
+    url TEXT NOT NULL DEFAULT '',
+    license TEXT NOT NULL DEFAULT '',
+    defaults TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+
+CREATE TABLE file_hashes(
+    path TEXT PRIMARY KEY,
+    inode INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    sampled TEXT NOT NULL DEFAULT '',
+    sha256 TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+)sql"},
 };
 
 } // namespace

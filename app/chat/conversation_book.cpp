@@ -222,6 +222,13 @@ void ConversationBook::update(const ReplyUpdate& update) {
     }
 }
 
+void ConversationBook::modelMoved(const QString& from, const QString& to) {
+    for (const auto& session : sessions_) {
+        if (session->model() == from)
+            session->setModel(to);
+    }
+}
+
 void ConversationBook::modelReady(const QString& path) {
     for (size_t i = 0; i < sessions_.size(); ++i) {
         if (sessions_[i]->model() == path && !trashed_.contains(sessions_[i]->id().value))

@@ -40,6 +40,7 @@ public:
     void update(const ReplyUpdate&);
     /// Whoever waits for this model goes on.
     void modelReady(const QString& path);
+    void modelMoved(const QString& from, const QString& to);
     bool anyReplying() const;
     int waitingFor(const QString& model) const; // conversations that wait for it
 

@@ -1,6 +1,7 @@
 #include "app/chat/session.h"
 
 #include "app/timings.h"
+#include "storage/clock.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,7 @@ struct ChatSession::Reply {
     ReplyId id = 0;
     storage::MessageId parent;    // the user's message that it answers; 0: the end of the stored branch
     storage::MessageId versionOf; // another version of this reply, so a child of its parent
-    std::string modelName;
+    std::string modelName, modelPath;
     bool continued = false; // grows on from what is there already
     std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
     // The row in the database: written and read by jobs of the storage thread only, which run in order. So nothing
@@ -318,6 +319,7 @@ PromptInput ChatSession::promptInput(int lastMessage, bool continueLast) const {
 void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     auto reply = std::make_unique<Reply>();
     reply->id = services_.nextReply();
+    reply->modelPath = record_.model;
     reply->modelName = services_.loadedName(model()).value_or(QString()).toStdString();
     reply->continued = continued != 0;
     ReplyRequest request;
@@ -483,6 +485,21 @@ void ChatSession::storeGrowth() {
     });
 }
 
+/// What a reply tells of its model's speed. Short ones tell nothing that holds.
+void ChatSession::rememberSpeed(const Reply& reply) const {
+    constexpr int kDecoded = 16, kPrefilled = 64; // tokens at least
+    const ReplyUpdate& r = reply.latest;
+    if (reply.modelPath.empty() || (r.tokens == 0 && r.end == ReplyEnd::Error))
+        return;
+    const double decode = r.tokens > kDecoded && r.seconds > 0 ? (r.tokens - 1) / r.seconds : 0;
+    const double prefill =
+        r.prefilledTokens >= kPrefilled && r.prefillSeconds > 0 ? r.prefilledTokens / r.prefillSeconds : 0;
+    services_.storage.post([path = reply.modelPath, decode, prefill, now = storage::nowMs()](Store& store) {
+        store.models.used(path, now);
+        store.models.measured(path, decode, prefill, now);
+    });
+}
+
 void ChatSession::finishReply() {
     Reply& reply = *reply_;
     const bool nothing = !reply.rowAsked;
@@ -540,6 +557,7 @@ void ChatSession::finishReply() {
         if (unread)
             store.conversations.setUnread(conversation, true);
     });
+    rememberSpeed(reply);
     growth_.stop();
     record_.unread = unread;
     const ui::RowId row = reply.row;

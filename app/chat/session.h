@@ -140,6 +140,7 @@ private:
     void rowBegun(const StoredMessage&);
     void appendToRow(const QString& text, const QString& thoughts);
     void finishReply();
+    void rememberSpeed(const Reply&) const;
     void setQueuedShown(bool waiting);
     std::vector<storage::MessageId> queuedIds() const;
     int indexOf(ui::RowId) const; // -1: not here

@@ -71,6 +71,28 @@ constexpr Option kQuantize[] = {
     kSet,
     kJson,
 };
+constexpr Option kDatabase = {"--db", "FILE",
+                              "the database (HEARTH_DATA, else ~/.local/share/hearth, and hearth.db in it)"};
+constexpr Option kModelsList[] = {
+    {"--own", "", "only those of the models' folder"},
+    {"--facts", "", "reads every header too: quant, licence, context, whether it can be run"},
+    kDatabase,
+    kJson,
+};
+constexpr Option kModelsImport[] = {
+    {"--how", "HOW", "copy (as it is), move, hardlink or symlink"},
+    {"--name", "N", "what it is called there (as it is)"},
+    {"--dry-run", "", "only says what would happen"},
+    {"--duplicate", "", "brings it though the library has the same bytes"},
+    kDatabase,
+    kJson,
+};
+constexpr Option kModelsRemove[] = {
+    {"--restore", "", "brings it back from the trash"},
+    kDatabase,
+    kJson,
+};
+constexpr Option kModelsFit[] = {kContext, kDatabase, kJson};
 constexpr Option kInspect[] = {kContext, kJson, {"--tensors", "", "every tensor too"}};
 constexpr Option kBench[] = {
     kModel,
@@ -157,6 +179,37 @@ constexpr Command kCommands[] = {
      {},
      2,
      runQuantize},
+    {"models list",
+     "",
+     "the models of this machine",
+     "Those of the models' folder, of the folders that the settings name, and of Ollama, the Hugging Face cache, LM "
+     "Studio, "
+     "llama.cpp and GPT4All, which are read where they lie.",
+     kModelsList,
+     {},
+     0,
+     runModelsList},
+    {"models import",
+     "PATH",
+     "brings a model into the library",
+     "PATH is a GGUF file, any part of a split one, a folder of safetensors, or a model's name in `models list`. It "
+     "enters "
+     "by one rename when it is whole. One whose bytes the library has is not brought twice.",
+     kModelsImport,
+     {},
+     1,
+     runModelsImport},
+    {"models remove",
+     "M",
+     "puts a model of the library into its trash",
+     "From there it comes back with --restore for 30 days. Models of other programs are never touched.",
+     kModelsRemove,
+     {},
+     1,
+     runModelsRemove},
+    {"models fit", "M", "whether a model fits this machine now",
+     "Says what it needs and what is free, how fast it will be, and the largest context that fits.", kModelsFit,
+     kRunOptions, 1, runModelsFit},
     {"inspect", "M", "what a file is, and whether it fits", "", kInspect, kRunOptions, 1, runInspect},
     {"bench", "--model M", "how fast a model runs here",
      "The bandwidth of the machine is measured in alternation with the model.", kBench, kRunOptions, 0, runBench},

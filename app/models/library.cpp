@@ -1,25 +1,18 @@
 #include "app/models/library.h"
 
-#include "engine/checkpoint.h"
-#include "engine/gguf.h"
-
 #include <QCoreApplication>
 #include <QDir>
-#include <QDirIterator>
 #include <QFile>
 #include <QFileInfo>
 #include <QLocale>
-#include <QPointer>
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 namespace hearth::app {
 namespace {
 
 constexpr qint64 kStarterBytes = 98362432;
-constexpr int kMostFiles = 2000; // listed; a folder with more is not a folder of models
 
 // "135 M", "1.1 B": three digits are enough to tell models apart.
 QString parameterText(double count) {
@@ -31,14 +24,43 @@ QString parameterText(double count) {
     return {};
 }
 
-/// The type that holds most of the bytes.
-QString mainType(const std::vector<engine::TensorEntry>& tensors) {
-    std::map<std::string, uint64_t> bytes;
-    for (const engine::TensorEntry& tensor : tensors)
-        bytes[tensor.typeName()] += tensor.bytes;
-    const auto most =
-        std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    return most == bytes.end() ? QString() : QString::fromStdString(most->first);
+constexpr int kTellAfter = 64; // headers to read: so many take a while, and names are told before
+
+QString pathText(const std::string& path) {
+    return QFile::decodeName(path.c_str());
+}
+
+std::string pathBytes(const QString& path) {
+    return QFile::encodeName(path).toStdString();
+}
+
+void sortByName(QVector<ModelFile>& files) {
+    std::stable_sort(files.begin(), files.end(),
+                     [](const ModelFile& a, const ModelFile& b) { return a.name.localeAwareCompare(b.name) < 0; });
+}
+
+/// What is known before the header is read.
+ModelFile namedModel(const FoundModel& found) {
+    ModelFile file;
+    file.path = pathText(found.path);
+    file.found = found;
+    file.bytes = qint64(found.bytes);
+    file.name = found.name.empty() ? QFileInfo(file.path).completeBaseName() : QString::fromStdString(found.name);
+    file.starter = isStarterFile(file.path, file.bytes);
+    if (file.starter)
+        file.name = QStringLiteral("SmolLM2 135M Instruct"); // its header names a training run
+    return file;
+}
+
+ModelFile missingModel(const QString& path) {
+    ModelFile file;
+    file.path = path;
+    file.name = QFileInfo(path).completeBaseName();
+    file.found.path = pathBytes(path);
+    file.missing = true;
+    file.readable = false;
+    file.chats = false;
+    return file;
 }
 
 } // namespace
@@ -54,60 +76,24 @@ QString modelFolder(const QString& setting, const QString& dataFolder) {
     return setting.isEmpty() ? dataFolder + QStringLiteral("/models") : QDir(setting).absolutePath();
 }
 
-ModelFile describeModelFile(const QString& path) {
-    const QFileInfo info(path);
-    ModelFile file;
-    file.path = path;
-    file.name = info.completeBaseName();
-    file.bytes = info.size();
-    if (!info.isFile()) {
-        file.missing = true;
-        file.readable = false;
-        return file;
-    }
-    try {
-        const engine::Checkpoint checkpoint = engine::Checkpoint::open(QFile::encodeName(path).toStdString());
-        file.bytes = qint64(checkpoint.fileBytes());
-        const QString name = QString::fromStdString(checkpoint.metadata().text("general.name", "")).simplified();
-        if (!name.isEmpty())
+ModelFile describeModel(const FoundModel& found) {
+    ModelFile file = namedModel(found);
+    auto facts = std::make_shared<ModelFacts>(readModelFacts(found.path));
+    file.readable = facts->problem.empty();
+    file.chats = file.readable && facts->cannotRun.empty() && !facts->embeds && !facts->adapter;
+    if (!file.readable) {
+        file.detail = QString::fromStdString(facts->problem);
+    } else {
+        const QString name = QString::fromStdString(facts->name).simplified();
+        if (found.name.empty() && !file.starter && !name.isEmpty())
             file.name = name.left(80);
-        double parameters = 0;
-        for (const engine::TensorEntry& tensor : checkpoint.tensors())
-            parameters += double(tensor.cols()) * double(tensor.rows());
-        QStringList parts = {parameterText(parameters), mainType(checkpoint.tensors()),
+        QStringList parts = {parameterText(double(facts->parameters)), QString::fromStdString(facts->quant),
                              QLocale().formattedDataSize(file.bytes, 0, QLocale::DataSizeSIFormat)};
         parts.removeAll(QString());
         file.detail = parts.join(QStringLiteral(" · "));
-    } catch (const std::exception& e) {
-        file.readable = false;
-        file.detail = QString::fromUtf8(e.what());
     }
-    file.starter = isStarterFile(path, file.bytes);
-    if (file.starter)
-        file.name = QStringLiteral("SmolLM2 135M Instruct"); // its header names a training run
+    file.facts = std::move(facts);
     return file;
-}
-
-QStringList findModelFiles(const QString& folder) {
-    QStringList found;
-    const auto look = [&found](const QString& where) {
-        const QFileInfoList infos =
-            QDir(where).entryInfoList({QStringLiteral("*.gguf")}, QDir::Files | QDir::Readable, QDir::Name);
-        for (const QFileInfo& info : infos) {
-            engine::SplitName split;
-            if (engine::parseSplitName(QFile::encodeName(info.filePath()).toStdString(), split) && split.number != 1)
-                continue;
-            if (found.size() < kMostFiles)
-                found.append(info.absoluteFilePath());
-        }
-    };
-    if (folder.isEmpty() || !QFileInfo(folder).isDir())
-        return found;
-    look(folder);
-    const QStringList below = QDir(folder).entryList(QDir::Dirs | QDir::NoDotAndDotDot, QDir::Name);
-    for (const QString& name : below)
-        look(folder + QLatin1Char('/') + name);
-    return found;
 }
 
 Library::Library(QObject* parent) : QObject(parent) {
@@ -119,6 +105,7 @@ Library::Library(QObject* parent) : QObject(parent) {
 }
 
 Library::~Library() {
+    ending_ = true;
     pool_.clear();
     pool_.waitForDone();
 }
@@ -131,14 +118,32 @@ void Library::setFolder(const QString& folder) {
         watcher_.removePaths(watcher_.directories());
 }
 
+void Library::setPlaces(const QStringList& addedFolders, bool otherStores) {
+    added_ = addedFolders;
+    otherStores_ = otherStores;
+    if (!watcher_.directories().isEmpty())
+        watcher_.removePaths(watcher_.directories());
+}
+
 void Library::addFile(const QString& path) {
     if (!path.isEmpty() && !extra_.contains(path))
         extra_.append(path);
 }
 
+void Library::dropFile(const QString& path) {
+    extra_.removeAll(path);
+}
+
 const ModelFile* Library::find(const QString& path) const {
     const auto it = std::find_if(files_.begin(), files_.end(), [&](const ModelFile& f) { return f.path == path; });
     return it == files_.end() ? nullptr : &*it;
+}
+
+std::vector<StoreRoot> Library::roots() const {
+    ModelPlaces places{.folder = pathBytes(folder_), .otherStores = otherStores_};
+    for (const QString& folder : added_)
+        places.added.push_back(pathBytes(folder));
+    return places.roots(StoreEnvironment::ofProcess());
 }
 
 void Library::rescan() {
@@ -147,41 +152,73 @@ void Library::rescan() {
         return;
     }
     scanning_ = true;
-    if (watcher_.directories().isEmpty() && QFileInfo(folder_).isDir())
-        watcher_.addPath(folder_);
+    if (watcher_.directories().isEmpty()) {
+        for (const QString& folder : QStringList{folder_} + added_) {
+            if (QFileInfo(folder).isDir())
+                watcher_.addPath(folder);
+        }
+    }
     // The thread ends before this object does: see the destructor.
-    pool_.start([this, folder = folder_, extra = extra_, cache = cache_] {
-        QStringList paths = findModelFiles(folder);
-        for (const QString& path : extra) {
-            if (!paths.contains(path))
-                paths.append(path);
-        }
-        QVector<ModelFile> files;
-        QHash<QString, Cached> fresh;
-        for (const QString& path : paths) {
-            const QFileInfo info(path);
-            const auto known = cache.find(path);
-            const bool same = known != cache.end() && info.isFile() && known->bytes == info.size() &&
-                              known->modified == info.lastModified();
-            const ModelFile file = same ? known->file : describeModelFile(path);
-            files.append(file);
-            if (!file.missing)
-                fresh.insert(path, {info.size(), info.lastModified(), file});
-        }
-        std::stable_sort(files.begin(), files.end(),
-                         [](const ModelFile& a, const ModelFile& b) { return a.name.localeAwareCompare(b.name) < 0; });
-        QMetaObject::invokeMethod(
-            this, [this, files, fresh] { take(files, fresh); }, Qt::QueuedConnection);
-    });
+    pool_.start([this, roots = roots(), extra = extra_, cache = cache_] { scan(roots, extra, cache); });
 }
 
-void Library::take(const QVector<ModelFile>& files, const QHash<QString, Cached>& cache) {
+/// In the thread of its own.
+void Library::scan(const std::vector<StoreRoot>& roots, const QStringList& extra, Cache known) {
+    std::vector<FoundModel> models = scanStores(roots, &ending_).models;
+    QVector<ModelFile> files, gone;
+    for (const QString& path : extra) {
+        const std::string bytes = pathBytes(path);
+        const auto listed =
+            std::find_if(models.begin(), models.end(), [&](const FoundModel& m) { return m.path == bytes; });
+        if (listed != models.end())
+            continue;
+        if (const std::optional<FileStamp> stamp = stampOf(bytes))
+            models.push_back(modelAt(bytes).value_or(FoundModel{
+                .path = bytes, .store = StoreKind::Folder, .files = {bytes}, .bytes = stamp->bytes, .stamp = *stamp}));
+        else if (std::optional<FoundModel> folder = modelAt(bytes))
+            models.push_back(*std::move(folder));
+        else
+            gone.append(missingModel(path));
+    }
+    const auto tell = [this](QVector<ModelFile> told, const Cache& fresh, bool whole) {
+        sortByName(told);
+        QMetaObject::invokeMethod(
+            this, [this, told, fresh, whole] { take(told, fresh, whole); }, Qt::QueuedConnection);
+    };
+    const auto knownOf = [&](const FoundModel& model) -> const ModelFile* {
+        const auto it = known.constFind(pathText(model.path));
+        return it != known.constEnd() && it->stamp == model.stamp && it->file.bytes == qint64(model.bytes) ? &it->file
+                                                                                                           : nullptr;
+    };
+    const auto unread = std::count_if(models.begin(), models.end(), [&](const auto& m) { return !knownOf(m); });
+    if (unread > kTellAfter) {
+        QVector<ModelFile> named = gone;
+        for (const FoundModel& model : models)
+            named.append(knownOf(model) ? *knownOf(model) : namedModel(model));
+        tell(named, known, false);
+    }
+    Cache fresh;
+    files = gone;
+    for (const FoundModel& model : models) {
+        if (ending_)
+            return;
+        ModelFile file = knownOf(model) ? *knownOf(model) : describeModel(model);
+        file.found = model; // the same bytes may belong to somebody else now
+        files.append(file);
+        fresh.insert(file.path, {model.stamp, file});
+    }
+    tell(files, fresh, true);
+}
+
+void Library::take(const QVector<ModelFile>& files, const Cache& cache, bool whole) {
     files_ = files;
-    cache_ = cache;
-    scanned_ = true;
-    scanning_ = false;
+    if (whole) {
+        cache_ = cache;
+        scanned_ = true;
+        scanning_ = false;
+    }
     emit changed();
-    if (std::exchange(again_, false))
+    if (whole && std::exchange(again_, false))
         rescan();
 }
 

@@ -37,6 +37,7 @@ ModelDesk::ModelDesk(EngineWorker& engine, Library& library, LoadMark mark, QObj
         emit progressed();
     });
     connect(&engine_, &EngineWorker::unloaded, this, [this](const QString& path) {
+        resident_.remove(path);
         if (path == loadedPath_) {
             loadedPath_.clear();
             loaded_.reset();
@@ -63,7 +64,7 @@ ui::ModelRow ModelDesk::rowOf(const ModelFile& file) const {
     } else if (file.path == loadingPath_) {
         row.state = ui::ModelState::Loading;
         row.progress = progress_;
-    } else if (file.path == loadedPath_) {
+    } else if (resident_.contains(file.path)) {
         row.state = ui::ModelState::Loaded;
     }
     return row;
@@ -71,8 +72,10 @@ ui::ModelRow ModelDesk::rowOf(const ModelFile& file) const {
 
 QVector<ui::ModelRow> ModelDesk::rows() const {
     QVector<ui::ModelRow> rows;
-    for (const ModelFile& file : library_.files())
-        rows.append(rowOf(file));
+    for (const ModelFile& file : library_.files()) {
+        if (!listed_ || listed_(file))
+            rows.append(rowOf(file));
+    }
     return rows;
 }
 
@@ -82,9 +85,14 @@ void ModelDesk::tellRow(const QString& path) {
 }
 
 std::optional<QString> ModelDesk::loadedName(const QString& path) const {
-    if (path.isEmpty() || path != loadedPath_ || !loaded_)
+    if (path.isEmpty() || !resident_.contains(path))
         return std::nullopt;
     return nameOf(path);
+}
+
+const LoadedModel* ModelDesk::resident(const QString& path) const {
+    const auto it = resident_.constFind(path);
+    return it == resident_.constEnd() ? nullptr : &*it;
 }
 
 QString ModelDesk::nameOf(const QString& path) const {
@@ -132,7 +140,7 @@ void ModelDesk::load(const QString& path, int contextTokens) {
         tellRow(before);
     tellRow(path);
     emit progressed();
-    engine_.load({path, contextTokens});
+    engine_.load({path, contextTokens > 0 || !contextOf_ ? contextTokens : contextOf_(path)});
 }
 
 void ModelDesk::cancel(const QString& path) {
@@ -143,6 +151,7 @@ void ModelDesk::cancel(const QString& path) {
 void ModelDesk::onLoaded(const QString& path, const LoadedModel& model) {
     const QString before = std::exchange(loadedPath_, path);
     loaded_ = model;
+    resident_.insert(path, model);
     if (path == loadingPath_)
         loadingPath_.clear();
     if (before != path)

@@ -5,12 +5,15 @@
 #include "app/models/library.h"
 #include "ui/rows.h"
 
+#include <QHash>
 #include <QObject>
 #include <QSet>
 #include <QString>
 #include <QStringList>
 
+#include <functional>
 #include <optional>
+#include <utility>
 
 namespace hearth::app {
 
@@ -24,6 +27,12 @@ public:
     /// Before the first load: the options of the engine, as the settings have them.
     void setEngineOptions(const engine::EngineOptions&);
 
+    /// The context that a model shall be loaded with; 0: its own. Before the first load.
+    void setContextOf(std::function<int(const QString& path)> contextOf) { contextOf_ = std::move(contextOf); }
+
+    /// Which models are listed; all, unless it is said.
+    void setListed(std::function<bool(const ModelFile&)> listed) { listed_ = std::move(listed); }
+
     QVector<ui::ModelRow> rows() const;
 
     const std::optional<LoadedModel>& loaded() const { return loaded_; }
@@ -34,6 +43,8 @@ public:
 
     double loadingProgress() const { return progress_; }
 
+    /// A model that is in memory, the current one or another; null: it is not.
+    const LoadedModel* resident(const QString& path) const;
     /// The name under which a loaded model signs its replies.
     std::optional<QString> loadedName(const QString& path) const;
     QString nameOf(const QString& path) const;
@@ -75,7 +86,10 @@ private:
     EngineWorker& engine_;
     Library& library_;
     engine::EngineOptions options_;
+    std::function<int(const QString&)> contextOf_;
+    std::function<bool(const ModelFile&)> listed_;
     std::optional<LoadedModel> loaded_;
+    QHash<QString, LoadedModel> resident_; // by path
     QString loadedPath_, loadingPath_, failedPath_, missingPath_;
     QString failure_; // why failedPath_ was not loaded
     QString suspect_; // the mark names it: not loaded until the person says so

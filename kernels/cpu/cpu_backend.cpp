@@ -47,6 +47,8 @@ public:
 
     MemoryId allocate(uint64_t bytes) override { return memories_.allocate(bytes); }
 
+    bool allocatesLazily() const override { return true; }
+
     MemoryId adopt(const std::byte* data, uint64_t bytes) override { return memories_.adopt(data, bytes); }
 
     void release(MemoryId id) override { memories_.release(id); }

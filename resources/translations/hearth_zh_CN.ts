@@ -334,6 +334,100 @@
     <message>
         <source>The keyring does not answer.</source>
         <translation>密钥环没有回应。</translation>
+</context>
+<context>
+    <name>Models</name>
+    <message>
+        <source>The file %1 cannot be read: %2.</source>
+        <translation>无法读取文件 %1：%2。</translation>
+    </message>
+    <message>
+        <source>The file %1 changed while it was read.</source>
+        <translation>读取时文件 %1 发生了变化。</translation>
+    </message>
+    <message>
+        <source>Fits the GPU</source>
+        <translation>显存放得下</translation>
+    </message>
+    <message>
+        <source>Fits with experts in memory</source>
+        <translation>专家放内存即可</translation>
+    </message>
+    <message>
+        <source>Fits memory</source>
+        <translation>内存放得下</translation>
+    </message>
+    <message>
+        <source>Slow</source>
+        <translation>较慢</translation>
+    </message>
+    <message>
+        <source>Will not fit</source>
+        <translation>放不下</translation>
+    </message>
+    <message>
+        <source>Needs %1 for a context of %2 tokens, and %3 are free. A context of %4 tokens would fit.</source>
+        <translation>%2 个词元的上下文需要 %1，而可用的只有 %3。%4 个词元的上下文放得下。</translation>
+    </message>
+    <message>
+        <source>Needs %1, and %2 are free. A smaller model, or one quantized to fewer bits, would fit.</source>
+        <translation>需要 %1，而可用的只有 %2。更小的模型，或量化位数更低的版本放得下。</translation>
+    </message>
+    <message>
+        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens.</source>
+        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。</translation>
+    </message>
+    <message>
+        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens. About %6 tokens a second.</source>
+        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。每秒约 %6 个词元。</translation>
+    </message>
+    <message>
+        <source>The file %1 cannot be written: %2.</source>
+        <translation>无法写入文件 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 belongs to %2, so it is not moved from there. Copy or link it instead.</source>
+        <translation>%1 属于 %2，因此不会从那里移走。请改用复制或链接。</translation>
+    </message>
+    <message>
+        <source>%1 lies on another disk, where no hard link can lead. Copy it, or use a symbolic link.</source>
+        <translation>%1 在另一块磁盘上，无法建立硬链接。请复制它，或使用符号链接。</translation>
+    </message>
+    <message>
+        <source>%1 are needed in %2, and %3 are free there.</source>
+        <translation>%2 需要 %1 的空间，而那里只剩 %3。</translation>
+    </message>
+    <message>
+        <source>No hard link can lead to %1 from here. Copy it, or use a symbolic link.</source>
+        <translation>无法从这里建立到 %1 的硬链接。请复制它，或使用符号链接。</translation>
+    </message>
+    <message>
+        <source>The model is in the library, but %1 could not be removed: %2.</source>
+        <translation>模型已进入模型库，但无法移除 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 cannot be moved: %2.</source>
+        <translation>无法移动 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 and %2 lie in one another. Choose another folder.</source>
+        <translation>%1 与 %2 互相包含。请另选一个文件夹。</translation>
+    </message>
+    <message>
+        <source>The folder %1 cannot be made: %2.</source>
+        <translation>无法建立文件夹 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 does not lie in the models’ folder, so Hearth does not delete it.</source>
+        <translation>%1 不在模型文件夹中，因此围炉不会删除它。</translation>
+    </message>
+    <message>
+        <source>%1 is not in the trash any more.</source>
+        <translation>%1 已不在回收站中。</translation>
+    </message>
+    <message>
+        <source>%1 is no model: neither a GGUF file nor a folder of safetensors.</source>
+        <translation>%1 不是模型：既不是 GGUF 文件，也不是 safetensors 文件夹。</translation>
     </message>
 </context>
 <context>
@@ -426,6 +520,13 @@
     <message>
         <source>Smaller context</source>
         <translation>缩小上下文</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::app::ModelManager</name>
+    <message>
+        <source>Another model is being brought or moved. Wait until that is done, or stop it.</source>
+        <translation>正在导入或移动另一个模型。请等它完成，或先停止它。</translation>
     </message>
 </context>
 <context>

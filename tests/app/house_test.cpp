@@ -155,13 +155,9 @@ private slots:
         writeFile(at("below/c.gguf"), "");
         writeFile(at("big-00001-of-00002.gguf"), "");
         writeFile(at("big-00002-of-00002.gguf"), "");
-        QCOMPARE(findModelFiles(folder_->path()),
-                 QStringList({at("b.gguf"), at("big-00001-of-00002.gguf"), at("below/c.gguf")}));
-        QVERIFY(findModelFiles(at("missing")).isEmpty());
-        const ModelFile bad = describeModelFile(at("b.gguf"));
-        QVERIFY(!bad.readable && !bad.missing);
+        const ModelFile bad = describeModel({.path = at("b.gguf").toStdString(), .store = StoreKind::Own});
+        QVERIFY(!bad.readable && !bad.missing && !bad.chats);
         QVERIFY(!bad.detail.isEmpty()); // a sentence says why
-        QVERIFY(describeModelFile(at("gone.gguf")).missing);
 
         Library library;
         QSignalSpy changed(&library, &Library::changed);
@@ -170,6 +166,8 @@ private slots:
         library.rescan();
         QTRY_COMPARE(changed.size(), 1);
         QCOMPARE(library.files().size(), 4);
+        for (const char* name : {"b.gguf", "big-00001-of-00002.gguf", "below/c.gguf"})
+            QVERIFY(library.find(at(name)));
         QVERIFY(library.find(at("elsewhere.gguf"))->missing);
         writeFile(at("new.gguf"), "");
         QTRY_VERIFY(library.find(at("new.gguf"))); // seen without being asked

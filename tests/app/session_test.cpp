@@ -529,6 +529,28 @@ private slots:
             QCOMPARE(receiptRow(damaged).promptTokens, 0);
     }
 
+    void aReplyTellsHowFastItsModelIs() {
+        newSession();
+        const auto record = [this] {
+            return storage_->wait([](Store& store) { return store.models.find("/m.gguf"); });
+        };
+        ask(QStringLiteral("one"));
+        speak("a few", 5);
+        finish(ReplyEnd::EndOfTurn);
+        QVERIFY(record() && record()->lastUsedAt > 0);
+        QCOMPARE(record()->decodeSpeed, 0.0); // too short to tell
+        ask(QStringLiteral("two"));
+        speak("many", 41); // in 4.1 seconds
+        ReplyUpdate end = endUpdate(reply_, ReplyEnd::Cancelled, nullptr);
+        end.prefilledTokens = 300;
+        end.prefillSeconds = 2;
+        session_->update(end);
+        QTRY_VERIFY(!session_->isReplying());
+        QVERIFY(std::abs(record()->decodeSpeed - 40 / 4.1) < 1e-9);
+        QCOMPARE(record()->prefillSpeed, 150.0);
+        QVERIFY(record()->measuredAt > 0);
+    }
+
     void continueGrowsTheSameReply() {
         newSession();
         ask(QStringLiteral("count"));

@@ -1,4 +1,4 @@
--- version 3
+-- version 4
 CREATE INDEX messages_by_conversation ON messages(conversation_id, sequence);
 CREATE INDEX messages_by_parent ON messages(parent_id);
 CREATE INDEX messages_unfinished ON messages(state, sequence) WHERE state IN ('queued', 'growing');
@@ -15,6 +15,13 @@ CREATE TABLE conversations(
     title TEXT NOT NULL DEFAULT '',
     model TEXT NOT NULL DEFAULT '',
     draft TEXT NOT NULL DEFAULT '');
+CREATE TABLE file_hashes(
+    path TEXT PRIMARY KEY,
+    inode INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    sampled TEXT NOT NULL DEFAULT '',
+    sha256 TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE message_chunks(
     id INTEGER PRIMARY KEY,
     message_id INTEGER NOT NULL,
@@ -48,6 +55,21 @@ CREATE TABLE messages(
     text TEXT NOT NULL DEFAULT '',
     thoughts TEXT NOT NULL DEFAULT '',
     receipt TEXT NOT NULL DEFAULT '');
+CREATE TABLE models(
+    path TEXT PRIMARY KEY,
+    hidden INTEGER NOT NULL DEFAULT 0,
+    last_used_at INTEGER NOT NULL DEFAULT 0,
+    measured_at INTEGER NOT NULL DEFAULT 0,
+    decode_speed REAL NOT NULL DEFAULT 0,
+    prefill_speed REAL NOT NULL DEFAULT 0,
+    trashed_at INTEGER NOT NULL DEFAULT 0,
+    trash_path TEXT NOT NULL DEFAULT '',
+    source TEXT NOT NULL DEFAULT '',
+    repo TEXT NOT NULL DEFAULT '',
+    revision TEXT NOT NULL DEFAULT '',
+    url TEXT NOT NULL DEFAULT '',
+    license TEXT NOT NULL DEFAULT '',
+    defaults TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE sequence(
     id INTEGER PRIMARY KEY CHECK(id = 1),
     value INTEGER NOT NULL);

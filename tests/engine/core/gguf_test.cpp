@@ -611,4 +611,11 @@ TEST(GgufFile, OverridesChangeWhatIsRead) {
     EXPECT_THROW(open("llama.attention.sliding_window", "true"), Error);
 }
 
+TEST(Printable, KeepsLettersAndDropsWhatHides) {
+    EXPECT_EQ(printable("围炉… “x” ‰ A‑B"), "围炉… “x” ‰ A‑B");
+    for (const char* hidden : {"\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069", "\u0085",
+                               "\n", "\x7f", "\xff"})
+        EXPECT_EQ(printable(std::string("a") + hidden + "b"), "a?b");
+}
+
 } // namespace

@@ -138,7 +138,7 @@ TEST(Placement, SaysWhatWouldFit) {
     EXPECT_GT(p.largestContext, 4000);
     EXPECT_LT(p.largestContext, 5000);
     const std::string sentence = doesNotFit(p, "Model X", in.contextTokens);
-    for (const char* part : {"Model X", "2.6 GB", "1.5 GB", "10000", "2.0 GB", "would fit"})
+    for (const char* part : {"Model X", "2.5 GB", "1.5 GB", "10000", "1.9 GB", "would fit"})
         EXPECT_NE(sentence.find(part), std::string::npos) << sentence;
     in.contextTokens = p.largestContext;
     EXPECT_TRUE(planPlacement(in).fits);
@@ -156,6 +156,26 @@ TEST(Placement, HugeNumbersDoNotWrap) {
         in.tensors.push_back({.name = "huge", .bytes = UINT64_MAX / 2, .bytesPerToken = UINT64_MAX / 2});
     in.kvBytesPerToken = UINT64_MAX / 3;
     EXPECT_FALSE(planPlacement(in).fits);
+}
+
+TEST(Placement, FilesInMemoryAreNoUseOfALimit) {
+    EXPECT_EQ(freeOfLimit(8000, 7000, "anon 500\ninactive_file 4000\nactive_file 2000\n"), 7000u);
+    EXPECT_EQ(freeOfLimit(8000, 7000, ""), 1000u);
+    EXPECT_EQ(freeOfLimit(8000, 7000, "active_file 99999999999999999999 inactive_file x"), 1000u);
+    EXPECT_EQ(freeOfLimit(8000, 9000, "active_file 100"), 0u);
+}
+
+TEST(Placement, WhatLoadedModelsWillTakeIsNotFree) {
+    // Files of 100 that the system calls free, 50 of their own of which 10 are touched.
+    const ResidentMemory one{.fileBytes = 100, .ownBytes = 50}, none;
+    EXPECT_EQ(freeBeside(none, none, 1000, 777), 1000u);
+    EXPECT_EQ(freeBeside(one, none, 1000, 10), 1000u - 100 - 40);
+    EXPECT_EQ(freeBeside(one, none, 1000, 999), 1000u - 100); // all of it is touched
+    EXPECT_EQ(freeBeside(none, one, 1000, 10), 1000u + 10);
+    EXPECT_EQ(freeBeside(one, one, 1000, 50), 1000u - 100 - 25 + 25);
+    EXPECT_EQ(freeBeside(one, none, 90, 10), 0u);
+    const ResidentMemory huge{.fileBytes = UINT64_MAX, .ownBytes = UINT64_MAX};
+    EXPECT_EQ(freeBeside(huge, huge, UINT64_MAX, UINT64_MAX), 0u);
 }
 
 TEST(Placement, FreeMemoryIsKnown) {

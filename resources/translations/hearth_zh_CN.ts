@@ -334,6 +334,7 @@
     <message>
         <source>The keyring does not answer.</source>
         <translation>密钥环没有回应。</translation>
+    </message>
 </context>
 <context>
     <name>Models</name>

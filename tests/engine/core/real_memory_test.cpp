@@ -98,8 +98,12 @@ void compare(const std::string& path, std::initializer_list<int> contexts) {
                     "not the file's), %.1f MB at most; %+.1f %%\n",
                     said.info.name.c_str(), context, mb(said.totalBytes), mb(said.weightBytes), mb(said.kvBytes),
                     mb(said.scratchBytes), mb(real.grown), mb(real.anonymous), mb(real.most), off);
-        EXPECT_LT(std::abs(off), 5);
-        EXPECT_LT(mb(real.most), 1.05 * mb(said.totalBytes));
+        // What the first run touches of the program's own code and of libraries is the model's only here, and depends
+        // on the compiler: it shows with models of a few MB.
+        constexpr double kCode = 2;
+        const double allowed = std::max(0.05 * mb(said.totalBytes), kCode);
+        EXPECT_LT(std::abs(mb(said.totalBytes) - mb(real.grown)), allowed);
+        EXPECT_LT(mb(real.most), mb(said.totalBytes) + allowed);
     }
 }
 

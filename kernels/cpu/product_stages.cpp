@@ -72,7 +72,8 @@ private:
     int64_t tileCount_ = 0;
 };
 
-/// Prompt tokens: a tile unpacks kPanelOutputs weight rows, panel by panel, and multiplies a block of rows by them.
+/// Prompt tokens: a tile unpacks kPanelOutputs weight rows, or some times as many, panel by panel, and multiplies a
+/// block of rows by them.
 class GemmStage : public PlanStage {
 public:
     GemmStage(const StepView& step, Product product, int threads)
@@ -184,6 +185,10 @@ void prefetchNextPanel(const PanelProduct& p, int64_t first, uint64_t bytes) {
             __builtin_prefetch(p.weight.row(n) + at, 0, 2);
 }
 
+bool inBf16(PanelForm form) {
+    return form == PanelForm::Bf16 || form == PanelForm::SplitBf16;
+}
+
 /// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
 template <int kCount>
 void writeRow(const float* __restrict acc, const float* __restrict bias, float* __restrict out, int outputs,
@@ -201,10 +206,6 @@ void writeRow(const float* __restrict acc, const float* __restrict bias, float* 
 
 bool usesInt8(const ActivationRows& x, Type weight) {
     return x.q8 && quantType(weight).block > 1;
-}
-
-static bool inBf16(PanelForm form) {
-    return form == PanelForm::Bf16 || form == PanelForm::SplitBf16;
 }
 
 TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs, int threads) {

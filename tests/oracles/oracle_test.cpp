@@ -168,7 +168,10 @@ void compareDecoder(const Folder& folder, const std::string& isa, LatentForm for
     // where that agrees.
     const json& peer = expected["llama_cpp"];
     const bool known = peer.contains("agree") && peer["agree"] == true && peer["max_abs_diff_f16_kv"].is_number();
-    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01);
+    // Tiles multiply floats as two bf16 each, within 2^-16: measured 8.2e-5 at most where the cache costs nothing
+    // (lfm2).
+    const double split = isa.starts_with("amx") ? 2e-4 : 0;
+    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01) + split;
     const auto own = kFastBounds.find(folder.name());
     EXPECT_LE(d.max, own != kFastBounds.end() ? own->second : bound) << "fast numerics";
 }

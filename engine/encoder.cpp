@@ -60,9 +60,13 @@ uint64_t inputBytes(int rows) {
 uint64_t encoderBytes(const ModelConfig& config, int tokens) {
     // Shorter texts have forwards of their own where the one that is there is more than four times as long.
     uint64_t bytes = 0;
-    for (int rows = capacityFor(static_cast<size_t>(std::max(1, tokens))); rows >= kPageTokens; rows /= 8)
-        bytes += layoutForward(config, rows, 0, 0).bytes + inputBytes(rows) +
-                 keyView(config).pageBytes * static_cast<uint64_t>(rows / kPageTokens);
+    for (int rows = capacityFor(static_cast<size_t>(std::max(1, tokens))); rows >= kPageTokens; rows /= 8) {
+        const ForwardBuffers buffers = layoutForward(config, rows, 0, 0);
+        if (kernels::cpuRoundsPrompts())
+            bytes += kernels::cpuRoundedBytes(buffers.inputRows, buffers.inputCols, kernels::Rounding::Whole);
+        bytes +=
+            buffers.bytes + inputBytes(rows) + keyView(config).pageBytes * static_cast<uint64_t>(rows / kPageTokens);
+    }
     return bytes;
 }
 

@@ -254,12 +254,8 @@ void LoadedModel::buildCache(const LoadOptions& options, const Placement& placem
                                                                .cache = *cache_,
                                                                .memory = *memory_,
                                                                .numerics = options.numerics,
-                                                               .floatPrompts = floatPrompts(options),
+                                                               .floatPrompts = floatPrompts(config_, options),
                                                                .contextTokens = info_.contextTokens});
-}
-
-bool LoadedModel::floatPrompts(const LoadOptions& options) const {
-    return options.floatPrompts.value_or(config_.dModel < kSmallWidth);
 }
 
 Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) const {
@@ -269,7 +265,7 @@ Hash128 LoadedModel::cacheKey(const LoadOptions& options, kernels::Type kvType) 
     key.mix(backend_.isa());
     key.mix(static_cast<uint64_t>(options.numerics));
     key.mix(static_cast<uint64_t>(kvType));
-    key.mix(static_cast<uint64_t>(floatPrompts(options)));
+    key.mix(static_cast<uint64_t>(floatPrompts(config_, options)));
     key.mix(static_cast<uint64_t>(latentForm_));
     key.mix(info_.name);
     key.mix(checkpoint_.fileBytes());

@@ -80,7 +80,6 @@ private:
     LoadedModel(kernels::Backend&, const LoadOptions&);
     void describe(const LoadOptions&, const PlacementInput&);
     void buildCache(const LoadOptions&, const Placement&);
-    bool floatPrompts(const LoadOptions&) const;
     PrefixFile* prefixFile(const std::string& path);
     Hash128 cacheKey(const LoadOptions&, kernels::Type kvType) const;
 

@@ -175,6 +175,10 @@ uint64_t bytesPerToken(const Checkpoint& checkpoint, const ModelConfig& config, 
 
 } // namespace
 
+bool floatPrompts(const ModelConfig& config, const LoadOptions& options) {
+    return options.floatPrompts.value_or(config.dModel < kSmallWidth);
+}
+
 PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
     requireWholeLatents(config, options);
     PlacementInput in;
@@ -197,8 +201,9 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
         }
-    in.scratchBytes = config.causal ? scratchBytes(config, in.contextTokens, options.numerics)
-                                    : encoderBytes(config, in.contextTokens);
+    in.scratchBytes = config.causal
+                          ? scratchBytes(config, in.contextTokens, options.numerics, floatPrompts(config, options))
+                          : encoderBytes(config, in.contextTokens);
     return in;
 }
 

@@ -55,6 +55,9 @@ uint64_t usableBytes(uint64_t freeBytes);
 /// Pure: what goes where, how much it takes, how fast it will be, and does it fit.
 Placement planPlacement(const PlacementInput&);
 
+/// Whether prompt tokens meet the weights as floats in fast numerics too.
+bool floatPrompts(const ModelConfig&, const LoadOptions&);
+
 /// What placement needs to know of a model. `contextTokens` <= 0: contextFor().
 PlacementInput placementInput(const Checkpoint&, const ModelConfig&, const LoadOptions&);
 

@@ -114,19 +114,31 @@ uint64_t planBytes(const ModelConfig& c, Numerics numerics, kernels::Path path, 
     return bytes + attention;
 }
 
+/// Of the products of prompts, where the backend multiplies bf16 fastest: floats lose less when they are rounded than
+/// 8 bits do, and models that want floats get nearly all of them.
+kernels::Rounding roundingOf(Numerics numerics, bool floatPrompts, bool backendRounds) {
+    if (numerics == Numerics::Exact || !backendRounds)
+        return kernels::Rounding::None;
+    return floatPrompts ? kernels::Rounding::Split : kernels::Rounding::Whole;
+}
+
 } // namespace
 
-uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics numerics) {
+uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics numerics, bool floatPrompts) {
     const int64_t pages = contextTokens / kPageTokens + 1;
     const int chunkRows = std::clamp(contextTokens, kDecodeRows, kChunkRows); // others are never touched
-    uint64_t bytes = layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes +
-                     layoutForward(config, chunkRows, kDecodeRows, 0).bytes +
+    const ForwardBuffers chunk = layoutForward(config, chunkRows, kDecodeRows, 0);
+    uint64_t bytes = layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes + chunk.bytes +
                      Inputs(layoutKv(kvLayers(config), Type::F32).groups.size(), contextTokens).bytes;
     for (int rows = 1; rows <= kDecodeRows; rows *= 2)
         bytes += planBytes(config, numerics, kernels::Path::Decode, rows, false, pages);
-    bytes += planBytes(config, numerics, kernels::Path::Prefill, kChunkRows, false, pages);
+    const kernels::Rounding rounding = roundingOf(numerics, floatPrompts, kernels::cpuRoundsPrompts());
+    const bool floats = floatPrompts || rounding != kernels::Rounding::None;
+    const Numerics prompts = floats ? Numerics::Exact : numerics;
+    const uint64_t rounded = kernels::cpuRoundedBytes(chunk.inputRows, chunk.inputCols, rounding);
+    bytes += planBytes(config, prompts, kernels::Path::Prefill, kChunkRows, false, pages) + rounded;
     if (canExpandLatents(config.latent))
-        bytes += planBytes(config, numerics, kernels::Path::Prefill, kChunkRows, true, pages) +
+        bytes += planBytes(config, prompts, kernels::Path::Prefill, kChunkRows, true, pages) + rounded +
                  expansionBytes(config.latent);
     return bytes;
 }
@@ -225,7 +237,9 @@ StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRow
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
     ForwardParts p = parts(forward.buffers, decodes ? pageTables_ : chunkTables_);
     p.expanded = expanded;
-    if (!decodes && o_.floatPrompts)
+    if (!decodes)
+        list.rounding = roundingOf(o_.numerics, o_.floatPrompts, o_.backend.roundsPrompts());
+    if (!decodes && (o_.floatPrompts || list.rounding != kernels::Rounding::None))
         p.numerics = Numerics::Exact; // of the products; the cache keeps its type
     addEmbedding(list, p);
     for (int layer = 0; layer < static_cast<int>(o_.config.layers.size()); ++layer)

@@ -22,7 +22,7 @@ inline constexpr int kChunkRows = 512; // rows of a prefill chunk at most
 
 /// Bytes that a model's forwards take at most beside weights and cache, for `placement`: activations, inputs, and what
 /// the plans and the workers hold.
-uint64_t scratchBytes(const ModelConfig&, int contextTokens, Numerics);
+uint64_t scratchBytes(const ModelConfig&, int contextTokens, Numerics, bool floatPrompts);
 
 /// One row of a batch: a token, where it stands, whose it is.
 struct StepRow {

@@ -28,6 +28,10 @@ public:
 uint64_t cpuPlanBytes(const Rope&, int rows);
 uint64_t cpuPlanBytes(const Attention&, Path, int rows);
 uint64_t cpuPlanBytes(const ExpandedAttention&, int rows);
+/// Of products of prompts in fast numerics: (rows, cols) inputs as bf16, where the processor multiplies those.
+uint64_t cpuRoundedBytes(uint64_t rows, uint64_t cols, Rounding);
+/// Whether a backend made with CpuOptions{} does: asks the processor and HEARTH_ISA.
+bool cpuRoundsPrompts();
 /// Bytes that each worker needs for it; more than kMostWorkerBytes are refused.
 uint64_t cpuWorkerBytes(const ExpandedAttention&);
 inline constexpr uint64_t kMostWorkerBytes = uint64_t(8) << 20;
@@ -69,6 +73,10 @@ public:
 
     /// Whether it can run ExpandedAttention.
     virtual bool expandsLatents() const { return false; }
+
+    /// Whether it multiplies prompts fastest in bf16 (OperationList::rounding): then their inputs are best given as
+    /// floats.
+    virtual bool roundsPrompts() const { return false; }
 
     /// Bytes a second at which the weights can be read, all threads, measured now (about 0.1 s).
     virtual double measureReadBandwidth(std::span<const std::byte> sample) = 0;

@@ -20,6 +20,11 @@ enum class GateKind : uint8_t { Softmax, Sigmoid, SoftmaxOfChosen };
 
 enum class GroupScore : uint8_t { Best, TwoBest };
 
+/// What products of prompts may do with float inputs and with weights where a processor multiplies bf16 fastest: leave
+/// them as they are; split each into two bf16, whose products, less that of both small parts, are within about 2^-15;
+/// or round them to one.
+enum class Rounding : uint8_t { None, Split, Whole };
+
 enum class RunEnd : uint8_t { Done, Cancelled, Paused }; // how a run of a plan came back
 
 } // namespace hearth::kernels

@@ -27,7 +27,8 @@ struct Batch {
 };
 
 /// Activations as consumers want them: float, 8-bit, or both. An absent tensor is not written. With `q8` absent a
-/// product runs on f32 activations: that is the whole difference between `exact` and `fast` numerics.
+/// product runs on f32 activations, but see OperationList::rounding: that is the whole difference between `exact` and
+/// `fast` numerics.
 struct Activations {
     Tensor f32; // (R, K) F32
     Tensor q8;  // (R, K) A8
@@ -278,6 +279,7 @@ struct OperationList {
     int rows = 1; // row capacity
     Batch batch;
     std::vector<Operation> operations;
+    Rounding rounding = Rounding::None; // of prompts; inputs that are there in 8 bits may always be rounded
 };
 
 } // namespace hearth::kernels

@@ -30,10 +30,13 @@ public:
         return tensor;
     }
 
-    Activations addActivations(int64_t cols) { return {.f32 = add(cols), .q8 = add(cols, Type::A8)}; }
+    Activations addActivations(int64_t cols) { return addGrouped(1, cols); }
 
     /// With the 8-bit form in groups that begin blocks of their own.
     Activations addGrouped(int64_t groups, int64_t cols) {
+        const auto rows = static_cast<uint64_t>(rows_), all = static_cast<uint64_t>(groups * ((cols + 31) / 32 * 32));
+        if (rows * all > inputRows_ * inputCols_)
+            inputRows_ = rows, inputCols_ = all;
         return {.f32 = add(groups * cols), .q8 = add(groups * ((cols + 255) / 256 * 256), Type::A8)};
     }
 
@@ -47,10 +50,15 @@ public:
 
     uint64_t end() const { return end_; }
 
+    // Of the largest activations.
+    uint64_t inputRows() const { return inputRows_; }
+
+    uint64_t inputCols() const { return inputCols_; }
+
 private:
     kernels::MemoryId memory_;
     int64_t rows_;
-    uint64_t at_ = 0, end_ = 0;
+    uint64_t at_ = 0, end_ = 0, inputRows_ = 0, inputCols_ = 0;
 };
 
 /// Most heads, widths, and so on of all layers of one kind; 0 where there is none.
@@ -236,6 +244,7 @@ ForwardBuffers layoutForward(const ModelConfig& c, int rows, int logitRows, kern
         b.logits = arena.add(c.nVocab);
     }
     b.bytes = arena.end();
+    b.inputRows = arena.inputRows(), b.inputCols = arena.inputCols();
     return b;
 }
 

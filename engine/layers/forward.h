@@ -80,6 +80,7 @@ struct ForwardBuffers {
     kernels::Tensor picked; // (R, dModel) f32: rows whose logits are wanted
     kernels::Tensor logits; // (R of the head, nVocab) f32
     uint64_t bytes = 0;
+    uint64_t inputRows = 0, inputCols = 0; // of the products' largest input
 };
 
 /// Pure: where the buffers of a forward lie in `memory`. `logitRows`: rows of the head, 0 for a forward without one.

@@ -9,6 +9,8 @@
 
 #include "kernels/cpu/code_attention.h"
 
+#include "kernels/cpu/code_panel.h"
+
 namespace hearth::kernels::cpu {
 namespace {
 
@@ -248,14 +250,6 @@ void matvecCodes(const MatVec& a) {
 }
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------
-
-/// 32 inputs of 32 outputs: four inputs of an output side by side, as dpbusd wants them.
-template <int kGroup>
-struct PanelGroup {
-    uint8_t q[8][kPanelOutputs][4];
-    float scale[32 / kGroup][kPanelOutputs];
-    float min[32 / kGroup][kPanelOutputs];
-};
 
 template <typename Format>
 inline Codes loadAny(const uint8_t* b, int groups) {

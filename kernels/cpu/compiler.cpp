@@ -39,6 +39,7 @@ public:
         plan_->states = uninitialised(plan_->stateBytes);
         for (size_t i = 0; i < list_.operations.size(); ++i)
             std::visit([&](const auto& op) { compile(checker(i), op); }, list_.operations[i]);
+        plan_->rounded = aligned(plan_->roundedBytes, plan_->step.rounded);
         for (const StagePtr& stage : plan_->stages)
             plan_->work.push_back({stage.get(), 0});
         return std::move(plan_);
@@ -47,6 +48,13 @@ public:
 private:
     static std::unique_ptr<std::byte[]> uninitialised(uint64_t bytes) {
         return std::unique_ptr<std::byte[]>(bytes > 0 ? new std::byte[bytes] : nullptr);
+    }
+
+    /// The same, and where in it a cache line begins.
+    static std::unique_ptr<std::byte[]> aligned(uint64_t bytes, std::byte*& begin) {
+        auto memory = uninitialised(bytes);
+        begin = memory.get() + (64 - reinterpret_cast<uintptr_t>(memory.get()) % 64) % 64;
+        return memory;
     }
 
     Checker checker(size_t i) const {
@@ -180,8 +188,27 @@ private:
         p.capacity = rowsOf(p.x);
         for (size_t i = 0; i < op.parts.size(); ++i)
             addPart(c, op.parts[i], "part " + std::to_string(i), rows, p);
+        p.rounded.rounding = rounding(p.x);
+        if (p.rounded) {
+            for (ProductPart& part : p.parts)
+                part.rounded = p.rounded.add(p.x, part.weight.cols, part.group);
+            addRoundInputs(p.x, p.rounded, p.capacity, p.outputsOnly, 1);
+        }
         add(list_.path == Path::Decode ? makeMatVec(plan_->step, std::move(p), threads_)
-                                       : makeGemm(plan_->step, std::move(p)));
+                                       : makeGemm(plan_->step, std::move(p), threads_));
+    }
+
+    /// How a product's inputs become bf16.
+    Rounding rounding(const ActivationRows& x) const {
+        if (!plan_->step.kernels->gemmBf16 || list_.path != Path::Prefill)
+            return Rounding::None;
+        return x.q8 ? Rounding::Whole : list_.rounding;
+    }
+
+    void addRoundInputs(const ActivationRows& x, const RoundedInputs& rounded, int64_t capacity, bool outputsOnly,
+                        int rowSlots) {
+        plan_->roundedBytes = std::max(plan_->roundedBytes, rounded.bytes(uint64_t(capacity)));
+        add(makeRoundInputs(plan_->step, x, rounded, capacity, outputsOnly, rowSlots));
     }
 
     static void addPart(const Checker& c, const MatMul::Part& part, const std::string& name, int64_t rows, Product& p) {
@@ -423,6 +450,12 @@ private:
         p.x = c.activations(op.x, "x", p.capacity, -1, false);
         for (size_t i = 0; i < op.parts.size(); ++i)
             addExperts(c, op.parts[i], "part " + std::to_string(i), p);
+        p.rounded.rounding = rounding(p.x);
+        if (p.rounded) {
+            for (ExpertPart& part : p.parts)
+                part.rounded = p.rounded.add(p.x, part.weights[0].cols, 0);
+            addRoundInputs(p.x, p.rounded, p.capacity, false, p.routing.rowSlots);
+        }
         add(list_.path == Path::Decode ? makeExpertMatVec(plan_->step, std::move(p), threads_)
                                        : makeExpertGemm(plan_->step, std::move(p)));
     }
@@ -527,7 +560,7 @@ private:
 } // namespace
 
 uint64_t CpuPlan::bytes() const {
-    uint64_t bytes = partialBytes + attentionRowBytes + stateBytes;
+    uint64_t bytes = partialBytes + attentionRowBytes + stateBytes + roundedBytes;
     for (const std::vector<float>& table : ropeTables)
         bytes += table.size() * sizeof(float);
     return bytes;

@@ -26,7 +26,8 @@ public:
     std::unique_ptr<std::byte[]> partials;      // of splits
     std::unique_ptr<std::byte[]> attentionRows; // (rows, H*vDim) F32 where nobody but the quantizer wants floats
     std::unique_ptr<std::byte[]> states;        // (rows, H) SoftmaxState of expanded attention
-    uint64_t partialBytes = 0, attentionRowBytes = 0, stateBytes = 0;
+    std::unique_ptr<std::byte[]> rounded;       // inputs of products of prompts as bf16
+    uint64_t partialBytes = 0, attentionRowBytes = 0, stateBytes = 0, roundedBytes = 0;
     uint64_t scratchBytes = 0; // that each worker must have
 
     uint64_t bytes() const override;

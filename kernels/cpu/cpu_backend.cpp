@@ -95,6 +95,8 @@ public:
 
     bool expandsLatents() const override { return true; }
 
+    bool roundsPrompts() const override { return isa_.kernels.gemmBf16 != nullptr; }
+
     double measureReadBandwidth(std::span<const std::byte> sample) override {
         const ReadStage stage(sample);
         const Pool::Work work{&stage, stage.tiles()};

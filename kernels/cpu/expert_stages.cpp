@@ -277,7 +277,9 @@ public:
     ExpertGemmStage(const StepView& step, ExpertProduct product) : PlanStage(step), p_(std::move(product)) {
         for (const ExpertPart& part : p_.parts)
             panels_ += panelsOf(part);
-        blockRows_ = panelRows(p_.parts.front().weights[0].cols);
+        blockRows_ = tileShape(p_.rounded ? PanelForm::Bf16 : PanelForm::F32, p_.parts.front().weights[0].cols,
+                               p_.capacity, kPanelOutputs, 1)
+                         .rows;
     }
 
     int64_t tiles() const override {
@@ -312,20 +314,23 @@ private:
                 continue;
             }
             const Rows& weight = part.weights[size_t(expert)];
-            const bool int8 = usesInt8(p_.x, weight.type);
+            const bool int8 = !p_.rounded && usesInt8(p_.x, weight.type);
             const Rows& x = int8 ? p_.x.q8 : p_.x.f32;
-            multiplyPanel(kernels(),
-                          {.weight = weight,
-                           .output = panel * kPanelOutputs,
-                           .int8 = int8,
-                           .x = x.row(places.begin),
-                           .xStride = x.stride,
-                           .rows = places.end - places.begin,
-                           .bias = part.bias ? part.bias.f32(expert) : nullptr,
-                           .out = part.out.row(places.begin),
-                           .outStride = part.out.stride,
-                           .accumulate = false},
-                          scratch);
+            PanelProduct product{.weight = weight,
+                                 .output = panel * kPanelOutputs,
+                                 .outputs = kPanelOutputs,
+                                 .form = int8 ? PanelForm::Int8 : PanelForm::F32,
+                                 .x = x.row(places.begin),
+                                 .xStride = x.stride,
+                                 .low = 0,
+                                 .rows = places.end - places.begin,
+                                 .bias = part.bias ? part.bias.f32(expert) : nullptr,
+                                 .out = part.out.row(places.begin),
+                                 .outStride = part.out.stride,
+                                 .accumulate = false};
+            if (p_.rounded)
+                readRounded(step_, p_.rounded, places.begin, part.rounded, product);
+            multiplyPanels(kernels(), product, scratch);
             return;
         }
     }

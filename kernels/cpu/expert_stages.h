@@ -36,12 +36,14 @@ struct ExpertPart {
     std::vector<Rows> weights; // by expert, of one shape
     Rows bias;                 // (E, N) F32, may be absent
     Rows out;                  // (R*S, N) F32
+    int64_t rounded = 0;       // as in ProductPart
 };
 
 struct ExpertProduct {
     ActivationRows x; // (R*S, K)
     RoutingRows routing;
     std::vector<ExpertPart> parts;
+    RoundedInputs rounded;
     int64_t capacity = 0; // sorted places that all tensors have
 };
 

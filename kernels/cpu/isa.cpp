@@ -1,5 +1,7 @@
 #include "kernels/cpu/isa.h"
 
+#include "kernels/backend.h"
+#include "kernels/cpu/tile_check.h"
 #include "kernels/error.h"
 
 #include <algorithm>
@@ -13,6 +15,8 @@
 #include <sched.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace hearth::kernels::cpu {
@@ -62,8 +66,27 @@ bool hasAvx512() {
            has(seven.ecx, bit_AVX512VNNI | bit_AVX512VBMI);
 }
 
+bool hasAvx512Bf16() {
+    return hasAvx512() && cpuId(7, 0).eax >= 1 && has(cpuId(7, 1).eax, 1u << 5);
+}
+
+/// Linux gives a process the room that a switch of tasks needs for tiles only when it asks (Documentation/arch/x86/
+/// xstate.rst). Once is enough for all threads.
+bool mayUseTiles() {
+    constexpr int kArchReqXcompPerm = 0x1023, kTileData = 18;
+    static const bool granted = syscall(SYS_arch_prctl, kArchReqXcompPerm, kTileData) == 0;
+    return granted;
+}
+
 bool hasAmx() {
-    return hasAvx512() && (enabledStates() & kTiles) == kTiles && has(cpuId(7, 0).edx, 1u << 24 | 1u << 25 | 1u << 22);
+    constexpr uint32_t kBf16 = 1u << 22, kTile = 1u << 24;
+    return hasAvx512Bf16() && (enabledStates() & kTiles) == kTiles && has(cpuId(7, 0).edx, kBf16 | kTile) &&
+           mayUseTiles();
+}
+
+bool amxWorks() {
+    static const bool right = multipliesRight(amxKernels());
+    return right;
 }
 
 #endif
@@ -71,7 +94,8 @@ bool hasAmx() {
 struct Row {
     std::string_view name;
     bool (*available)();
-    CpuKernels (*kernels)(); // null: known, but no rows of its own in this build
+    CpuKernels (*kernels)();
+    bool (*works)(); // asked where it is available
 };
 
 bool always() {
@@ -81,12 +105,15 @@ bool always() {
 // Best first.
 constexpr Row kRows[] = {
 #if defined(__x86_64__)
-    {"amx", hasAmx, nullptr},
-    {"avx512", hasAvx512, avx512Kernels},
-    {"avxvnni", hasAvxVnni, avxVnniKernels},
-    {"avx2", hasAvx2, avx2Kernels},
+    {"amx", hasAmx, amxKernels, amxWorks},
+    {"avx512", hasAvx512, avx512Kernels, always},
+    {"avxvnni", hasAvxVnni, avxVnniKernels, always},
+    {"avx2", hasAvx2, avx2Kernels, always},
 #endif
-    {"reference", always, referenceKernels},
+    {"reference", always, referenceKernels, always},
+#if defined(HEARTH_TEST_TILES)
+    {"amx-emulated", hasAvx512Bf16, amxKernelsForTests, always},
+#endif
 };
 
 std::string knownNames() {
@@ -105,9 +132,9 @@ Isa chooseNamed(std::string_view name) {
     if (!row->available())
         throw BackendError("HEARTH_ISA asks for the instruction set \"" + wanted +
                            "\", which this processor or its operating system does not enable.");
-    if (!row->kernels)
+    if (!row->works())
         throw BackendError("HEARTH_ISA asks for the instruction set \"" + wanted +
-                           "\", for which this version of the program has no kernels.");
+                           "\", with which this processor multiplies wrong.");
     return {row->name, row->kernels()};
 }
 
@@ -137,7 +164,7 @@ Isa chooseIsa(std::string_view name) {
     if (!name.empty())
         return chooseNamed(name);
     for (const Row& row : kRows)
-        if (row.kernels && row.available())
+        if (row.available() && row.works())
             return {row.name, row.kernels()};
     return {"reference", referenceKernels()};
 }
@@ -161,3 +188,15 @@ int usableCores() {
 }
 
 } // namespace hearth::kernels::cpu
+
+namespace hearth::kernels {
+
+bool cpuRoundsPrompts() {
+    try {
+        return cpu::chooseIsa({}).kernels.gemmBf16 != nullptr;
+    } catch (const BackendError&) {
+        return false; // no backend can be made at all
+    }
+}
+
+} // namespace hearth::kernels

@@ -14,7 +14,10 @@ namespace hearth::kernels::cpu {
 inline constexpr int kPanelOutputs = 32;
 /// Inputs of one panel at most, so that it stays in the first-level cache; multiples of 256. A longer product goes
 /// panel by panel through `Gemm::acc`.
-inline constexpr int64_t kPanelInputsInt8 = 512, kPanelInputsF32 = 256;
+inline constexpr int64_t kPanelInputsInt8 = 512, kPanelInputsF32 = 256, kPanelInputsBf16 = 512;
+/// Inputs that one step of a bf16 product takes: 16 pairs, a tile's row of 64 bytes. Rows and panels are filled up with
+/// zeros to multiples of it.
+inline constexpr int64_t kTileInputs = 32;
 /// Keys that one step of prompt attention looks at; blocks begin at multiples of it inside a page.
 inline constexpr int kKeyBlock = 64;
 
@@ -49,12 +52,21 @@ struct Unpack {
 struct Gemm {
     const void* panel;
     int64_t cols;
-    const std::byte* x; // (rows, cols) A8 or F32, rows `xStride` bytes apart
+    const std::byte* x; // (rows, cols) A8, F32 or BF16, rows `xStride` bytes apart
     uint64_t xStride;
     int rows;
     float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
     int64_t accStride;
     bool first;
+};
+
+/// Rounds a panel to bf16 in the order that gemmBf16 reads: for each kTileInputs inputs (outputs / 16, pairs of inputs,
+/// 16 outputs, 2).
+struct RoundPanel {
+    const void* panel; // (cols, kPanelOutputs) weights, as the type's unpackInt8 or, of floats, unpackF32 laid them out
+    int64_t cols;
+    uint16_t* out;           // cols rounded up to kTileInputs, times kPanelOutputs
+    uint16_t* low = nullptr; // what rounding has taken from each number, rounded; may be null
 };
 
 /// Running softmax of one query: o is not yet divided by sum.
@@ -132,6 +144,14 @@ struct CpuKernels {
     GemmFn gemmF32;
     UnpackFn unpackValues[kTypes]; // a panel for gemmF32 from (cols tokens) rows of `outputs` values each
 
+    // Products of prompts in bf16, where the processor has tiles for it; null elsewhere. Each sum takes kTileInputs
+    // inputs at a time, from the first to the last.
+    void (*roundPanel[kTypes])(const RoundPanel&);
+    GemmFn gemmBf16;
+    // n activations to bf16, filled up with zeros to a multiple of kTileInputs; `low` as in RoundPanel.
+    void (*roundFloats)(const float* x, int64_t n, uint16_t* out, uint16_t* low);
+    void (*roundCodes)(const A8Block* x, int64_t n, uint16_t* out);
+
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     void (*softmaxBlock)(const SoftmaxBlock&);
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
@@ -156,6 +176,10 @@ CpuKernels referenceKernels();
 CpuKernels avx2Kernels();
 CpuKernels avxVnniKernels();
 CpuKernels avx512Kernels();
+CpuKernels amxKernels();
+#endif
+#if defined(HEARTH_TEST_TILES)
+CpuKernels amxKernelsForTests(); // tiles in plain C++
 #endif
 
 } // namespace hearth::kernels::cpu

@@ -72,82 +72,121 @@ private:
     int64_t tileCount_ = 0;
 };
 
-/// Prompt tokens: a tile unpacks kPanelOutputs weight rows, panel by panel, and multiplies a block of rows by them.
+/// Prompt tokens: a tile unpacks kPanelOutputs weight rows, or some times as many, panel by panel, and multiplies a
+/// block of rows by them.
 class GemmStage : public PlanStage {
 public:
-    GemmStage(const StepView& step, Product product) : PlanStage(step), p_(std::move(product)) {
-        int64_t k = 0;
+    GemmStage(const StepView& step, Product product, int threads)
+        : PlanStage(step), p_(std::move(product)), threads_(threads) {
         for (const ProductPart& part : p_.parts) {
-            panels_ += panelsOf(part);
-            k = std::max(k, part.weight.cols);
+            outputs_ += part.weight.rows;
+            k_ = std::max(k_, part.weight.cols);
         }
-        blockRows_ = panelRows(k);
     }
 
-    int64_t tiles() const override { return blocks() * panels_; }
+    int64_t tiles() const override {
+        const TileShape most = shape();
+        return blocks(most) * groups(most);
+    }
 
     /// Neighbouring tiles use the same rows, which then lie in the second-level cache.
     void run(int64_t tile, std::byte* scratch) const override {
-        const int64_t rows = liveRows(step_, p_), count = blocks();
-        const int64_t block = tile / panels_;
+        const TileShape most = shape();
+        const int64_t rows = liveRows(step_, p_), count = blocks(most), all = groups(most);
+        const int64_t block = tile / all;
         const int64_t first = rows * block / count, end = rows * (block + 1) / count;
-        int64_t panel = tile % panels_;
+        int64_t group = tile % all;
         for (const ProductPart& part : p_.parts) {
-            if (panel < panelsOf(part)) {
-                runPanel(part, panel * kPanelOutputs, first, end, scratch);
+            if (group < groupsOf(part, most)) {
+                runGroup(part, group * most.outputs, most.outputs, first, end, scratch);
                 return;
             }
-            panel -= panelsOf(part);
+            group -= groupsOf(part, most);
         }
     }
 
 private:
-    static int64_t panelsOf(const ProductPart& part) { return (part.weight.rows + kPanelOutputs - 1) / kPanelOutputs; }
+    static int64_t groupsOf(const ProductPart& part, const TileShape& most) {
+        return (part.weight.rows + most.outputs - 1) / most.outputs;
+    }
 
-    int64_t blocks() const { return (liveRows(step_, p_) + blockRows_ - 1) / blockRows_; }
+    int64_t groups(const TileShape& most) const {
+        int64_t sum = 0;
+        for (const ProductPart& part : p_.parts)
+            sum += groupsOf(part, most);
+        return sum;
+    }
 
-    void runPanel(const ProductPart& part, int64_t n, int64_t first, int64_t end, std::byte* scratch) const {
-        const bool int8 = usesInt8(p_.x, part.weight.type);
-        multiplyPanel(kernels(),
-                      {.weight = part.weight,
-                       .output = n,
-                       .int8 = int8,
-                       .x = inputsOf(p_, part, int8, first),
-                       .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
-                       .rows = end - first,
-                       .bias = part.bias,
-                       .out = part.out.row(first),
-                       .outStride = part.out.stride,
-                       .accumulate = part.accumulate},
-                      scratch);
+    int64_t blocks(const TileShape& most) const { return (liveRows(step_, p_) + most.rows - 1) / most.rows; }
+
+    /// For the longest rows of all parts.
+    TileShape shape() const {
+        const Rounding rounding = p_.rounded.rounding;
+        const PanelForm form = rounding == Rounding::None    ? PanelForm::F32
+                               : rounding == Rounding::Split ? PanelForm::SplitBf16
+                                                             : PanelForm::Bf16;
+        return tileShape(form, k_, liveRows(step_, p_), outputs_, threads_);
+    }
+
+    void runGroup(const ProductPart& part, int64_t n, int64_t outputs, int64_t first, int64_t end,
+                  std::byte* scratch) const {
+        const bool int8 = !p_.rounded && usesInt8(p_.x, part.weight.type);
+        PanelProduct product{.weight = part.weight,
+                             .output = n,
+                             .outputs = outputs,
+                             .form = int8 ? PanelForm::Int8 : PanelForm::F32,
+                             .x = nullptr,
+                             .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
+                             .low = 0,
+                             .rows = end - first,
+                             .bias = part.bias,
+                             .out = part.out.row(first),
+                             .outStride = part.out.stride,
+                             .accumulate = part.accumulate};
+        if (p_.rounded)
+            readRounded(step_, p_.rounded, first, part.rounded, product);
+        else
+            product.x = inputsOf(p_, part, int8, first);
+        multiplyPanels(kernels(), product, scratch);
     }
 
     Product p_;
-    int64_t panels_ = 0;
-    int64_t blockRows_ = 0; // for the longest rows of all parts
+    int64_t outputs_ = 0, k_ = 0;
+    int threads_;
 };
 
-constexpr int64_t kMostPanelRows = 512;
-constexpr size_t kAccBytes = size_t(kMostPanelRows) * kPanelOutputs * 4; // start of scratch
+constexpr int64_t kMostPanelRows = 512, kMostPanels = 4; // of a tile
+
+/// How a worker's scratch is used: sums of each panel (kMostPanelRows, kPanelOutputs), the panel as the format's kernel
+/// makes it, and, in bf16, the same rounded and what rounding has taken from it.
+constexpr size_t kPanelSums = size_t(kMostPanelRows) * kPanelOutputs;
+constexpr size_t kPanelAt = kMostPanels * kPanelSums * sizeof(float);
+constexpr size_t kRoundedAt = kPanelAt + size_t(kPanelInputsBf16) * kPanelOutputs * sizeof(float);
+constexpr size_t kLowAt = kRoundedAt + size_t(kPanelInputsBf16) * kPanelOutputs * sizeof(uint16_t);
+static_assert(kLowAt + (kLowAt - kRoundedAt) <= kScratchBytes);
 
 float* outOf(const PanelProduct& p, int64_t r) {
     return reinterpret_cast<float*>(p.out + uint64_t(r) * p.outStride) + p.output;
 }
 
 /// The rows that will be written lie far apart: they come nearer while the last panel is multiplied.
-void prefetchRows(const PanelProduct& p) {
+void prefetchRows(const PanelProduct& p, int64_t outputs) {
     for (int64_t r = 0; r < p.rows; ++r)
-        for (int i = 0; i < kPanelOutputs; i += 16)
+        for (int64_t i = 0; i < outputs; i += 16)
             __builtin_prefetch(outOf(p, r) + i, 1, 2);
 }
 
 /// The first inputs of the next outputs, which this thread or another unpacks soon: rows far apart, which no reader of
 /// streams foresees. Inside a panel the kernels look ahead themselves.
-void prefetchNextPanel(const PanelProduct& p, uint64_t bytes) {
-    const int64_t first = p.output + kPanelOutputs, end = std::min<int64_t>(first + kPanelOutputs, p.weight.rows);
+void prefetchNextPanel(const PanelProduct& p, int64_t first, uint64_t bytes) {
+    const int64_t end = std::min<int64_t>(first + kPanelOutputs, p.weight.rows);
     for (int64_t n = first; n < end; ++n)
         for (uint64_t at = 0; at < std::min(bytes, p.weight.stride); at += 64)
             __builtin_prefetch(p.weight.row(n) + at, 0, 2);
+}
+
+bool inBf16(PanelForm form) {
+    return form == PanelForm::Bf16 || form == PanelForm::SplitBf16;
 }
 
 /// kCount 0: `outputs` of them. A known count and a bias that is always there let the compiler use vectors.
@@ -169,53 +208,122 @@ bool usesInt8(const ActivationRows& x, Type weight) {
     return x.q8 && quantType(weight).block > 1;
 }
 
-int64_t panelRows(int64_t k) {
-    constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
-    return std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows);
+TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs, int threads) {
+    if (!inBf16(form)) {
+        constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
+        return {std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows), kPanelOutputs};
+    }
+    // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
+    // some panels share what the second-level cache holds of the rows, as long as a tile lasts less than half a
+    // millisecond and every thread gets several.
+    constexpr int64_t kTileProducts = 256 << 20;
+    const int64_t rows = std::clamp<int64_t>(liveRows, 1, kMostPanelRows);
+    const int64_t times = form == PanelForm::SplitBf16 ? 3 : 1;
+    const int64_t fit = kTileProducts / (kPanelOutputs * k * rows * times),
+                  share = outputs / kPanelOutputs / (4 * threads);
+    return {kMostPanelRows, std::clamp<int64_t>(std::min(fit, share), 1, kMostPanels) * kPanelOutputs};
 }
 
-void multiplyPanel(const CpuKernels& kernels, const PanelProduct& p, std::byte* scratch) {
-    const size_t type = size_t(p.weight.type);
-    const QuantType& format = quantType(p.weight.type);
-    const int64_t k = p.weight.cols, step = p.int8 ? kPanelInputsInt8 : kPanelInputsF32;
-    const auto unpack = p.int8 ? kernels.unpackInt8[type] : kernels.unpackF32[type];
-    const auto gemm = p.int8 ? kernels.gemmInt8[type] : kernels.gemmF32;
-    auto* acc = reinterpret_cast<float*>(scratch);
-    std::byte* panel = scratch + kAccBytes;
-    const int outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - p.output));
-    for (int64_t at = 0; at < k; at += step) {
-        const int64_t cols = std::min(step, k - at);
-        unpack({.weights = p.weight.row(p.output) + at / format.block * format.bytes,
-                .stride = p.weight.stride,
-                .outputs = outputs,
-                .cols = cols,
-                .panel = panel,
-                .scales = scalesFrom(p.weight.scales, p.output, at)});
-        if (at + cols == k) {
-            prefetchRows(p);
-            prefetchNextPanel(p, uint64_t(std::min(step, k) / format.block) * format.bytes);
-        }
-        gemm({.panel = panel,
-              .cols = cols,
-              .x = p.x + (p.int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
-              .xStride = p.xStride,
-              .rows = int(p.rows),
-              .acc = acc,
-              .accStride = kPanelOutputs,
-              .first = at == 0});
+namespace {
+
+/// The functions and steps of one form.
+struct PanelKernels {
+    CpuKernels::UnpackFn unpack;
+    void (*round)(const RoundPanel&); // null: the product reads what `unpack` makes
+    CpuKernels::GemmFn gemm;
+    int64_t step; // inputs of a panel
+
+    PanelKernels(const CpuKernels& k, PanelForm form, Type weight) {
+        const auto type = size_t(weight);
+        const bool rounded = inBf16(form), codes = form == PanelForm::Int8 || (rounded && quantType(weight).block > 1);
+        unpack = codes ? k.unpackInt8[type] : k.unpackF32[type];
+        round = rounded ? k.roundPanel[type] : nullptr;
+        gemm = rounded ? k.gemmBf16 : codes ? k.gemmInt8[type] : k.gemmF32;
+        step = rounded ? kPanelInputsBf16 : codes ? kPanelInputsInt8 : kPanelInputsF32;
     }
+};
+
+/// Bytes from a row's first input to its input `at`, a multiple of a panel's.
+int64_t inputBytes(PanelForm form, int64_t at) {
+    return form == PanelForm::Int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * (inBf16(form) ? 2 : 4);
+}
+
+/// Inputs [at, at + cols) of the outputs from n on, in the order that the product reads.
+const std::byte* panelOf(const PanelProduct& p, const PanelKernels& kernels, int64_t n, int64_t at, int64_t cols,
+                         std::byte* scratch) {
+    const QuantType& format = quantType(p.weight.type);
+    kernels.unpack({.weights = p.weight.row(n) + at / format.block * format.bytes,
+                    .stride = p.weight.stride,
+                    .outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n)),
+                    .cols = cols,
+                    .panel = scratch + kPanelAt,
+                    .scales = scalesFrom(p.weight.scales, n, at)});
+    if (!kernels.round)
+        return scratch + kPanelAt;
+    kernels.round({.panel = scratch + kPanelAt,
+                   .cols = cols,
+                   .out = reinterpret_cast<uint16_t*>(scratch + kRoundedAt),
+                   .low = p.form == PanelForm::SplitBf16 ? reinterpret_cast<uint16_t*>(scratch + kLowAt) : nullptr});
+    return scratch + kRoundedAt;
+}
+
+/// The rounded numbers were multiplied; now what rounding has taken from one side meets the other side's.
+void addSmallParts(const PanelKernels& kernels, const PanelProduct& p, Gemm product, const std::byte* scratch) {
+    product.first = false;
+    product.x += p.low;
+    kernels.gemm(product);
+    product.x -= p.low;
+    product.panel = scratch + kLowAt;
+    kernels.gemm(product);
+}
+
+void writeRows(const PanelProduct& p, const float* acc, int64_t n) {
     static constexpr float kNoBias[kPanelOutputs] = {};
+    const int outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n));
     const auto write = outputs == kPanelOutputs ? writeRow<kPanelOutputs> : writeRow<0>;
     for (int64_t r = 0; r < p.rows; ++r)
-        write(acc + r * kPanelOutputs, p.bias ? p.bias + p.output : kNoBias, outOf(p, r), outputs, p.accumulate);
+        write(acc + r * kPanelOutputs, p.bias ? p.bias + n : kNoBias, outOf(p, r) + (n - p.output), outputs,
+              p.accumulate);
+}
+
+} // namespace
+
+void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* scratch) {
+    const PanelKernels kernels(table, p.form, p.weight.type);
+    const QuantType& format = quantType(p.weight.type);
+    const int64_t k = p.weight.cols, end = std::min(p.output + p.outputs, p.weight.rows);
+    auto* acc = reinterpret_cast<float*>(scratch);
+    for (int64_t at = 0; at < k; at += kernels.step) {
+        const int64_t cols = std::min(kernels.step, k - at);
+        for (int64_t n = p.output; n < end; n += kPanelOutputs) {
+            const std::byte* panel = panelOf(p, kernels, n, at, cols, scratch);
+            if (at + cols == k && n + kPanelOutputs >= end) {
+                prefetchRows(p, end - p.output);
+                prefetchNextPanel(p, end, uint64_t(std::min(kernels.step, k) / format.block) * format.bytes);
+            }
+            Gemm product{.panel = panel,
+                         .cols = cols,
+                         .x = p.x + inputBytes(p.form, at),
+                         .xStride = p.xStride,
+                         .rows = int(p.rows),
+                         .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
+                         .accStride = kPanelOutputs,
+                         .first = at == 0};
+            kernels.gemm(product);
+            if (p.form == PanelForm::SplitBf16)
+                addSmallParts(kernels, p, product, scratch);
+        }
+    }
+    for (int64_t n = p.output; n < end; n += kPanelOutputs)
+        writeRows(p, acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums, n);
 }
 
 StagePtr makeMatVec(const StepView& step, Product product, int threads) {
     return std::make_unique<MatVecStage>(step, std::move(product), threads);
 }
 
-StagePtr makeGemm(const StepView& step, Product product) {
-    return std::make_unique<GemmStage>(step, std::move(product));
+StagePtr makeGemm(const StepView& step, Product product, int threads) {
+    return std::make_unique<GemmStage>(step, std::move(product), threads);
 }
 
 } // namespace hearth::kernels::cpu

@@ -39,6 +39,7 @@ struct Live {
 struct StepView {
     const CpuKernels* kernels = nullptr;
     Live live;
+    std::byte* rounded = nullptr;                         // RoundedInputs of the product that runs
     Rows ids, positions, sequences, outputRows, ropeSets; // (1, R) I32
 };
 
@@ -112,6 +113,36 @@ struct RopeTableSpec {
 
 StagePtr makeRopeTable(const StepView&, const RopeTableSpec&, int64_t capacity, float* table); // (capacity, dims)
 
+/// The columns of its input that some parts of a product read, as bf16 rows (rows, cols) from column `to` on.
+struct RoundedColumns {
+    int64_t cols = 0;
+    int64_t group = 0; // as in ProductPart
+    int64_t to = 0;
+    bool floats = false; // from x.f32, which is nearer than x.q8
+};
+
+/// Rows of all inputs of a product of prompts as bf16. They lie in StepView::rounded, which all products share.
+struct RoundedInputs {
+    Rounding rounding = Rounding::None; // None: the product reads its inputs as they are
+    std::vector<RoundedColumns> columns;
+    int64_t low = 0;     // of Split: columns from a number to what rounding has taken from it
+    uint64_t stride = 0; // bytes from one row to the next
+
+    /// Adds a part's columns where they are not there yet, and says at which column of a row they lie.
+    int64_t add(const ActivationRows& x, int64_t cols, int64_t group);
+
+    uint64_t bytes(uint64_t rows) const;
+
+    explicit operator bool() const { return rounding != Rounding::None; }
+};
+
+/// A product whose `x` is row `first` of such rows from column `column` on.
+struct PanelProduct;
+void readRounded(const StepView&, const RoundedInputs&, int64_t first, int64_t column, PanelProduct&);
+
+StagePtr makeRoundInputs(const StepView&, ActivationRows x, const RoundedInputs&, int64_t capacity, bool outputsOnly,
+                         int rowSlots = 1);
+
 inline constexpr int kMatVecRows = 16; // rows that one reading of the weights serves
 
 struct ProductPart {
@@ -119,40 +150,54 @@ struct ProductPart {
     const float* bias = nullptr;
     Rows out;
     bool accumulate = false;
-    int64_t group = 0; // which k columns of x
+    int64_t group = 0;   // which k columns of x
+    int64_t rounded = 0; // the first of them in rows of RoundedInputs
 };
 
 struct Product {
     ActivationRows x;
     std::vector<ProductPart> parts;
+    RoundedInputs rounded;
     bool outputsOnly = false;
     int64_t capacity = 0; // rows that all tensors have
 };
 
 StagePtr makeMatVec(const StepView&, Product, int threads);
-StagePtr makeGemm(const StepView&, Product);
+StagePtr makeGemm(const StepView&, Product, int threads);
 
 /// Quantized weights meet 8-bit activations where there are any.
 bool usesInt8(const ActivationRows& x, Type weight);
-/// Rows of prompt tokens that one tile multiplies by a panel of k inputs.
-int64_t panelRows(int64_t k);
 
-/// A block of rows times kPanelOutputs rows of a weight: what products of prompt tokens are made of. Every row's sums
-/// go from the first input to the last, whatever other rows are in the block.
+/// What a panel and the activations that meet it consist of.
+enum class PanelForm : uint8_t { F32, Int8, Bf16, SplitBf16 };
+
+/// What one tile of a product of prompt tokens multiplies.
+struct TileShape {
+    int64_t rows;    // at most
+    int64_t outputs; // a multiple of kPanelOutputs
+};
+
+/// For products of k inputs of `liveRows` rows by `outputs` weight rows.
+TileShape tileShape(PanelForm, int64_t k, int64_t liveRows, int64_t outputs, int threads);
+
+/// A block of rows times some rows of a weight: what products of prompt tokens are made of. Every row's sums go from
+/// the first input to the last, whatever other rows are in the block.
 struct PanelProduct {
     const Rows& weight;
-    int64_t output; // first of the panel
-    bool int8;
-    const std::byte* x; // (rows, k) A8 or F32, rows `xStride` bytes apart
+    int64_t output;  // the first
+    int64_t outputs; // at most so many, as tileShape says
+    PanelForm form;
+    const std::byte* x; // (rows, k) A8, F32 or BF16, rows `xStride` bytes apart
     uint64_t xStride;
-    int64_t rows;      // at most panelRows(k)
+    int64_t low;       // of SplitBf16: bytes from x to what rounding has taken from it
+    int64_t rows;      // as tileShape says
     const float* bias; // of all outputs of the weight; may be null
     std::byte* out;    // the first row's first output (not the panel's), rows `outStride` bytes apart
     uint64_t outStride;
     bool accumulate;
 };
 
-void multiplyPanel(const CpuKernels&, const PanelProduct&, std::byte* scratch);
+void multiplyPanels(const CpuKernels&, const PanelProduct&, std::byte* scratch);
 
 /// One layer's pages, checked: every page number below `pages` lies inside the memory.
 struct KvPages {

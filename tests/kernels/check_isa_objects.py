@@ -2,7 +2,7 @@
 """Fails when a file that is compiled for one instruction set has a function that the linker may choose for all: a weak
 symbol. The program would end by an illegal instruction on a processor without that set.
 
-usage: check_isa_objects.py NM OBJECT...; looks at the objects cpu/avx*; prints one line for each finding.
+usage: check_isa_objects.py NM OBJECT...; looks at the objects cpu/avx* and cpu/amx*; prints one line for each finding.
 """
 import re
 import subprocess
@@ -15,7 +15,7 @@ def weak_functions(nm, path):
 
 
 def main():
-    nm, objects = sys.argv[1], [o for o in sys.argv[2:] if re.search(r"/cpu/avx\w*\.", o)]
+    nm, objects = sys.argv[1], [o for o in sys.argv[2:] if re.search(r"/cpu/(?:avx|amx)\w*\.", o)]
     found = [f"{path}: {name}" for path in objects for name in weak_functions(nm, path)]
     if not objects:
         found = ["no object of one instruction set among " + " ".join(sys.argv[2:])]

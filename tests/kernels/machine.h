@@ -15,7 +15,7 @@ namespace hearth::tests {
 
 inline std::vector<std::string> isaNames() {
     std::vector<std::string> names;
-    for (const char* name : {"avx512", "avxvnni", "avx2", "reference"})
+    for (const char* name : {"amx", "amx-emulated", "avx512", "avxvnni", "avx2", "reference"})
         try {
             names.push_back(makeCpuBackend({.threads = 1, .isa = name})->isa());
         } catch (const BackendError&) {

@@ -194,4 +194,23 @@ TEST_F(Latents, TheEstimateIsWhatIsAllocated) {
                        false);
 }
 
+/// Where prompts are multiplied in bf16, their inputs are there once more.
+TEST_F(Latents, TheEstimateIsWhatIsAllocatedWithTiles) {
+    const std::vector<std::string> all = isas(true);
+    if (all.back() != "amx-emulated")
+        GTEST_SKIP() << "no AVX-512 for the emulated tiles";
+    const auto estimates = [&] {
+        expectEstimate(options(LatentForm::Auto), true);
+        const UnpackedFile llama(findData("quant_models/Q4_0") + "/model.gguf");
+        LoadOptions o{.path = llama.path(), .contextTokens = 4096, .floatPrompts = false};
+        expectEstimate(o, false);
+        return inspectFile(o).scratchBytes;
+    };
+    const uint64_t without = estimates();
+    setenv("HEARTH_ISA", "amx-emulated", 1);
+    const uint64_t with = estimates();
+    unsetenv("HEARTH_ISA");
+    EXPECT_NE(with, without); // the rounded inputs come, floats that only the quantizer wanted go
+}
+
 } // namespace

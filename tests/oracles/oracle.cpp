@@ -85,9 +85,12 @@ std::unique_ptr<Engine> engineWith(const std::string& isa, int threads) {
     return engine;
 }
 
-std::vector<std::string> isas() {
+std::vector<std::string> isas(bool emulated) {
+    std::vector<std::string> names = {"reference", "avx2", "avxvnni", "avx512", "amx"};
+    if (emulated)
+        names.push_back("amx-emulated");
     std::vector<std::string> found;
-    for (const char* isa : {"reference", "avx2", "avxvnni", "avx512", "amx"})
+    for (const std::string& isa : names)
         try {
             if (engineWith(isa)->isa() == isa)
                 found.push_back(isa);

@@ -36,8 +36,9 @@ private:
     bool temporary_ = false;
 };
 
-/// Names of HEARTH_ISA that this machine has.
-std::vector<std::string> isas();
+/// Names of HEARTH_ISA that this machine has; with the tiles of AMX emulated (tests/kernels/tiles_test.cpp) where the
+/// program is linked with them and they are wanted.
+std::vector<std::string> isas(bool emulated = false);
 
 /// An engine that runs with the given rows.
 std::unique_ptr<engine::Engine> engineWith(const std::string& isa, int threads = 2);

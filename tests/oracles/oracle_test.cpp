@@ -24,9 +24,9 @@ const std::map<std::string, std::pair<std::string, std::string>> kOverrides = {
     {"oracles/gpt_oss_mxfp4", {"gpt-oss.rope.scaling.yarn_truncate", "true"}},
 };
 
-/// Where the half-precision cache's rounding moves tokens to other experts. Told by the router's own choices, printed in
-/// both numerics: two near-ties flip, in layer 7 at row 33 (the second and the third expert's probabilities are 3.7e-4
-/// apart) and in layer 17 at row 4 (1.1e-3), and every later position is moved by them. Measured 0.073.
+/// Where the half-precision cache's rounding moves tokens to other experts. Told by the router's own choices, printed
+/// in both numerics: two near-ties flip, in layer 7 at row 33 (the second and the third expert's probabilities
+/// are 3.7e-4 apart) and in layer 17 at row 4 (1.1e-3), and every later position is moved by them. Measured 0.073.
 const std::map<std::string, double> kFastBounds = {{"oracles/deepseek_v2", 0.08}};
 
 /// Ids and what is expected at their positions.
@@ -168,7 +168,10 @@ void compareDecoder(const Folder& folder, const std::string& isa, LatentForm for
     // where that agrees.
     const json& peer = expected["llama_cpp"];
     const bool known = peer.contains("agree") && peer["agree"] == true && peer["max_abs_diff_f16_kv"].is_number();
-    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01);
+    // Tiles multiply floats as two bf16 each, within 2^-16: measured 8.2e-5 at most where the cache costs nothing
+    // (lfm2).
+    const double split = isa.starts_with("amx") ? 2e-4 : 0;
+    const double bound = 2 * (known ? peer["max_abs_diff_f16_kv"].get<double>() : 0.01) + split;
     const auto own = kFastBounds.find(folder.name());
     EXPECT_LE(d.max, own != kFastBounds.end() ? own->second : bound) << "fast numerics";
 }
@@ -202,7 +205,7 @@ void compareEncoder(const Folder& folder, const std::string& isa) {
 /// A new folder is a new test.
 TEST_P(Oracles, TinyModel) {
     const Folder folder(GetParam());
-    for (const std::string& isa : isas()) {
+    for (const std::string& isa : isas(true)) {
         SCOPED_TRACE(isa);
         if (folder.expected().value("kind", "decoder") == "encoder") {
             compareEncoder(folder, isa);
@@ -311,7 +314,7 @@ void QuantModels::compare(const std::string& isa, const Folder& folder, LatentFo
 
 TEST_P(QuantModels, StaysAsNearAsThePeer) {
     const Folder folder(GetParam());
-    for (const std::string& isa : isas())
+    for (const std::string& isa : isas(true))
         for (const LatentForm form : forms(folder)) {
             SCOPED_TRACE(testing::Message() << isa << ", form " << int(form));
             compare(isa, folder, form);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #if defined(__x86_64__)
+#include "kernels/cpu/amx_tiles.h"
 #include <immintrin.h>
 #endif
 
@@ -84,12 +85,28 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) double vnniProducts() {
     return 1000.0 * 12 * 128;
 }
 
+/// Six sums, tiles 0 to 5, of zeros: where the rows "amx" are in use, the process may use tiles.
+double tileProducts() {
+    using kernels::cpu::Tiles;
+    kernels::cpu::TileShapes shapes;
+    for (int tile = 0; tile < 8; ++tile)
+        shapes.rows[tile] = 16, shapes.rowBytes[tile] = 64;
+    Tiles::configure(shapes);
+    for (int i = 0; i < 1000; ++i) {
+        Tiles::addProduct<0, 6, 7>(), Tiles::addProduct<1, 6, 7>(), Tiles::addProduct<2, 6, 7>();
+        Tiles::addProduct<3, 6, 7>(), Tiles::addProduct<4, 6, 7>(), Tiles::addProduct<5, 6, 7>();
+    }
+    Tiles::release();
+    return 1000.0 * 6 * 2 * 16 * 16 * 32;
+}
+
 struct Products {
     std::string_view isa, unit;
     double (*run)();
 };
 
 constexpr Products kProducts[] = {
+    {"amx", "bf16 AMX", tileProducts},
     {"avx512", "int8 AVX-512 VNNI", vnniProducts},
     {"avx2", "int8 AVX2", avx2Products},
 };

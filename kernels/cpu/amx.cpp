@@ -1,0 +1,219 @@
+// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products of prompts in tiles. Compiled with
+// AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
+
+#include "kernels/cpu/simd_avx512.h"
+
+#include "kernels/cpu/amx_tiles.h"
+#include "kernels/cpu/code_panel.h"
+#include "kernels/quant/formats.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+constexpr int kTileRows = 16, kTileBytes = 1024; // of a whole tile, and of 16 outputs in kTileInputs inputs
+static_assert(kPanelOutputs == 32 && kTileInputs == 32);
+
+/// bf16 of 16 numbers, then of 16 more, to nearest even; what is below the normal numbers becomes zero.
+inline __m512i rounded(Vec first, Vec second) {
+    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+}
+
+/// What rounding has taken from the numbers; 0 of those that became infinite.
+inline void takeAway(__m512i high, Vec& first, Vec& second) {
+    first = sub(first, widenBf16(_mm512_castsi512_si256(high)));
+    second = sub(second, widenBf16(_mm512_extracti64x4_epi64(high, 1)));
+    first = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(first), splat(0x1p127f), _CMP_LT_OQ), first);
+    second = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(second), splat(0x1p127f), _CMP_LT_OQ), second);
+}
+
+// --- Activations -----------------------------------------------------------------------------------------------------
+
+void roundFloats(const float* x, int64_t n, uint16_t* out, uint16_t* low) {
+    for (int64_t i = 0; i < n; i += kTileInputs) {
+        const int64_t left = n - i;
+        Vec first = left >= kLanes ? load(x + i) : loadPart(x + i, int(left));
+        Vec second = left >= 2 * kLanes ? load(x + i + kLanes)
+                     : left > kLanes    ? loadPart(x + i + kLanes, int(left) - kLanes)
+                                        : zero();
+        const __m512i high = rounded(first, second);
+        _mm512_storeu_si512(out + i, high);
+        if (!low)
+            continue;
+        takeAway(high, first, second);
+        _mm512_storeu_si512(low + i, rounded(first, second));
+    }
+}
+
+/// 16 codes that lie in eights, from number `first` of the block on.
+inline Vec codesFrom(const A8Block& block, int first) {
+    const auto eight = [&](int i) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(block.q + inEights(i))); };
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_unpacklo_epi64(eight(first), eight(first + 8))));
+}
+
+void roundCodes(const A8Block* x, int64_t n, uint16_t* out) {
+    for (int64_t i = 0; i < n; i += kTileInputs) {
+        const A8Block& block = x[i / 256];
+        const int at = int(i % 256);
+        const Vec scale = splat(block.scale[at / 32]);
+        _mm512_storeu_si512(out + i, rounded(mul(codesFrom(block, at), scale), mul(codesFrom(block, at + 16), scale)));
+    }
+}
+
+// --- Weights ---------------------------------------------------------------------------------------------------------
+
+/// Words of 16 outputs' first inputs, then of their second ones, side by side.
+inline __m512i pairs(__m512i words) {
+    const __m512i each = _mm512_set1_epi32(0x00100000); // lane n: words n and 16 + n
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i order = _mm512_add_epi32(each, _mm512_or_si512(lanes, _mm512_slli_epi32(lanes, 16)));
+    return _mm512_permutexvar_epi16(order, words);
+}
+
+/// The place of a panel that is written next.
+template <bool kSplit>
+struct PanelPlace {
+    uint16_t *out, *low;
+
+    /// The first and the second inputs of 16 outputs.
+    inline void add(Vec first, Vec second) {
+        const __m512i high = rounded(first, second);
+        _mm512_storeu_si512(out, pairs(high));
+        out += 2 * kLanes;
+        if constexpr (kSplit) {
+            takeAway(high, first, second);
+            _mm512_storeu_si512(low, pairs(rounded(first, second)));
+            low += 2 * kLanes;
+        }
+    }
+};
+
+template <int kGroup, bool kSplit>
+void roundCodes16(const RoundPanel& a) {
+    const auto* group = static_cast<const PanelGroup<kGroup>*>(a.panel);
+    const __m512i byte = _mm512_set1_epi32(0xff);
+    PanelPlace<kSplit> to{a.out, a.low};
+    for (int64_t g = 0; g < a.cols / 32; ++g, ++group)
+        for (int n = 0; n < kPanelOutputs; n += kLanes)
+            for (int half = 0; half < 2; ++half) {
+                const int part = half * 16 / kGroup;
+                const Vec scale = load(group->scale[part] + n), min = load(group->min[part] + n);
+                const auto weights = [&](__m512i codes) { return fma(_mm512_cvtepi32_ps(codes), scale, min); };
+                for (int i = 0; i < 4; ++i) {
+                    const __m512i q = _mm512_loadu_si512(group->q[4 * half + i][n]);
+                    to.add(weights(_mm512_and_si512(q, byte)),
+                           weights(_mm512_and_si512(_mm512_srli_epi32(q, 8), byte)));
+                    to.add(weights(_mm512_and_si512(_mm512_srli_epi32(q, 16), byte)),
+                           weights(_mm512_srli_epi32(q, 24)));
+                }
+            }
+}
+
+template <bool kSplit>
+void roundFloats16(const RoundPanel& a) {
+    const auto* panel = static_cast<const float*>(a.panel);
+    PanelPlace<kSplit> to{a.out, a.low};
+    for (int64_t first = 0; first < a.cols; first += kTileInputs)
+        for (int n = 0; n < kPanelOutputs; n += kLanes)
+            for (int64_t i = first; i < first + kTileInputs; i += 2) {
+                const auto input = [&](int64_t k) { return k < a.cols ? load(panel + k * kPanelOutputs + n) : zero(); };
+                to.add(input(i), input(i + 1));
+            }
+}
+
+template <int kGroup>
+void roundCodePanel(const RoundPanel& a) {
+    (a.low ? roundCodes16<kGroup, true> : roundCodes16<kGroup, false>)(a);
+}
+
+void roundFloatPanel(const RoundPanel& a) {
+    (a.low ? roundFloats16<true> : roundFloats16<false>)(a);
+}
+
+// --- Products --------------------------------------------------------------------------------------------------------
+
+/// Tiles 0 to 3: sums of the first and the second 16 rows x the first and the second 16 outputs; 4, 5: those rows'
+/// inputs; 6, 7: those outputs' weights.
+inline void configureFor(int rows) {
+    TileShapes shapes;
+    for (int tile = 0; tile < 8; ++tile) {
+        const bool second = tile == 2 || tile == 3 || tile == 5;
+        const int live = tile >= 6 ? kTileRows : second ? rows - kTileRows : rows < kTileRows ? rows : kTileRows;
+        shapes.rows[tile] = uint8_t(live < 0 ? 0 : live);
+        shapes.rowBytes[tile] = live > 0 ? 64 : 0;
+    }
+    Tiles::configure(shapes);
+}
+
+/// kTall: more than 16 rows from `row` on, as configured.
+template <bool kTall>
+void multiplyRows(const Gemm& a, int row) {
+    constexpr int64_t kOutputs = 16; // floats of a tile
+    const int64_t accBytes = a.accStride * 4, xBytes = int64_t(a.xStride);
+    float *acc = a.acc + row * a.accStride, *acc2 = acc + kTileRows * a.accStride;
+    const std::byte *x = a.x + row * xBytes, *x2 = x + kTileRows * xBytes;
+    const auto* w = static_cast<const std::byte*>(a.panel);
+    if (a.first) {
+        Tiles::clear<0>(), Tiles::clear<1>();
+        if constexpr (kTall)
+            Tiles::clear<2>(), Tiles::clear<3>();
+    } else {
+        Tiles::load<0>(acc, accBytes), Tiles::load<1>(acc + kOutputs, accBytes);
+        if constexpr (kTall)
+            Tiles::load<2>(acc2, accBytes), Tiles::load<3>(acc2 + kOutputs, accBytes);
+    }
+    for (int64_t left = a.cols; left > 0; left -= kTileInputs) {
+        Tiles::load<4>(x, xBytes);
+        Tiles::load<6>(w, 64);
+        Tiles::addProduct<0, 4, 6>();
+        Tiles::load<7>(w + kTileBytes, 64);
+        Tiles::addProduct<1, 4, 7>();
+        if constexpr (kTall) {
+            Tiles::load<5>(x2, xBytes);
+            Tiles::addProduct<2, 5, 6>();
+            Tiles::addProduct<3, 5, 7>();
+        }
+        x += 2 * kTileInputs, x2 += 2 * kTileInputs, w += 2 * kTileBytes;
+    }
+    Tiles::store<0>(acc, accBytes), Tiles::store<1>(acc + kOutputs, accBytes);
+    if constexpr (kTall)
+        Tiles::store<2>(acc2, accBytes), Tiles::store<3>(acc2 + kOutputs, accBytes);
+}
+
+/// 32 rows at a time. The tiles are this thread's from here to the end of the call only: nothing has to be remembered
+/// by threads, and none holds tiles while it sleeps. That costs some hundred cycles for thousands of work.
+void gemmTiles(const Gemm& a) {
+    int row = 0;
+    if (a.rows >= 2 * kTileRows)
+        configureFor(2 * kTileRows);
+    for (; row + 2 * kTileRows <= a.rows; row += 2 * kTileRows)
+        multiplyRows<true>(a, row);
+    const int left = a.rows - row;
+    if (left > 0)
+        configureFor(left);
+    if (left > kTileRows)
+        multiplyRows<true>(a, row);
+    else if (left > 0)
+        multiplyRows<false>(a, row);
+    Tiles::release();
+}
+
+} // namespace
+
+#if defined(HEARTH_TEST_TILES)
+CpuKernels amxKernelsForTests() {
+#else
+CpuKernels amxKernels() {
+#endif
+    CpuKernels k = avx512Kernels();
+    quant::forEachFormat(
+        [&]<typename Format>(Type type) { k.roundPanel[size_t(type)] = roundCodePanel<Format::kGroup>; });
+    constexpr Type kFloats[] = {Type::F32, Type::F16, Type::BF16, Type::F8_E4M3};
+    for (const Type type : kFloats)
+        k.roundPanel[size_t(type)] = roundFloatPanel;
+    k.gemmBf16 = gemmTiles;
+    k.roundFloats = roundFloats;
+    k.roundCodes = roundCodes;
+    return k;
+}
+
+} // namespace hearth::kernels::cpu

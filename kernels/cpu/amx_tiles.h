@@ -1,0 +1,157 @@
+#pragma once
+
+#include <cstdint>
+
+#if defined(HEARTH_TEST_TILES)
+#include <cstring>
+#endif
+
+// Tiles of AMX: eight registers of up to 16 rows of 64 bytes (Intel 64 and IA-32 Architectures Software Developer's
+// Manual, volume 1, chapter 18). Internal linkage on purpose.
+namespace hearth::kernels::cpu {
+namespace {
+
+/// What LDTILECFG reads: palette 1 of up to eight tiles.
+struct alignas(64) TileShapes {
+    uint8_t palette = 1;
+    uint8_t startRow = 0;
+    uint8_t reserved[14] = {};
+    uint16_t rowBytes[16] = {};
+    uint8_t rows[16] = {}; // 0: a tile that is not there
+};
+
+static_assert(sizeof(TileShapes) == 64);
+
+#if !defined(HEARTH_TEST_TILES)
+
+/// The instructions. Own words for them, because the compilers' do not all tell that memory is read. Tiles belong to a
+/// thread: between `configure` and `release` it has them, else each of the others is an illegal instruction.
+struct Tiles {
+    static inline void configure(const TileShapes& shapes) { __asm__ volatile("ldtilecfg %0" ::"m"(shapes)); }
+
+    static inline void release() { __asm__ volatile("tilerelease"); }
+
+    template <int kTile>
+    static inline void clear() {
+        __asm__ volatile("tilezero %%tmm%c0" ::"i"(kTile));
+    }
+
+    /// Rows `stride` bytes apart.
+    template <int kTile>
+    static inline void load(const void* from, int64_t stride) {
+        __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(kTile) : "memory");
+    }
+
+    template <int kTile>
+    static inline void store(void* to, int64_t stride) {
+        __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(kTile) : "memory");
+    }
+
+    /// sums (M, N) f32 += a (M, K) x b (K / 2, N, 2), bf16.
+    template <int kSums, int kA, int kB>
+    static inline void addProduct() {
+        __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
+    }
+};
+
+#else
+
+/// The same in plain C++, for machines without tiles, after the manual's pseudo code. What would be an illegal
+/// instruction is one here too.
+struct Tiles {
+    static void configure(const TileShapes& shapes) {
+        for (int t = 0; t < 8; ++t)
+            if (shapes.palette != 1 || shapes.rows[t] > 16 || shapes.rowBytes[t] > 64 ||
+                (shapes.rows[t] == 0) != (shapes.rowBytes[t] == 0))
+                __builtin_trap();
+        state = {};
+        state.shapes = shapes;
+        state.configured = true;
+    }
+
+    static void release() { state = {}; }
+
+    template <int kTile>
+    static void clear() {
+        require(kTile);
+        std::memset(state.data[kTile], 0, sizeof state.data[kTile]);
+    }
+
+    template <int kTile>
+    static void load(const void* from, int64_t stride) {
+        clear<kTile>();
+        for (int r = 0; r < state.shapes.rows[kTile]; ++r)
+            std::memcpy(state.data[kTile][r], static_cast<const char*>(from) + r * stride,
+                        state.shapes.rowBytes[kTile]);
+    }
+
+    template <int kTile>
+    static void store(void* to, int64_t stride) {
+        require(kTile);
+        for (int r = 0; r < state.shapes.rows[kTile]; ++r)
+            std::memcpy(static_cast<char*>(to) + r * stride, state.data[kTile][r], state.shapes.rowBytes[kTile]);
+    }
+
+    template <int kSums, int kA, int kB>
+    static void addProduct() {
+        require(kSums), require(kA), require(kB);
+        const TileShapes& s = state.shapes;
+        if (kSums == kA || kA == kB || kSums == kB || s.rows[kSums] != s.rows[kA] ||
+            s.rowBytes[kSums] != s.rowBytes[kB] || s.rowBytes[kA] != 4 * s.rows[kB])
+            __builtin_trap();
+        const int columns = s.rowBytes[kSums] / 4, pairs = s.rowBytes[kA] / 4;
+        for (int m = 0; m < s.rows[kSums]; ++m) {
+            float sums[16], even[16] = {}, odd[16] = {};
+            for (int k = 0; k < pairs; ++k) {
+                const Pair a = pairAt(kA, m, k);
+                for (int n = 0; n < columns; ++n) {
+                    const Pair b = pairAt(kB, k, n);
+                    even[n] = normal(__builtin_fmaf(a.even, b.even, even[n]));
+                    odd[n] = normal(__builtin_fmaf(a.odd, b.odd, odd[n]));
+                }
+            }
+            std::memcpy(sums, state.data[kSums][m], sizeof sums);
+            for (int n = 0; n < columns; ++n)
+                sums[n] = normal(normal(sums[n]) + normal(even[n] + odd[n]));
+            std::memcpy(state.data[kSums][m], sums, size_t(columns) * 4);
+        }
+    }
+
+private:
+    struct Pair {
+        float even, odd;
+    };
+
+    struct State {
+        TileShapes shapes;
+        bool configured;
+        unsigned char data[8][16][64];
+    };
+
+    static void require(int tile) {
+        if (!state.configured || state.shapes.rows[tile] == 0)
+            __builtin_trap();
+    }
+
+    static float ofBits(uint32_t bits) {
+        float f;
+        std::memcpy(&f, &bits, 4);
+        return normal(f);
+    }
+
+    /// Numbers below the normal ones are zeros.
+    static float normal(float f) { return __builtin_fabsf(f) < 0x1p-126f ? __builtin_copysignf(0.0f, f) : f; }
+
+    static Pair pairAt(int tile, int row, int column) {
+        uint32_t both;
+        std::memcpy(&both, state.data[tile][row] + 4 * column, 4);
+        return {ofBits(both << 16), ofBits(both & 0xffff0000u)};
+    }
+
+    static inline thread_local State state = {};
+};
+
+#endif
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -419,7 +419,7 @@ struct ChatView::Private {
     }
 
     void placeEndButton() {
-        const bool wanted = !following && scrollTop < maxScroll() - 8;
+        const bool wanted = !following && !readOnly && scrollTop < maxScroll() - 8;
         if (!wanted)
             unseen = 0;
         if (wanted || endButton->isVisible())

@@ -92,7 +92,7 @@ void FitPill::describe() {
     if (judging_)
         words_ = tr("Looking whether it fits\u2026");
     else if (fit_.rough && fit_.kind != FitKind::Unknown)
-        words_ = tr("%1, roughly").arg(fitName(fit_.kind));
+        words_ = tr("%1 (estimate)").arg(fitName(fit_.kind));
     else
         words_ = fitName(fit_.kind);
     setAccessibleName(words_);
@@ -151,7 +151,7 @@ Card::Card(const Theme& theme, const CardRow& row, QWidget* parent) : QFrame(par
     };
     title_ = label(TextStyle::Interface, Token::Text, Label::Lines::Wrapped, this);
     title_->setBold(true);
-    mark_ = label(TextStyle::Small, Token::Accent, Label::Lines::One, this);
+    mark_ = label(TextStyle::Interface, Token::Accent, Label::Lines::One, this);
     state_ = label(TextStyle::Interface, Token::Second, Label::Lines::One, this);
     detail_ = label(TextStyle::Small, Token::Second, Label::Lines::Wrapped, this);
     text_ = label(TextStyle::Interface, Token::Text, Label::Lines::Wrapped, this);

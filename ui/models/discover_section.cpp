@@ -56,6 +56,7 @@ DiscoverSection::DiscoverSection(const Theme& theme, QWidget* parent)
     auto* searchLine = new FlowLayout(8);
     searchLine->addWidget(wordsField_);
     searchLine->addWidget(hubField_);
+    searchLine->addWidget(new LabelledField(theme, go_, 0, list_)); // at the height of the fields
     auto* filterLine = new FlowLayout(12);
     filterLine->addWidget(languageField_);
     filterLine->addWidget(sizeField_);
@@ -75,7 +76,6 @@ DiscoverSection::DiscoverSection(const Theme& theme, QWidget* parent)
     listStack->setSpacing(12);
     listStack->addWidget(network_);
     listStack->addLayout(searchLine);
-    listStack->addWidget(go_, 0, Qt::AlignLeft);
     listStack->addSpacing(8);
     listStack->addWidget(toCatalog_, 0, Qt::AlignLeft);
     listStack->addWidget(title_);
@@ -264,7 +264,7 @@ CardRow DiscoverSection::catalogCard(const CatalogRow& row) const {
                               ? tr("%1 of it at work for each token").arg(parameterWords(row.activeParameters))
                               : QString()});
     card.text = row.strengths;
-    card.hint = languageWords(row.languages);
+    card.hint = dotted({languageWords(row.languages), row.source});
     card.showsFit = row.fit.kind != FitKind::Unknown;
     card.fit = row.fit;
     card.actions.push_back({QStringLiteral("open"), tr("Files and sizes"), false, true, {}});

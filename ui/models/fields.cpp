@@ -5,6 +5,7 @@
 #include "ui/style.h"
 
 #include <QEvent>
+#include <QLineEdit>
 #include <QPainter>
 #include <QPlainTextEdit>
 #include <QVBoxLayout>
@@ -54,7 +55,7 @@ QSize LabelledField::sizeHint() const {
     const QFontMetrics metrics(theme_.font(TextStyle::Interface));
     const int wanted = characters_ ? metrics.horizontalAdvance(u'0') * characters_ + 24 : 0;
     const QSize own = QWidget::sizeHint();
-    return {std::max({wanted, label_->sizeHint().width(), qobject_cast<QComboBox*>(control_) ? own.width() : 0}),
+    return {std::max({wanted, label_->sizeHint().width(), qobject_cast<QLineEdit*>(control_) ? 0 : own.width()}),
             own.height()};
 }
 

@@ -13,7 +13,11 @@
 #include <QEvent>
 #include <QLineEdit>
 #include <QPushButton>
+#include <QResizeEvent>
+#include <QTimer>
 #include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace hearth::ui {
 
@@ -89,7 +93,8 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
 
     connect(back_, &QPushButton::clicked, this, &HubPage::closed);
     connect(retry_, &QPushButton::clicked, this, &HubPage::retryRequested);
-    connect(open_, &QPushButton::clicked, this, [this] { emit addressOpened(QUrl(row_.address)); });
+    connect(open_, &QPushButton::clicked, this,
+            [this] { emit addressOpened(QUrl(link_.isEmpty() ? row_.address : link_)); });
     const auto save = [this] {
         const QString token = token_->text().trimmed();
         if (token.isEmpty())
@@ -102,7 +107,9 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
     connect(remove_, &QPushButton::clicked, this, &HubPage::tokenRemoved);
     // A link of the card stands in full below it before it is opened.
     connect(card_, &ChatView::linkActivated, this, [this](const QUrl& url) {
-        row_.address = linkOffer(url).opens ? QString::fromLatin1(url.toEncoded()) : row_.address;
+        if (!linkOffer(url).opens)
+            return;
+        link_ = QString::fromLatin1(url.toEncoded());
         refresh();
         open_->setFocus();
     });
@@ -119,6 +126,8 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
 }
 
 void HubPage::setPage(const HubPageRow& row) {
+    if (row.id != row_.id || row.hub != row_.hub)
+        link_.clear();
     row_ = row;
     if (shownCard_ != row.card) {
         shownCard_ = row.card;
@@ -128,8 +137,22 @@ void HubPage::setPage(const HubPageRow& row) {
         message.text = row.card.left(kLongestCard);
         document_->setMessages(row.card.trimmed().isEmpty() ? QVector<MessageRow>() : QVector<MessageRow>{message});
         card_->setScrollPosition(0);
+        QTimer::singleShot(0, this, &HubPage::fitCard);
     }
     refresh();
+}
+
+// A short card needs no room of its own to scroll in.
+void HubPage::fitCard() {
+    const int height = document_->count() > 0 ? card_->messageRect(0).height() : 0;
+    card_->setFixedHeight(std::clamp(height + 16, 64, kCardHeight));
+    card_->setScrollPosition(0);
+}
+
+void HubPage::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if (event->size().width() != event->oldSize().width())
+        QTimer::singleShot(0, this, &HubPage::fitCard);
 }
 
 void HubPage::setHub(const HubRow& hub) {
@@ -176,7 +199,8 @@ void HubPage::refresh() {
     problem_->setVisible(!row_.problem.isEmpty());
     state_->setText(row_.state == LoadState::Loading ? tr("Asking %1\u2026").arg(hub_.name)
                                                      : tr("No file here that this program could run."));
-    state_->setVisible(row_.state == LoadState::Loading || (ready && row_.files.isEmpty() && row_.problem.isEmpty()));
+    state_->setVisible(row_.state == LoadState::Loading ||
+                       (ready && row_.files.isEmpty() && !row_.gated && row_.problem.isEmpty()));
     retry_->setVisible(row_.state == LoadState::Failed);
     gate_->setVisible(row_.gated);
     gatedTitle_->setText(tr("Its makers want their licence accepted"));
@@ -195,7 +219,7 @@ void HubPage::refresh() {
     const bool hasCard = !row_.card.trimmed().isEmpty();
     cardTitle_->setVisible(hasCard);
     card_->setVisible(hasCard);
-    const LinkOffer offer = linkOffer(QUrl(row_.address));
+    const LinkOffer offer = linkOffer(QUrl(link_.isEmpty() ? row_.address : link_));
     address_->setText(offer.address);
     address_->setVisible(offer.opens);
     open_->setVisible(offer.opens);

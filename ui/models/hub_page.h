@@ -48,8 +48,10 @@ signals:
 
 protected:
     void changeEvent(QEvent*) override;
+    void resizeEvent(QResizeEvent*) override;
 
 private:
+    void fitCard();
     void retranslate();
     void refresh();
     CardRow fileCard(const FileGroupRow&) const;
@@ -66,6 +68,7 @@ private:
     ChatDocument* document_;
     ChatView* card_;
     QString shownCard_;
+    QString link_; // of the card, to be opened; empty: the model's page
 };
 
 } // namespace hearth::ui

@@ -1,6 +1,7 @@
 #include "app/models/catalog/catalog.h"
 
 #include "engine/models/family.h"
+#include "ui/models/model_words.h"
 
 #include <nlohmann/json.hpp>
 
@@ -24,6 +25,10 @@ constexpr double kSlow = 5;             // tokens a second; one reads faster
 constexpr double kUsable = 0.9;         // of the free memory
 constexpr double kMostParameters = 5e12;
 constexpr int kMostContext = 1 << 28;
+
+struct Sentences {
+    Q_DECLARE_TR_FUNCTIONS(Catalog)
+};
 
 /// What a row lacks, to be said with its name.
 struct Fault : std::runtime_error {
@@ -193,6 +198,18 @@ CatalogFit roughFit(const CatalogModel& model, uint64_t freeMemory, double bandw
     if (fit.kind == ui::FitKind::WillNotFit)
         fit.tokensPerSecond = 0;
     return fit;
+}
+
+ui::FitRow roughFitRow(const CatalogModel& model, uint64_t freeMemory, double bandwidth) {
+    const CatalogFit fit = roughFit(model, freeMemory, bandwidth);
+    ui::FitRow row;
+    row.kind = fit.kind;
+    row.tokensPerSecond = fit.tokensPerSecond;
+    row.rough = true;
+    if (fit.kind != ui::FitKind::Unknown)
+        row.words = Sentences::tr("A file of four bits a weight needs about %1 of memory, and %2 are free.")
+                        .arg(ui::bytesWords(qint64(fit.neededBytes)), ui::bytesWords(qint64(freeMemory)));
+    return row;
 }
 
 QVector<CatalogModel> suggestions(const QVector<CatalogModel>& models, uint64_t freeMemory, double bandwidth,

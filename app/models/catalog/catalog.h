@@ -52,6 +52,9 @@ struct CatalogFit {
 
 CatalogFit roughFit(const CatalogModel&, uint64_t freeMemory, double bandwidth);
 
+/// The same for the window: the pill and its words.
+ui::FitRow roughFitRow(const CatalogModel&, uint64_t freeMemory, double bandwidth);
+
 /// Those to begin with on this machine: the largest that fit well and speak the language, one of a publisher, at most
 /// `most`. Pure.
 QVector<CatalogModel> suggestions(const QVector<CatalogModel>&, uint64_t freeMemory, double bandwidth, bool chinese,

@@ -1,12 +1,15 @@
 // The catalogue: each row is complete and true to our engine, and a row that is not is named.
 #include "app/models/catalog/catalog.h"
 
+#include <nlohmann/json.hpp>
+
 #include <QFile>
 #include <QRegularExpression>
 #include <QTest>
 
 using namespace hearth;
 using namespace hearth::app;
+using Json = nlohmann::json;
 
 class CatalogTest : public QObject {
     Q_OBJECT
@@ -47,43 +50,47 @@ private slots:
     }
 
     void aRowThatLacksSomethingIsNamed_data() {
-        QTest::addColumn<QByteArray>("from");
-        QTest::addColumn<QByteArray>("to");
+        QTest::addColumn<QString>("place");
+        QTest::addColumn<QString>("value"); // JSON; empty: it goes
         QTest::addColumn<QString>("named");
-        const auto lack = [](const char* name, const char* from, const char* to, const char* named) {
-            QTest::newRow(name) << QByteArray(from) << QByteArray(to) << QString::fromLatin1(named);
+        const auto lack = [](const char* name, const char* place, const char* value, const char* named) {
+            QTest::newRow(name) << QString::fromLatin1(place) << QString::fromLatin1(value)
+                                << QString::fromLatin1(named);
         };
-        lack("source", R"("source": "https://hub.example/card",)", "", "has no source");
-        lack("no address", "https://hub.example/card", "hub card", "source is no address");
-        lack("date", R"("checked": "2026-11-26")", R"("checked": "")", "has no checked");
-        lack("no date", "2026-11-26", "lately", "has no date in checked");
-        lack("licence", R"("licence": "mit",)", "", "has no licence");
-        lack("English", R"("en": "Good",)", "", "has no en");
-        lack("Chinese", R"(, "zh": "好")", "", "has no zh");
-        lack("strengths", R"("strengths")", R"("weaknesses")", "has no strengths");
-        lack("family", R"("family": "llama")", R"("family": "mammoth")", "mammoth");
-        lack("languages", R"(["en"])", "[]", "has no languages");
-        lack("repos", R"({"huggingface": "a/b"})", "{}", "has no repos");
-        lack("weights", "8e9", "-1", "parameters makes no sense");
-        lack("more at work than there are", R"("context")", R"("activeParameters": 9e9, "context")",
-             "activeParameters makes no sense");
-        lack("context", "4096", "0", "context makes no sense");
-        lack("thinks", R"("thinks": "no")", R"("thinks": "maybe")", "thinks in a way");
+        lack("source", "/source", "", "has no source");
+        lack("no address", "/source", "\"hub card\"", "source is no address");
+        lack("a file's address", "/source", "\"file:///etc/passwd\"", "source is no address");
+        lack("date", "/checked", "", "has no checked");
+        lack("no date", "/checked", "\"lately\"", "has no date in checked");
+        lack("licence", "/licence", "", "has no licence");
+        lack("English", "/strengths/en", "", "has no en");
+        lack("Chinese", "/strengths/zh", "\"\"", "has no zh");
+        lack("strengths", "/strengths", "", "has no strengths");
+        lack("family", "/family", "\"mammoth\"", "mammoth");
+        lack("languages", "/languages", "[]", "has no languages");
+        lack("repos", "/repos", "{}", "has no repos");
+        lack("no repo", "/repos/huggingface", "\"name\"", "has no repos");
+        lack("weights", "/parameters", "-1", "parameters makes no sense");
+        lack("more at work than there are", "/activeParameters", "9e9", "activeParameters makes no sense");
+        lack("context", "/context", "0", "context makes no sense");
+        lack("thinks", "/thinks", "\"maybe\"", "thinks in a way");
+        lack("name", "/name", "3", "has no name");
     }
 
     void aRowThatLacksSomethingIsNamed() {
-        QFETCH(QByteArray, from);
-        QFETCH(QByteArray, to);
+        QFETCH(QString, place);
+        QFETCH(QString, value);
         QFETCH(QString, named);
-        const Catalog whole = Catalog::read(catalogOf(kRow));
+        Json row = rowOf("one");
+        const Catalog whole = Catalog::read(catalogOf({row}));
         QVERIFY2(whole.problems.isEmpty(), qPrintable(whole.problems.join(u'\n')));
         QCOMPARE(whole.models.size(), 1);
-        QByteArray row = kRow;
-        QVERIFY(row.contains(from));
-        row.replace(from, to);
-        QByteArray other = kRow;
-        other.replace("\"id\": \"one\"", "\"id\": \"two\"");
-        const Catalog catalog = Catalog::read(catalogOf(row + ", " + other));
+        const Json::json_pointer at(place.toStdString());
+        if (value.isEmpty())
+            row[at.parent_pointer()].erase(at.back());
+        else
+            row[at] = Json::parse(value.toStdString());
+        const Catalog catalog = Catalog::read(catalogOf({row, rowOf("two")}));
         QCOMPARE(catalog.problems.size(), 1);
         QVERIFY2(catalog.problems[0].contains(QLatin1String("one")), qPrintable(catalog.problems[0]));
         QVERIFY2(catalog.problems[0].contains(named), qPrintable(catalog.problems[0]));
@@ -98,26 +105,26 @@ private slots:
             QCOMPARE(catalog.problems.size(), 1);
         }
         QCOMPARE(Catalog::read("{\"models\": [3, null, \"x\"]}").problems.size(), 3);
-        QCOMPARE(Catalog::read(catalogOf(QByteArray(kRow) + ", " + kRow)).models.size(), 1); // twice
+        QCOMPARE(Catalog::read(catalogOf({rowOf("one"), rowOf("one")})).models.size(), 1); // twice
     }
 
     void roughlyWhatFits() {
         CatalogModel model;
         model.parameters = model.activeParameters = 8e9;
         QCOMPARE(roughFit(model, 0, 0).kind, ui::FitKind::Unknown); // nothing is known of this machine
-        QCOMPARE(roughFit(model, 16'000'000'000, 0).kind, ui::FitKind::Memory);
-        QCOMPARE(roughFit(model, 4'000'000'000, 0).kind, ui::FitKind::WillNotFit);
-        const CatalogFit slow = roughFit(model, 16'000'000'000, 10e9);
+        QCOMPARE(roughFit(model, 16000000000, 0).kind, ui::FitKind::Memory);
+        QCOMPARE(roughFit(model, 4000000000, 0).kind, ui::FitKind::WillNotFit);
+        const CatalogFit slow = roughFit(model, 16000000000, 10e9);
         QCOMPARE(slow.kind, ui::FitKind::Slow);
         QVERIFY(slow.tokensPerSecond > 2 && slow.tokensPerSecond < 2.2);
         model.activeParameters = 1e9; // experts
-        QCOMPARE(roughFit(model, 16'000'000'000, 10e9).kind, ui::FitKind::Memory);
+        QCOMPARE(roughFit(model, 16000000000, 10e9).kind, ui::FitKind::Memory);
     }
 
     void theFirstOnesSpeakTheLanguageAndFit() {
         const QVector<CatalogModel> all = Catalog::builtIn().models;
         for (const bool chinese : {false, true})
-            for (const uint64_t free : {2'000'000'000ull, 8'000'000'000ull, 64'000'000'000ull}) {
+            for (const uint64_t free : {2000000000ull, 8000000000ull, 64000000000ull}) {
                 const QVector<CatalogModel> chosen = suggestions(all, free, 40e9, chinese, 3);
                 QVERIFY(!chosen.isEmpty() && chosen.size() <= 3);
                 for (const CatalogModel& model : chosen) {
@@ -125,16 +132,29 @@ private slots:
                     QCOMPARE(roughFit(model, free, 40e9).kind, ui::FitKind::Memory);
                 }
             }
-        QVERIFY(suggestions(all, 100'000'000, 40e9, false, 3).isEmpty());
+        QVERIFY(suggestions(all, 100000000, 40e9, false, 3).isEmpty());
     }
 
 private:
-    static constexpr const char* kRow =
-        R"({"id": "one", "name": "One", "publisher": "Maker", "family": "llama", "parameters": 8e9, "context": 4096,
-            "thinks": "no", "licence": "mit", "languages": ["en"], "strengths": {"en": "Good", "zh": "好"},
-            "repos": {"huggingface": "a/b"}, "source": "https://hub.example/card", "checked": "2026-11-26"})";
+    static Json rowOf(const std::string& id) {
+        return {{"id", id},
+                {"name", "One"},
+                {"publisher", "Maker"},
+                {"family", "llama"},
+                {"parameters", 8e9},
+                {"context", 4096},
+                {"thinks", "no"},
+                {"licence", "mit"},
+                {"languages", {"en"}},
+                {"strengths", {{"en", "Good"}, {"zh", "\u597D"}}},
+                {"repos", {{"huggingface", "a/b"}}},
+                {"source", "https://hub.example/card"},
+                {"checked", "2026-11-26"}};
+    }
 
-    static QByteArray catalogOf(const QByteArray& rows) { return "{\"models\": [" + rows + "]}"; }
+    static QByteArray catalogOf(const std::vector<Json>& rows) {
+        return QByteArray::fromStdString(Json{{"models", rows}}.dump());
+    }
 };
 
 QTEST_MAIN(CatalogTest)

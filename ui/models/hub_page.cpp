@@ -31,8 +31,7 @@ constexpr int kLongestToken = 512;    // characters
 
 HubPage::HubPage(const Theme& theme, QWidget* parent)
     : QWidget(parent), theme_(theme), back_(new QPushButton(this)), retry_(new QPushButton(this)),
-      open_(new QPushButton(this)), gate_(new QWidget(this)), files_(new CardList(theme, this)),
-      document_(new ChatDocument(this)), card_(new ChatView(*document_, theme, this)) {
+      open_(new QPushButton(this)), gate_(new QWidget(this)), files_(new CardList(theme, this)) {
     const auto label = [&](TextStyle style, Token token, QWidget* on) {
         return new Label(theme, style, token, Label::Lines::Wrapped, on);
     };
@@ -58,8 +57,6 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
     remove_ = new QPushButton(gate_);
     back_->setIcon(theme.icon(QStringLiteral("back"), Token::Text));
     setButtonLook(*back_, ButtonLook::Plain);
-    card_->setReadOnly(true);
-    card_->setFixedHeight(kCardHeight);
 
     auto* tokenLine = new FlowLayout(8);
     for (QWidget* widget :
@@ -87,7 +84,6 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
     stack->addWidget(files_);
     stack->addSpacing(4);
     stack->addWidget(cardTitle_);
-    stack->addWidget(card_);
     stack->addWidget(address_);
     stack->addWidget(open_, 0, Qt::AlignLeft);
 
@@ -105,14 +101,6 @@ HubPage::HubPage(const Theme& theme, QWidget* parent)
     connect(save_, &QPushButton::clicked, this, save);
     connect(token_, &QLineEdit::returnPressed, this, save);
     connect(remove_, &QPushButton::clicked, this, &HubPage::tokenRemoved);
-    // A link of the card stands in full below it before it is opened.
-    connect(card_, &ChatView::linkActivated, this, [this](const QUrl& url) {
-        if (!linkOffer(url).opens)
-            return;
-        link_ = QString::fromLatin1(url.toEncoded());
-        refresh();
-        open_->setFocus();
-    });
     connect(files_, &CardList::acted, this, [this](const QString& id, const QString& action) {
         if (action == u"download")
             emit downloadRequested(id);
@@ -135,6 +123,7 @@ void HubPage::setPage(const HubPageRow& row) {
         message.id = 1;
         message.role = Role::Assistant;
         message.text = row.card.left(kLongestCard);
+        makeCard();
         document_->setMessages(row.card.trimmed().isEmpty() ? QVector<MessageRow>() : QVector<MessageRow>{message});
         card_->setScrollPosition(0);
         QTimer::singleShot(0, this, &HubPage::fitCard);
@@ -142,8 +131,30 @@ void HubPage::setPage(const HubPageRow& row) {
     refresh();
 }
 
+void HubPage::makeCard() {
+    if (card_)
+        return;
+    document_ = new ChatDocument(this);
+    card_ = new ChatView(*document_, theme_, this);
+    card_->setReadOnly(true);
+    card_->setFixedHeight(kCardHeight);
+    card_->setAccessibleName(tr("Model card"));
+    auto* stack = static_cast<QVBoxLayout*>(layout());
+    stack->insertWidget(stack->indexOf(cardTitle_) + 1, card_);
+    // A link of the card stands in full below it before it is opened.
+    connect(card_, &ChatView::linkActivated, this, [this](const QUrl& url) {
+        if (!linkOffer(url).opens)
+            return;
+        link_ = QString::fromLatin1(url.toEncoded());
+        refresh();
+        open_->setFocus();
+    });
+}
+
 // A short card needs no room of its own to scroll in.
 void HubPage::fitCard() {
+    if (!card_)
+        return;
     const int height = document_->count() > 0 ? card_->messageRect(0).height() : 0;
     card_->setFixedHeight(std::clamp(height + 16, 64, kCardHeight));
     card_->setScrollPosition(0);
@@ -218,7 +229,8 @@ void HubPage::refresh() {
     files_->setCards(cards);
     const bool hasCard = !row_.card.trimmed().isEmpty();
     cardTitle_->setVisible(hasCard);
-    card_->setVisible(hasCard);
+    if (card_)
+        card_->setVisible(hasCard);
     const LinkOffer offer = linkOffer(QUrl(link_.isEmpty() ? row_.address : link_));
     address_->setText(offer.address);
     address_->setVisible(offer.opens);
@@ -235,7 +247,8 @@ void HubPage::retranslate() {
     token_->setAccessibleName(tr("Token"));
     filesTitle_->setText(tr("Files"));
     cardTitle_->setText(tr("What its makers say"));
-    card_->setAccessibleName(tr("Model card"));
+    if (card_)
+        card_->setAccessibleName(tr("Model card"));
     refresh();
 }
 

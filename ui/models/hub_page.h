@@ -51,6 +51,7 @@ protected:
     void resizeEvent(QResizeEvent*) override;
 
 private:
+    void makeCard();
     void fitCard();
     void retranslate();
     void refresh();
@@ -65,8 +66,8 @@ private:
     QWidget* gate_;
     QLineEdit* token_;
     CardList* files_;
-    ChatDocument* document_;
-    ChatView* card_;
+    ChatDocument* document_ = nullptr; // made with the first card
+    ChatView* card_ = nullptr;
     QString shownCard_;
     QString link_; // of the card, to be opened; empty: the model's page
 };

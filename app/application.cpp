@@ -63,6 +63,8 @@ Application::Application(Options options, QObject* parent)
         storage_.openNothing(options_.data.problem);
     connectWindow();
     connectModels();
+    modelsPage_ =
+        std::make_unique<ModelsPage>(ModelsPage::Services{window_, storage_, library_, manager_, desk_, engine_});
     connectManager();
     connectBook();
     connect(&pipe_, &TokenPipe::updated, &book_, &ConversationBook::update);
@@ -155,6 +157,7 @@ bool Application::eventFilter(QObject* object, QEvent* event) {
             book_.shown()->retranslate();
             updateModelHelp();
             retranslateNotices();
+            modelsPage_->retranslate();
         });
     }
     return QObject::eventFilter(object, event);
@@ -172,10 +175,12 @@ void Application::afterFirstPaint() {
     const bool stored = options_.data.problem.isEmpty();
     engine_.start(options, stored ? options_.data.file(QStringLiteral("prefixes")) : QString());
     desk_.setEngineOptions(options);
-    if (stored)
+    if (stored) {
         manager_.open(library_.folder());
-    else
+        modelsPage_->open(options_.data.path, book_.rows().isEmpty());
+    } else {
         library_.rescan();
+    }
     chooseDefaultModel();
     if (stored) {
         storage_.post([](Store& store) {
@@ -357,6 +362,8 @@ void Application::undo(const QString& id) {
         book_.restoreMessage(conversation, message);
     else if (kind == kBranchUndo)
         book_.restoreBranch(conversation, message);
+    else
+        modelsPage_->undo(id);
 }
 
 void Application::showSession() {
@@ -391,6 +398,7 @@ void Application::submit(const QString& text) {
         storeLastModel(storage_, session->model());
     }
     window_.setCurrentModel(session->model());
+    modelsPage_->endFirstRun();
     session->send(text);
 }
 
@@ -449,6 +457,12 @@ void Application::pickModel(const QString& path) {
 
 void Application::openModelFile(const QString& given) {
     const QString path = QFileInfo(given).absoluteFilePath();
+    listModelFile(path);
+    pickModel(path);
+}
+
+// Read where it lies.
+void Application::listModelFile(const QString& path) {
     if (!library_.find(path)) {
         library_.addFile(path);
         preferences_.openedModels.removeAll(path);
@@ -456,7 +470,6 @@ void Application::openModelFile(const QString& given) {
         storeOpenedModels(storage_, preferences_.openedModels);
         library_.rescan();
     }
-    pickModel(path);
 }
 
 void Application::chooseModelFile() {
@@ -570,6 +583,7 @@ void Application::connectManager() {
         }
         window_.setCurrentModel(book_.shown()->model());
     });
+    connect(modelsPage_.get(), &ModelsPage::fileBrought, this, &Application::listModelFile);
     desk_.setListed([this](const ModelFile& file) { return manager_.isListed(file); });
     connect(&manager_, &ModelManager::changed, &desk_, &ModelDesk::changed);
     desk_.setContextOf([this](const QString& path) { return manager_.defaults(path).contextTokens.value_or(0); });

@@ -6,6 +6,7 @@
 #include "app/models/library.h"
 #include "app/models/model_desk.h"
 #include "app/models/model_manager.h"
+#include "app/models/page/models_page.h"
 #include "app/preferences.h"
 #include "app/storage_worker.h"
 #include "app/token_pipe.h"
@@ -50,6 +51,8 @@ public:
 
     ModelManager& manager() { return manager_; }
 
+    ModelsPage& modelsPage() { return *modelsPage_; }
+
 signals:
     void ended();
 
@@ -71,6 +74,7 @@ private:
     void submit(const QString& text);
     void pickModel(const QString& path);
     void openModelFile(const QString& path);
+    void listModelFile(const QString& path);
     void chooseModelFile();
     void wantModelFor(ChatSession*);
     void chooseDefaultModel();
@@ -97,7 +101,8 @@ private:
     ReplyId lastReply_ = 0;
     ConversationBook book_;
     ui::MainWindow window_;
-    QPointer<ChatSession> connected_; // the session whose signals go to the window
+    std::unique_ptr<ModelsPage> modelsPage_; // after the window: it fills one of its pages
+    QPointer<ChatSession> connected_;        // the session whose signals go to the window
     Preferences preferences_;
     QTimer scrollTimer_;
     std::optional<double> scroll_; // waits to be stored

@@ -1,5 +1,6 @@
 #include "ui/empty_state.h"
 
+#include "ui/first_run.h"
 #include "ui/label.h"
 #include "ui/style.h"
 #include "ui/text_line.h"
@@ -93,6 +94,8 @@ EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent
     sentence_ = label(TextStyle::Heading1, Token::Text);
     model_ = label(TextStyle::Interface, Token::Second);
     help_ = label(TextStyle::Interface, Token::Second);
+    firstRun_ = new FirstRun(theme, column);
+    firstRun_->hide();
     open_ = new QPushButton(theme.icon(QStringLiteral("open-file")), QString(), column);
     connect(open_, &QPushButton::clicked, this, &EmptyState::openModelRequested);
 
@@ -107,6 +110,7 @@ EmptyState::EmptyState(const Theme& theme, QWidget* parent) : QScrollArea(parent
     stack->addWidget(help_);
     stack->addSpacing(16);
     stack->addWidget(open_, 0, Qt::AlignHCenter);
+    stack->addWidget(firstRun_);
     stack->addSpacing(32);
     for (int i = 0; i < 3; ++i) {
         auto* button = new StarterButton(theme, column);
@@ -138,6 +142,12 @@ void EmptyState::setModel(const ModelRow* model) {
     retranslate();
 }
 
+void EmptyState::setFirstRun(const FirstRunRow& row) {
+    first_ = row.active;
+    firstRun_->setRow(row);
+    retranslate();
+}
+
 void EmptyState::setHelp(const QString& text) {
     helpText_ = text;
     retranslate();
@@ -159,12 +169,15 @@ void EmptyState::retranslate() {
     if (help.isEmpty() && row_.starter)
         help = tr("A tiny model, English only, to try the program. For better answers, open a larger model file.");
     help_->setText(help);
-    help_->setVisible(!help.isEmpty());
+    help_->setVisible(!help.isEmpty() && !first_);
+    model_->setVisible(!first_);
+    open_->setVisible(!first_);
+    firstRun_->setVisible(first_);
     open_->setText(tr("Open a model file\u2026"));
     for (int i = 0; i < starters_.size(); ++i) {
         static_cast<StarterButton*>(starters_[i])->setWords(starter(i));
         starters_[i]->setAccessibleDescription(tr("Puts this question into the message field"));
-        starters_[i]->setVisible(hasModel_);
+        starters_[i]->setVisible(hasModel_ && !first_);
     }
 }
 

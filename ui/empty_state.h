@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ui/rows.h"
+#include "ui/models/model_rows.h"
 #include "ui/theme.h"
 
 #include <QScrollArea>
@@ -9,6 +9,7 @@ class QPushButton;
 
 namespace hearth::ui {
 
+class FirstRun;
 class Label;
 
 /// What stands where the messages will be: the mark, one sentence, the model in use and what it is, three starters.
@@ -23,6 +24,11 @@ public:
     void setModel(const ModelRow* model);
     /// A line on what the model is. Without one, the starter model says itself what it is.
     void setHelp(const QString&);
+
+    /// Active: the three steps of the first start stand in place of the sentence on the model, and before the starters.
+    void setFirstRun(const FirstRunRow&);
+
+    FirstRun& firstRun() { return *firstRun_; }
 
 signals:
     void starterChosen(const QString& text);
@@ -40,6 +46,8 @@ private:
     Label* model_;
     Label* help_;
     QPushButton* open_;
+    FirstRun* firstRun_;
+    bool first_ = false;
     QVector<QPushButton*> starters_;
     ModelRow row_;
     bool hasModel_ = false;

@@ -7,6 +7,7 @@
 #include "ui/conversation_panel.h"
 #include "ui/empty_state.h"
 #include "ui/find_bar.h"
+#include "ui/first_run.h"
 #include "ui/focus_ring.h"
 #include "ui/header.h"
 #include "ui/language.h"
@@ -15,6 +16,7 @@
 #include "ui/models/models_panel.h"
 #include "ui/notices.h"
 #include "ui/page.h"
+#include "ui/reveal.h"
 #include "ui/settings/settings_panel.h"
 #include "ui/sidebar.h"
 #include "ui/status_line.h"
@@ -25,6 +27,7 @@
 #include <QCloseEvent>
 #include <QDataStream>
 #include <QDesktopServices>
+#include <QDir>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QGuiApplication>
@@ -51,6 +54,7 @@ constexpr int kHandle = 7; // px in which the mouse finds the sidebar's edge
 // Notices of the window itself; the application never sees their actions.
 const auto kLinkNotice = QStringLiteral("window.link");
 const auto kDropNotice = QStringLiteral("window.drop");
+const auto kModelsPage = QStringLiteral("models");
 const auto kOpen = QStringLiteral("open");
 const auto kCopy = QStringLiteral("copy");
 
@@ -140,6 +144,7 @@ struct MainWindow::Private {
     void addPanel(const QString& id, const QString& icon, const char* title, QWidget* content);
     void connectConversation();
     void connectModels();
+    void connectFirstRun();
     void addShortcuts();
 
     bool narrow() const { return window.width() < kOverlayBelow; }
@@ -158,6 +163,7 @@ struct MainWindow::Private {
     void refreshTitle();
     void refreshModel();
     void openModelFile();
+    QString broughtBy(const QList<QUrl>&) const;
     void offerLink(const QUrl&);
     void noticeAction(const QString& key, const QString& id);
     void zoom(int steps); // 0: back to 100 %
@@ -186,8 +192,7 @@ void MainWindow::Private::build() {
 
     models = new ModelsPanel(theme);
     settings = new SettingsPanel(theme);
-    addPanel(QStringLiteral("models"), QStringLiteral("models"), QT_TRANSLATE_NOOP("hearth::ui::MainWindow", "Models"),
-             models);
+    addPanel(kModelsPage, QStringLiteral("models"), QT_TRANSLATE_NOOP("hearth::ui::MainWindow", "Models"), models);
     addPanel(QStringLiteral("settings"), QStringLiteral("settings"),
              QT_TRANSLATE_NOOP("hearth::ui::MainWindow", "Settings"), settings);
 
@@ -291,7 +296,38 @@ void MainWindow::Private::connectModels() {
     connect(models, &ModelsPanel::picked, w, &MainWindow::modelPicked);
     connect(models, &ModelsPanel::loadCancelled, w, &MainWindow::modelLoadCancelled);
     connect(models, &ModelsPanel::openFileRequested, w, [this] { openModelFile(); });
+    connect(models, &ModelsPanel::revealRequested, w, [](const QString& path) { revealInFileManager(path); });
+    connect(models, &ModelsPanel::addressOpened, w, [](const QUrl& url) {
+        if (linkOffer(url).opens)
+            QDesktopServices::openUrl(url);
+    });
     connect(&conversation->empty(), &EmptyState::openModelRequested, w, [this] { openModelFile(); });
+    connectFirstRun();
+}
+
+void MainWindow::Private::connectFirstRun() {
+    MainWindow* w = &window;
+    FirstRun& first = conversation->empty().firstRun();
+    connect(&first, &FirstRun::languageChosen, w, [this](const QString& language) {
+        SettingsRow row = settings->settings();
+        row.language = language;
+        settings->setSettings(row);
+        applySettings(row);
+        emit window.settingsChanged(row);
+    });
+    connect(&first, &FirstRun::modelChosen, w, [this](const QString& id) {
+        openPanel(kModelsPage);
+        models->openCatalogModel(id);
+    });
+    connect(&first, &FirstRun::bringRequested, w, [this] {
+        openPanel(kModelsPage);
+        models->show(ModelsPanel::Section::Import);
+    });
+    connect(&first, &FirstRun::finished, w, [this] {
+        conversation->empty().setFirstRun({});
+        conversation->composer().setFocus();
+        emit window.firstRunFinished();
+    });
 }
 
 void MainWindow::Private::addShortcuts() {
@@ -446,6 +482,23 @@ void MainWindow::Private::openModelFile() {
         emit window.modelFileOpened(path);
 }
 
+// A folder with models is brought wherever it is dropped, a file on the page of models; elsewhere a file is opened.
+QString MainWindow::Private::broughtBy(const QList<QUrl>& urls) const {
+    for (const QUrl& url : urls) {
+        const QFileInfo file(url.toLocalFile());
+        if (!url.isLocalFile())
+            continue;
+        const QStringList kinds = {QStringLiteral("*.gguf"), QStringLiteral("*.safetensors")};
+        if (file.isDir() && !QDir(file.absoluteFilePath()).entryList(kinds, QDir::Files).isEmpty())
+            return file.absoluteFilePath();
+        const bool model = file.isFile() && (file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0 ||
+                                             file.suffix() == QLatin1String("safetensors"));
+        if (model && models->isVisible())
+            return file.absoluteFilePath();
+    }
+    return {};
+}
+
 // The address is shown as it will be asked for: without foreign letters that look like others.
 void MainWindow::Private::offerLink(const QUrl& url) {
     const LinkOffer offer = linkOffer(url);
@@ -592,6 +645,14 @@ void MainWindow::setCurrentModel(const QString& path) {
     d_->models->setCurrent(path);
 }
 
+ModelsPanel& MainWindow::modelsPanel() {
+    return *d_->models;
+}
+
+void MainWindow::setFirstRun(const FirstRunRow& row) {
+    d_->conversation->empty().setFirstRun(row);
+}
+
 void MainWindow::setStarterHelp(const QString& text) {
     d_->conversation->empty().setHelp(text);
 }
@@ -686,6 +747,12 @@ void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
 
 void MainWindow::dropEvent(QDropEvent* event) {
     event->acceptProposedAction();
+    if (const QString path = d_->broughtBy(event->mimeData()->urls()); !path.isEmpty()) {
+        hideNotice(kDropNotice);
+        d_->openPanel(kModelsPage);
+        d_->models->bring(path);
+        return;
+    }
     for (const QUrl& url : event->mimeData()->urls()) {
         const QFileInfo file(url.toLocalFile());
         if (url.isLocalFile() && file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0 &&

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ui/rows.h"
+#include "ui/models/model_rows.h"
 
 #include <QMainWindow>
 
@@ -9,6 +9,7 @@
 namespace hearth::ui {
 
 class ChatDocument;
+class ModelsPanel;
 class Theme;
 
 /// The window. Knows no engine and no SQL: rows come in through the functions below, what the person does goes out as
@@ -35,7 +36,11 @@ public:
     void setModels(const QVector<ModelRow>&);
     void updateModel(const ModelRow&);
     void setCurrentModel(const QString& path); // of the shown conversation
-    void setStarterHelp(const QString& text);  // the empty state's line on what the model in use is; empty: none
+    /// The page of models: its rows and signals are the application's affair. Those that this window needs too
+    /// (picked, loadCancelled, openFileRequested, revealRequested, addressOpened) it answers itself.
+    ModelsPanel& modelsPanel();
+    void setFirstRun(const FirstRunRow&);     // the three steps in the empty state
+    void setStarterHelp(const QString& text); // the empty state's line on what the model in use is; empty: none
 
     // State
     void setStatus(const StatusRow&);
@@ -69,6 +74,7 @@ signals:
 
     void modelPicked(const QString& path);
     void modelLoadCancelled(const QString& path);
+    void firstRunFinished();
     void modelFileOpened(const QString& path); // "Open a model file…", or dropped onto the window
 
     void draftChanged(const QString& text); // of the shown conversation; at rest for 300 ms

@@ -35,4 +35,79 @@
         </translation>
     </message>
 </context>
+<context>
+    <name>hearth::ui::HubPage</name>
+    <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>%n file</numerusform>
+            <numerusform>%n files</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ImportSection</name>
+    <message numerus="yes">
+        <source>%n model(s)</source>
+        <translation>
+            <numerusform>%n model</numerusform>
+            <numerusform>%n models</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n unfinished download(s) of that program left out</source>
+        <translation>
+            <numerusform>%n unfinished download of that program left out</numerusform>
+            <numerusform>%n unfinished downloads of that program left out</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>%n file</numerusform>
+            <numerusform>%n files</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::LibrarySection</name>
+    <message numerus="yes">
+        <source>goes for good in %n day(s)</source>
+        <translation>
+            <numerusform>goes for good in %n day</numerusform>
+            <numerusform>goes for good in %n days</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ModelWords</name>
+    <message numerus="yes">
+        <source>%n second(s)</source>
+        <translation>
+            <numerusform>%n second</numerusform>
+            <numerusform>%n seconds</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n minute(s)</source>
+        <translation>
+            <numerusform>%n minute</numerusform>
+            <numerusform>%n minutes</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n day(s)</source>
+        <translation>
+            <numerusform>%n day</numerusform>
+            <numerusform>%n days</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>used %n day(s) ago</source>
+        <translation>
+            <numerusform>used %n day ago</numerusform>
+            <numerusform>used %n days ago</numerusform>
+        </translation>
+    </message>
+</context>
 </TS>

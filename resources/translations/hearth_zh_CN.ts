@@ -74,6 +74,116 @@
     </message>
 </context>
 <context>
+    <name>Models</name>
+    <message>
+        <source>The file %1 cannot be read: %2.</source>
+        <translation>无法读取文件 %1：%2。</translation>
+    </message>
+    <message>
+        <source>The file %1 changed while it was read.</source>
+        <translation>读取时文件 %1 发生了变化。</translation>
+    </message>
+    <message>
+        <source>Fits the GPU</source>
+        <translation>显存放得下</translation>
+    </message>
+    <message>
+        <source>Fits with experts in memory</source>
+        <translation>专家放内存即可</translation>
+    </message>
+    <message>
+        <source>Fits memory</source>
+        <translation>内存放得下</translation>
+    </message>
+    <message>
+        <source>Slow</source>
+        <translation>较慢</translation>
+    </message>
+    <message>
+        <source>Will not fit</source>
+        <translation>放不下</translation>
+    </message>
+    <message>
+        <source>Needs %1 for a context of %2 tokens, and %3 are free. A context of %4 tokens would fit.</source>
+        <translation>%2 个词元的上下文需要 %1，而可用的只有 %3。%4 个词元的上下文放得下。</translation>
+    </message>
+    <message>
+        <source>Needs %1, and %2 are free. A smaller model, or one quantized to fewer bits, would fit.</source>
+        <translation>需要 %1，而可用的只有 %2。更小的模型，或量化位数更低的版本放得下。</translation>
+    </message>
+    <message>
+        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens.</source>
+        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。</translation>
+    </message>
+    <message>
+        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens. About %6 tokens a second.</source>
+        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。每秒约 %6 个词元。</translation>
+    </message>
+    <message>
+        <source>The file %1 cannot be written: %2.</source>
+        <translation>无法写入文件 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 belongs to %2, so it is not moved from there. Copy or link it instead.</source>
+        <translation>%1 属于 %2，因此不会从那里移走。请改用复制或链接。</translation>
+    </message>
+    <message>
+        <source>%1 lies on another disk, where no hard link can lead. Copy it, or use a symbolic link.</source>
+        <translation>%1 在另一块磁盘上，无法建立硬链接。请复制它，或使用符号链接。</translation>
+    </message>
+    <message>
+        <source>%1 are needed in %2, and %3 are free there.</source>
+        <translation>%2 需要 %1 的空间，而那里只剩 %3。</translation>
+    </message>
+    <message>
+        <source>No hard link can lead to %1 from here. Copy it, or use a symbolic link.</source>
+        <translation>无法从这里建立到 %1 的硬链接。请复制它，或使用符号链接。</translation>
+    </message>
+    <message>
+        <source>The model is in the library, but %1 could not be removed: %2.</source>
+        <translation>模型已进入模型库，但无法移除 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 cannot be moved: %2.</source>
+        <translation>无法移动 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 and %2 lie in one another. Choose another folder.</source>
+        <translation>%1 与 %2 互相包含。请另选一个文件夹。</translation>
+    </message>
+    <message>
+        <source>The folder %1 cannot be made: %2.</source>
+        <translation>无法建立文件夹 %1：%2。</translation>
+    </message>
+    <message>
+        <source>%1 does not lie in the models’ folder, so Hearth does not delete it.</source>
+        <translation>%1 不在模型文件夹中，因此围炉不会删除它。</translation>
+    </message>
+    <message>
+        <source>%1 is not in the trash any more.</source>
+        <translation>%1 已不在回收站中。</translation>
+    </message>
+    <message>
+        <source>%1 is no model: neither a GGUF file nor a folder of safetensors.</source>
+        <translation>%1 不是模型：既不是 GGUF 文件，也不是 safetensors 文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsPage</name>
+    <message>
+        <source>It has no chat template: %1 is used.</source>
+        <translation>它没有对话模板：改用 %1。</translation>
+    </message>
+    <message>
+        <source>Its chat template is none that was published. Turns are written as %1.</source>
+        <translation>它的对话模板从未发布过。对话按 %1 书写。</translation>
+    </message>
+    <message>
+        <source>Its chat template is the one of %1.</source>
+        <translation>它的对话模板就是 %1 的模板。</translation>
+    </message>
+</context>
+<context>
     <name>Network</name>
     <message>
         <source>%1 cannot be put into the library: %2.</source>
@@ -337,98 +447,18 @@
     </message>
 </context>
 <context>
-    <name>Models</name>
+    <name>Sentences</name>
     <message>
-        <source>The file %1 cannot be read: %2.</source>
-        <translation>无法读取文件 %1：%2。</translation>
+        <source>A file of four bits a weight needs about %1 of memory, and %2 are free.</source>
+        <translation>四比特的文件约需 %1 内存，目前空闲 %2。</translation>
     </message>
     <message>
-        <source>The file %1 changed while it was read.</source>
-        <translation>读取时文件 %1 发生了变化。</translation>
+        <source>It gives vectors for memory and search, and does not chat.</source>
+        <translation>它为记忆和搜索生成向量，不能对话。</translation>
     </message>
     <message>
-        <source>Fits the GPU</source>
-        <translation>显存放得下</translation>
-    </message>
-    <message>
-        <source>Fits with experts in memory</source>
-        <translation>专家放内存即可</translation>
-    </message>
-    <message>
-        <source>Fits memory</source>
-        <translation>内存放得下</translation>
-    </message>
-    <message>
-        <source>Slow</source>
-        <translation>较慢</translation>
-    </message>
-    <message>
-        <source>Will not fit</source>
-        <translation>放不下</translation>
-    </message>
-    <message>
-        <source>Needs %1 for a context of %2 tokens, and %3 are free. A context of %4 tokens would fit.</source>
-        <translation>%2 个词元的上下文需要 %1，而可用的只有 %3。%4 个词元的上下文放得下。</translation>
-    </message>
-    <message>
-        <source>Needs %1, and %2 are free. A smaller model, or one quantized to fewer bits, would fit.</source>
-        <translation>需要 %1，而可用的只有 %2。更小的模型，或量化位数更低的版本放得下。</translation>
-    </message>
-    <message>
-        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens.</source>
-        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。</translation>
-    </message>
-    <message>
-        <source>Needs %1 of %2 that are free: %3 for its weights, %4 for a context of %5 tokens. About %6 tokens a second.</source>
-        <translation>可用的 %2 中需要 %1：权重 %3，%5 个词元的上下文 %4。每秒约 %6 个词元。</translation>
-    </message>
-    <message>
-        <source>The file %1 cannot be written: %2.</source>
-        <translation>无法写入文件 %1：%2。</translation>
-    </message>
-    <message>
-        <source>%1 belongs to %2, so it is not moved from there. Copy or link it instead.</source>
-        <translation>%1 属于 %2，因此不会从那里移走。请改用复制或链接。</translation>
-    </message>
-    <message>
-        <source>%1 lies on another disk, where no hard link can lead. Copy it, or use a symbolic link.</source>
-        <translation>%1 在另一块磁盘上，无法建立硬链接。请复制它，或使用符号链接。</translation>
-    </message>
-    <message>
-        <source>%1 are needed in %2, and %3 are free there.</source>
-        <translation>%2 需要 %1 的空间，而那里只剩 %3。</translation>
-    </message>
-    <message>
-        <source>No hard link can lead to %1 from here. Copy it, or use a symbolic link.</source>
-        <translation>无法从这里建立到 %1 的硬链接。请复制它，或使用符号链接。</translation>
-    </message>
-    <message>
-        <source>The model is in the library, but %1 could not be removed: %2.</source>
-        <translation>模型已进入模型库，但无法移除 %1：%2。</translation>
-    </message>
-    <message>
-        <source>%1 cannot be moved: %2.</source>
-        <translation>无法移动 %1：%2。</translation>
-    </message>
-    <message>
-        <source>%1 and %2 lie in one another. Choose another folder.</source>
-        <translation>%1 与 %2 互相包含。请另选一个文件夹。</translation>
-    </message>
-    <message>
-        <source>The folder %1 cannot be made: %2.</source>
-        <translation>无法建立文件夹 %1：%2。</translation>
-    </message>
-    <message>
-        <source>%1 does not lie in the models’ folder, so Hearth does not delete it.</source>
-        <translation>%1 不在模型文件夹中，因此围炉不会删除它。</translation>
-    </message>
-    <message>
-        <source>%1 is not in the trash any more.</source>
-        <translation>%1 已不在回收站中。</translation>
-    </message>
-    <message>
-        <source>%1 is no model: neither a GGUF file nor a folder of safetensors.</source>
-        <translation>%1 不是模型：既不是 GGUF 文件，也不是 safetensors 文件夹。</translation>
+        <source>It changes another model and is none by itself.</source>
+        <translation>它用来改动另一个模型，自己不是模型。</translation>
     </message>
 </context>
 <context>
@@ -489,6 +519,17 @@
     </message>
 </context>
 <context>
+    <name>hearth::app::DiscoverDesk</name>
+    <message>
+        <source>Parts of it are missing at the hub.</source>
+        <translation>站点上缺少它的一部分文件。</translation>
+    </message>
+    <message>
+        <source>The hub does not tell its size, so it is not fetched.</source>
+        <translation>站点没有说明它的大小，所以不下载。</translation>
+    </message>
+</context>
+<context>
     <name>hearth::app::ModelDesk</name>
     <message>
         <source>The model %1 is not where it was. Bring it back, or choose another one.</source>
@@ -528,6 +569,48 @@
     <message>
         <source>Another model is being brought or moved. Wait until that is done, or stop it.</source>
         <translation>正在导入或移动另一个模型。请等它完成，或先停止它。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::app::ModelsPage</name>
+    <message>
+        <source>“%1” was deleted.</source>
+        <translation>“%1”已删除。</translation>
+    </message>
+    <message>
+        <source>“%1” is off the list. Its file was not touched.</source>
+        <translation>“%1”已从列表移除，文件没有动。</translation>
+    </message>
+    <message>
+        <source>Moving the models to %1</source>
+        <translation>正在把模型移到 %1</translation>
+    </message>
+    <message>
+        <source>What was done with the models</source>
+        <translation>刚才对模型做的事</translation>
+    </message>
+    <message>
+        <source>There is no model here: neither a GGUF file nor a folder of safetensors.</source>
+        <translation>这里没有模型：既没有 GGUF 文件，也不是 safetensors 文件夹。</translation>
+    </message>
+    <message>
+        <source>Bringing %1</source>
+        <translation>正在导入 %1</translation>
+    </message>
+    <message>
+        <source>%1 of memory are free on this computer.</source>
+        <translation>这台电脑有 %1 空闲内存。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::Card</name>
+    <message>
+        <source>About %1 are expected.</source>
+        <translation>预计%1。</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1：%2</translation>
     </message>
 </context>
 <context>
@@ -822,6 +905,375 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::DefaultsEditor</name>
+    <message>
+        <source>Temperature</source>
+        <translation>温度</translation>
+    </message>
+    <message>
+        <source>Top K</source>
+        <translation>Top K 采样</translation>
+    </message>
+    <message>
+        <source>Top P</source>
+        <translation>Top P 采样</translation>
+    </message>
+    <message>
+        <source>Min P</source>
+        <translation>Min P 采样</translation>
+    </message>
+    <message>
+        <source>Repetition penalty</source>
+        <translation>重复惩罚</translation>
+    </message>
+    <message>
+        <source>These hold for every chat with this model. What is left empty is as its makers recommend.</source>
+        <translation>对使用这个模型的每个对话都有效。留空的就按作者的建议。</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>Memory of the context</source>
+        <translation>上下文的存放方式</translation>
+    </message>
+    <message>
+        <source>Threads</source>
+        <translation>线程</translation>
+    </message>
+    <message>
+        <source>Thinking</source>
+        <translation>思考</translation>
+    </message>
+    <message>
+        <source>System prompt</source>
+        <translation>系统提示词</translation>
+    </message>
+    <message>
+        <source>What the model is told before every chat</source>
+        <translation>每次对话之前告诉模型的话</translation>
+    </message>
+    <message>
+        <source>Back to what is recommended</source>
+        <translation>恢复建议值</translation>
+    </message>
+    <message>
+        <source>Automatic (up to %1)</source>
+        <translation>自动（最多 %1）</translation>
+    </message>
+    <message>
+        <source>Automatic</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 个词元</translation>
+    </message>
+    <message>
+        <source>Exact (f16)</source>
+        <translation>精确 (f16)</translation>
+    </message>
+    <message>
+        <source>Half the size (q8_0)</source>
+        <translation>一半大小 (q8_0)</translation>
+    </message>
+    <message>
+        <source>A quarter (q4_0)</source>
+        <translation>四分之一 (q4_0)</translation>
+    </message>
+    <message>
+        <source>As the model does</source>
+        <translation>由模型决定</translation>
+    </message>
+    <message>
+        <source>Always</source>
+        <translation>总是</translation>
+    </message>
+    <message>
+        <source>Never</source>
+        <translation>从不</translation>
+    </message>
+    <message>
+        <source>automatic</source>
+        <translation>自动</translation>
+    </message>
+    <message>
+        <source>%1 takes a number from %2 to %3.</source>
+        <translation>%1应是 %2 到 %3 之间的数。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::DiscoverSection</name>
+    <message>
+        <source>licence %1</source>
+        <translation>许可 %1</translation>
+    </message>
+    <message>
+        <source>context %1</source>
+        <translation>上下文 %1</translation>
+    </message>
+    <message>
+        <source>thinks first</source>
+        <translation>会先思考</translation>
+    </message>
+    <message>
+        <source>%1 of it at work for each token</source>
+        <translation>每个词元只用其中 %1</translation>
+    </message>
+    <message>
+        <source>Files and sizes</source>
+        <translation>文件和大小</translation>
+    </message>
+    <message>
+        <source>licence not told</source>
+        <translation>未说明许可</translation>
+    </message>
+    <message>
+        <source>%1 downloads</source>
+        <translation>下载 %1 次</translation>
+    </message>
+    <message>
+        <source>%1 likes</source>
+        <translation>%1 人喜欢</translation>
+    </message>
+    <message>
+        <source>changed on %1</source>
+        <translation>更新于 %1</translation>
+    </message>
+    <message>
+        <source>Licence to accept</source>
+        <translation>需接受许可</translation>
+    </message>
+    <message>
+        <source>Nothing has been contacted</source>
+        <translation>还没有连接过任何地址</translation>
+    </message>
+    <message>
+        <source>To search and to download, Hearth asks %1 and the servers where they keep their files. They learn your address and what you look for. Chats are never sent.</source>
+        <translation>搜索和下载时，围炉会访问 %1 以及它们存放文件的服务器。对方会知道你的网络地址和要找的内容。对话绝不会发送。</translation>
+    </message>
+    <message>
+        <source>Allow it</source>
+        <translation>允许</translation>
+    </message>
+    <message>
+        <source>Keep the network off</source>
+        <translation>保持断网</translation>
+    </message>
+    <message>
+        <source>The network is off</source>
+        <translation>网络已关闭</translation>
+    </message>
+    <message>
+        <source>The catalogue below came with the program. Sizes and files are known when you allow Hearth to ask %1.</source>
+        <translation>下面的目录随程序附带。允许围炉访问 %1 之后，才能知道文件和大小。</translation>
+    </message>
+    <message>
+        <source>The network is on</source>
+        <translation>网络已打开</translation>
+    </message>
+    <message>
+        <source>Nothing has been contacted since the start.</source>
+        <translation>启动以来还没有连接过任何地址。</translation>
+    </message>
+    <message>
+        <source>Contacted since the start: %1</source>
+        <translation>启动以来连接过：%1</translation>
+    </message>
+    <message>
+        <source>Turn the network off</source>
+        <translation>关闭网络</translation>
+    </message>
+    <message>
+        <source>The files of %1 are listed as soon as you allow it.</source>
+        <translation>允许之后，就会列出 %1 的文件。</translation>
+    </message>
+    <message>
+        <source>A selection</source>
+        <translation>精选</translation>
+    </message>
+    <message>
+        <source>The catalogue is empty.</source>
+        <translation>目录是空的。</translation>
+    </message>
+    <message>
+        <source>No model of the selection is like that.</source>
+        <translation>精选里没有这样的模型。</translation>
+    </message>
+    <message>
+        <source>From the makers&apos; model cards, read on %1.</source>
+        <translation>内容来自作者的模型说明，查阅于 %1。</translation>
+    </message>
+    <message>
+        <source>“%1” at %2</source>
+        <translation>%2 上的“%1”</translation>
+    </message>
+    <message>
+        <source>Asking %1…</source>
+        <translation>正在访问 %1…</translation>
+    </message>
+    <message>
+        <source>The search did not work</source>
+        <translation>搜索没有成功</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>No model with files for this program is called like that. Try fewer words.</source>
+        <translation>没有叫这个名字、又有本程序可用文件的模型。请少输几个词再试。</translation>
+    </message>
+    <message>
+        <source>Name of a model</source>
+        <translation>模型名称</translation>
+    </message>
+    <message>
+        <source>When the network is allowed</source>
+        <translation>允许网络后可用</translation>
+    </message>
+    <message>
+        <source>Any language</source>
+        <translation>不限语言</translation>
+    </message>
+    <message>
+        <source>Any size</source>
+        <translation>不限大小</translation>
+    </message>
+    <message>
+        <source>Up to %1</source>
+        <translation>最多 %1</translation>
+    </message>
+    <message>
+        <source>Search a hub</source>
+        <translation>在站点中搜索</translation>
+    </message>
+    <message>
+        <source>Hub</source>
+        <translation>站点</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>大小</translation>
+    </message>
+    <message>
+        <source>Only what fits this computer</source>
+        <translation>只看这台电脑放得下的</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Back to the selection</source>
+        <translation>返回精选</translation>
+    </message>
+    <message>
+        <source>Addresses of the hubs…</source>
+        <translation>站点地址…</translation>
+    </message>
+    <message>
+        <source>A mirror, or your company&apos;s own hub, can stand here. An empty field is the hub&apos;s own.</source>
+        <translation>这里可以填镜像站或公司自己的站点。留空就用站点自己的地址。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::DownloadsSection</name>
+    <message>
+        <source>%1&#xa0;%</source>
+        <translation>%1 %</translation>
+    </message>
+    <message>
+        <source>%1 of %2</source>
+        <translation>%1，共 %2</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>%1 left</source>
+        <translation>还剩 %1</translation>
+    </message>
+    <message>
+        <source>Checking</source>
+        <translation>正在校验</translation>
+    </message>
+    <message>
+        <source>Every byte is compared with what the hub promised.</source>
+        <translation>逐字节与站点公布的校验值比较。</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停下</translation>
+    </message>
+    <message>
+        <source>Accept its licence…</source>
+        <translation>去接受许可…</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>Finished</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>Use now</source>
+        <translation>现在使用</translation>
+    </message>
+    <message>
+        <source>Take off the list</source>
+        <translation>从列表移除</translation>
+    </message>
+    <message>
+        <source>Sooner</source>
+        <translation>提前</translation>
+    </message>
+    <message>
+        <source>Later</source>
+        <translation>推后</translation>
+    </message>
+    <message>
+        <source>Cancel and delete</source>
+        <translation>取消并删除</translation>
+    </message>
+    <message>
+        <source>Downloads go on where they stopped, after a restart too. A model enters the library when every byte of it was checked.</source>
+        <translation>下载会从停下的地方继续，重启后也一样。每个字节都校验过之后，模型才进入模型库。</translation>
+    </message>
+    <message>
+        <source>Nothing is being downloaded.</source>
+        <translation>没有正在下载的内容。</translation>
+    </message>
+    <message>
+        <source>At most</source>
+        <translation>速度上限</translation>
+    </message>
+    <message>
+        <source>As fast as it goes</source>
+        <translation>不限速</translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::EmptyState</name>
     <message>
         <source>Explain how a fireplace works in three sentences</source>
@@ -896,6 +1348,72 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::FirstRun</name>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>licence %1</source>
+        <translation>许可 %1</translation>
+    </message>
+    <message>
+        <source>See its files</source>
+        <translation>查看文件</translation>
+    </message>
+    <message>
+        <source>Chats and what is remembered: %1
+Models: %2
+Nothing leaves this computer unless you allow it on the page of models.</source>
+        <translation>对话和记忆：%1
+模型：%2
+除非你在模型页面允许，任何内容都不会离开这台电脑。</translation>
+    </message>
+    <message>
+        <source>1. Language</source>
+        <translation>1. 语言</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>2. A model</source>
+        <translation>2. 模型</translation>
+    </message>
+    <message>
+        <source>Choose one on the page of models, or bring your own.</source>
+        <translation>请在模型页面选一个，或导入自己的模型。</translation>
+    </message>
+    <message>
+        <source>Or begin with the starter model, which is here already: tiny, English only, to try the program.</source>
+        <translation>也可以先用已经附带的试用模型：很小，仅英语，用来试试程序。</translation>
+    </message>
+    <message>
+        <source>Bring your own…</source>
+        <translation>导入自己的模型…</translation>
+    </message>
+    <message>
+        <source>3. What is stored where</source>
+        <translation>3. 存放位置</translation>
+    </message>
+    <message>
+        <source>Begin</source>
+        <translation>开始</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::FitPill</name>
+    <message>
+        <source>Looking whether it fits…</source>
+        <translation>正在判断是否放得下…</translation>
+    </message>
+    <message>
+        <source>%1 (estimate)</source>
+        <translation>%1（估计）</translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::Header</name>
     <message>
         <source>New chat</source>
@@ -924,6 +1442,369 @@
     <message>
         <source>More</source>
         <translation>更多</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::HubPage</name>
+    <message>
+        <source>Suggested</source>
+        <translation>推荐</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>%n 个文件</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Use now</source>
+        <translation>现在使用</translation>
+    </message>
+    <message>
+        <source>See its download</source>
+        <translation>查看下载</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下载</translation>
+    </message>
+    <message>
+        <source>licence not told</source>
+        <translation>未说明许可</translation>
+    </message>
+    <message>
+        <source>licence %1</source>
+        <translation>许可 %1</translation>
+    </message>
+    <message>
+        <source>asks to accept its licence first</source>
+        <translation>需先接受许可</translation>
+    </message>
+    <message>
+        <source>at %1</source>
+        <translation>来自 %1</translation>
+    </message>
+    <message>
+        <source>Asking %1…</source>
+        <translation>正在访问 %1…</translation>
+    </message>
+    <message>
+        <source>No file here that this program could run.</source>
+        <translation>这里没有本程序能运行的文件。</translation>
+    </message>
+    <message>
+        <source>Its makers want their licence accepted</source>
+        <translation>作者要求先接受许可</translation>
+    </message>
+    <message>
+        <source>Accept it on the model&apos;s page at the hub, with an account there. Then make a token that may read, and put it in here. It is kept in the system&apos;s keyring and told to that hub only.</source>
+        <translation>请用那里的账号在模型页面接受许可，再建立一个可读取的令牌填到这里。令牌存放在系统钥匙串里，只会告诉那个站点。</translation>
+    </message>
+    <message>
+        <source>A token for %1 is in the keyring.</source>
+        <translation>钥匙串里有 %1 的令牌。</translation>
+    </message>
+    <message>
+        <source>No token for %1 yet.</source>
+        <translation>还没有 %1 的令牌。</translation>
+    </message>
+    <message>
+        <source>Back to the list</source>
+        <translation>返回列表</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>再试一次</translation>
+    </message>
+    <message>
+        <source>Open this address in the browser</source>
+        <translation>在浏览器中打开这个地址</translation>
+    </message>
+    <message>
+        <source>Keep the token</source>
+        <translation>保存令牌</translation>
+    </message>
+    <message>
+        <source>Remove the token</source>
+        <translation>移除令牌</translation>
+    </message>
+    <message>
+        <source>Token</source>
+        <translation>令牌</translation>
+    </message>
+    <message>
+        <source>Files</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>What its makers say</source>
+        <translation>作者的说明</translation>
+    </message>
+    <message>
+        <source>Model card</source>
+        <translation>模型说明</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ImportSection</name>
+    <message>
+        <source>Bring a model file</source>
+        <translation>导入模型文件</translation>
+    </message>
+    <message>
+        <source>Model files (*.gguf)</source>
+        <translation>模型文件 (*.gguf)</translation>
+    </message>
+    <message>
+        <source>Bring a folder of models</source>
+        <translation>导入模型文件夹</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n model(s)</source>
+        <translation>
+            <numerusform>%n 个模型</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n unfinished download(s) of that program left out</source>
+        <translation>
+            <numerusform>略过该程序 %n 个未完成的下载</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Show the folder</source>
+        <translation>显示文件夹</translation>
+    </message>
+    <message>
+        <source>Read it no more</source>
+        <translation>不再读取</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>%n 个文件</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Looking what that would do…</source>
+        <translation>正在查看会发生什么…</translation>
+    </message>
+    <message>
+        <source>Nothing is copied: 0 bytes are written. It is listed as long as it lies there.</source>
+        <translation>不复制任何内容：写入 0 字节。只要它还在原处，就会列在这里。</translation>
+    </message>
+    <message>
+        <source>%1 are written to %2.</source>
+        <translation>将写入 %1，存为 %2。</translation>
+    </message>
+    <message>
+        <source>%1 are free there.</source>
+        <translation>那里空闲 %1。</translation>
+    </message>
+    <message>
+        <source>Afterwards it no longer lies where it lies now.</source>
+        <translation>之后它不再留在原来的位置。</translation>
+    </message>
+    <message>
+        <source>The same bytes are in the library already, as %1.</source>
+        <translation>模型库里已有完全相同的内容：%1。</translation>
+    </message>
+    <message>
+        <source>Read in place</source>
+        <translation>就地读取</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Move</source>
+        <translation>移动</translation>
+    </message>
+    <message>
+        <source>Link</source>
+        <translation>建立链接</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Read it in place</source>
+        <translation>就地读取</translation>
+    </message>
+    <message>
+        <source>Copy it into the library</source>
+        <translation>复制到模型库</translation>
+    </message>
+    <message>
+        <source>Move it into the library</source>
+        <translation>移动到模型库</translation>
+    </message>
+    <message>
+        <source>Hard link: the same file under two names</source>
+        <translation>硬链接：同一个文件，两个名字</translation>
+    </message>
+    <message>
+        <source>Symbolic link: a pointer to where it lies</source>
+        <translation>符号链接：指向它所在的位置</translation>
+    </message>
+    <message>
+        <source>%1&#xa0;%</source>
+        <translation>%1 %</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Drop a model file or a folder here</source>
+        <translation>把模型文件或文件夹拖到这里</translation>
+    </message>
+    <message>
+        <source>GGUF files, split ones too, and folders of safetensors</source>
+        <translation>GGUF 文件（包括分卷）和 safetensors 文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a file…</source>
+        <translation>选择文件…</translation>
+    </message>
+    <message>
+        <source>Choose a folder…</source>
+        <translation>选择文件夹…</translation>
+    </message>
+    <message>
+        <source>Models that are here already</source>
+        <translation>这台电脑上已有的模型</translation>
+    </message>
+    <message>
+        <source>Other programs&apos; models are used where they lie. Nothing is copied, and nothing is ever written there.</source>
+        <translation>其他程序的模型就地使用。不复制，也绝不往那里写入。</translation>
+    </message>
+    <message>
+        <source>Use models of other programs</source>
+        <translation>使用其他程序的模型</translation>
+    </message>
+    <message>
+        <source>No other program&apos;s models were found. Ollama, LM Studio, llama.cpp, GPT4All and the Hugging Face cache are looked for.</source>
+        <translation>没有找到其他程序的模型。会查找 Ollama、LM Studio、llama.cpp、GPT4All 和 Hugging Face 缓存。</translation>
+    </message>
+    <message>
+        <source>How it is brought</source>
+        <translation>导入方式</translation>
+    </message>
+    <message>
+        <source>Before you agree nothing is changed.</source>
+        <translation>在你同意之前，不会改动任何内容。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::LibrarySection</name>
+    <message>
+        <source>In use here</source>
+        <translation>当前使用</translation>
+    </message>
+    <message>
+        <source>licence not told</source>
+        <translation>未说明许可</translation>
+    </message>
+    <message>
+        <source>licence %1</source>
+        <translation>许可 %1</translation>
+    </message>
+    <message>
+        <source>read in place</source>
+        <translation>就地读取</translation>
+    </message>
+    <message>
+        <source>read in place from %1</source>
+        <translation>就地读取自 %1</translation>
+    </message>
+    <message>
+        <source>%1 measured</source>
+        <translation>实测 %1</translation>
+    </message>
+    <message>
+        <source>Cancel loading</source>
+        <translation>取消加载</translation>
+    </message>
+    <message>
+        <source>Use in this chat</source>
+        <translation>用于这个对话</translation>
+    </message>
+    <message>
+        <source>Free its memory</source>
+        <translation>释放内存</translation>
+    </message>
+    <message>
+        <source>Close its defaults</source>
+        <translation>收起默认设置</translation>
+    </message>
+    <message>
+        <source>Its defaults…</source>
+        <translation>默认设置…</translation>
+    </message>
+    <message>
+        <source>Show the file</source>
+        <translation>显示文件</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Take off the list</source>
+        <translation>从列表移除</translation>
+    </message>
+    <message numerus="yes">
+        <source>goes for good in %n day(s)</source>
+        <translation>
+            <numerusform>%n 天后彻底删除</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Restore</source>
+        <translation>恢复</translation>
+    </message>
+    <message>
+        <source>%1&#xa0;%</source>
+        <translation>%1 %</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Move the models to</source>
+        <translation>把模型移到</translation>
+    </message>
+    <message>
+        <source>A model is one file (.gguf). Put it into the model folder, or open it where it lies: it is read in place and never changed.</source>
+        <translation>一个模型就是一个文件 (.gguf)。把它放进模型文件夹，或在它所在的位置打开：只就地读取，从不改动。</translation>
+    </message>
+    <message>
+        <source>No model here yet.</source>
+        <translation>这里还没有模型。</translation>
+    </message>
+    <message>
+        <source>Open a model file…</source>
+        <translation>打开模型文件…</translation>
+    </message>
+    <message>
+        <source>Discover models</source>
+        <translation>发现模型</translation>
+    </message>
+    <message>
+        <source>Show the model folder</source>
+        <translation>显示模型文件夹</translation>
+    </message>
+    <message>
+        <source>Move all models…</source>
+        <translation>移动全部模型…</translation>
+    </message>
+    <message>
+        <source>Deleted models</source>
+        <translation>已删除的模型</translation>
     </message>
 </context>
 <context>
@@ -1054,22 +1935,109 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::ModelWords</name>
+    <message>
+        <source>%1 a second</source>
+        <translation>每秒 %1</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n second(s)</source>
+        <translation>
+            <numerusform>%n 秒</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n minute(s)</source>
+        <translation>
+            <numerusform>%n 分钟</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>%1 h %2 min</source>
+        <translation>%1 小时 %2 分钟</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n day(s)</source>
+        <translation>
+            <numerusform>%n 天</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>never used</source>
+        <translation>从未使用</translation>
+    </message>
+    <message>
+        <source>used today</source>
+        <translation>今天用过</translation>
+    </message>
+    <message>
+        <source>used yesterday</source>
+        <translation>昨天用过</translation>
+    </message>
+    <message numerus="yes">
+        <source>used %n day(s) ago</source>
+        <translation>
+            <numerusform>%n 天前用过</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>last used on %1</source>
+        <translation>上次使用于 %1</translation>
+    </message>
+    <message>
+        <source>%1 tokens a second</source>
+        <translation>每秒 %1 个词元</translation>
+    </message>
+    <message>
+        <source>and more</source>
+        <translation>等等</translation>
+    </message>
+    <message>
+        <source>Not judged yet</source>
+        <translation>尚未判断</translation>
+    </message>
+    <message>
+        <source>Fits the GPU</source>
+        <translation>显存放得下</translation>
+    </message>
+    <message>
+        <source>Fits with experts in memory</source>
+        <translation>专家放内存即可</translation>
+    </message>
+    <message>
+        <source>Fits memory</source>
+        <translation>内存放得下</translation>
+    </message>
+    <message>
+        <source>Slow</source>
+        <translation>较慢</translation>
+    </message>
+    <message>
+        <source>Will not fit</source>
+        <translation>放不下</translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::ModelsPanel</name>
     <message>
-        <source>A model is one file (.gguf). Put it into the model folder, or open it where it lies: it is read in place and never changed.</source>
-        <translation>一个模型就是一个文件 (.gguf)。把它放进模型文件夹，或在它所在的位置打开：只就地读取，从不改动。</translation>
+        <source>Library</source>
+        <translation>模型库</translation>
     </message>
     <message>
-        <source>No model here yet.</source>
-        <translation>这里还没有模型。</translation>
+        <source>Discover</source>
+        <translation>发现</translation>
     </message>
     <message>
-        <source>Open a model file…</source>
-        <translation>打开模型文件…</translation>
+        <source>Downloads (%1)</source>
+        <translation>下载 (%1)</translation>
     </message>
     <message>
-        <source>Show the model folder</source>
-        <translation>显示模型文件夹</translation>
+        <source>Downloads</source>
+        <translation>下载</translation>
+    </message>
+    <message>
+        <source>Bring your own</source>
+        <translation>导入</translation>
     </message>
 </context>
 <context>
@@ -1104,6 +2072,13 @@
     <message>
         <source>Back to the chat</source>
         <translation>返回对话</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::ProgressLine</name>
+    <message>
+        <source>%1&#xa0;% done</source>
+        <translation>已完成 %1 %</translation>
     </message>
 </context>
 <context>

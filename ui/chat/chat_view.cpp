@@ -133,6 +133,7 @@ struct ChatView::Private {
     std::optional<Target> hovered, pressed, focused, done;
     int hoveredMessage = -1;
     bool keyboardFocus = false;
+    bool readOnly = false;
     QTimer doneTimer;
     QTimer flushTimer;
     QVector<int> changed; // messages to look at in the next frame
@@ -418,7 +419,7 @@ struct ChatView::Private {
     }
 
     void placeEndButton() {
-        const bool wanted = !following && scrollTop < maxScroll() - 8;
+        const bool wanted = !following && !readOnly && scrollTop < maxScroll() - 8;
         if (!wanted)
             unseen = 0;
         if (wanted || endButton->isVisible())
@@ -525,7 +526,7 @@ struct ChatView::Private {
 
     // Targets
 
-    bool active(int i) const { return i == hoveredMessage || keyboardFocus; }
+    bool active(int i) const { return !readOnly && (i == hoveredMessage || keyboardFocus); }
 
     template <typename F>
     void eachVisible(F f) {
@@ -980,7 +981,7 @@ bool ChatView::activateTarget(const QString& label) {
 }
 
 QStringList ChatView::actionsOf(int message) const {
-    if (message < 0 || message >= d_->document.count())
+    if (message < 0 || message >= d_->document.count() || d_->readOnly)
         return {};
     const MessageRow& row = d_->document.message(message);
     const bool user = row.role == Role::User;
@@ -1083,6 +1084,12 @@ TextPosition ChatView::readingPosition() const {
     // Above a message's text its thoughts are still to come.
     const bool above = d_->anchor.zone == MessageLayout::Anchor::Head && at == TextPosition{d_->anchorMessage};
     return above ? TextPosition{at.message, Part::Thoughts} : at;
+}
+
+void ChatView::setReadOnly(bool readOnly) {
+    d_->readOnly = readOnly;
+    d_->collectTargets();
+    viewport()->update();
 }
 
 void ChatView::setReplying(bool replying) {
@@ -1601,7 +1608,7 @@ void ChatView::Private::showMenu(int message, const QString& link, QPoint global
         menu.addAction(tr("Copy link"), &q, [link] { QGuiApplication::clipboard()->setText(withoutControls(link)); });
         menu.addSeparator();
     }
-    if (message >= 0 && message < document.count()) {
+    if (message >= 0 && message < document.count() && !readOnly) {
         const RowId id = document.message(message).id;
         for (const QString& name : q.actionsOf(message)) {
             if (name == u"delete")

@@ -44,6 +44,8 @@ public:
 
     /// A reply is prepared or written: what it answers stays as it is.
     void setReplying(bool);
+    /// What is shown is only to be read, such as a model's card: nothing is offered below it.
+    void setReadOnly(bool);
 
     const ChatDocument& document() const;
 

@@ -1,11 +1,15 @@
 // The look: contrast of the colours, faces and line pitch, no clipped words at any size in either language, names for a
 // screen reader. With HEARTH_SCREENSHOTS=<folder> it keeps a picture of each state.
 #include "tests/gui/fixture.h"
+#include "tests/gui/models/model_samples.h"
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
 #include "ui/conversation_panel.h"
 #include "ui/find_bar.h"
 #include "ui/label.h"
+#include "ui/models/discover_section.h"
+#include "ui/models/import_section.h"
+#include "ui/models/library_section.h"
 #include "ui/models/model_picker.h"
 #include "ui/notices.h"
 #include "ui/settings/settings_panel.h"
@@ -106,9 +110,42 @@ void showEdit(MainWindow& window) {
     window.findChild<ConversationPanel*>()->view().activateAction(0, QStringLiteral("edit"));
 }
 
-constexpr Screen kScreens[] = {{"empty", showEmpty},   {"chat", showChat},         {"notices", showNotices},
-                               {"models", showModels}, {"settings", showSettings}, {"find", showFind},
-                               {"edit", showEdit}};
+void showDefaults(MainWindow& window) {
+    openModels(window, ModelsPanel::Section::Library);
+    window.modelsPanel().library().openDefaults(someModels()[2].path);
+}
+
+void showCatalog(MainWindow& window) {
+    openModels(window, ModelsPanel::Section::Discover);
+}
+
+void showFiles(MainWindow& window) {
+    openModels(window, ModelsPanel::Section::Discover);
+    window.modelsPanel().setNetwork(someNetwork(NetworkState::On));
+    HubPageRow page = somePage();
+    page.gated = true;
+    window.modelsPanel().setHubPage(page);
+}
+
+void showDownloads(MainWindow& window) {
+    openModels(window, ModelsPanel::Section::Downloads);
+}
+
+void showImport(MainWindow& window) {
+    openModels(window, ModelsPanel::Section::Import);
+    window.modelsPanel().setImportPlan(somePlan());
+}
+
+void showFirstRun(MainWindow& window) {
+    window.showConversation({});
+    window.setFirstRun(someFirstRun(QLocale().language() == QLocale::Chinese));
+}
+
+constexpr Screen kScreens[] = {{"empty", showEmpty},      {"chat", showChat},           {"notices", showNotices},
+                               {"models", showModels},    {"settings", showSettings},   {"find", showFind},
+                               {"edit", showEdit},        {"defaults", showDefaults},   {"catalog", showCatalog},
+                               {"files", showFiles},      {"downloads", showDownloads}, {"import", showImport},
+                               {"firstrun", showFirstRun}};
 
 // What a widget with words needs to show them whole. 0: it may elide.
 int neededWidth(const QWidget& widget) {

@@ -169,7 +169,7 @@ void EmptyState::retranslate() {
     if (help.isEmpty() && row_.starter)
         help = tr("A tiny model, English only, to try the program. For better answers, open a larger model file.");
     help_->setText(help);
-    help_->setVisible(!help.isEmpty() && !first_);
+    help_->setVisible(!help.isEmpty()); // what answers until another model is there
     model_->setVisible(!first_);
     open_->setVisible(!first_);
     firstRun_->setVisible(first_);

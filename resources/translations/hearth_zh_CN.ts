@@ -1186,7 +1186,7 @@
     <name>hearth::ui::DownloadsSection</name>
     <message>
         <source>%1&#xa0;%</source>
-        <translation>%1 %</translation>
+        <translation>%1&#xa0;%</translation>
     </message>
     <message>
         <source>%1 of %2</source>
@@ -1651,7 +1651,7 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     </message>
     <message>
         <source>%1&#xa0;%</source>
-        <translation>%1 %</translation>
+        <translation>%1&#xa0;%</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -1722,7 +1722,7 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     </message>
     <message>
         <source>%1 measured</source>
-        <translation>实测 %1</translation>
+        <translation>实测%1</translation>
     </message>
     <message>
         <source>Cancel loading</source>
@@ -1768,7 +1768,7 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     </message>
     <message>
         <source>%1&#xa0;%</source>
-        <translation>%1 %</translation>
+        <translation>%1&#xa0;%</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -2016,6 +2016,11 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <source>Will not fit</source>
         <translation>放不下</translation>
     </message>
+    <message>
+        <source>, </source>
+        <comment>between names</comment>
+        <translation>、</translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::ModelsPanel</name>
@@ -2078,7 +2083,7 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <name>hearth::ui::ProgressLine</name>
     <message>
         <source>%1&#xa0;% done</source>
-        <translation>已完成 %1 %</translation>
+        <translation>已完成 %1&#xa0;%</translation>
     </message>
 </context>
 <context>

@@ -242,8 +242,7 @@ void Card::fill() {
     pill_->setFit(row_.fit, row_.judging);
     QString words = row_.showsFit ? row_.fit.words : QString();
     if (row_.showsFit && row_.fit.tokensPerSecond > 0)
-        words = (words.isEmpty() ? QString() : words + u' ') +
-                tr("About %1 are expected.").arg(speedWords(row_.fit.tokensPerSecond));
+        words = sentences({words, tr("About %1 are expected.").arg(speedWords(row_.fit.tokensPerSecond))});
     put(fitWords_, words);
     bar_->setVisible(row_.progress >= 0);
     if (row_.progress >= 0)

@@ -290,7 +290,7 @@ CardRow DiscoverSection::resultCard(const HubModelRow& row) const {
 void DiscoverSection::refreshNetwork() {
     CardRow card;
     card.id = QStringLiteral("network");
-    const QString hosts = networkRow_.hosts.join(QStringLiteral(", "));
+    const QString hosts = listed(networkRow_.hosts);
     switch (networkRow_.state) {
     case NetworkState::NotAsked:
         card.title = tr("Nothing has been contacted");
@@ -311,7 +311,7 @@ void DiscoverSection::refreshNetwork() {
         card.title = tr("The network is on");
         card.detail = networkRow_.contacted.isEmpty()
                           ? tr("Nothing has been contacted since the start.")
-                          : tr("Contacted since the start: %1").arg(networkRow_.contacted.join(QStringLiteral(", ")));
+                          : tr("Contacted since the start: %1").arg(listed(networkRow_.contacted));
         card.actions.push_back({QStringLiteral("refuse"), tr("Turn the network off"), false, true, {}});
         break;
     }

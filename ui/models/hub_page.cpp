@@ -24,6 +24,7 @@ namespace hearth::ui {
 namespace {
 
 constexpr int kCardHeight = 480;      // px; the card scrolls in itself
+constexpr int kCardRoom = 64;         // px that the view keeps above and below a message
 constexpr int kLongestCard = 200'000; // characters that are shown
 constexpr int kLongestToken = 512;    // characters
 
@@ -156,7 +157,7 @@ void HubPage::fitCard() {
     if (!card_)
         return;
     const int height = document_->count() > 0 ? card_->messageRect(0).height() : 0;
-    card_->setFixedHeight(std::clamp(height + 16, 64, kCardHeight));
+    card_->setFixedHeight(std::clamp(height + kCardRoom, 64, kCardHeight));
     card_->setScrollPosition(0);
 }
 

@@ -176,7 +176,7 @@ CardRow ImportSection::planCard() const {
         if (row_.how == ImportHow::Move)
             lines << tr("Afterwards it no longer lies where it lies now.");
     }
-    card.text = lines.join(u' ');
+    card.text = sentences(lines);
     card.hint = oneLine(row_.path, 1000);
     if (!row_.duplicateOf.isEmpty())
         card.note = tr("The same bytes are in the library already, as %1.").arg(oneLine(row_.duplicateOf, 200));

@@ -91,7 +91,7 @@ QString languageWords(const QStringList& codes, int most) {
     }
     if (more)
         names << Words::tr("and more");
-    return names.join(QStringLiteral(", "));
+    return listed(names);
 }
 
 QString fitName(FitKind kind) {
@@ -110,6 +110,16 @@ QString fitName(FitKind kind) {
         return Words::tr("Will not fit");
     }
     return {};
+}
+
+QString listed(const QStringList& names) {
+    return names.join(Words::tr(", ", "between names"));
+}
+
+QString sentences(const QStringList& parts) {
+    QStringList kept = parts;
+    kept.removeAll(QString());
+    return kept.join(QLocale().language() == QLocale::Chinese ? QString() : QStringLiteral(" "));
 }
 
 QString dotted(const QStringList& parts) {

@@ -15,6 +15,8 @@ QString tokensWords(int tokens);      // "32,768"
 QString speedWords(double tokensPerSecond);
 QString languageWords(const QStringList& codes, int most = 6); // each in its own language
 QString fitName(FitKind);                                      // what stands on the pill
+QString listed(const QStringList&);                            // names, with what stands between names
+QString sentences(const QStringList&);                         // one after the other; empty ones are left out
 /// Parts that are not empty, with dots between.
 QString dotted(const QStringList&);
 

@@ -15,6 +15,13 @@ RemoteHeader::RemoteHeader(HttpClient& client, const QVector<File>& files, const
     QTimer::singleShot(0, this, [this] { files_.isEmpty() ? finish() : ask(); });
 }
 
+RemoteHeader::~RemoteHeader() {
+    if (call_) {
+        call_->disconnect(this);
+        call_->cancel();
+    }
+}
+
 void RemoteHeader::ask() {
     const File& file = files_[file_];
     const qint64 have = beginning_.size(), last = std::min(wanted_, file.bytes) - 1;
@@ -22,9 +29,8 @@ void RemoteHeader::ask() {
         .url = file.url, .rangeFirst = have, .rangeLast = last, .collectAtMost = std::max<qint64>(1, last - have + 1)};
     if (sameOrigin(file.url, files_[0].url))
         request.token = token_;
-    HttpCall* call = client_.start(request);
-    connect(call, &HttpCall::done, this, [this, call] { onDone(*call); });
-    connect(this, &QObject::destroyed, call, [call] { call->cancel(); });
+    call_ = client_.start(request);
+    connect(call_, &HttpCall::done, this, [this, call = call_.data()] { onDone(*call); });
 }
 
 void RemoteHeader::onDone(const HttpCall& call) {

@@ -31,6 +31,7 @@ public:
 
     /// `files`: a model's parts in their order. `context` gone: it is never told.
     RemoteHeader(HttpClient&, const QVector<File>& files, const QString& token, QObject* context, Done);
+    ~RemoteHeader() override; // what it waits for is cancelled, and not told
 
     qint64 receivedBytes() const { return received_; }
 
@@ -45,6 +46,7 @@ private:
     QVector<File> files_;
     QString token_;
     QPointer<QObject> context_;
+    QPointer<HttpCall> call_;
     Done done_;
     int file_ = 0; // whose header is being read
     QByteArray beginning_;

@@ -57,7 +57,13 @@ HttpClient::HttpClient(NetworkGate& gate, HttpLimits limits, QObject* parent)
     manager_.setAutoDeleteReplies(false);
 }
 
-HttpClient::~HttpClient() = default;
+// Requests end while what carries them is still there, and nobody is told: whoever asked may be half gone.
+HttpClient::~HttpClient() {
+    for (HttpCall* call : findChildren<HttpCall*>(Qt::FindDirectChildrenOnly)) {
+        call->disconnect();
+        call->cancel();
+    }
+}
 
 HttpCall* HttpClient::start(const HttpRequest& request) {
     auto* call = new HttpCall(*this, request);

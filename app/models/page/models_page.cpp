@@ -32,6 +32,14 @@ std::string pathBytes(const QString& path) {
     return QFile::encodeName(path).toStdString();
 }
 
+/// The one model that a path means; a folder that files of models lie in is none.
+std::optional<FoundModel> oneModelAt(const QString& path) {
+    std::optional<FoundModel> one = modelAt(pathBytes(path));
+    if (one && QFileInfo(path).isDir() && one->path != pathBytes(path))
+        return std::nullopt;
+    return one;
+}
+
 bool chinese() {
     return QLocale().language() == QLocale::Chinese;
 }
@@ -427,7 +435,7 @@ void ModelsPage::askInPlace() {
         row.path = path;
         row.how = ui::ImportHow::InPlace;
         row.files = 0;
-        if (const std::optional<FoundModel> one = modelAt(pathBytes(path))) {
+        if (const std::optional<FoundModel> one = oneModelAt(path)) {
             row.files = int(one->files.size());
             row.bytes = qint64(one->bytes);
             row.name = QFileInfo(path).completeBaseName();
@@ -461,7 +469,7 @@ void ModelsPage::confirm() {
     if (now.path.isEmpty())
         return;
     if (now.how == ui::ImportHow::InPlace) {
-        if (QFileInfo(now.path).isDir() && !modelAt(pathBytes(now.path)))
+        if (QFileInfo(now.path).isDir() && !oneModelAt(now.path))
             with_.manager.addFolder(now.path);
         else
             emit fileBrought(now.path);

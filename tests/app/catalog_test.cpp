@@ -19,7 +19,7 @@ private slots:
     void theOneThatComesWithTheProgram() {
         const Catalog catalog = Catalog::builtIn();
         QVERIFY2(catalog.problems.isEmpty(), qPrintable(catalog.problems.join(u'\n')));
-        QVERIFY(catalog.models.size() >= 12);
+        QVERIFY(catalog.models.size() >= 8); // few, but what they say was read
         for (const CatalogModel& model : catalog.models) {
             const QByteArray name = model.id.toUtf8();
             QVERIFY2(model.checked <= QDate::currentDate().addDays(1), name.constData());

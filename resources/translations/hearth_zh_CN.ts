@@ -927,8 +927,8 @@
         <translation>重复惩罚</translation>
     </message>
     <message>
-        <source>These hold for every chat with this model. What is left empty is as its makers recommend.</source>
-        <translation>对使用这个模型的每个对话都有效。留空的就按作者的建议。</translation>
+        <source>The context holds for every chat with this model. The other values are kept with it, but chats do not use them yet.</source>
+        <translation>上下文长度对使用这个模型的所有对话生效。其他数值会随模型保存，但目前还不会用于对话。</translation>
     </message>
     <message>
         <source>Context</source>

@@ -114,7 +114,9 @@ void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
 }
 
 void DefaultsEditor::retranslate() {
-    help_->setText(tr("These hold for every chat with this model. What is left empty is as its makers recommend."));
+    help_->setText(
+        tr("The context holds for every chat with this model. The other values are kept with it, but chats do not "
+           "use them yet."));
     contextField_->setWords(tr("Context"));
     kvField_->setWords(tr("Memory of the context"));
     threadsField_->setWords(tr("Threads"));

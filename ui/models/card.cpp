@@ -326,4 +326,20 @@ Card* CardList::card(const QString& id) const {
     return nullptr;
 }
 
+QVector<CardRow> jobCards(const JobRow& job, const QString& percent, const QString& stop) {
+    if (!job.running && job.problem.isEmpty())
+        return {};
+    CardRow card;
+    card.id = QStringLiteral("job");
+    card.title = job.title;
+    card.note = job.problem;
+    card.isError = !job.problem.isEmpty();
+    if (job.running) {
+        card.progress = job.progress;
+        card.state = percent.arg(int(std::clamp(job.progress, 0.0, 1.0) * 100));
+        card.actions.push_back({QStringLiteral("stop"), stop, false, true, {}});
+    }
+    return {card};
+}
+
 } // namespace hearth::ui

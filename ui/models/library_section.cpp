@@ -185,21 +185,7 @@ void LibrarySection::refreshTrash() {
 }
 
 void LibrarySection::refreshJob() {
-    QVector<CardRow> cards;
-    if (job_.running || !job_.problem.isEmpty()) {
-        CardRow card;
-        card.id = QStringLiteral("job");
-        card.title = job_.title;
-        card.note = job_.problem;
-        card.isError = !job_.problem.isEmpty();
-        if (job_.running) {
-            card.progress = job_.progress;
-            card.state = tr("%1\u00A0%").arg(int(std::clamp(job_.progress, 0.0, 1.0) * 100));
-            card.actions.push_back({QStringLiteral("stop"), tr("Stop"), false, true, {}});
-        }
-        cards.append(card);
-    }
-    jobs_->setCards(cards);
+    jobs_->setCards(jobCards(job_, tr("%1\u00A0%"), tr("Stop")));
     move_->setEnabled(!job_.running);
 }
 

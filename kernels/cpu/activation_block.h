@@ -11,10 +11,11 @@ struct A8Block {
     float scale[8];
     float sum32[8];  // scale * (q summed over a group of 32)
     float sum16[16]; // scale * (q summed over 16), for formats with a scale for each 16 numbers
+    int32_t offset16[16]; // -128 * (q summed over 16): what 128 too much in each weight's code adds, to be taken away
     int8_t q[256];
 };
 
-static_assert(sizeof(A8Block) == 384);
+static_assert(sizeof(A8Block) == 448);
 
 /// Where in q number i of a block lies: in order; or the first eight of every group beside each other, then the second
 /// eight, so that a vector of 512 bits meets all eight groups.

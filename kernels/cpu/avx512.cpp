@@ -251,6 +251,25 @@ void matvecCodes(const MatVec& a) {
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------
 
+/// Weights without mins of their own: code - kOffset is what is scaled. In panels codes are kCentre too large whatever
+/// the format, so that one product serves all.
+template <typename Format>
+constexpr bool kIsCentred = requires {
+    Format::kOffset;
+};
+
+constexpr int kCentre = 128;
+
+template <typename Format>
+constexpr int offsetOfCodes() {
+    if constexpr (kIsCentred<Format>)
+        return Format::kOffset;
+    return kCentre;
+}
+
+template <typename Format>
+constexpr bool kHasMins16 = Format::kGroup == 16 && !kIsCentred<Format>;
+
 template <typename Format>
 inline Codes loadAny(const uint8_t* b, int groups) {
     if (Format::kBlock == 256 || groups >= 8)
@@ -268,15 +287,9 @@ struct Rows16 {
 };
 
 template <typename Format>
-constexpr bool hasMins16() {
-    if constexpr (Format::kGroup == 16)
-        return Format::kMin16 == 0;
-    return false;
-}
-
-template <typename Format>
 inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows16& rows) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    const __m512i centre = _mm512_set1_epi8(char(kCentre - offsetOfCodes<Format>()));
     for (int n = 0; n < 16; ++n) {
         if (first + n >= a.outputs) {
             for (int i = 0; i < 4; ++i)
@@ -291,9 +304,9 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
                          _MM_HINT_T1);
         const Codes codes = loadAny<Format>(row + chunk * kChunkBytes, groups);
         for (int i = 0; i < 4; ++i)
-            rows.q[i][n] = codes.q[i];
+            rows.q[i][n] = kIsCentred<Format> ? _mm512_add_epi8(codes.q[i], centre) : codes.q[i];
         rows.scales[n] = _mm512_castps_si512(Format::kGroup == 32 ? codes.scaleMin : codes.scale16);
-        if constexpr (hasMins16<Format>())
+        if constexpr (kHasMins16<Format>)
             rows.mins[n] = _mm512_castps_si512(codes.min16);
     }
 }
@@ -314,20 +327,16 @@ void unpackCodes(const Unpack& a) {
                     _mm512_storeu_si512(to[j / 2].q[2 * i + j % 2][first], rows.q[i][j]);
             }
             transpose(rows.scales);
-            if constexpr (hasMins16<Format>())
+            if constexpr (kHasMins16<Format>)
                 transpose(rows.mins);
-            for (int j = 0; j < live; ++j) {
-                if constexpr (Format::kGroup == 32) {
-                    _mm512_storeu_si512(to[j].scale[0] + first, rows.scales[j]);
-                    _mm512_storeu_si512(to[j].min[0] + first, rows.scales[8 + j]);
-                } else {
-                    for (int h = 0; h < 2; ++h) {
-                        const Vec scale = _mm512_castsi512_ps(rows.scales[2 * j + h]);
-                        store(to[j].scale[h] + first, scale);
-                        store(to[j].min[h] + first, hasMins16<Format>() ? _mm512_castsi512_ps(rows.mins[2 * j + h])
-                                                                        : mul(scale, splat(Format::kMin16)));
-                    }
-                }
+            constexpr int kParts = 32 / Format::kGroup;
+            for (int j = 0; j < live * kParts; ++j) {
+                const Vec scale = _mm512_castsi512_ps(rows.scales[j]);
+                Vec min = mul(scale, splat(-float(kCentre)));
+                if constexpr (!kIsCentred<Format>)
+                    min = _mm512_castsi512_ps(kParts == 1 ? rows.scales[8 + j] : rows.mins[j]);
+                store(to[j / kParts].scale[j % kParts] + first, scale);
+                store(to[j / kParts].min[j % kParts] + first, min);
             }
         }
 }
@@ -345,69 +354,103 @@ inline Vec splatAt(const std::byte* p) {
 }
 
 constexpr int64_t kSum32At = offsetof(A8Block, sum32), kSum16At = offsetof(A8Block, sum16),
-                  kCodesAt = offsetof(A8Block, q);
+                  kOffset16At = offsetof(A8Block, offset16), kCodesAt = offsetof(A8Block, q);
 
-/// One group of 32 inputs, number `at` of the blocks x[r]: kR rows x 32 outputs. Scale goes before min.
-template <int kGroup, int kR>
-inline void addGroup(const PanelGroup<kGroup>& w, const std::byte* const (&x)[kR], int64_t at, Vec (&sums)[kR][2]) {
-    constexpr int kParts = 32 / kGroup, kSteps = kGroup / 4;
-    for (int part = 0; part < kParts; ++part) {
-        __m512i dots[kR][2];
-        for (int r = 0; r < kR; ++r)
-            dots[r][0] = dots[r][1] = _mm512_setzero_si512();
-        for (int k = 0; k < kSteps; ++k) {
-            const __m512i w0 = _mm512_loadu_si512(w.q[part * kSteps + k][0]);
-            const __m512i w1 = _mm512_loadu_si512(w.q[part * kSteps + k][16]);
-            for (int r = 0; r < kR; ++r) {
-                const __m512i xs = splat4(x[r] + kCodesAt + at * 8 + inEights(part * kGroup + 4 * k));
-                dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], w0, xs);
-                dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], w1, xs);
-            }
-        }
-        for (int v = 0; v < 2; ++v) {
-            const Vec scale = load(w.scale[part] + 16 * v), min = load(w.min[part] + 16 * v);
-            for (int r = 0; r < kR; ++r) {
-                const Vec factor = mul(scale, splatAt(x[r] + at * 4));
-                const Vec sum = splatAt(kGroup == 32 ? x[r] + kSum32At + at * 4 : x[r] + kSum16At + at * 8 + part * 4);
-                sums[r][v] = fma(_mm512_cvtepi32_ps(dots[r][v]), factor, sums[r][v]);
-                sums[r][v] = fma(min, sum, sums[r][v]);
-            }
-        }
-    }
-}
-
-template <int kGroup, int kR>
-void gemmCodeRows(const Gemm& a, int row) {
-    const auto* w = static_cast<const PanelGroup<kGroup>*>(a.panel);
-    float* acc = a.acc + row * a.accStride;
-    const std::byte* x[kR];
-    Vec sums[kR][2];
-    for (int r = 0; r < kR; ++r) {
-        x[r] = a.x + uint64_t(row + r) * a.xStride;
-        for (int v = 0; v < 2; ++v)
-            sums[r][v] = a.first ? zero() : load(acc + r * a.accStride + 16 * v);
-    }
-    for (int64_t left = a.cols / 32; left > 0; left -= 8) {
-        const int64_t groups = left < 8 ? left : 8;
-        for (int64_t at = 0; at < groups; ++at, ++w)
-            addGroup<kGroup, kR>(*w, x, at, sums);
-        for (int r = 0; r < kR; ++r)
-            x[r] += sizeof(A8Block);
-    }
-    for (int r = 0; r < kR; ++r)
-        for (int v = 0; v < 2; ++v)
-            store(acc + r * a.accStride + 16 * v, sums[r][v]);
-}
-
-/// Six rows at a time, the last 7 to 11 in two halves: single rows would leave the processor waiting.
+/// Outputs that are met at once, 16 each, and rows: what the registers hold. Of groups of 16 both halves' sums are
+/// live.
 template <int kGroup>
+constexpr int kVectors = kGroup / 16;
+template <int kGroup>
+constexpr int kGemmRows = kGroup == 32 ? 6 : 5;
+
+/// Number `part` of the 32 / kGroup of a group, from output n on, times number `at` of the blocks x[r]. Of centred
+/// codes the sums begin with what kCentre too much adds, which so costs no multiplication.
+template <int kGroup, bool kCentred, int kR, int kV>
+inline void multiplyCodes(const PanelGroup<kGroup>& w, int n, const std::byte* const (&x)[kR], int64_t at, int part,
+                          __m512i (&dots)[kR][kV]) {
+    for (int r = 0; r < kR; ++r) {
+        const std::byte* offsets = x[r] + kOffset16At + at * 8 + part * 4;
+        __m512i begin = _mm512_setzero_si512();
+        if constexpr (kCentred)
+            begin = kGroup == 32 ? _mm512_add_epi32(splat4(offsets), splat4(offsets + 4)) : splat4(offsets);
+        for (int v = 0; v < kV; ++v)
+            dots[r][v] = begin;
+    }
+    for (int k = 0; k < kGroup / 4; ++k) {
+        __m512i codes[kV];
+        for (int v = 0; v < kV; ++v)
+            codes[v] = _mm512_loadu_si512(w.q[part * (kGroup / 4) + k][n + 16 * v]);
+        for (int r = 0; r < kR; ++r) {
+            const __m512i xs = splat4(x[r] + kCodesAt + at * 8 + inEights(part * kGroup + 4 * k));
+            for (int v = 0; v < kV; ++v)
+                dots[r][v] = _mm512_dpbusd_epi32(dots[r][v], codes[v], xs);
+        }
+    }
+}
+
+/// One group of 32 inputs. Weights' scales for 16 inputs come before the activations' one for 32.
+template <int kGroup, bool kCentred, int kR, int kV>
+inline void addGroup(const PanelGroup<kGroup>& w, int n, const std::byte* const (&x)[kR], int64_t at,
+                     Vec (&sums)[kR][kV]) {
+    constexpr int kParts = 32 / kGroup;
+    Vec both[kR][kV];
+    for (int part = 0; part < kParts; ++part) {
+        __m512i dots[kR][kV];
+        multiplyCodes<kGroup, kCentred>(w, n, x, at, part, dots);
+        for (int v = 0; v < kV; ++v) {
+            const Vec scale = load(w.scale[part] + n + 16 * v);
+            for (int r = 0; r < kR; ++r) {
+                const Vec products = _mm512_cvtepi32_ps(dots[r][v]);
+                both[r][v] = part == 0 ? mul(products, scale) : fma(products, scale, both[r][v]);
+            }
+        }
+    }
+    for (int v = 0; v < kV; ++v)
+        for (int r = 0; r < kR; ++r) {
+            sums[r][v] = fma(both[r][v], splatAt(x[r] + at * 4), sums[r][v]);
+            for (int part = 0; part < kParts && !kCentred; ++part)
+                sums[r][v] = fma(load(w.min[part] + n + 16 * v),
+                                 splatAt(kParts == 1 ? x[r] + kSum32At + at * 4 : x[r] + kSum16At + at * 8 + part * 4),
+                                 sums[r][v]);
+        }
+}
+
+template <int kGroup, bool kCentred, int kR>
+void gemmCodeRows(const Gemm& a, int row) {
+    constexpr int kV = kVectors<kGroup>;
+    for (int n = 0; n < kPanelOutputs; n += 16 * kV) {
+        const auto* w = static_cast<const PanelGroup<kGroup>*>(a.panel);
+        float* acc = a.acc + row * a.accStride + n;
+        const std::byte* x[kR];
+        Vec sums[kR][kV];
+        for (int r = 0; r < kR; ++r) {
+            x[r] = a.x + uint64_t(row + r) * a.xStride;
+            for (int v = 0; v < kV; ++v)
+                sums[r][v] = a.first ? zero() : load(acc + r * a.accStride + 16 * v);
+        }
+        for (int64_t left = a.cols / 32; left > 0; left -= 8) {
+            const int64_t groups = left < 8 ? left : 8;
+            for (int64_t at = 0; at < groups; ++at, ++w)
+                addGroup<kGroup, kCentred>(*w, n, x, at, sums);
+            for (int r = 0; r < kR; ++r)
+                x[r] += sizeof(A8Block);
+        }
+        for (int r = 0; r < kR; ++r)
+            for (int v = 0; v < kV; ++v)
+                store(acc + r * a.accStride + 16 * v, sums[r][v]);
+    }
+}
+
+/// As many rows at a time as the registers hold, the last in two halves: single rows would leave the processor waiting.
+template <int kGroup, bool kCentred>
 void gemmCodes(const Gemm& a) {
-    static constexpr void (*kRows[])(const Gemm&, int) = {gemmCodeRows<kGroup, 1>, gemmCodeRows<kGroup, 2>,
-                                                          gemmCodeRows<kGroup, 3>, gemmCodeRows<kGroup, 4>,
-                                                          gemmCodeRows<kGroup, 5>, gemmCodeRows<kGroup, 6>};
+    constexpr int kMost = kGemmRows<kGroup>;
+    static constexpr void (*kRows[])(const Gemm&, int) = {
+        gemmCodeRows<kGroup, kCentred, 1>, gemmCodeRows<kGroup, kCentred, 2>, gemmCodeRows<kGroup, kCentred, 3>,
+        gemmCodeRows<kGroup, kCentred, 4>, gemmCodeRows<kGroup, kCentred, 5>, gemmCodeRows<kGroup, kCentred, 6>};
     for (int r = 0; r < a.rows;) {
         const int left = a.rows - r;
-        const int now = left > 11 || left == 6 ? 6 : left > 6 ? (left + 1) / 2 : left;
+        const int now = left >= 2 * kMost || left == kMost ? kMost : left > kMost ? (left + 1) / 2 : left;
         kRows[now - 1](a, r);
         r += now;
     }
@@ -417,7 +460,7 @@ template <typename Format>
 void overrideCodes(CpuKernels& k, Type type) {
     k.matvecInt8[size_t(type)] = matvecCodes<Format>;
     k.unpackInt8[size_t(type)] = unpackCodes<Format>;
-    k.gemmInt8[size_t(type)] = gemmCodes<Format::kGroup>;
+    k.gemmInt8[size_t(type)] = gemmCodes<Format::kGroup, kIsCentred<Format>>;
 }
 
 // --- Generated tokens: keys of 8- and 4-bit codes --------------------------------------------------------------------

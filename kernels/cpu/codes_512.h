@@ -126,7 +126,7 @@ struct CodesQ4_0 : quant::Q4_0 {
     static inline Codes load(const uint8_t* b) {
         Codes c;
         nibblesOfBlocks<kPairs, kBytes>(b + 2, c);
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -8.0f);
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -float(kOffset));
         return c;
     }
 };
@@ -163,7 +163,7 @@ struct CodesQ5_0 : quant::Q5_0 {
         Codes c;
         nibblesOfBlocks<kPairs, kBytes>(b + 6, c);
         addFifthBits<kPairs, kBytes>(b + 2, c);
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -16.0f);
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -float(kOffset));
         return c;
     }
 };
@@ -189,7 +189,7 @@ struct CodesQ8_0 : quant::Q8_0 {
             c.q[i] = _mm512_xor_si512(both, _mm512_set1_epi8(-128));
         }
         arrange<kPairs>(c);
-        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -128.0f);
+        c.scaleMin = scalesWithOffset(halvesOf<kPairs, kBytes>(b), -float(kOffset));
         return c;
     }
 };
@@ -253,7 +253,7 @@ struct CodesQ5_K : quant::Q5_K {
 };
 
 struct CodesQ6_K : quant::Q6_K {
-    static constexpr float kMin16 = -32.0f;
+    static constexpr float kMin16 = -float(kOffset);
 
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {

@@ -302,6 +302,8 @@ void quantize(const float* x, int64_t n, A8Block* out) {
         block.sum32[at] = scale * float(sums[0] + sums[1]);
         block.sum16[at * 2] = scale * float(sums[0]);
         block.sum16[at * 2 + 1] = scale * float(sums[1]);
+        block.offset16[at * 2] = -128 * sums[0];
+        block.offset16[at * 2 + 1] = -128 * sums[1];
     }
 }
 

@@ -279,6 +279,8 @@ inline void quantizeGroup(const Vec (&v)[4], A8Block& to, int group) {
     to.sum16[2 * group] = scale * float(sumA);
     to.sum16[2 * group + 1] = scale * float(sumB);
     to.sum32[group] = scale * float(sumA + sumB);
+    to.offset16[2 * group] = -128 * sumA;
+    to.offset16[2 * group + 1] = -128 * sumB;
 }
 
 inline Vec splatF16(const uint16_t* p) {

@@ -7,7 +7,7 @@ namespace {
 
 /// 32 numbers in 18 bytes: f16 d; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * (q - 8).
 struct Q4_0 {
-    static constexpr int kBlock = 32, kBytes = 18, kGroup = 32;
+    static constexpr int kBlock = 32, kBytes = 18, kGroup = 32, kOffset = 8;
 
     static inline void decode(const uint8_t* b, float* y) {
         const float d = loadF16(b);
@@ -24,7 +24,7 @@ struct Q4_0 {
             q[i + 16] = b[2 + i] >> 4;
         }
         scale[0] = loadF16(b);
-        min[0] = -8.0f * scale[0];
+        min[0] = -float(kOffset) * scale[0];
     }
 
     static inline void encode(const float* x, uint8_t* b) {

@@ -7,7 +7,7 @@ namespace {
 
 /// 32 numbers in 22 bytes: f16 d; 32 fifth bits; 16 bytes of nibbles (low: 0..15, high: 16..31). y = d * (q - 16).
 struct Q5_0 {
-    static constexpr int kBlock = 32, kBytes = 22, kGroup = 32;
+    static constexpr int kBlock = 32, kBytes = 22, kGroup = 32, kOffset = 16;
 
     static inline void unpack(const uint8_t* b, uint8_t* q) {
         uint32_t high;
@@ -30,7 +30,7 @@ struct Q5_0 {
     static inline void codes(const uint8_t* b, uint8_t* q, float* scale, float* min) {
         unpack(b, q);
         scale[0] = loadF16(b);
-        min[0] = -16.0f * scale[0];
+        min[0] = -float(kOffset) * scale[0];
     }
 
     static inline void encode(const float* x, uint8_t* b) {

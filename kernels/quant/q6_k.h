@@ -10,7 +10,7 @@ namespace {
 /// numbers; f16 d. Of each half (128 numbers), 64 bytes of nibbles and 32 of upper bits: numbers 0..63 are low
 /// nibbles, 64..127 high ones; the upper bits of number 32j + i are bits 2j of byte i. y = d * scale * (q - 32).
 struct Q6_K {
-    static constexpr int kBlock = 256, kBytes = 210, kGroup = 16;
+    static constexpr int kBlock = 256, kBytes = 210, kGroup = 16, kOffset = 32;
 
     static inline void unpack(const uint8_t* b, uint8_t* q) {
         for (int half = 0; half < 2; ++half)
@@ -27,7 +27,7 @@ struct Q6_K {
         const float d = loadF16(b + 208);
         for (int g = 0; g < 16; ++g) {
             scale[g] = d * float(int8_t(b[192 + g]));
-            min[g] = -32.0f * scale[g];
+            min[g] = -float(kOffset) * scale[g];
         }
     }
 

@@ -7,7 +7,7 @@ namespace {
 
 /// 32 numbers in 34 bytes: f16 d; 32 signed bytes. y = d * q.
 struct Q8_0 {
-    static constexpr int kBlock = 32, kBytes = 34, kGroup = 32;
+    static constexpr int kBlock = 32, kBytes = 34, kGroup = 32, kOffset = 128;
 
     static inline void decode(const uint8_t* b, float* y) {
         const float d = loadF16(b);
@@ -20,7 +20,7 @@ struct Q8_0 {
         for (int i = 0; i < 32; ++i)
             q[i] = b[2 + i] ^ 0x80;
         scale[0] = loadF16(b);
-        min[0] = -128.0f * scale[0];
+        min[0] = -float(kOffset) * scale[0];
     }
 
     static inline void encode(const float* x, uint8_t* b) {

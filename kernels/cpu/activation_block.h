@@ -9,9 +9,9 @@ namespace hearth::kernels::cpu {
 /// them want them: see CpuKernels::codeAt.
 struct A8Block {
     float scale[8];
-    float sum32[8];  // scale * (q summed over a group of 32)
-    float sum16[16]; // scale * (q summed over 16), for formats with a scale for each 16 numbers
-    int32_t offset16[16]; // -128 * (q summed over 16): what 128 too much in each weight's code adds, to be taken away
+    float sum32[8];       // scale * (q summed over a group of 32)
+    float sum16[16];      // scale * (q summed over 16), for formats with a scale for each 16 numbers
+    int32_t offset16[16]; // -128 * (q summed over 16): takes away what 128 too much in each weight's code adds
     int8_t q[256];
 };
 

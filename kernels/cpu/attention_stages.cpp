@@ -157,7 +157,8 @@ private:
                      .state = state,
                      .o = sums,
                      .scores = reinterpret_cast<float*>(scratch),
-                     .scratch = scratch + kScoreBytes});
+                     .scratch = scratch + kScoreBytes,
+                     .sameQueries = at > range.begin});
             at += tokens;
         }
     }

@@ -60,16 +60,18 @@ struct PairDots {
 
 /// Four keys at once, block by block: pairs of 16 bits, then floats.
 struct KeyScores {
+    static inline void prepare(CodeScratch&, int) {}
+
     template <typename Format, int kH>
-    static inline void run(const Attend& a, CodeScratch& s) {
+    static inline void run(const Attend& a, const CodeQueries& q) {
         for (int t = 0; t < a.tokens; t += 4) {
             const int live = lesser(4, a.tokens - t);
-            fourKeys<Format, kH>(a, s, t, live);
+            fourKeys<Format, kH>(a, q, t, live);
         }
     }
 
     template <typename Format, int kH>
-    static inline void fourKeys(const Attend& a, const CodeScratch& s, int t, int live) {
+    static inline void fourKeys(const Attend& a, const CodeQueries& q, int t, int live) {
         const std::byte* k = a.k + uint64_t(t) * a.kStride;
         Vec sums[kH][4];
         for (int h = 0; h < kH; ++h)
@@ -81,11 +83,11 @@ struct KeyScores {
             for (int j = 0; j < 4; ++j) {
                 const int at = j < live ? j : 0;
                 const Wide key = widen(codesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes));
-                const Vec scale = splatF16(s.scales[b] + t + at);
+                const Vec scale = splatF16(q.s.scales[b] + t + at);
                 for (int h = 0; h < kH; ++h) {
-                    const auto* q = reinterpret_cast<const uint8_t*>(s.query[h] + b * kCodes);
-                    const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(q)),
-                                                          _mm256_madd_epi16(key.v[1], load256(q + 32)));
+                    const auto* query = reinterpret_cast<const uint8_t*>(q.s.query[q.at(h, b)]);
+                    const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(query)),
+                                                          _mm256_madd_epi16(key.v[1], load256(query + 32)));
                     sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
                 }
             }
@@ -94,7 +96,7 @@ struct KeyScores {
         sumLanesOf(sums, dots);
         for (int h = 0; h < kH; ++h) {
             float some[4], *to = a.scores + h * a.tokens + t;
-            _mm_storeu_ps(some, _mm_mul_ps(dots[h], _mm_set1_ps(s.queryScale[h])));
+            _mm_storeu_ps(some, _mm_mul_ps(dots[h], _mm_set1_ps(q.scale(h))));
             for (int j = 0; j < live; ++j)
                 to[j] = some[j];
         }

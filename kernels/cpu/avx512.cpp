@@ -470,27 +470,21 @@ void overrideCodes(CpuKernels& k, Type type) {
 struct KeyScores {
     static constexpr int kKeys = 16;
 
-    template <typename Format, int kH>
-    static inline void run(const Attend& a, CodeScratch& s) {
-        for (int h = 0; h < kH; ++h)
-            splitQuery(s, h, a.kDim);
-        for (int t = 0; t < a.tokens; t += kKeys) {
-            const int live = lesser(kKeys, a.tokens - t);
-            keys<Format, kH>(a, s, t, live);
+    static inline void prepare(CodeScratch& s, int block) {
+        int sum = 0;
+        for (int i = 0; i < kCodes; ++i) {
+            const int q = s.query[block][i], high = (q + 128) >> 8;
+            s.queryHigh[block][i] = int8_t(high);
+            s.queryLow[block][i] = int8_t(q - 256 * high);
+            sum += q;
         }
+        s.querySums[block] = sum;
     }
 
-    static inline void splitQuery(CodeScratch& s, int h, int dims) {
-        for (int b = 0; b * kCodes < dims; ++b) {
-            int sum = 0;
-            for (int i = b * kCodes; i < (b + 1) * kCodes; ++i) {
-                const int q = s.query[h][i], high = (q + 128) >> 8;
-                s.queryHigh[h][i] = int8_t(high);
-                s.queryLow[h][i] = int8_t(q - 256 * high);
-                sum += q;
-            }
-            s.querySums[h][b] = sum;
-        }
+    template <typename Format, int kH>
+    static inline void run(const Attend& a, const CodeQueries& q) {
+        for (int t = 0; t < a.tokens; t += kKeys)
+            keys<Format, kH>(a, q, t, lesser(kKeys, a.tokens - t));
     }
 
     /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned; those past `live` repeat the first.
@@ -527,7 +521,8 @@ struct KeyScores {
     }
 
     template <typename Format, int kH>
-    static inline void keys(const Attend& a, const CodeScratch& s, int t, int live) {
+    static inline void keys(const Attend& a, const CodeQueries& q, int t, int live) {
+        const CodeScratch& s = q.s;
         const std::byte* k = a.k + uint64_t(t) * a.kStride;
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
@@ -539,15 +534,15 @@ struct KeyScores {
             turnBlocks<Format>(k + b * Format::kBytes, a.kStride, live, columns);
             const Vec scale = scalesAt(s, b, t);
             for (int h = 0; h < kH; ++h) {
-                const __m512i high = dots(columns, s.queryHigh[h] + b * kCodes, _mm512_setzero_si512());
-                const __m512i low =
-                    dots(columns, s.queryLow[h] + b * kCodes, _mm512_set1_epi32(-128 * s.querySums[h][b]));
+                const int at = q.at(h, b);
+                const __m512i high = dots(columns, s.queryHigh[at], _mm512_setzero_si512());
+                const __m512i low = dots(columns, s.queryLow[at], _mm512_set1_epi32(-128 * s.querySums[at]));
                 const __m512i whole = _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
                 sums[h] = fma(_mm512_cvtepi32_ps(whole), scale, sums[h]);
             }
         }
         for (int h = 0; h < kH; ++h)
-            storePart(a.scores + h * a.tokens + t, mul(sums[h], splat(s.queryScale[h])), live);
+            storePart(a.scores + h * a.tokens + t, mul(sums[h], splat(q.scale(h))), live);
     }
 };
 

@@ -12,18 +12,30 @@ namespace {
 constexpr int kCodes = 32;          // a block
 constexpr float kTop16 = 127 * 256; // whose high byte, rounded, still is a signed byte
 
-/// Where a call keeps its numbers.
+constexpr int kQueryBlocks = kAttendHeads * kAttendDims / kCodes;
+
+/// Where a call keeps its numbers. Those of queries serve all pages of a run: see Attend::sameQueries.
 struct CodeScratch {
     uint16_t scales[kAttendDims / kCodes][kAttendTokens]; // of the keys, then of the values
-    float weights[kAttendTokens];
     int16_t weights16[kAttendHeads][kAttendTokens + kCodes];
-    float queryScale[kAttendHeads];
-    int16_t query[kAttendHeads][kAttendDims + kCodes];
-    int8_t queryHigh[kAttendHeads][kAttendDims + kCodes], queryLow[kAttendHeads][kAttendDims + kCodes]; // its bytes
-    int32_t querySums[kAttendHeads][kAttendDims / kCodes]; // of a block; these three for who wants them
+    float largest[kAttendHeads]; // at least every weight's
+    float queryScale[kQueryBlocks];
+    int16_t query[kQueryBlocks][kCodes];
+    int8_t queryHigh[kQueryBlocks][kCodes], queryLow[kQueryBlocks][kCodes]; // its bytes
+    int32_t querySums[kQueryBlocks]; // of a block; these three for who wants them
 };
 
 static_assert(sizeof(CodeScratch) <= kAttendScratchBytes);
+
+/// Some heads' queries: where their numbers lie in the scratch.
+struct CodeQueries {
+    CodeScratch& s;
+    int first, blocks; // the first head's first block, and those of each head
+
+    inline int at(int head, int block) const { return first + head * blocks + block; }
+
+    inline float scale(int head) const { return s.queryScale[at(head, 0)]; }
+};
 
 /// What the cached formats hold in a block: 32 signed bytes.
 template <typename Format>
@@ -47,16 +59,21 @@ inline uint32_t magnitudeOf(float f) {
     return bits & 0x7fffffffu;
 }
 
-/// x as scale * whole numbers of 16 bits; returns the scale. What is no number makes it NaN or infinite. `out` has room
-/// for whole vectors.
+/// The scale of numbers up to `largest` as whole ones of 16 bits, and what they are to be multiplied by; 0: all are 0.
+/// What is no number makes the scale NaN or infinite.
+inline float wholeNumbers(float largest, float* scale) {
+    *scale = largest / kTop16;
+    return *scale >= 0x1p-100f && *scale <= 0x1p110f ? 1.0f / *scale : 0.0f;
+}
+
+/// x as scale * whole numbers of 16 bits; returns the scale. `out` has room for whole vectors.
 inline float toInt16(const float* x, int n, int16_t* out) {
-    uint32_t largest = 0; // as bits: NaN is larger than all
+    uint32_t bits = 0; // NaN is larger than all
     for (int i = 0; i < n; ++i)
-        largest = magnitudeOf(x[i]) > largest ? magnitudeOf(x[i]) : largest;
-    float scale;
-    std::memcpy(&scale, &largest, 4);
-    scale /= kTop16;
-    const float inverse = scale >= 0x1p-100f && scale <= 0x1p110f ? 1.0f / scale : 0.0f;
+        bits = magnitudeOf(x[i]) > bits ? magnitudeOf(x[i]) : bits;
+    float largest, scale;
+    std::memcpy(&largest, &bits, 4);
+    const float inverse = wholeNumbers(largest, &scale);
     for (int i = 0; i < n; i += kLanes) {
         const Vec v = loadPart(x + i, lesser(kLanes, n - i));
         storeInt16(out + i, inverse != 0 ? mul(v, splat(inverse)) : zero());
@@ -85,31 +102,56 @@ inline Vec scalesAt(const CodeScratch& s, int block, int t) {
     return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
 }
 
+/// The weights of kH heads times a block's scales, as scale * whole numbers of 16 bits. No product exceeds the largest
+/// weight times the largest scale: so none has to be looked at before.
+template <int kH>
+inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
+    uint16_t largest = 0; // as bits: NaN is larger than all
+    for (int t = 0; t < a.tokens; ++t) {
+        const uint16_t magnitude = s.scales[block][t] & 0x7fff;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    const float top = quant::loadF16(reinterpret_cast<const uint8_t*>(&largest));
+    float inverse[kH];
+    for (int h = 0; h < kH; ++h)
+        inverse[h] = wholeNumbers(s.largest[h] * top, &scale[h]);
+    for (int t = 0; t < a.tokens; t += kLanes) {
+        const Vec scales = scalesAt(s, block, t);
+        for (int h = 0; h < kH; ++h) {
+            const Vec weights = mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)), scales);
+            storeInt16(s.weights16[h] + t, inverse[h] != 0 ? mul(weights, splat(inverse[h])) : zero());
+        }
+    }
+    for (int h = 0; h < kH; ++h)
+        s.weights16[h][a.tokens] = 0; // an odd last row meets itself with no weight
+}
+
 /// o += weights x a block of the values, for kH heads.
 template <typename Format, int kH>
 inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     const std::byte* values = a.v + column / kCodes * Format::kBytes;
     float scale[kH];
+    weightsOf(a, column / kCodes, s, scale);
     PairSums sums[kH];
-    for (int h = 0; h < kH; ++h) {
-        for (int t = 0; t < a.tokens; t += kLanes)
-            store(s.weights + t, mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)),
-                                     scalesAt(s, column / kCodes, t)));
-        scale[h] = toInt16(s.weights, a.tokens, s.weights16[h]);
-        s.weights16[h][a.tokens] = 0; // an odd last row meets itself with no weight
+    for (int h = 0; h < kH; ++h)
         sums[h].clear();
-    }
     // The next keys come bit by bit, this block's part of them: more at once would wait for memory.
     const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
     const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
-    for (int t = 0; t < a.tokens; t += 2) {
-        const std::byte* row = values + uint64_t(t) * a.vStride;
-        if (next)
-            prefetch(next + uint64_t(t / 2) * step, step);
-        const RowPair pair(widen(codesOf<Format>(row)),
-                           widen(codesOf<Format>(t + 1 < a.tokens ? row + a.vStride : row)));
+    const auto addPair = [&](int t, const std::byte* row, const std::byte* after) {
+        const RowPair pair(widen(codesOf<Format>(row)), widen(codesOf<Format>(after)));
         for (int h = 0; h < kH; ++h)
             pair.addTo(sums[h], s.weights16[h] + t);
+    };
+    const int pairs = a.tokens / 2;
+    for (int i = 0; i < pairs; ++i) {
+        if (next)
+            prefetch(next + uint64_t(i) * step, step);
+        addPair(2 * i, values + uint64_t(2 * i) * a.vStride, values + uint64_t(2 * i + 1) * a.vStride);
+    }
+    if (a.tokens % 2 != 0) {
+        const std::byte* last = values + uint64_t(a.tokens - 1) * a.vStride;
+        addPair(a.tokens - 1, last, last);
     }
     for (int h = 0; h < kH; ++h) {
         Vec v[kCodes / kLanes];
@@ -126,14 +168,21 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
 template <typename Format, typename Scores, int kH>
 void attendCodeHeads(const Attend& a, int head) {
     CodeScratch& s = *reinterpret_cast<CodeScratch*>(a.scratch);
-    for (int h = 0; h < kH; ++h) {
-        s.queryScale[h] = toInt16(a.q + (head + h) * a.kDim, a.kDim, s.query[h]);
-        for (int i = a.kDim; i % kCodes != 0; ++i)
-            s.query[h][i] = 0;
-    }
+    const int blocks = (a.kDim + kCodes - 1) / kCodes;
+    const bool keeps = a.heads * blocks <= kQueryBlocks; // else the next heads' queries take the place
+    const CodeQueries queries{s, keeps ? head * blocks : 0, blocks};
+    if (!keeps || !a.sameQueries)
+        for (int h = 0; h < kH; ++h) {
+            const int at = queries.at(h, 0);
+            s.queryScale[at] = toInt16(a.q + (head + h) * a.kDim, a.kDim, s.query[at]);
+            for (int i = a.kDim; i < blocks * kCodes; ++i)
+                s.query[at][i] = 0;
+            for (int b = 0; b < blocks; ++b)
+                Scores::prepare(s, at + b);
+        }
     gatherScales<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
-    Scores::template run<Format, kH>(a, s);
-    weighHeads(a, head, kH);
+    Scores::template run<Format, kH>(a, queries);
+    weighHeads(a, head, kH, s.largest);
     gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
     for (int column = 0; column < a.vDim; column += kCodes)
         addCodes<Format, kH>(a, head, column, s);

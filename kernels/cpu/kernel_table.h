@@ -88,11 +88,12 @@ struct Attend {
     const std::byte* next = nullptr; // keys that are likely to be read after these values; may be null
     int tokens;
     float scale;
-    float softCap;       // 0: none
-    SoftmaxState* state; // (heads)
-    float* o;            // (heads, vDim)
-    float* scores;       // (kAttendHeads, tokens) scratch
-    std::byte* scratch;  // kAttendScratchBytes; for quantized caches only
+    float softCap;            // 0: none
+    SoftmaxState* state;      // (heads)
+    float* o;                 // (heads, vDim)
+    float* scores;            // (kAttendHeads, tokens) scratch
+    std::byte* scratch;       // kAttendScratchBytes; for quantized caches only
+    bool sameQueries = false; // those of the last call with this scratch: what it holds of them still stands
 };
 
 /// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.

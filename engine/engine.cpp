@@ -96,6 +96,7 @@ struct Engine::Impl {
     bool makeRoom(LoadedModel&, Reply&, int tokens);
     void endWithoutRoom(Reply&);
     void endInside(LoadedModel&, Reply&);
+    void settle(LoadedModel&, Reply&);
     Reply* lastHolder(const LoadedModel&) const;
     void take(Reply&, std::span<float> logits);
     void end(Reply&, StopReason, const std::string& error = {});
@@ -137,7 +138,7 @@ const Schedule& Engine::Impl::schedule() {
         candidates.push_back({.id = reply->id(),
                               .model = reply->model(),
                               .priority = reply->priority(),
-                              .decoding = reply->begun() && pending == 1,
+                              .decoding = reply->kv >= 0 && reply->begun() && pending == 1 + reply->behind,
                               .position = position,
                               .pending = pending,
                               .chunking = chunking(*reply)});
@@ -194,6 +195,7 @@ void Engine::Impl::admit(LoadedModel& m, Reply& reply) {
     if (!reply.started && !reply.prefixFile().empty())
         m.restorePrefix(reply.prefixFile(), reply.tokens(), reply.cancelFlag());
     reply.started = true;
+    reply.behind = 0;
     reply.kv = m.cache().open(m.space(reply.tokens().size()));
     const int reused = m.cache().reuse(reply.kv, reply.tokens(), static_cast<int>(reply.tokens().size()) - 1);
     reply.ticket = ++lastTicket;
@@ -301,21 +303,21 @@ void Engine::Impl::runPrefill(LoadedModel& m, Reply& reply, int n) {
         take(reply, logits);
 }
 
-/// Tokens to feed together with the last one of a reply that is alone. A recurrent state could not take back wrong
-/// ones.
+/// Tokens to feed together with those of a reply that is alone.
 std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
-    if (m.cache().hasStates())
-        return {};
+    const int own = 1 + reply.behind;
     std::span<const TokenId> guessed;
     try {
-        guessed = reply.guess(kDecodeRows - 1, m.config().nVocab, m.rowPace());
+        guessed = reply.guess(kDecodeRows - own, m.config().nVocab, m.rowPace());
     } catch (const std::bad_alloc&) { // of the model that guesses; the reply goes on without it
         reply.drafter.reset();
     } catch (const kernels::BackendError&) {
         reply.drafter.reset();
     }
+    const int all = own + static_cast<int>(guessed.size());
     const bool fits = m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) &&
-                      m.prepare(reply.kv, 1 + static_cast<int>(guessed.size()));
+                      m.prepare(reply.kv, all) &&
+                      (guessed.empty() || !m.cache().hasStates() || m.cache().keepStates(reply.kv, all));
     return fits ? guessed : std::span<const TokenId>();
 }
 
@@ -325,7 +327,7 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
         Reply* reply = find(sequence);
         if (!reply || reply->kv < 0)
             continue; // ended, or made room for one before it
-        if (!makeRoom(m, *reply, 1)) {
+        if (!makeRoom(m, *reply, 1 + reply->behind)) {
             endWithoutRoom(*reply);
             continue;
         }
@@ -333,17 +335,24 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     }
     // Whoever was put back to make room is not part of this step.
     std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
-    const auto add = [&](const Reply& reply, TokenId token, size_t ahead) {
-        rows.push_back(
-            {.id = token, .position = static_cast<int>(reply.tokens().size() - 1 + ahead), .sequence = reply.kv});
+    // One whose states are to read some tokens again takes as many rows: the others wait for one step.
+    const auto late = std::find_if(batch.begin(), batch.end(), [](const Reply* reply) { return reply->behind > 0; });
+    if (late != batch.end())
+        batch = {*late};
+    const auto add = [&](const Reply& reply, TokenId token, size_t position) {
+        rows.push_back({.id = token, .position = static_cast<int>(position), .sequence = reply.kv});
         owners.push_back(reply.id());
     };
     for (const Reply* reply : batch)
-        add(*reply, reply->tokens().back(), 0);
+        for (size_t i = reply->tokens().size() - 1 - static_cast<size_t>(reply->behind); i < reply->tokens().size();
+             ++i)
+            add(*reply, reply->tokens()[i], i);
+    const size_t own = rows.size(); // what follows are guesses
     if (batch.size() == 1) {
-        for (const TokenId token : guess(m, *batch.front()))
-            add(*batch.front(), token, rows.size());
-        batch.front()->guessesFed(static_cast<int>(rows.size()) - 1);
+        Reply& reply = *batch.front();
+        for (const TokenId token : guess(m, reply))
+            add(reply, token, reply.tokens().size() - own + rows.size());
+        reply.guessesFed(static_cast<int>(rows.size() - own));
     }
     if (rows.empty())
         return;
@@ -355,12 +364,17 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
         if (m.checkpoint().changed())
             return;
         Reply* reply = find(owners[i]);
+        if (reply && reply->behind > 0) { // what follows is known
+            --reply->behind;
+            m.cache().commit(reply->kv, {&rows[i].id, 1});
+            return;
+        }
         // A guess counts while all before it were right.
         const bool stands = reply && static_cast<int>(reply->tokens().size()) == rows[i].position + 1 &&
                             reply->tokens().back() == rows[i].id;
         if (!stands)
             return;
-        if (i > 0 && owners[i] == owners[i - 1])
+        if (i >= own)
             reply->guessedRight();
         m.cache().commit(reply->kv, reply->tokens().last(1));
         take(*reply, logits);
@@ -370,6 +384,16 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
         failAll(id, changedWhileInUse(m));
     else if (!ran)
         endInside(m, *batch.front());
+    else if (Reply* reply = rows.size() > own ? find(owners.front()) : nullptr)
+        settle(m, *reply);
+}
+
+/// After guesses: recurrent states that have read wrong ones go back, and read the right ones again with the next step.
+void Engine::Impl::settle(LoadedModel& m, Reply& reply) {
+    if (m.cache().settleStates(reply.kv))
+        reply.behind = static_cast<int>(reply.tokens().size()) - 1 - m.cache().length(reply.kv);
+    else
+        m.cache().drop(std::exchange(reply.kv, -1));
 }
 
 /// Ends a reply that was cancelled inside a step. Recurrent states have moved on by an unknown part of it, so nobody

@@ -439,7 +439,11 @@ void KvCache::forgetAll(Sequence& s) {
         for (const int32_t page : s.tables[static_cast<size_t>(g)])
             give(g, page);
         s.tables[static_cast<size_t>(g)].clear();
+        if (!s.kept.empty() && s.kept[static_cast<size_t>(g)] >= 0)
+            give(g, s.kept[static_cast<size_t>(g)]);
     }
+    s.kept.clear();
+    s.keptAt = -1;
     s.tokens.clear();
     stand(s, s.space, 0);
 }
@@ -524,6 +528,13 @@ bool KvCache::truncate(KvSequence sequence, int n) {
     Sequence& s = at(sequence);
     if (n >= static_cast<int>(s.tokens.size()))
         return true;
+    if (n > 0 && hasStates())
+        return false;
+    return goBack(s, n);
+}
+
+/// Tokens from n on are gone; of states only those of the beginning.
+bool KvCache::goBack(Sequence& s, int n) {
     const int pages = pagesFor(std::max(0, n));
     std::vector<int> chain(static_cast<size_t>(s.indexed)); // node of each indexed page
     for (int node = s.node, i = s.indexed; i > 0; node = nodes_[static_cast<size_t>(node)].parent)
@@ -534,15 +545,13 @@ bool KvCache::truncate(KvSequence sequence, int n) {
                    : -1;
     };
     for (int g = 0; g < nGroups(); ++g) {
-        if (isState(g) && n > 0)
-            return false;
         for (int page = firstNeededPage(g, n); page < pages && !isState(g); ++page)
             if (s.tables[static_cast<size_t>(g)][static_cast<size_t>(page)] < 0 && indexedPage(g, page) < 0)
                 return false;
     }
     for (int g = 0; g < nGroups(); ++g) {
         std::vector<int32_t>& table = s.tables[static_cast<size_t>(g)];
-        const size_t keep = isState(g) ? 0 : static_cast<size_t>(pages);
+        const size_t keep = isState(g) ? (n > 0 ? 1 : 0) : static_cast<size_t>(pages);
         for (; table.size() > keep; table.pop_back())
             give(g, table.back());
         for (int page = firstNeededPage(g, n); page < pages && !isState(g); ++page)
@@ -555,6 +564,35 @@ bool KvCache::truncate(KvSequence sequence, int n) {
     const int indexed = std::min(s.indexed, std::max(0, n) / kPageTokens);
     stand(s, indexed == 0 ? s.space : chain[static_cast<size_t>(indexed - 1)], indexed);
     return true;
+}
+
+bool KvCache::keepStates(KvSequence sequence, int n) {
+    Sequence& s = at(sequence);
+    s.kept.resize(static_cast<size_t>(nGroups()), -1);
+    for (int g = 0; g < nGroups(); ++g) {
+        if (!isState(g))
+            continue;
+        int32_t& slot = s.kept[static_cast<size_t>(g)];
+        if (slot < 0)
+            slot = take(g);
+        if (slot < 0)
+            return false;
+        options_.copyPage(g, s.tables[static_cast<size_t>(g)].front(), slot);
+    }
+    s.keptAt = static_cast<int>(s.tokens.size());
+    s.keptEnd = s.keptAt + n;
+    return true;
+}
+
+bool KvCache::settleStates(KvSequence sequence) {
+    Sequence& s = at(sequence);
+    const int back = std::exchange(s.keptAt, -1);
+    if (back < 0 || static_cast<int>(s.tokens.size()) == s.keptEnd)
+        return true;
+    for (int g = 0; g < nGroups(); ++g)
+        if (isState(g))
+            std::swap(s.tables[static_cast<size_t>(g)].front(), s.kept[static_cast<size_t>(g)]);
+    return goBack(s, back);
 }
 
 KvSequence KvCache::fork(KvSequence sequence) {
@@ -623,7 +661,8 @@ void KvCache::end(Sequence& s) {
 }
 
 void KvCache::release(KvSequence sequence) {
-    snapshot(sequence);
+    if (settleStates(sequence))
+        snapshot(sequence);
     end(at(sequence));
 }
 

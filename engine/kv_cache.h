@@ -112,6 +112,12 @@ public:
     /// Forgets everything from position n on. False where a window or state cannot go back so far; then the sequence
     /// must be dropped and prefilled again.
     bool truncate(KvSequence, int n);
+    /// Before n tokens are written of which perhaps only the first ones will be committed: keeps the states as they are
+    /// now (prepare() came before). False: no room for them.
+    bool keepStates(KvSequence, int n);
+    /// Where fewer than those were committed, a sequence with states goes back to where they were kept. False where a
+    /// window cannot go back so far; then the sequence must be dropped. release() does both itself.
+    bool settleStates(KvSequence);
     /// Another sequence with the same past, sharing its pages. -1 when a state finds no room.
     KvSequence fork(KvSequence);
     /// Makes the sequence's present position one that reuse() can give, its started page and states included.
@@ -199,6 +205,8 @@ private:
         std::vector<std::vector<int32_t>> tables; // (groups)(pages)
         int node = 0;                             // covers the full pages up to here
         int indexed = 0;                          // pages that `node` covers
+        std::vector<int32_t> kept;                // (groups): states as they were; -1 or empty: none
+        int keptAt = -1, keptEnd = 0;             // their position, -1: not to be gone back to; end of what is tried
     };
 
     /// The best prefix for a prompt: whole nodes, then a part of one more.
@@ -243,6 +251,7 @@ private:
     void sharePath(Sequence&, const Match&);
     bool copyPart(Sequence&, int node);
     bool copyStates(Sequence&, int node);
+    bool goBack(Sequence&, int n);
     void forgetPassedWindow(Sequence&);
     bool ownLastPage(Sequence&, int group);
     bool ownState(Sequence&, int group);

@@ -66,6 +66,7 @@ public:
     bool started = false;             // its first chunk has been scheduled
     bool expands = false;             // its prompt expands latents, since it was admitted
     uint64_t ticket = 0;              // of its stay in the cache: another one each time it is admitted
+    int behind = 0;                   // generated tokens before the last that recurrent states are to read again
     double chunkSeconds = 0;          // spent on the chunk that paused; 0: none did
     int chunkTokens = 0;              // of that chunk
     Clock::time_point begin, firstToken;

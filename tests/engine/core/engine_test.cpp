@@ -87,6 +87,8 @@ protected:
     int besides = 0;
 };
 
+const TinyShape kRecurrent{.layers = 3, .convLayers = 2, .seed = 9}; // a reply runs in circles soon
+
 /// What must hold whatever the cache is made of.
 class AnyCache : public EngineTest, public testing::WithParamInterface<KvType> {
 protected:
@@ -129,8 +131,8 @@ std::vector<TokenId> repeating(int n) {
 }
 
 TEST_P(AnyCache, GuessesChangeNothing) {
-    for (const int window : {0, 70}) {
-        const ModelId model = loadCached({.window = window});
+    for (const TinyShape& shape : {TinyShape{}, TinyShape{.window = 70}, kRecurrent}) {
+        const ModelId model = loadCached(shape);
         for (const float temperature : {0.0f, 0.05f, 1.0f}) {
             std::vector<Result> results(2);
             for (const bool ahead : {false, true}) {
@@ -210,7 +212,8 @@ TEST_F(EngineTest, CachesTakeWhatTheyShould) {
 
 TEST_F(EngineTest, AnotherModelMayGuess) {
     const ModelId model = load(), same = loadBeside();
-    const ModelId other = loadBeside({.window = 3}); // thinks otherwise
+    const ModelId other = loadBeside({.seed = 7}); // thinks otherwise
+    int right = 0, wrong = 0;
     for (const float temperature : {0.0f, 1.0f}) {
         std::map<ModelId, Result> results;
         for (const ModelId draft : {ModelId{0}, same, other}) {
@@ -222,10 +225,12 @@ TEST_F(EngineTest, AnotherModelMayGuess) {
             runAll();
             EXPECT_EQ(results[draft].tokens, results[0].tokens);
         }
-        // How often it is asked depends on the time it takes, but it is asked and thinks alike.
-        EXPECT_GT(results[same].summary.rightGuesses, 0);
-        EXPECT_GT(results[other].summary.guessedTokens, results[other].summary.rightGuesses);
+        right += results[same].summary.rightGuesses;
+        wrong += results[other].summary.guessedTokens - results[other].summary.rightGuesses;
     }
+    // How often one is asked depends on the time it takes, but it is asked.
+    EXPECT_GT(right, 0);
+    EXPECT_GT(wrong, 0);
 }
 
 TEST_F(EngineTest, WhoGuessesMustKnowTheSameWords) {
@@ -277,22 +282,60 @@ TEST_F(EngineTest, GuessesEndWithTheReply) {
 
 /// What a reply left in the cache is what it says, not what was guessed.
 TEST_F(EngineTest, WrongGuessesLeaveNothingInTheCache) {
-    const ModelId model = load();
-    std::vector<TokenId> tokens = repeating(150);
-    Result first;
-    GenerationRequest r = request(tokens, 200, first);
-    r.sampling.temperature = 0.3f;
-    engine.start(model, std::move(r));
-    runAll();
-    tokens.insert(tokens.end(), first.tokens.begin(), first.tokens.end());
-    const Result reused = run(model, tokens, 20);
-    EXPECT_LE(reused.summary.prefilledTokens, 64);
-    Engine other{{.threads = 1}};
-    Result fresh;
-    other.start(other.load({.path = folder.write("tiny.gguf", tinyLlama({}).bytes())}), request(tokens, 20, fresh));
-    while (other.step()) {
+    for (const TinyShape& shape : {TinyShape{}, kRecurrent}) {
+        const ModelId model = load(shape);
+        int wrong = 0;
+        for (int length = 180; length < 200; ++length) { // ends of all kinds: inside a guess, behind it, at a wrong one
+            std::vector<TokenId> tokens = repeating(150);
+            Result first;
+            GenerationRequest r = request(tokens, length, first);
+            r.sampling.temperature = 0.1f;
+            engine.start(model, std::move(r));
+            runAll();
+            wrong += first.summary.guessedTokens - first.summary.rightGuesses;
+            tokens.insert(tokens.end(), first.tokens.begin(), first.tokens.end());
+            const Result reused = run(model, tokens, 20);
+            EXPECT_LE(reused.summary.prefilledTokens, 64);
+            Engine other{{.threads = 1}};
+            Result fresh;
+            other.start(other.load({.path = folder.write("fresh.gguf", tinyLlama(shape).bytes())}),
+                        request(tokens, 20, fresh));
+            while (other.step()) {
+            }
+            EXPECT_EQ(reused.tokens, fresh.tokens) << shape.convLayers << " " << length;
+        }
+        EXPECT_GT(wrong, 0);
     }
-    EXPECT_EQ(reused.tokens, fresh.tokens);
+}
+
+/// Replies that come and go while one guesses: its states may have to read tokens again when it is no longer alone.
+TEST_F(EngineTest, AGuessingReplyIsJoined) {
+    const ModelId model = load(kRecurrent);
+    const auto start = [&](int i, bool ahead, Result& result) {
+        GenerationRequest r = request(repeating(100 + 17 * i), 150, result);
+        r.sampling.temperature = 0.1f;
+        r.guessAhead = ahead;
+        engine.start(model, std::move(r));
+    };
+    int wrong = 0;
+    for (int delay = 1; delay < 40; delay += 3) {
+        Result alone[3], together[3];
+        for (int i = 0; i < 3; ++i) {
+            start(i, false, alone[i]);
+            runAll();
+        }
+        for (int i = 0; i < 3; ++i) {
+            start(i, true, together[i]);
+            for (int step = 0; step < delay; ++step)
+                engine.step();
+        }
+        runAll();
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(together[i].tokens, alone[i].tokens) << delay << " " << i;
+            wrong += together[i].summary.guessedTokens - together[i].summary.rightGuesses;
+        }
+    }
+    EXPECT_GT(wrong, 0);
 }
 
 TEST_F(EngineTest, StopsAtTheEndOfATurn) {

@@ -143,26 +143,35 @@ struct TinyShape {
     int ffnDim = 64;
     int context = 2048;
     int window = 0;
+    int convLayers = 0; // the first ones are short convolutions, whose states are recurrent
     uint64_t seed = 1;
     std::string lastWord = "b"; // of the vocabulary
 };
 
-/// A valid llama of a few thousand weights, with a tokenizer of 256 byte tokens and some words.
+/// A valid llama, or with convolutions an LFM2, of a few thousand weights, with a tokenizer of 256 byte tokens and some
+/// words.
 inline GgufWriter tinyLlama(const TinyShape& s = {}) {
     GgufWriter w;
     const auto u64 = [](int n) { return static_cast<uint64_t>(n); };
-    w.setText("general.architecture", "llama");
+    const std::string family = s.convLayers > 0 ? "lfm2" : "llama";
+    w.setText("general.architecture", family);
     w.setText("general.name", "Tiny");
-    w.setU32("llama.block_count", static_cast<uint32_t>(s.layers));
-    w.setU32("llama.context_length", static_cast<uint32_t>(s.context));
-    w.setU32("llama.embedding_length", static_cast<uint32_t>(s.dModel));
-    w.setU32("llama.feed_forward_length", static_cast<uint32_t>(s.ffnDim));
-    w.setU32("llama.attention.head_count", static_cast<uint32_t>(s.nHeads));
-    w.setU32("llama.attention.head_count_kv", static_cast<uint32_t>(s.nKvHeads));
+    w.setU32(family + ".block_count", static_cast<uint32_t>(s.layers));
+    w.setU32(family + ".context_length", static_cast<uint32_t>(s.context));
+    w.setU32(family + ".embedding_length", static_cast<uint32_t>(s.dModel));
+    w.setU32(family + ".feed_forward_length", static_cast<uint32_t>(s.ffnDim));
+    w.setU32(family + ".attention.head_count", static_cast<uint32_t>(s.nHeads));
+    if (s.convLayers > 0) {
+        std::vector<int32_t> kvHeads(static_cast<size_t>(s.layers), s.nKvHeads);
+        std::fill_n(kvHeads.begin(), s.convLayers, 0);
+        w.setArray(family + ".attention.head_count_kv", GgufWriter::I32, kvHeads);
+    } else {
+        w.setU32(family + ".attention.head_count_kv", static_cast<uint32_t>(s.nKvHeads));
+    }
     if (s.window > 0)
-        w.setU32("llama.attention.sliding_window", static_cast<uint32_t>(s.window));
-    w.setF32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    w.setF32("llama.rope.freq_base", 10000.0f);
+        w.setU32(family + ".attention.sliding_window", static_cast<uint32_t>(s.window));
+    w.setF32(family + ".attention.layer_norm_rms_epsilon", 1e-5f);
+    w.setF32(family + ".rope.freq_base", 10000.0f);
     std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
     std::vector<int32_t> types = {2, 3, 3};
     for (int i = 0; i < 256; ++i) {
@@ -199,13 +208,25 @@ inline GgufWriter tinyLlama(const TinyShape& s = {}) {
     };
     const auto norm = [&](const std::string& name) { w.addF32(name, {d}, std::vector<float>(d, 1.0f)); };
     w.addF32("token_embd.weight", {d, nVocab}, random(nVocab * d, 1.0f));
+    constexpr int kConvInputs = 3;
+    if (s.convLayers > 0)
+        w.setU32("lfm2.shortconv.l_cache", kConvInputs);
     for (int i = 0; i < s.layers; ++i) {
         const std::string p = "blk." + std::to_string(i) + ".";
         norm(p + "attn_norm.weight");
-        matrix(p + "attn_q.weight", d, d);
-        matrix(p + "attn_k.weight", kv, d);
-        matrix(p + "attn_v.weight", kv, d);
-        matrix(p + "attn_output.weight", d, d);
+        if (i < s.convLayers) {
+            matrix(p + "shortconv.in_proj.weight", 3 * d, d);
+            matrix(p + "shortconv.conv.weight", d, kConvInputs);
+            matrix(p + "shortconv.out_proj.weight", d, d);
+        } else {
+            matrix(p + "attn_q.weight", d, d);
+            matrix(p + "attn_k.weight", kv, d);
+            matrix(p + "attn_v.weight", kv, d);
+            matrix(p + "attn_output.weight", d, d);
+            if (s.convLayers > 0)
+                for (const char* name : {"attn_q_norm.weight", "attn_k_norm.weight"})
+                    w.addF32(p + name, {d / u64(s.nHeads)}, std::vector<float>(d / u64(s.nHeads), 1.0f));
+        }
         norm(p + "ffn_norm.weight");
         matrix(p + "ffn_gate.weight", f, d);
         matrix(p + "ffn_up.weight", f, d);

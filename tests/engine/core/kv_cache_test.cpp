@@ -290,6 +290,70 @@ TEST(KvCache, AWindowsPagesGoWithoutTheFullOnes) {
     t.check(c); // whatever was reused is right
 }
 
+/// What is tried is taken back unless all of it was committed; the sequence then stands where the trial began.
+TEST(KvCache, TriedTokensAreTakenBackFromStates) {
+    for (const int committed : {0, 1, 5, 9, 10}) {
+        TestCache t({kFull, kState});
+        const KvSequence a = t.cache.open();
+        t.feed(a, tokens(125)); // a page ends inside the trial
+        ASSERT_TRUE(t.cache.prepare(a, 10));
+        ASSERT_TRUE(t.cache.keepStates(a, 10));
+        for (int i = 125; i < 135; ++i)
+            t.write(a, i, i);
+        for (int i = 125; i < 125 + committed; ++i)
+            t.cache.commit(a, std::vector<TokenId>{i});
+        EXPECT_TRUE(t.cache.settleStates(a));
+        EXPECT_EQ(t.cache.length(a), committed == 10 ? 135 : 125);
+        t.check(a);
+        t.feed(a, tokens(200));
+        t.check(a);
+        EXPECT_TRUE(t.cache.settleStates(a)) << "nothing is tried any more";
+        EXPECT_EQ(t.cache.length(a), 200);
+    }
+}
+
+TEST(KvCache, AReleasedTrialLeavesNothingWrong) {
+    TestCache t({kFull, kState});
+    for (const bool whole : {false, true}) {
+        const KvSequence a = t.cache.open();
+        t.start(a, tokens(100, whole));
+        t.feed(a, tokens(100, whole));
+        ASSERT_TRUE(t.cache.prepare(a, 3));
+        ASSERT_TRUE(t.cache.keepStates(a, 3));
+        for (int i = 100; i < 103; ++i)
+            t.write(a, i, 1000 * whole + i);
+        t.cache.commit(a, std::vector<TokenId>{1000 * whole + 100});
+        if (whole)
+            t.cache.commit(a, std::vector<TokenId>{1000 * whole + 101, 1000 * whole + 102});
+        t.cache.release(a);
+        const KvSequence b = t.cache.open();
+        EXPECT_EQ(t.start(b, tokens(150, whole)), whole ? 103 : 100);
+        t.feed(b, tokens(150, whole));
+        t.check(b);
+        t.cache.drop(b);
+    }
+}
+
+TEST(KvCache, KeptStatesAreGivenBack) {
+    TestCache t({kFull, kState});
+    for (int i = 0; i < 50; ++i) {
+        const KvSequence a = t.cache.open();
+        t.feed(a, tokens(10, i));
+        ASSERT_TRUE(t.cache.prepare(a, 2));
+        ASSERT_TRUE(t.cache.keepStates(a, 2));
+        t.cache.drop(a);
+    }
+    EXPECT_EQ(t.cache.heldPages(1), 0);
+    std::vector<KvSequence> live;
+    for (int i = 0; i < kStatePages; ++i) {
+        live.push_back(t.cache.open());
+        t.feed(live.back(), tokens(3, i));
+    }
+    EXPECT_FALSE(t.cache.keepStates(live[0], 1)) << "no room";
+    EXPECT_TRUE(t.cache.settleStates(live[0]));
+    t.check(live[0]);
+}
+
 TEST(KvCache, AStateIsUsableAtItsSnapshotOnly) {
     TestCache t({kFull, kState});
     const KvSequence a = t.cache.open();

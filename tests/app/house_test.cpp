@@ -91,6 +91,8 @@ private slots:
         const std::filesystem::path path = folder_->filePath(QStringLiteral("loading.mark")).toStdString();
         const LoadMark mark(path);
         QVERIFY(!mark.read());
+        QVERIFY(!LoadMark({}).write({"/m.gguf", LoadMark::Stage::Loading})); // into no folder by chance
+        QVERIFY(!QFile::exists(QStringLiteral(".new")));
         const std::string odd = "/models/a b\n\xff.gguf";
         for (const auto stage : {LoadMark::Stage::Loading, LoadMark::Stage::Loaded, LoadMark::Stage::Answering}) {
             QVERIFY(mark.write({odd, stage}));

@@ -55,6 +55,8 @@ std::optional<LoadMark::Entry> LoadMark::read() const {
 }
 
 bool LoadMark::write(const Entry& entry) const {
+    if (file_.empty())
+        return false; // no place was given; the working folder is none
     std::filesystem::path fresh = file_;
     fresh += ".new";
     const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

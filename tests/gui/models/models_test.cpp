@@ -27,6 +27,7 @@
 #include <QPushButton>
 #include <QRegularExpression>
 #include <QSignalSpy>
+#include <QStyleOptionComboBox>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -154,6 +155,8 @@ private slots:
         auto* editor = model(2)->findChild<DefaultsEditor*>();
         QVERIFY(editor && editor->isVisible());
         QCOMPARE(editor->defaults().contextTokens, std::optional<int>(16384));
+        // What it gets where nothing is chosen, not what it was trained for.
+        QCOMPARE(choice(editor, QStringLiteral("Context"))->itemText(0), QStringLiteral("Automatic (8,192)"));
         QLineEdit* temperature = lineEdit(editor, QStringLiteral("Temperature"));
         QCOMPARE(temperature->text(), QStringLiteral("0.6"));
         QCOMPARE(lineEdit(editor, QStringLiteral("Top P"))->placeholderText(), QStringLiteral("0.95")); // its makers'
@@ -188,6 +191,33 @@ private slots:
         press(model(2), "defaults");
         settle();
         QVERIFY(!model(2)->findChild<DefaultsEditor*>());
+    }
+
+    void choicesShowTheirWordsWhole() {
+        for (const char* words :
+             {"Automatic (8,192)", "\u81EA\u52A8\uFF088,192\uFF09", "W", "\u7CBE\u786E\uFF08f16\uFF09"}) {
+            Choice choice(&panel());
+            choice.addItem(QString::fromUtf8(words));
+            choice.ensurePolished();
+            choice.resize(choice.sizeHint());
+            QStyleOptionComboBox option;
+            option.initFrom(&choice);
+            const int room = choice.style()
+                                 ->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, &choice)
+                                 .width();
+            QVERIFY2(room >= choice.fontMetrics().horizontalAdvance(choice.currentText()), words);
+        }
+    }
+
+    void onlyCachesThatItCanHaveAreOffered() {
+        ModelDetailsRow details = someDetails()[2];
+        details.caches = QStringList{QStringLiteral("f32"), QStringLiteral("f16"), QStringLiteral("bf16")};
+        panel().setDetails(details);
+        press(model(2), "defaults");
+        const QComboBox* kv = choice(model(2)->findChild<DefaultsEditor*>(), QStringLiteral("Memory of the context"));
+        QCOMPARE(kv->count(), 2); // automatic, f16
+        QVERIFY(says(model(2), QStringLiteral("For every chat with this model. Another context, or another memory of "
+                                              "it, loads the model again; the rest holds from the next reply on.")));
     }
 
     void aModelThatDoesNotThinkIsNotAsked() {

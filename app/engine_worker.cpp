@@ -4,8 +4,8 @@
 #include <QFile>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <new>
 #include <pthread.h>
 #include <stdexcept>
@@ -58,16 +58,8 @@ engine::LoadOptions loadOptions(const LoadRequest& request, const std::string& p
     engine::LoadOptions options;
     options.path = path;
     options.contextTokens = request.contextTokens;
+    options.kv = request.kv;
     return options;
-}
-
-/// The conversation that a prefix file's name tells; -1: it is none.
-int64_t conversationOf(const std::filesystem::path& file) {
-    const std::string name = file.filename().string();
-    int64_t id = 0;
-    const auto [rest, problem] = std::from_chars(name.data(), name.data() + name.size(), id);
-    const bool known = problem == std::errc() && rest != name.data() + name.size() && *rest == '-';
-    return known && file.extension() == ".kv" ? id : -1;
 }
 
 } // namespace
@@ -107,7 +99,7 @@ EngineWorker::~EngineWorker() {
 
 void EngineWorker::start(const engine::EngineOptions& options, const QString& prefixFolder) {
     options_ = options;
-    prefixFolder_ = QFile::encodeName(prefixFolder).toStdString();
+    prefixes_.open(QFile::encodeName(prefixFolder).toStdString());
     thread_ = std::thread([this] { run(); });
 }
 
@@ -125,7 +117,10 @@ void EngineWorker::load(const LoadRequest& request) {
 }
 
 void EngineWorker::setResidency(const Residency& residency) {
-    push([this, residency] { residency_ = residency; });
+    push([this, residency] {
+        residency_ = residency;
+        keepBudget();
+    });
 }
 
 void EngineWorker::unload(const QString& path) {
@@ -151,10 +146,7 @@ void EngineWorker::reply(ReplyRequest request) {
 }
 
 void EngineWorker::forgetConversation(int64_t conversation) {
-    {
-        const std::lock_guard lock(mutex_);
-        forgotten_.push_back(conversation);
-    }
+    prefixes_.forget(conversation);
     push([this] { removeForgotten(); });
 }
 
@@ -261,9 +253,9 @@ void EngineWorker::stepOnce() {
 /// Nobody waits: what models have read is written, a page at a time, so that a command finds the thread free.
 void EngineWorker::tidyOnce() {
     untidy_ = engine_ && engine_->tidy();
-    if (untidy_ || prefixFolder_.empty())
+    if (untidy_ || !prefixes_.isOpen())
         return;
-    engine::prunePrefixFiles(prefixFolder_.string(), kMostPrefixBytes);
+    prefixes_.prune(kMostPrefixBytes);
     if (engine_) // one that went gives its place back when it is closed
         engine_->forgetPrefixFiles([](const std::string& path) { return !std::filesystem::exists(path); });
 }
@@ -342,44 +334,19 @@ void EngineWorker::stopReadingAhead() {
     cleanUp();
 }
 
-/// The file of a conversation and a model; empty: nothing is kept.
-std::string EngineWorker::prefixFile(int64_t conversation, const Loaded& model) {
-    if (conversation == 0 || prefixFolder_.empty())
-        return {};
-    std::error_code error;
-    if (std::filesystem::create_directories(prefixFolder_, error))
-        std::filesystem::permissions(prefixFolder_, std::filesystem::perms::owner_all, error);
-    return (prefixFolder_ / (std::to_string(conversation) + '-' + model.model.info.cacheKey + ".kv")).string();
-}
-
+/// Whoever writes the files lets go of them first.
 void EngineWorker::removePrefixFiles(const std::function<bool(int64_t)>& goes) {
-    if (prefixFolder_.empty())
-        return;
-    const auto which = [&](const std::string& path) {
-        const int64_t id = conversationOf(path);
-        return id >= 0 && goes(id);
-    };
+    const PrefixFolder::Which which = PrefixFolder::filesOf(goes);
     if (engine_)
         engine_->forgetPrefixFiles(which);
-    std::erase_if(prefixesRead_, which);
     for (const auto& reply : running_)
         if (which(reply->prefixFile))
             reply->prefixFile.clear();
-    std::error_code error;
-    std::vector<std::filesystem::path> gone;
-    for (std::filesystem::directory_iterator it(prefixFolder_, error), end; !error && it != end; it.increment(error))
-        if (which(it->path().string()))
-            gone.push_back(it->path());
-    for (const std::filesystem::path& path : gone)
-        std::filesystem::remove(path, error);
+    prefixes_.remove(which);
 }
 
 void EngineWorker::removeForgotten() {
-    std::vector<int64_t> ids;
-    {
-        const std::lock_guard lock(mutex_);
-        ids.swap(forgotten_);
-    }
+    const std::vector<int64_t> ids = prefixes_.takeForgotten();
     if (!ids.empty())
         removePrefixFiles([&](int64_t id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); });
 }
@@ -396,9 +363,9 @@ EngineWorker::Loaded* EngineWorker::find(const std::string& path) {
     return found == models_.rend() ? nullptr : found->get();
 }
 
-/// Lets models go that no reply needs, the one not used for longest first, as many as must. None goes for a model that
-/// does not fit then either. Throws the sentence of that.
-void EngineWorker::makeRoom(const engine::LoadOptions& options) {
+/// Lets models go that no reply needs: the one that is loaded anew (null: none), then the one not used for longest, as
+/// many as must. None goes for a model that does not fit then either. Throws the sentence of that.
+void EngineWorker::makeRoom(const engine::LoadOptions& options, const Loaded* replaced) {
     std::vector<Loaded*> idle;
     uint64_t resident = 0;
     for (const auto& model : models_) {
@@ -406,7 +373,9 @@ void EngineWorker::makeRoom(const engine::LoadOptions& options) {
         if (model->replies == 0)
             idle.push_back(model.get());
     }
-    std::sort(idle.begin(), idle.end(), [](const Loaded* a, const Loaded* b) { return a->used < b->used; });
+    std::sort(idle.begin(), idle.end(), [&](const Loaded* a, const Loaded* b) {
+        return std::pair(a != replaced, a->used) < std::pair(b != replaced, b->used);
+    });
     std::vector<engine::ModelId> leaving;
     engine::LoadRoom room = engine_->room(options);
     const auto fits = [&] {
@@ -417,7 +386,7 @@ void EngineWorker::makeRoom(const engine::LoadOptions& options) {
         return room.fits && within;
     };
     for (const Loaded* model : idle) {
-        if (fits())
+        if (model != replaced && fits())
             break;
         leaving.push_back(model->id);
         resident -= std::min(resident, engine_->residentBytes(model->id));
@@ -428,16 +397,40 @@ void EngineWorker::makeRoom(const engine::LoadOptions& options) {
     for (const engine::ModelId id : leaving)
         for (const auto& model : models_)
             if (model->id == id) {
-                parked_[model->path] = model->request;
-                doUnload(*model);
+                park(*model);
                 break;
             }
+}
+
+/// Those not used for longest leave until the others are within the budget.
+void EngineWorker::keepBudget() {
+    const auto resident = [&] {
+        uint64_t bytes = 0;
+        for (const auto& model : models_)
+            bytes += engine_->residentBytes(model->id);
+        return bytes;
+    };
+    while (residency_.budgetBytes > 0 && resident() > residency_.budgetBytes) {
+        Loaded* oldest = nullptr;
+        for (const auto& model : models_)
+            if (model->replies == 0 && model->path != current_ && (!oldest || model->used < oldest->used))
+                oldest = model.get();
+        if (!oldest)
+            return;
+        park(*oldest);
+    }
+}
+
+/// It leaves by itself: a reply that still asks for it brings it back as it was.
+void EngineWorker::park(Loaded& model) {
+    parked_[model.path] = model.request;
+    doUnload(model);
 }
 
 /// It must have no replies.
 void EngineWorker::doUnload(Loaded& model) {
     spoken_.forget(model.path);
-    prefixesRead_.clear(); // they are read again with the model
+    prefixes_.forgetRead(); // they are read again with the model
     engine_->unload(model.id);
     emit unloaded(QFile::decodeName(model.path.c_str()));
     std::erase_if(models_, [&](const auto& one) { return one.get() == &model; });
@@ -466,10 +459,9 @@ void EngineWorker::unloadIdle() {
             ++i;
             continue;
         }
-        parked_[model.path] = model.request;
         if (model.path == current_)
             current_.clear();
-        doUnload(model);
+        park(model);
     }
 }
 
@@ -480,15 +472,12 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
         return;
     }
     cleanUp();
-    if (Loaded* already = find(path)) {
-        if (already->request.contextTokens == request.contextTokens && !optionsChanged_) {
-            current_ = path;
-            already->used = Clock::now();
-            emit loaded(request.path, already->model);
-            return;
-        }
-        if (already->replies == 0)
-            doUnload(*already);
+    Loaded* already = find(path);
+    if (already && already->request == request && !optionsChanged_) {
+        current_ = path;
+        already->used = Clock::now();
+        emit loaded(request.path, already->model);
+        return;
     }
     markStands_ = mark_.write({path, LoadMark::Stage::Loading});
     try {
@@ -498,7 +487,7 @@ void EngineWorker::doLoad(const LoadRequest& request, const Cancel& cancel) {
         model->request = request;
         Clock::time_point told{};
         const engine::LoadOptions options = loadOptions(request, path);
-        makeRoom(options);
+        makeRoom(options, already);
         model->id = engine_->load(options, [&](double progress) {
             if (secondsSince(told) >= 0.03) {
                 told = Clock::now();
@@ -562,8 +551,8 @@ void EngineWorker::doReply(ReplyRequest request) {
 
 void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
     const engine::ModelText& text = *model.model.text;
-    const std::string prefixFile = this->prefixFile(request.conversation, model);
-    if (!prefixFile.empty() && prefixesRead_.insert(prefixFile).second) {
+    const std::string prefixFile = prefixes_.file(request.conversation, model.model.info.cacheKey);
+    if (prefixes_.firstTime(prefixFile)) {
         for (engine::PrefixFile::Spoken& spoken : engine_->spoken(model.id, prefixFile))
             spoken_.remember({model.path, std::move(spoken.text), std::move(spoken.tokens)});
     }
@@ -602,6 +591,7 @@ void EngineWorker::startReply(const ReplyRequest& request, Loaded& model) {
 
     if (markStands_)
         mark_.write({model.path, LoadMark::Stage::Answering});
+    engine_->setThreads(model.id, request.threads);
     engine_->start(model.id, std::move(generation));
     ++model.replies;
     running_.push_back(std::move(owned));

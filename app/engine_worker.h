@@ -2,6 +2,7 @@
 
 #include "app/chat/prompt_builder.h"
 #include "app/load_mark.h"
+#include "app/prefix_folder.h"
 #include "app/token_pipe.h"
 #include "engine/engine.h"
 
@@ -13,13 +14,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -30,6 +29,7 @@ struct ReplyRequest {
     std::string model; // path
     PromptInput prompt;
     std::optional<engine::SamplerSettings> sampling; // absent: the model's own
+    int threads = 0;                                 // at most; 0: as the engine's options say
     int64_t conversation = 0;                        // whose past is kept on disk for the next session; 0: of none
     std::shared_ptr<std::atomic<bool>> cancel;       // set directly by the window: seen before the next operation
 };
@@ -44,6 +44,9 @@ public:
 struct LoadRequest {
     QString path;
     int contextTokens = 0; // 0: the model's own
+    engine::KvType kv = engine::KvType::F16;
+
+    friend bool operator==(const LoadRequest&, const LoadRequest&) = default;
 };
 
 struct LoadedModel {
@@ -77,6 +80,7 @@ public:
     /// A model that is there already becomes the current one at once. Otherwise it is loaded; then the answer is
     /// loaded() or loadEnded().
     void load(const LoadRequest&);
+    /// At once: a model that is there already may have to leave. The current one stays in any case.
     void setResidency(const Residency&);
     /// A model that no reply needs leaves; then unloaded().
     void unload(const QString& path);
@@ -119,15 +123,16 @@ private:
     void noteAhead(Running&);
     void readAhead();
     void stopReadingAhead();
-    std::string prefixFile(int64_t conversation, const Loaded&);
     void removePrefixFiles(const std::function<bool(int64_t conversation)>& goes);
     void removeForgotten();
     void makeEngine();
-    void makeRoom(const engine::LoadOptions&);
+    void makeRoom(const engine::LoadOptions&, const Loaded* replaced);
+    void keepBudget();
     void unloadIdle();
     std::optional<std::chrono::steady_clock::time_point> idleEnd(const Loaded&) const;
     std::optional<std::chrono::steady_clock::time_point> nextIdleEnd() const;
     void doUnload(Loaded&);
+    void park(Loaded&);
     void doLoad(const LoadRequest&, const Cancel&);
     void doReply(ReplyRequest);
     void startReply(const ReplyRequest&, Loaded&);
@@ -140,12 +145,12 @@ private:
 
     TokenPipe& pipe_;
     const LoadMark mark_;
+    PrefixFolder prefixes_;
 
     std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<std::function<void()>> commands_; // guarded by mutex_
     bool finishing_ = false;                     // guarded by mutex_
-    std::vector<int64_t> forgotten_;             // conversations whose files go; guarded by mutex_
     Cancel loadCancel_;                          // of the newest load; GUI thread
 
     // Engine thread.
@@ -159,10 +164,8 @@ private:
     std::map<std::string, LoadRequest> parked_; // that left by themselves
     bool markStands_ = false;
     SpokenPrefixes spoken_;
-    std::optional<Ahead> ahead_;         // to be read when nobody waits
-    std::filesystem::path prefixFolder_; // empty: none
-    std::set<std::string> prefixesRead_; // files whose texts are in spoken_
-    bool untidy_ = false;                // the engine has something to write when it is idle
+    std::optional<Ahead> ahead_; // to be read when nobody waits
+    bool untidy_ = false; // the engine has something to write when it is idle
 
     std::thread thread_;
 };

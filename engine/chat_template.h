@@ -64,6 +64,11 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+/// Template variables that say whether to think, by the names that templates have for it.
+nlohmann::ordered_json thinkingVariables(bool think);
+/// Whether they change what a template writes: it can be told to think, or not to. Takes 0.3 s at most, mostly nothing.
+bool choosesThinking(const std::string& source);
+
 /// Tells thoughts from the answer by token id where the model has such tokens; marks that are ordinary text count only
 /// at the beginning of the reply. Marks, and the line breaks around thoughts, are shown to nobody. One for each reply;
 /// engine thread. The tokenizer and the template must outlive it.

@@ -240,4 +240,27 @@ std::vector<std::string> inspectTemplate(const Metadata& m) {
     }
 }
 
+nlohmann::ordered_json thinkingVariables(bool think) {
+    // https://huggingface.co/Qwen/Qwen3-8B#switching-between-thinking-and-non-thinking-mode, also GLM, SmolLM3, Gemma;
+    // https://huggingface.co/deepseek-ai/DeepSeek-V3.1#chat-template, also Granite, Kimi
+    return {{"enable_thinking", think}, {"thinking", think}};
+}
+
+bool choosesThinking(const std::string& source) {
+    if (source.find("thinking") == source.npos)
+        return false;
+    try {
+        const auto chatTemplate = ChatTemplate::fromSource(source, {}, {});
+        TemplateInput input = conversation({said("user", kUser)});
+        std::optional<TaggedText> texts[2];
+        for (const bool think : {false, true}) {
+            input.variables = thinkingVariables(think);
+            texts[think] = rendered(*chatTemplate, input);
+        }
+        return texts[0] && texts[1] && texts[0]->text != texts[1]->text;
+    } catch (const Error&) { // it does not parse
+        return false;
+    }
+}
+
 } // namespace hearth::engine

@@ -22,7 +22,7 @@ std::unique_ptr<kernels::Backend> makeBackend(const EngineOptions& options) {
     if (options.backend != "auto" && options.backend != "cpu")
         throw Error("The backend " + printable(options.backend) + " is not there; \"cpu\" and \"auto\" are.");
     try {
-        return kernels::makeCpuBackend({.threads = std::max(0, options.threads)});
+        return kernels::makeCpuBackend({.threads = std::max(0, options.threads), .mostThreads = options.mostThreads});
     } catch (const kernels::BackendError& error) {
         throw Error(error.what());
     }
@@ -427,6 +427,7 @@ bool Engine::Impl::step() {
     if (now.empty())
         return !replies.empty();
     LoadedModel& m = model(now.model);
+    backend->limitThreads(m.threads());
     try {
         if (!now.decode.empty())
             runDecode(now.model, m, now.decode);
@@ -503,6 +504,10 @@ void Engine::unload(ModelId id) {
         impl_->unloadLater.push_back(id);
     else
         impl_->unload(id);
+}
+
+void Engine::setThreads(ModelId id, int threads) {
+    impl_->model(id).setThreads(std::max(0, threads));
 }
 
 const ModelInfo& Engine::info(ModelId id) const {
@@ -648,6 +653,7 @@ void Engine::eval(ModelId id, std::span<const TokenId> tokens, const EvalOptions
     LoadedModel& m = impl_->model(id);
     requireGenerator(m);
     checkTokens(tokens, m);
+    impl_->backend->limitThreads(m.threads());
     const int n = static_cast<int>(tokens.size());
     const int first = options.last > 0 ? std::max(0, n - options.last) : 0;
     try {
@@ -684,6 +690,7 @@ std::vector<float> Engine::embed(ModelId id, std::span<const TokenId> tokens, Po
     if (!m.encoder())
         throw Error("The model " + m.info().name + " writes text and gives no vectors for texts.");
     checkTokens(tokens, m);
+    impl_->backend->limitThreads(m.threads());
     try {
         const std::vector<float> vectors = m.encoder()->run(tokens);
         if (m.checkpoint().changed())
@@ -706,11 +713,13 @@ Pooling Engine::pooling(ModelId id) const {
 double Engine::readBandwidth(ModelId id) {
     constexpr size_t kMost = size_t{1} << 30;
     std::span<const std::byte> sample = impl_->model(id).checkpoint().files().front()->bytes();
+    impl_->backend->limitThreads(0);
     return impl_->backend->measureReadBandwidth(sample.first(std::min(sample.size(), kMost)));
 }
 
 double Engine::readBandwidth() {
     const std::vector<std::byte> sample(size_t{256} << 20, std::byte{1});
+    impl_->backend->limitThreads(0);
     return impl_->backend->measureReadBandwidth(sample);
 }
 

@@ -34,6 +34,7 @@ enum class LatentForm : uint8_t { Auto, Absorbed, Expanded };
 struct EngineOptions {
     std::string backend = "auto"; // "cpu", "cuda", "auto"
     int threads = 0;              // 0: one a physical core
+    int mostThreads = 0;          // that setThreads() can give a model, where these are more
 };
 
 inline constexpr int kSmallWidth = 1024; // numbers of a token in the residual stream
@@ -213,6 +214,10 @@ public:
     LoadRoom room(const LoadOptions&, std::span<const ModelId> leaving = {}) const;
     /// What a loaded model takes when its context is full.
     uint64_t residentBytes(ModelId) const;
+
+    /// At most so many threads compute for this model, from the next step on; 0: as the options say. Its numbers do not
+    /// depend on it.
+    void setThreads(ModelId, int threads);
 
     /// Its sequences finish as Cancelled, at once. Called from inside a callback it waits for the end of step().
     void unload(ModelId);

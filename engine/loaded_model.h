@@ -54,6 +54,10 @@ public:
 
     RowPace& rowPace() { return rowPace_; }
 
+    int threads() const { return threads_; } // that compute for it at most; 0: as the backend was made
+
+    void setThreads(int threads) { threads_ = threads; }
+
     /// Which space of the cache a sequence of so many tokens belongs to: beyond the border of a rope whose factors
     /// change there, its keys are others.
     int space(size_t tokens) const;
@@ -94,6 +98,7 @@ private:
     std::unique_ptr<Encoder> encoder_;
     ChunkPace pace_;
     RowPace rowPace_;
+    int threads_ = 0;
     std::map<std::string, std::unique_ptr<PrefixFile>> prefixFiles_; // open ones; null: it cannot be used
     LatentForm latentForm_ = LatentForm::Absorbed;                   // Auto or Expanded only where that can be
     ModelInfo info_;

@@ -179,8 +179,24 @@ bool floatPrompts(const ModelConfig& config, const LoadOptions& options) {
     return options.floatPrompts.value_or(config.dModel < kSmallWidth);
 }
 
-PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
+KvSize kvSize(const ModelConfig& config, const LoadOptions& options) {
     requireWholeLatents(config, options);
+    const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
+    KvSize size{.bytesPerToken = layout.bytesPerToken()};
+    for (const KvGroup& group : layout.groups)
+        if (group.kind.tag == KvKind::Tag::State) {
+            size.windowBytes = saturatingAdd(size.windowBytes, saturatingMultiply(kStatePages, group.pageBytes));
+        } else if (group.kind.tag == KvKind::Tag::Window) {
+            const auto tokens = std::min<int64_t>(contextFor(config, options.contextTokens),
+                                                  int64_t{group.kind.window} + kPageTokens);
+            const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
+            size.windowBytes = saturatingAdd(size.windowBytes, saturatingMultiply(pages, group.pageBytes));
+        }
+    return size;
+}
+
+PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& config, const LoadOptions& options) {
+    const KvSize kv = kvSize(config, options);
     PlacementInput in;
     for (const TensorEntry& tensor : checkpoint.tensors())
         in.tensors.push_back({.name = tensor.name,
@@ -191,16 +207,8 @@ PlacementInput placementInput(const Checkpoint& checkpoint, const ModelConfig& c
         in.tensors.push_back({.name = "attn_k_b, turned", .bytes = derived, .bytesPerToken = derived, .derived = true});
     in.textBytes = kOfEveryModel + kOfEveryToken * static_cast<uint64_t>(std::max(0, config.nVocab));
     in.contextTokens = contextFor(config, options.contextTokens);
-    const KvLayout layout = layoutKv(kvLayers(config), kvTypeFor(options));
-    in.kvBytesPerToken = layout.bytesPerToken();
-    for (const KvGroup& group : layout.groups)
-        if (group.kind.tag == KvKind::Tag::State) {
-            in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(kStatePages, group.pageBytes));
-        } else if (group.kind.tag == KvKind::Tag::Window) {
-            const auto tokens = std::min<int64_t>(in.contextTokens, int64_t{group.kind.window} + kPageTokens);
-            const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
-            in.kvWindowBytes = saturatingAdd(in.kvWindowBytes, saturatingMultiply(pages, group.pageBytes));
-        }
+    in.kvBytesPerToken = kv.bytesPerToken;
+    in.kvWindowBytes = kv.windowBytes;
     in.scratchBytes = config.causal
                           ? scratchBytes(config, in.contextTokens, options.numerics, floatPrompts(config, options))
                           : encoderBytes(config, in.contextTokens);

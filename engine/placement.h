@@ -58,6 +58,15 @@ Placement planPlacement(const PlacementInput&);
 /// Whether prompt tokens meet the weights as floats in fast numerics too.
 bool floatPrompts(const ModelConfig&, const LoadOptions&);
 
+/// What a cache takes.
+struct KvSize {
+    uint64_t bytesPerToken = 0;
+    uint64_t windowBytes = 0; // of windows and recurrent states: does not grow with the context
+};
+
+/// Of a model's cache, for a load as asked for. Throws Error where its numbers cannot be of that type.
+KvSize kvSize(const ModelConfig&, const LoadOptions&);
+
 /// What placement needs to know of a model. `contextTokens` <= 0: contextFor().
 PlacementInput placementInput(const Checkpoint&, const ModelConfig&, const LoadOptions&);
 

@@ -71,6 +71,10 @@ public:
         return run(plan, cancel) ? RunEnd::Done : RunEnd::Cancelled;
     }
 
+    /// From the next run on at most so many threads take part; 0: as many as it was made for. What is computed does not
+    /// depend on it.
+    virtual void limitThreads(int /*threads*/) {}
+
     /// Whether it can run ExpandedAttention.
     virtual bool expandsLatents() const { return false; }
 
@@ -83,8 +87,9 @@ public:
 };
 
 struct CpuOptions {
-    int threads = 0; // 0: one a physical core that this process may use
-    std::string isa; // empty: HEARTH_ISA, else the best that processor and operating system enable
+    int threads = 0;     // 0: one a physical core that this process may use
+    int mostThreads = 0; // that limitThreads() can give, where these are more
+    std::string isa;     // empty: HEARTH_ISA, else the best that processor and operating system enable
 };
 
 std::unique_ptr<Backend> makeCpuBackend(const CpuOptions&);

@@ -178,8 +178,14 @@ std::optional<Fit> ModelManager::fit(const ModelFile& file, int contextTokens, q
     if (!file.facts || !file.facts->problem.empty() || !file.facts->cannotRun.empty())
         return std::nullopt;
     engine::PlacementInput in = file.facts->placement;
+    const ModelDefaults own = defaults(file.path);
     if (contextTokens == 0)
-        contextTokens = defaults(file.path).contextTokens.value_or(in.contextTokens);
+        contextTokens = own.contextTokens.value_or(in.contextTokens);
+    for (const auto& [kv, size] : file.facts->caches)
+        if (kv == own.kv) {
+            in.kvBytesPerToken = size.bytesPerToken;
+            in.kvWindowBytes = size.windowBytes;
+        }
     in.contextTokens = contextTokens;
     return judgeFit(in,
                     {.freeBytes = engine::freeSystemMemory(), .givenBackBytes = givenBack, .readBandwidth = bandwidth_},

@@ -39,7 +39,10 @@ private:
 class CpuBackend : public Backend {
 public:
     explicit CpuBackend(const CpuOptions& options)
-        : isa_(chooseIsa(options.isa)), pool_(options.threads > 0 ? options.threads : usableCores()) {}
+        : isa_(chooseIsa(options.isa)), threads_(options.threads > 0 ? options.threads : usableCores()),
+          pool_(std::max(threads_, options.mostThreads)) {
+        pool_.limit(threads_);
+    }
 
     std::string name() const override { return "CPU"; }
 
@@ -73,7 +76,7 @@ public:
     }
 
     std::unique_ptr<Plan> compile(const OperationList& list) override {
-        auto plan = compilePlan(list, memories_, isa_.kernels, pool_.threads());
+        auto plan = compilePlan(list, memories_, isa_.kernels, threads_);
         pool_.reserve(plan->scratchBytes);
         return plan;
     }
@@ -92,6 +95,8 @@ public:
         p.paused = end == RunEnd::Paused;
         return end;
     }
+
+    void limitThreads(int threads) override { pool_.limit(threads > 0 ? threads : threads_); }
 
     bool expandsLatents() const override { return true; }
 
@@ -147,6 +152,7 @@ private:
 
     Isa isa_;
     Memories memories_;
+    int threads_; // unless it is said otherwise
     Pool pool_;
 };
 

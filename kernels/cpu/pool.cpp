@@ -57,12 +57,13 @@ Pool::Scratch Pool::makeScratch(size_t bytes) {
 
 Pool::Pool(int threads) : ownScratch_(makeScratch(kScratchBytes)) {
     const size_t helpers = size_t(std::clamp(threads, 1, 1024) - 1);
+    workers_.store(uint32_t(helpers + 1));
     threads_.reserve(helpers);
     scratches_.reserve(helpers);
     for (size_t i = 0; i < helpers; ++i) {
         scratches_.push_back(makeScratch(kScratchBytes));
         try {
-            threads_.emplace_back([this, scratch = &scratches_.back()] { workerMain(*scratch); });
+            threads_.emplace_back([this, scratch = &scratches_.back(), i] { workerMain(*scratch, uint32_t(i + 1)); });
         } catch (const std::system_error&) {
             scratches_.pop_back();
             break;
@@ -73,8 +74,21 @@ Pool::Pool(int threads) : ownScratch_(makeScratch(kScratchBytes)) {
 Pool::~Pool() {
     quit_.store(true);
     wake();
+    limit(0);
     for (std::thread& t : threads_)
         t.join();
+}
+
+void Pool::limit(int workers) {
+    const uint32_t wanted = workers > 0 ? uint32_t(std::min(workers, threads())) : uint32_t(threads());
+    if (workers_.exchange(wanted) != wanted)
+        syscall(SYS_futex, &workers_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+/// Returns once the number of workers is no longer this one.
+void Pool::sitOut(uint32_t workers) {
+    while (workers_.load() == workers)
+        syscall(SYS_futex, &workers_, FUTEX_WAIT_PRIVATE, workers, nullptr, nullptr, 0);
 }
 
 void Pool::reserve(size_t scratchBytes) {
@@ -185,9 +199,13 @@ bool Pool::help(const Scratch& scratch) {
     return true;
 }
 
-void Pool::workerMain(const Scratch& scratch) {
+void Pool::workerMain(const Scratch& scratch, uint32_t number) {
     becomeNicer();
     while (!quit_.load()) {
+        if (const uint32_t workers = workers_.load(); number >= workers) {
+            sitOut(workers);
+            continue;
+        }
         const uint32_t seen = generation_.load();
         if (quit_.load())
             return;

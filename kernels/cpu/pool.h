@@ -37,6 +37,10 @@ public:
 
     int threads() const { return int(threads_.size()) + 1; }
 
+    /// At most so many workers, the calling one included, take part from the next run on; the others sleep. 0: all.
+    /// Never between the begin and the end of a run.
+    void limit(int workers);
+
     /// Makes every worker's scratch at least so large; never between the begin and the end of a run. Throws
     /// std::bad_alloc, and then nothing has changed.
     void reserve(size_t scratchBytes);
@@ -69,7 +73,8 @@ private:
 
     // A worker looks at its scratch only while it holds a tile: between runs reserve() changes it.
     static Scratch makeScratch(size_t bytes);
-    void workerMain(const Scratch& scratch);
+    void workerMain(const Scratch& scratch, uint32_t number);
+    void sitOut(uint32_t workers);
     bool help(const Scratch& scratch);
     void finishTile(const Scratch& scratch);
     void publish(const Scratch& scratch);
@@ -93,6 +98,7 @@ private:
     alignas(64) std::atomic<uint32_t> remaining_{0};  // tiles of the stage not yet done
     alignas(64) std::atomic<uint32_t> generation_{0}; // the futex word: changes with every stage and at the end
     std::atomic<uint32_t> sleepers_{0};
+    std::atomic<uint32_t> workers_{0}; // that take part; the futex word of those that do not
     std::atomic<bool> done_{true};
     std::atomic<bool> quit_{false};
 

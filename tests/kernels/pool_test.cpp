@@ -5,7 +5,10 @@
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <mutex>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace hearth::kernels::cpu {
@@ -46,6 +49,47 @@ TEST(Pool, StagesRunInOrderAndEveryTileOnce) {
                 ASSERT_EQ(value, 200);
         }
     }
+}
+
+/// Which threads run its tiles.
+class WhoStage : public Stage {
+public:
+    void run(int64_t, std::byte*) const override {
+        {
+            const std::lock_guard lock(mutex_);
+            threads_.insert(std::this_thread::get_id());
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(200)); // so that others come to take theirs
+    }
+
+    size_t count() {
+        const std::lock_guard lock(mutex_);
+        return std::exchange(threads_, {}).size();
+    }
+
+private:
+    mutable std::mutex mutex_;
+    mutable std::set<std::thread::id> threads_;
+};
+
+TEST(Pool, OnlySoManyTakePart) {
+    Pool pool(6);
+    WhoStage who;
+    const std::vector<Pool::Work> work{{&who, 60}};
+    const auto run = [&](int limit) {
+        pool.limit(limit);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20)); // whoever spins still has gone to sleep
+        EXPECT_TRUE(pool.run(work, nullptr));
+        return who.count();
+    };
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_EQ(run(1), 1u);
+        EXPECT_LE(run(2), 2u);
+        EXPECT_GT(run(0), 2u); // they are back
+        EXPECT_LE(run(4), 4u);
+        EXPECT_GT(run(100), 2u);
+    }
+    run(1); // ends while five sit out
 }
 
 TEST(Pool, APausedRunGoesOnAndEveryTileIsDoneOnce) {

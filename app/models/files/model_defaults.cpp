@@ -14,6 +14,22 @@ using nlohmann::json;
 
 constexpr int kMostContext = 1 << 24;
 constexpr int kMostThreads = 1024;
+constexpr std::string_view kKvTypes[] = {"f32", "f16", "bf16", "q8_0", "q4_0"};
+
+/// Where each of samplingKeys() goes.
+struct SamplingField {
+    std::string_view name;
+    float engine::SamplerSettings::*number = nullptr;
+    int engine::SamplerSettings::*whole = nullptr;
+};
+
+constexpr SamplingField kSampling[] = {
+    {"temperature", &engine::SamplerSettings::temperature},
+    {"topK", nullptr, &engine::SamplerSettings::topK},
+    {"topP", &engine::SamplerSettings::topP},
+    {"minP", &engine::SamplerSettings::minP},
+    {"repetitionPenalty", &engine::SamplerSettings::repetitionPenalty},
+};
 
 std::optional<int> wholeAt(const json& object, const char* key, int low, int high) {
     const auto it = object.find(key);
@@ -60,9 +76,7 @@ ModelDefaults ModelDefaults::fromJson(std::string_view text) {
         return out;
     out.contextTokens = wholeAt(object, "context", 1, kMostContext);
     out.threads = wholeAt(object, "threads", 1, kMostThreads);
-    constexpr std::string_view kTypes[] = {"f32", "f16", "bf16", "q8_0", "q4_0"};
-    if (const std::string kv = textAt(object, "kv");
-        std::find(std::begin(kTypes), std::end(kTypes), kv) != std::end(kTypes))
+    if (const std::string kv = textAt(object, "kv"); kvTypeNamed(kv))
         out.kv = kv;
     out.systemPrompt = textAt(object, "system");
     if (const auto it = object.find("thinking"); it != object.end() && it->is_boolean())
@@ -73,6 +87,28 @@ ModelDefaults ModelDefaults::fromJson(std::string_view text) {
                 value != it->end() && value->is_number() && std::abs(value->get<double>()) <= 1e9)
                 out.sampling.emplace_back(key.name, value->get<double>());
     return out;
+}
+
+std::span<const std::string_view> kvTypeNames() {
+    return kKvTypes;
+}
+
+std::optional<engine::KvType> kvTypeNamed(std::string_view name) {
+    const auto* at = std::find(std::begin(kKvTypes), std::end(kKvTypes), name);
+    return at == std::end(kKvTypes) ? std::nullopt : std::optional(static_cast<engine::KvType>(at - kKvTypes));
+}
+
+engine::SamplerSettings withOwn(engine::SamplerSettings settings,
+                                const std::vector<std::pair<std::string, double>>& sampling) {
+    for (const auto& [name, value] : sampling)
+        for (const SamplingField& field : kSampling)
+            if (field.name != name)
+                continue;
+            else if (field.number)
+                settings.*field.number = static_cast<float>(value);
+            else
+                settings.*field.whole = static_cast<int>(std::clamp(value, -1.0, 1e6));
+    return settings.validated();
 }
 
 } // namespace hearth::app

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "engine/engine.h"
+
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,5 +27,12 @@ struct ModelDefaults {
 
     friend bool operator==(const ModelDefaults&, const ModelDefaults&) = default;
 };
+
+/// "f16" and so on, in the order of engine::KvType.
+std::span<const std::string_view> kvTypeNames();
+std::optional<engine::KvType> kvTypeNamed(std::string_view); // nothing: it is none
+
+/// A model's own sampling with what a person has set in its place, as ModelDefaults has it.
+engine::SamplerSettings withOwn(engine::SamplerSettings, const std::vector<std::pair<std::string, double>>& sampling);
 
 } // namespace hearth::app

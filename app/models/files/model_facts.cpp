@@ -1,6 +1,8 @@
 #include "app/models/files/model_facts.h"
 
 #include "app/models/files/file_walk.h"
+#include "app/models/files/model_defaults.h"
+#include "engine/chat_template.h"
 #include "engine/chat_template_families.h"
 #include "engine/error.h"
 #include "engine/model.h"
@@ -84,6 +86,17 @@ void readTemplate(const Metadata& metadata, ModelFacts& facts) {
     facts.publishedAs = engine::publishedTemplate(*source);
     facts.templateDiffers = facts.publishedAs.empty();
     facts.thinks = engine::findThoughtMarks(*source, nullptr) != nullptr;
+    facts.choosesThinking = engine::choosesThinking(*source);
+}
+
+std::vector<std::pair<std::string, engine::KvSize>> cachesOf(const engine::ModelConfig& config) {
+    std::vector<std::pair<std::string, engine::KvSize>> out;
+    for (const std::string_view name : kvTypeNames())
+        try {
+            out.emplace_back(name, engine::kvSize(config, {.path = {}, .kv = *kvTypeNamed(name), .overrides = {}}));
+        } catch (const engine::Error&) { // not of this type
+        }
+    return out;
 }
 
 void readPlacement(const engine::Checkpoint& checkpoint, ModelFacts& facts) {
@@ -95,6 +108,7 @@ void readPlacement(const engine::Checkpoint& checkpoint, ModelFacts& facts) {
         facts.expertsUsed = config.experts.used;
         facts.embeds = !config.causal;
         facts.placement = joined(engine::placementInput(checkpoint, config, {}));
+        facts.caches = cachesOf(config);
     } catch (const engine::Error& error) {
         facts.cannotRun = error.what();
     }

@@ -8,7 +8,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <map>
 
@@ -678,6 +681,49 @@ TEST_F(EngineTest, MeasuresItself) {
     EXPECT_EQ(r.logitsHash.size(), 16u);
     EXPECT_THROW(engine.bench(model, {.prompt = 100000}), Error);
     EXPECT_GT(engine.readBandwidth(), 1e6);
+}
+
+TEST(Threads, AreAModelsOwn) {
+    TemporaryFolder folder;
+    const TinyShape shape{.layers = 6, .dModel = 256, .nHeads = 4, .nKvHeads = 4, .ffnDim = 512};
+    const std::string path = folder.write("tiny.gguf", tinyLlama(shape).bytes());
+    Engine engine({.threads = 2, .mostThreads = 4});
+    const ModelId one = engine.load({.path = path}), other = engine.load({.path = path});
+    const auto seconds = [](clockid_t clock) {
+        timespec t;
+        clock_gettime(clock, &t);
+        return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+    };
+    double others = 0; // share of the time that threads of the pool spent
+    const auto eval = [&](ModelId model) {
+        const double self = seconds(CLOCK_THREAD_CPUTIME_ID), all = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        std::vector<float> logits;
+        for (int i = 0; i < 3; ++i)
+            logits = engine.eval(model, prompt(200), {.last = 3});
+        const double own = seconds(CLOCK_THREAD_CPUTIME_ID) - self;
+        others = 1 - own / std::max(own, seconds(CLOCK_PROCESS_CPUTIME_ID) - all);
+        return logits;
+    };
+    const std::vector<float> expected = eval(one);
+    for (const int threads : {1, 3, 4, 100, 0}) {
+        engine.setThreads(one, threads);
+        EXPECT_EQ(eval(one), expected) << threads;
+        std::printf("%d threads: %.0f %% of the time is the pool's\n", threads, 100 * others);
+        if (threads == 1)
+            EXPECT_LT(others, 0.05);
+        else
+            EXPECT_GT(others, 0.05) << threads;
+        if (threads == 1) { // another model's do not change
+            EXPECT_EQ(eval(other), expected);
+            EXPECT_GT(others, 0.05);
+        }
+    }
+    engine.setThreads(one, 1);
+    Result result;
+    engine.start(one, request(prompt(100), 20, result));
+    while (engine.step()) {
+    }
+    EXPECT_EQ(result.tokens.size(), 20u);
 }
 
 TEST(Dequantize, ThereAndBack) {

@@ -55,7 +55,8 @@ Application::Application(Options options, QObject* parent)
     : QObject(parent), options_(std::move(options)), engine_(pipe_, markIn(options_.data)),
       manager_(storage_, library_), desk_(engine_, library_, markIn(options_.data)),
       book_({storage_, engine_, [this] { return ++lastReply_; },
-             [this](const QString& path) { return desk_.loadedName(path); }, [this] { pipe_.drain(); }}),
+             [this](const QString& path) { return desk_.loadedName(path); }, [this] { pipe_.drain(); },
+             [this](const QString& path) { return replyDefaults(path); }}),
       window_(theme_) {
     if (options_.data.problem.isEmpty())
         storage_.open(options_.data.file(QStringLiteral("hearth.db")).toStdString());
@@ -169,12 +170,12 @@ void Application::afterFirstPaint() {
         return;
     painted_ = true;
     timings::mark("window on screen");
-    engine::EngineOptions options;
-    options.backend = preferences_.settings.backend.toStdString();
-    options.threads = preferences_.settings.threads;
+    const engine::EngineOptions options = engineOptions();
     const bool stored = options_.data.problem.isEmpty();
     engine_.start(options, stored ? options_.data.file(QStringLiteral("prefixes")) : QString());
     desk_.setEngineOptions(options);
+    engine_.setResidency(residencyOf(preferences_.settings));
+    modelsKnown_ = !stored;
     if (stored) {
         manager_.open(library_.folder());
         modelsPage_->open(options_.data.path, book_.rows().isEmpty());
@@ -427,14 +428,14 @@ void Application::chooseDefaultModel() {
         window_.setCurrentModel(path);
         window_.hideNotice(kNoModelKey);
     }
-    if (!started_)
+    if (!started_ || !modelsKnown_)
         return;
     started_ = false;
     desk_.want(session->model());
 }
 
 void Application::wantModelFor(ChatSession* session) {
-    if (!painted_)
+    if (!painted_ || !modelsKnown_)
         return;
     if (!session->model().isEmpty()) {
         desk_.want(session->model());
@@ -586,7 +587,30 @@ void Application::connectManager() {
     connect(modelsPage_.get(), &ModelsPage::fileBrought, this, &Application::listModelFile);
     desk_.setListed([this](const ModelFile& file) { return manager_.isListed(file); });
     connect(&manager_, &ModelManager::changed, &desk_, &ModelDesk::changed);
-    desk_.setContextOf([this](const QString& path) { return manager_.defaults(path).contextTokens.value_or(0); });
+    connect(&manager_, &ModelManager::opened, this, [this] {
+        modelsKnown_ = true;
+        chooseDefaultModel();
+        manager_.calibrateWhenIdle([this] { return ending_ || book_.anyReplying() || !desk_.loadingPath().isEmpty(); });
+    });
+    connect(&book_, &ConversationBook::rowChanged, this, [this] {
+        if (book_.anyReplying())
+            manager_.postponeCalibration();
+    });
+    connect(&window_, &ui::MainWindow::draftChanged, &manager_, &ModelManager::postponeCalibration);
+    desk_.setRequestOf([this](const QString& path) { return loadRequest(path, manager_.defaults(path)); });
+    desk_.setInUse([this](const QString& path) { return book_.isReplyingWith(path); });
+    connect(&manager_, &ModelManager::changed, &desk_, &ModelDesk::renew);
+    connect(&manager_, &ModelManager::opened, &desk_, &ModelDesk::renew);
+    connect(&book_, &ConversationBook::rowChanged, &desk_, &ModelDesk::renew);
+}
+
+/// What the person has set for a model, on top of what the model recommends.
+ReplyDefaults Application::replyDefaults(const QString& path) const {
+    const ModelDefaults own = manager_.defaults(path);
+    ReplyDefaults out{.threads = own.threads.value_or(0), .systemPrompt = own.systemPrompt, .thinking = own.thinking};
+    if (const LoadedModel* model = desk_.resident(path); model && !own.sampling.empty())
+        out.sampling = withOwn(model->text->defaultSampling, own.sampling);
+    return out;
 }
 
 // ---- Settings.
@@ -603,14 +627,19 @@ void Application::applySettings(const ui::SettingsRow& settings) {
     }
     if (settings.threads != before.threads || settings.backend != before.backend)
         applyEngineSettings();
+    if (settings.modelMemoryGb != before.modelMemoryGb || settings.idleMinutes != before.idleMinutes)
+        engine_.setResidency(residencyOf(settings));
 }
 
 // The model comes back with the next message, under the new options.
 void Application::applyEngineSettings() {
-    engine::EngineOptions options;
-    options.backend = preferences_.settings.backend.toStdString();
-    options.threads = preferences_.settings.threads;
-    desk_.setEngineOptions(options);
+    desk_.setEngineOptions(engineOptions());
+}
+
+engine::EngineOptions Application::engineOptions() const {
+    return {.backend = preferences_.settings.backend.toStdString(),
+            .threads = preferences_.settings.threads,
+            .mostThreads = QThread::idealThreadCount()}; // for models with threads of their own
 }
 
 void Application::saveScroll() {

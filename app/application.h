@@ -81,6 +81,8 @@ private:
     QString defaultModel() const;
     void applySettings(const ui::SettingsRow&);
     void applyEngineSettings();
+    engine::EngineOptions engineOptions() const;
+    ReplyDefaults replyDefaults(const QString& path) const;
     void connectManager();
     void updateStatus();
     void updateModelHelp();
@@ -107,6 +109,7 @@ private:
     QTimer scrollTimer_;
     std::optional<double> scroll_; // waits to be stored
     bool painted_ = false, ending_ = false, started_ = false;
+    bool modelsKnown_ = false; // what was set for them, before one is loaded
 };
 
 } // namespace hearth::app

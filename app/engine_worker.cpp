@@ -64,6 +64,12 @@ engine::LoadOptions loadOptions(const LoadRequest& request, const std::string& p
 
 } // namespace
 
+LoadRequest loadRequest(const QString& path, const ModelDefaults& defaults) {
+    return {.path = path,
+            .contextTokens = defaults.contextTokens.value_or(0),
+            .kv = kvTypeNamed(defaults.kv).value_or(engine::KvType::F16)};
+}
+
 struct EngineWorker::Loaded {
     engine::ModelId id = 0;
     std::string path;

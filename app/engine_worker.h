@@ -2,6 +2,7 @@
 
 #include "app/chat/prompt_builder.h"
 #include "app/load_mark.h"
+#include "app/models/files/model_defaults.h"
 #include "app/prefix_folder.h"
 #include "app/token_pipe.h"
 #include "engine/engine.h"
@@ -48,6 +49,9 @@ struct LoadRequest {
 
     friend bool operator==(const LoadRequest&, const LoadRequest&) = default;
 };
+
+/// As a person has set it for this model.
+LoadRequest loadRequest(const QString& path, const ModelDefaults&);
 
 struct LoadedModel {
     engine::ModelInfo info;
@@ -165,7 +169,7 @@ private:
     bool markStands_ = false;
     SpokenPrefixes spoken_;
     std::optional<Ahead> ahead_; // to be read when nobody waits
-    bool untidy_ = false; // the engine has something to write when it is idle
+    bool untidy_ = false;        // the engine has something to write when it is idle
 
     std::thread thread_;
 };

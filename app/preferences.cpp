@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unistd.h>
 
 namespace hearth::app {
 namespace {
@@ -14,12 +15,15 @@ constexpr const char* kTextSize = "text.size";
 constexpr const char* kModelFolder = "models.folder";
 constexpr const char* kThreads = "engine.threads";
 constexpr const char* kBackend = "engine.backend";
+constexpr const char* kModelMemory = "engine.memory"; // GB
+constexpr const char* kIdle = "engine.idle";          // minutes
 constexpr const char* kLayout = "window.layout";
 constexpr const char* kShown = "window.conversation";
 constexpr const char* kLastModel = "models.last";
 constexpr const char* kOpened = "models.opened";
 constexpr const char* kNewDraft = "draft.new";
 
+constexpr double kGigabyte = 1e9;
 constexpr std::array<const char*, 3> kThemes = {"system", "light", "dark"}; // as ThemeChoice counts
 
 void put(StorageWorker& storage, const char* key, const QString& value) {
@@ -47,6 +51,11 @@ Preferences readPreferences(Store& store) {
     settings.modelFolder = text(kModelFolder);
     if (const QString backend = text(kBackend); backend == QLatin1String("cpu") || backend == QLatin1String("cuda"))
         settings.backend = backend;
+    const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGE_SIZE));
+    settings.maxMemoryGb = int(std::clamp(memory / kGigabyte, 0.0, 1e6));
+    settings.modelMemoryGb = std::clamp(text(kModelMemory).toInt(), 0, 1'000'000);
+    if (const QString idle = text(kIdle); !idle.isEmpty())
+        settings.idleMinutes = std::clamp(idle.toInt(), ui::kIdleAutomatic, 1'000'000);
     preferences.layout = QByteArray::fromBase64(text(kLayout).toLatin1());
     preferences.shown = {text(kShown).toLongLong()};
     preferences.lastModel = text(kLastModel);
@@ -62,6 +71,15 @@ void storeSettings(StorageWorker& storage, const ui::SettingsRow& settings) {
     put(storage, kModelFolder, settings.modelFolder);
     put(storage, kThreads, QString::number(settings.threads));
     put(storage, kBackend, settings.backend);
+    put(storage, kModelMemory, QString::number(settings.modelMemoryGb));
+    put(storage, kIdle, QString::number(settings.idleMinutes));
+}
+
+Residency residencyOf(const ui::SettingsRow& settings) {
+    Residency out{.budgetBytes = uint64_t(std::max(0, settings.modelMemoryGb)) * uint64_t(kGigabyte)};
+    if (settings.idleMinutes != ui::kIdleAutomatic)
+        out.idle = out.currentIdle = std::chrono::minutes(std::max(0, settings.idleMinutes));
+    return out;
 }
 
 void storeLayout(StorageWorker& storage, const QByteArray& layout) {

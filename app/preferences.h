@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/engine_worker.h"
 #include "app/storage_worker.h"
 #include "ui/rows.h"
 
@@ -21,6 +22,9 @@ struct Preferences {
 
 /// Reads what is there; what is missing or makes no sense stays at its default. Storage thread.
 Preferences readPreferences(Store&);
+
+/// How long models stay, as the settings have it.
+Residency residencyOf(const ui::SettingsRow&);
 
 // Each writes its keys. Any thread; the work runs on the storage thread.
 void storeSettings(StorageWorker&, const ui::SettingsRow&);

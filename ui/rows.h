@@ -81,6 +81,9 @@ struct StatusRow {
 
 enum class ThemeChoice { System, Light, Dark };
 
+/// Of SettingsRow::idleMinutes: the model in use stays, others leave after a while.
+inline constexpr int kIdleAutomatic = -1;
+
 struct SettingsRow {
     QString language; // "", "en", "zh_CN": empty follows the system
     ThemeChoice theme = ThemeChoice::System;
@@ -89,6 +92,9 @@ struct SettingsRow {
     int threads = 0; // 0: automatic
     int maxThreads = 1;
     QString backend = QStringLiteral("auto");
+    int modelMemoryGb = 0;            // for all models together, 1e9 bytes each; 0: automatic
+    int maxMemoryGb = 0;              // of this machine
+    int idleMinutes = kIdleAutomatic; // after which a model that nobody uses leaves memory; 0: never
 };
 
 /// One inline line under the conversation's header or above the composer: never a dialog.

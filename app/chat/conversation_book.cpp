@@ -240,6 +240,11 @@ bool ConversationBook::anyReplying() const {
     return std::any_of(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->isReplying(); });
 }
 
+bool ConversationBook::isReplyingWith(const QString& model) const {
+    return std::any_of(sessions_.begin(), sessions_.end(),
+                       [&](const auto& s) { return s->isReplying() && s->replyingModel() == model; });
+}
+
 int ConversationBook::waitingFor(const QString& model) const {
     return int(std::count_if(sessions_.begin(), sessions_.end(),
                              [&](const auto& s) { return s->isWaiting() && s->model() == model; }));

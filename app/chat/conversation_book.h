@@ -42,6 +42,7 @@ public:
     void modelReady(const QString& path);
     void modelMoved(const QString& from, const QString& to);
     bool anyReplying() const;
+    bool isReplyingWith(const QString& model) const;
     int waitingFor(const QString& model) const; // conversations that wait for it
 
     void prepareToClose(); // replies are cancelled, and what they have is stored

@@ -21,6 +21,7 @@ struct History {
     std::vector<size_t> turnStarts; // indices of the first message of each turn, oldest first
     bool hasSystem = false;
     bool continueLast = false;
+    std::optional<bool> thinking;
 };
 
 // Empty answers (stopped before their first word) are left away, and messages of one role in a row are joined: many
@@ -49,6 +50,7 @@ History arrange(const PromptInput& input) {
     }
     history.continueLast =
         input.continueLast && !history.messages.empty() && history.messages.back().role == "assistant";
+    history.thinking = input.thinking;
     return history;
 }
 
@@ -80,6 +82,8 @@ public:
                               history_.messages.end());
         input.continueLast = history_.continueLast;
         input.addGenerationPrompt = !history_.continueLast;
+        if (history_.thinking)
+            input.variables = engine::thinkingVariables(*history_.thinking);
         const TaggedText rendered = text_.chatTemplate->render(input);
 
         Prompt prompt;

@@ -13,6 +13,7 @@ namespace hearth::app {
 struct PromptInput {
     std::vector<engine::ChatMessage> messages; // oldest first; a system message, if any, stands first
     bool continueLast = false;                 // the last message is an unfinished answer
+    std::optional<bool> thinking;              // whether the model shall think first; absent: as its template has it
     int alreadyLeftOut = 0; // messages that the last prompt left out; kept out, so that its prefix can be used again
 };
 

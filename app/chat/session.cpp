@@ -95,6 +95,10 @@ bool ChatSession::isBusy() const {
     return reply_ || storing_ || reloading_ || !outbox_.isEmpty() || wish_.kind != Wish::Kind::None;
 }
 
+QString ChatSession::replyingModel() const {
+    return reply_ ? QString::fromStdString(reply_->modelPath) : QString();
+}
+
 bool ChatSession::owns(ReplyId reply) const {
     return reply_ && reply_->id == reply;
 }
@@ -316,6 +320,18 @@ PromptInput ChatSession::promptInput(int lastMessage, bool continueLast) const {
     return input;
 }
 
+void ChatSession::takeDefaults(ReplyRequest& request) const {
+    if (!services_.defaults)
+        return;
+    ReplyDefaults defaults = services_.defaults(model());
+    request.sampling = defaults.sampling;
+    request.threads = defaults.threads;
+    request.prompt.thinking = defaults.thinking;
+    auto& messages = request.prompt.messages;
+    if (!defaults.systemPrompt.empty() && (messages.empty() || messages.front().role != "system"))
+        messages.insert(messages.begin(), {"system", std::move(defaults.systemPrompt), {}});
+}
+
 void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     auto reply = std::make_unique<Reply>();
     reply->id = services_.nextReply();
@@ -326,6 +342,7 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     request.id = reply->id;
     request.model = QFile::encodeName(model()).toStdString();
     request.prompt = promptInput(lastMessage, reply->continued);
+    takeDefaults(request);
     request.conversation = id().value;
     request.cancel = reply->cancel;
     interrupted_ = false;

@@ -19,6 +19,14 @@
 
 namespace hearth::app {
 
+/// What a model's replies are made with where the conversation has nothing of its own.
+struct ReplyDefaults {
+    std::optional<engine::SamplerSettings> sampling; // absent: the model's own
+    int threads = 0;                                 // 0: as the engine's options say
+    std::string systemPrompt;
+    std::optional<bool> thinking; // absent: as the model does
+};
+
 /// What a session needs, all of it longer-lived than the session.
 struct SessionServices {
     StorageWorker& storage;
@@ -26,6 +34,7 @@ struct SessionServices {
     std::function<ReplyId()> nextReply;                               // a fresh number
     std::function<std::optional<QString>(const QString&)> loadedName; // of a model by path; absent: not loaded
     std::function<void()> drainPipe; // so that what is stored is as new as what was generated
+    std::function<ReplyDefaults(const QString&)> defaults = {}; // of a model by path; empty: nobody has any
 };
 
 /// One conversation in use: stores what the person says, asks for replies, keeps what they become. Lives on while it is
@@ -47,6 +56,8 @@ public:
     ui::ConversationContent content() const;
 
     bool isReplying() const { return reply_ != nullptr; }
+
+    QString replyingModel() const; // path; empty: no reply runs
 
     bool isWaiting() const; // something is queued, and no reply runs
     bool isBusy() const;    // must not be dropped from memory
@@ -145,6 +156,7 @@ private:
     std::vector<storage::MessageId> queuedIds() const;
     int indexOf(ui::RowId) const; // -1: not here
     PromptInput promptInput(int lastMessage, bool continueLast) const;
+    void takeDefaults(ReplyRequest&) const;
 
     SessionServices services_;
     storage::Conversation record_;

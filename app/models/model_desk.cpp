@@ -13,6 +13,7 @@ constexpr int kSmallerContext = 2048; // tokens
 const QString kSuspectKey = QStringLiteral("model-suspect");
 const QString kFailedKey = QStringLiteral("model-failed");
 const QString kMissingKey = QStringLiteral("model-missing");
+const QString kRenewedKey = QStringLiteral("model-renewed");
 
 } // namespace
 
@@ -140,7 +141,41 @@ void ModelDesk::load(const QString& path, int contextTokens) {
         tellRow(before);
     tellRow(path);
     emit progressed();
-    engine_.load({path, contextTokens > 0 || !contextOf_ ? contextTokens : contextOf_(path)});
+    LoadRequest request = requestOf_ ? requestOf_(path) : LoadRequest{.path = path};
+    asked_.insert(path, request);
+    if (contextTokens > 0)
+        request.contextTokens = contextTokens;
+    engine_.load(request);
+}
+
+/// It lies in memory, and was asked for otherwise than it would be now.
+bool ModelDesk::isOutdated(const QString& path) const {
+    const auto asked = asked_.constFind(path);
+    return requestOf_ && resident_.contains(path) && asked != asked_.constEnd() && *asked != requestOf_(path);
+}
+
+void ModelDesk::renew() {
+    if (!loadingPath_.isEmpty())
+        return; // onLoaded() and onEnded() come back here
+    if (!renewedPath_.isEmpty() && !isOutdated(renewedPath_)) {
+        renewedPath_.clear();
+        emit noticeOver(kRenewedKey);
+    }
+    const QStringList resident = resident_.keys();
+    for (const QString& path : resident) {
+        if (!isOutdated(path))
+            continue;
+        const bool busy = inUse_ && inUse_(path);
+        if (path != loadedPath_) {
+            if (!busy)
+                engine_.unload(path);
+            continue;
+        }
+        renewedPath_ = path;
+        showRenewed();
+        if (!busy)
+            load(path);
+    }
 }
 
 void ModelDesk::cancel(const QString& path) {
@@ -159,6 +194,7 @@ void ModelDesk::onLoaded(const QString& path, const LoadedModel& model) {
     tellRow(path);
     emit progressed();
     emit ready(path);
+    renew();
 }
 
 void ModelDesk::onEnded(const QString& path, const QString& error) {
@@ -172,6 +208,7 @@ void ModelDesk::onEnded(const QString& path, const QString& error) {
         showFailed();
     }
     emit loadFailed(path);
+    renew();
 }
 
 void ModelDesk::showMissing() {
@@ -180,6 +217,14 @@ void ModelDesk::showMissing() {
          tr("The model %1 is not where it was. Bring it back, or choose another one.").arg(nameOf(missingPath_)),
          {{QStringLiteral("choose"), tr("Open a model file…")}},
          true});
+}
+
+void ModelDesk::showRenewed() {
+    const QString text =
+        inUse_ && inUse_(renewedPath_)
+            ? tr("%1 is loaded again when its reply has ended: its context, or the memory of it, was changed.")
+            : tr("%1 is loaded again: its context, or the memory of it, was changed.");
+    emit notice({kRenewedKey, text.arg(nameOf(renewedPath_)), {}, false});
 }
 
 void ModelDesk::showFailed() {
@@ -191,7 +236,7 @@ void ModelDesk::showFailed() {
 }
 
 QStringList ModelDesk::noticeKeys() {
-    return {kSuspectKey, kFailedKey, kMissingKey};
+    return {kSuspectKey, kFailedKey, kMissingKey, kRenewedKey};
 }
 
 void ModelDesk::tellAgain(const QString& noticeKey) {
@@ -201,6 +246,8 @@ void ModelDesk::tellAgain(const QString& noticeKey) {
         showFailed();
     else if (noticeKey == kMissingKey)
         showMissing();
+    else if (noticeKey == kRenewedKey)
+        showRenewed();
 }
 
 void ModelDesk::showSuspect() {

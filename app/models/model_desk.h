@@ -27,8 +27,16 @@ public:
     /// Before the first load: the options of the engine, as the settings have them.
     void setEngineOptions(const engine::EngineOptions&);
 
-    /// The context that a model shall be loaded with; 0: its own. Before the first load.
-    void setContextOf(std::function<int(const QString& path)> contextOf) { contextOf_ = std::move(contextOf); }
+    /// How a model shall be loaded; without it, as it recommends. Before the first load.
+    void setRequestOf(std::function<LoadRequest(const QString& path)> requestOf) { requestOf_ = std::move(requestOf); }
+
+    /// Whether a reply by a model runs.
+    void setInUse(std::function<bool(const QString& path)> inUse) { inUse_ = std::move(inUse); }
+
+    /// A model in memory that shall be loaded otherwise by now is loaded anew, as soon as no reply needs it; one that
+    /// is not the current one leaves, to come back with the next message. To be called when what setRequestOf() gives
+    /// may have changed, and when a reply ends.
+    void renew();
 
     /// Which models are listed; all, unless it is said.
     void setListed(std::function<bool(const ModelFile&)> listed) { listed_ = std::move(listed); }
@@ -75,22 +83,26 @@ signals:
 
 private:
     void load(const QString& path, int contextTokens = 0);
+    bool isOutdated(const QString& path) const;
     void onLoaded(const QString& path, const LoadedModel&);
     void onEnded(const QString& path, const QString& error);
     void showSuspect();
     void showMissing();
     void showFailed();
+    void showRenewed();
     ui::ModelRow rowOf(const ModelFile&) const;
     void tellRow(const QString& path);
 
     EngineWorker& engine_;
     Library& library_;
     engine::EngineOptions options_;
-    std::function<int(const QString&)> contextOf_;
+    std::function<LoadRequest(const QString&)> requestOf_;
+    std::function<bool(const QString&)> inUse_;
+    QHash<QString, LoadRequest> asked_; // by path: as requestOf_ had it at the last load
     std::function<bool(const ModelFile&)> listed_;
     std::optional<LoadedModel> loaded_;
     QHash<QString, LoadedModel> resident_; // by path
-    QString loadedPath_, loadingPath_, failedPath_, missingPath_;
+    QString loadedPath_, loadingPath_, failedPath_, missingPath_, renewedPath_;
     QString failure_; // why failedPath_ was not loaded
     QString suspect_; // the mark names it: not loaded until the person says so
     LoadMark::Stage suspectStage_ = LoadMark::Stage::Loading;

@@ -36,6 +36,12 @@ QString told(const Words& words) {
 ModelManager::ModelManager(StorageWorker& storage, Library& library, QObject* parent)
     : QObject(parent), storage_(storage), library_(library) {
     pool_.setMaxThreadCount(1);
+    connect(&rest_, &QTimer::timeout, this, [this] {
+        if (bandwidth_ > 0)
+            rest_.stop();
+        else if (!busy_ && !busyElsewhere_())
+            calibrate();
+    });
 }
 
 ModelManager::~ModelManager() {
@@ -72,6 +78,10 @@ void ModelManager::open(const QString& folder) {
                 records_.insert(pathText(record.path), std::move(record));
             if (const auto bandwidth = Bandwidth::fromText(all.bandwidth); bandwidth && bandwidth->holdsHere())
                 bandwidth_ = bandwidth->bytesPerSecond;
+            placesChanged();
+            emit opened();
+        },
+        [this](const QString&) { // failed() of the storage has said why; the models are there all the same
             placesChanged();
             emit opened();
         });
@@ -196,10 +206,11 @@ void ModelManager::calibrate() {
     if (bandwidth_ > 0 || calibrating_)
         return;
     calibrating_ = true;
-    pool_.start([this] {
+    stopMeasuring_ = std::make_shared<std::atomic<bool>>(false);
+    pool_.start([this, stop = stopMeasuring_] {
         Bandwidth measured;
         try {
-            measured = measureBandwidth(storage::nowMs());
+            measured = measureBandwidth(storage::nowMs(), [&] { return ending_ || stop->load(); });
         } catch (const std::exception&) { // no speed is predicted
         }
         QMetaObject::invokeMethod(
@@ -215,6 +226,20 @@ void ModelManager::calibrate() {
             },
             Qt::QueuedConnection);
     });
+}
+
+void ModelManager::calibrateWhenIdle(std::function<bool()> busy, std::chrono::milliseconds rest) {
+    busyElsewhere_ = std::move(busy);
+    if (bandwidth_ <= 0)
+        rest_.start(rest);
+}
+
+void ModelManager::postponeCalibration() {
+    if (!rest_.isActive())
+        return;
+    rest_.start();
+    if (stopMeasuring_)
+        stopMeasuring_->store(true);
 }
 
 // ---- jobs

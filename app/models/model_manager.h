@@ -12,9 +12,11 @@
 #include <QString>
 #include <QStringList>
 #include <QThreadPool>
+#include <QTimer>
 #include <QVector>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,6 +61,11 @@ public:
     std::optional<Fit> fit(const ModelFile&, int contextTokens = 0, quint64 givenBack = 0) const;
     /// Measures the machine's memory unless that was done before, in the background; then calibrated().
     void calibrate();
+    /// The same, without anybody having asked, once nothing has been going on for a while: `busy` says whether
+    /// something is. Later wherever it is.
+    void calibrateWhenIdle(std::function<bool()> busy, std::chrono::milliseconds rest = std::chrono::seconds(5));
+    /// Somebody needs the processors: what is measured just now is given up, and done after another rest.
+    void postponeCalibration();
 
     double bandwidth() const { return bandwidth_; } // bytes a second; 0: not measured yet
 
@@ -78,7 +85,7 @@ public:
     void readTrash(); // then trashRead()
 
 signals:
-    void opened();                     // records are there
+    void opened();                     // records are there, or cannot be read
     void changed(const QString& path); // what is remembered of it; empty: of any
     void calibrated();
     void jobProgress(double part); // 0 to 1
@@ -117,6 +124,9 @@ private:
     double bandwidth_ = 0;
     QHash<QString, storage::ModelRecord> records_; // by path
     std::shared_ptr<std::atomic<bool>> cancel_;    // of the job that runs
+    std::shared_ptr<std::atomic<bool>> stopMeasuring_;
+    std::function<bool()> busyElsewhere_;
+    QTimer rest_; // before it is measured unasked
     std::atomic<bool> ending_ = false;
     QThreadPool pool_; // one thread
 };

@@ -445,6 +445,14 @@
         <source>The keyring does not answer.</source>
         <translation>密钥环没有回应。</translation>
     </message>
+    <message>
+        <source>The keyring is asked for your token.</source>
+        <translation>正在向密钥环要你的令牌。</translation>
+    </message>
+    <message>
+        <source>%1 wants your token, and the keyring did not give it. Enter it on the model&apos;s page, then try again.</source>
+        <translation>%1 需要你的令牌，而密钥环没有给出。请在模型的页面上填入令牌，然后重试。</translation>
+    </message>
 </context>
 <context>
     <name>Sentences</name>
@@ -562,6 +570,14 @@
     <message>
         <source>Smaller context</source>
         <translation>缩小上下文</translation>
+    </message>
+    <message>
+        <source>%1 is loaded again when its reply has ended: its context, or the memory of it, was changed.</source>
+        <translation>%1 的上下文或其存放方式改变了：这次回复结束后会重新加载。</translation>
+    </message>
+    <message>
+        <source>%1 is loaded again: its context, or the memory of it, was changed.</source>
+        <translation>%1 的上下文或其存放方式改变了：正在重新加载。</translation>
     </message>
 </context>
 <context>
@@ -927,10 +943,6 @@
         <translation>重复惩罚</translation>
     </message>
     <message>
-        <source>The context holds for every chat with this model. The other values are kept with it, but chats do not use them yet.</source>
-        <translation>上下文长度对使用这个模型的所有对话生效。其他数值会随模型保存，但目前还不会用于对话。</translation>
-    </message>
-    <message>
         <source>Context</source>
         <translation>上下文</translation>
     </message>
@@ -1001,6 +1013,10 @@
     <message>
         <source>%1 takes a number from %2 to %3.</source>
         <translation>%1应是 %2 到 %3 之间的数。</translation>
+    </message>
+    <message>
+        <source>For every chat with this model. Another context, or another memory of it, loads the model again; the rest holds from the next reply on.</source>
+        <translation>对使用这个模型的所有对话都有效。改变上下文或其存放方式会重新加载模型；其余的从下一次回复起生效。</translation>
     </message>
 </context>
 <context>
@@ -1498,11 +1514,11 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     </message>
     <message>
         <source>Accept it on the model&apos;s page at the hub, with an account there. Then make a token that may read, and put it in here. It is kept in the system&apos;s keyring and told to that hub only.</source>
-        <translation>请用那里的账号在模型页面接受许可，再建立一个可读取的令牌填到这里。令牌存放在系统钥匙串里，只会告诉那个站点。</translation>
+        <translation>请用那里的账号在模型页面接受许可，再建立一个可读取的令牌填到这里。令牌存放在系统密钥环里，只会告诉那个站点。</translation>
     </message>
     <message>
         <source>A token for %1 is in the keyring.</source>
-        <translation>钥匙串里有 %1 的令牌。</translation>
+        <translation>密钥环里有 %1 的令牌。</translation>
     </message>
     <message>
         <source>No token for %1 yet.</source>
@@ -2163,6 +2179,42 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <message>
         <source>Automatic</source>
         <translation>自动</translation>
+    </message>
+    <message>
+        <source>Memory for models</source>
+        <translation>供模型使用的内存</translation>
+    </message>
+    <message>
+        <source>What models may take together. The one not used for longest leaves first; a model that is larger is loaded alone.</source>
+        <translation>所有模型合计最多占用多少。最久未用的先卸下；比这还大的模型会单独加载。</translation>
+    </message>
+    <message>
+        <source>Unload unused models</source>
+        <translation>卸下不用的模型</translation>
+    </message>
+    <message>
+        <source>When they leave memory. The next message brings them back. Automatic: the model in use stays, others leave after 30 minutes.</source>
+        <translation>多久不用就从内存中卸下，下一条消息会重新加载。自动：正在使用的模型保留，其他的 30 分钟后卸下。</translation>
+    </message>
+    <message numerus="yes">
+        <source>After %n hour(s)</source>
+        <translation>
+            <numerusform>%n 小时后</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>After %n minute(s)</source>
+        <translation>
+            <numerusform>%n 分钟后</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>%1&#xa0;GB</source>
+        <translation>%1&#xa0;GB</translation>
+    </message>
+    <message>
+        <source>Never</source>
+        <translation>从不</translation>
     </message>
 </context>
 <context>

@@ -192,6 +192,8 @@ private slots:
             settings.textSizePercent = 150;
             settings.threads = 1;
             settings.backend = QStringLiteral("cpu");
+            settings.modelMemoryGb = 12;
+            settings.idleMinutes = 0;
             storeSettings(storage, settings);
             storeLayout(storage, QByteArray("\0\x01layout", 8));
             storeOpenedModels(storage, {QStringLiteral("/a b.gguf"), QStringLiteral("/c.gguf")});
@@ -200,6 +202,9 @@ private slots:
             QVERIFY(read.settings.theme == settings.theme);
             QCOMPARE(read.settings.textSizePercent, 150);
             QCOMPARE(read.settings.backend, settings.backend);
+            QCOMPARE(read.settings.modelMemoryGb, 12);
+            QCOMPARE(read.settings.idleMinutes, 0);
+            QVERIFY(read.settings.maxMemoryGb > 0);
             QCOMPARE(read.layout, QByteArray("\0\x01layout", 8));
             QCOMPARE(read.openedModels.size(), 2);
             storage.post([](Store& store) {
@@ -208,13 +213,30 @@ private slots:
                 store.settings.set("theme", "plaid");
                 store.settings.set("window.layout", "%%%");
                 store.settings.set("engine.backend", "abacus");
+                store.settings.set("engine.memory", "-4");
+                store.settings.set("engine.idle", "");
             });
             const Preferences odd = storage.wait(readPreferences);
             QCOMPARE(odd.settings.textSizePercent, 100);
             QVERIFY(odd.settings.threads <= odd.settings.maxThreads);
             QVERIFY(odd.settings.theme == hearth::ui::ThemeChoice::System);
             QCOMPARE(odd.settings.backend, QStringLiteral("auto"));
+            QCOMPARE(odd.settings.modelMemoryGb, 0);
+            QCOMPARE(odd.settings.idleMinutes, hearth::ui::kIdleAutomatic);
         }
+    }
+
+    void settingsSayHowLongModelsStay() {
+        using namespace std::chrono_literals;
+        hearth::ui::SettingsRow settings;
+        QCOMPARE(residencyOf(settings).budgetBytes, uint64_t(0));
+        QVERIFY(residencyOf(settings).idle == 30min && residencyOf(settings).currentIdle == 0s);
+        settings.modelMemoryGb = 16;
+        settings.idleMinutes = 5;
+        QCOMPARE(residencyOf(settings).budgetBytes, uint64_t(16'000'000'000));
+        QVERIFY(residencyOf(settings).idle == 5min && residencyOf(settings).currentIdle == 5min);
+        settings.idleMinutes = 0;
+        QVERIFY(residencyOf(settings).idle == 0s && residencyOf(settings).currentIdle == 0s);
     }
 
 private:

@@ -7,6 +7,7 @@
 
 using namespace hearth;
 using namespace hearth::app;
+using namespace std::chrono_literals;
 
 /// The library as panels drive it: with a database, in a home of its own.
 class ModelManagerTest : public QObject {
@@ -211,9 +212,52 @@ private slots:
         QVERIFY(manager_->fit(file)->tokensPerSecond > 0);
         manager_->setDefaults(file.path, {.contextTokens = 1 << 24});
         QVERIFY(manager_->fit(file)->contextTokens == 1 << 24);
+        manager_->setDefaults(file.path, {});
+        const uint64_t f16 = manager_->fit(file)->kvBytes;
+        manager_->setDefaults(file.path, {.kv = "f32"});
+        QCOMPARE(manager_->fit(file)->kvBytes, 2 * f16); // the cache's type counts
+        manager_->setDefaults(file.path, {.kv = "q8_0"});
+        QVERIFY(manager_->fit(file)->kvBytes != f16);
         QVERIFY(told(fitWords(*manager_->fit(file, 100))).contains(QStringLiteral("100")));
         begin(); // measured once
         QTRY_VERIFY(manager_->bandwidth() > 0);
+        manager_->calibrateWhenIdle([] { return false; }, 10ms);
+        QTest::qWait(100);
+        QCOMPARE(calibrated.size(), 1);
+    }
+
+    void measuresUnaskedWhenNobodyIsBusy() {
+        begin();
+        QSignalSpy calibrated(manager_.get(), &ModelManager::calibrated);
+        bool busy = true;
+        int asked = 0;
+        manager_->calibrateWhenIdle(
+            [&] {
+                ++asked;
+                return busy;
+            },
+            200ms);
+        QTRY_VERIFY(asked >= 3);
+        QCOMPARE(calibrated.size(), 0);
+        busy = false;
+        for (int i = 0; i < 30; ++i) { // whoever types is not disturbed
+            manager_->postponeCalibration();
+            QTest::qWait(20);
+        }
+        QCOMPARE(calibrated.size(), 0);
+        // One that is stopped in the middle is done later.
+        const int before = asked;
+        QTRY_VERIFY(asked > before);
+        manager_->postponeCalibration();
+        QTest::qWait(150);
+        QCOMPARE(manager_->bandwidth(), 0.0);
+        QTRY_COMPARE_WITH_TIMEOUT(calibrated.size(), 1, 60000);
+        QVERIFY(manager_->bandwidth() > 0);
+        const int after = asked;
+        QTest::qWait(500);
+        QCOMPARE(asked, after); // it rests for good
+        begin();
+        QTRY_VERIFY(manager_->bandwidth() > 0); // stored
     }
 };
 

@@ -19,6 +19,7 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
+#include <QTimer>
 
 using namespace hearth;
 using namespace hearth::app;
@@ -35,7 +36,10 @@ class FakeSecrets : public Secrets {
 public:
     explicit FakeSecrets(QHash<QString, QString>& values) : values_(values) {}
 
-    void read(const QString& name, QObject*, Done done) override { done({values_.value(name), {}}); }
+    /// As a real one: later, or never where whoever asked is gone.
+    void read(const QString& name, QObject* context, Done done) override {
+        QTimer::singleShot(30, context, [value = values_.value(name), done] { done({value, {}}); });
+    }
 
     void write(const QString& name, const QString& value, QObject*, Done done) override {
         values_.insert(name, value);
@@ -190,6 +194,45 @@ private slots:
         QTRY_VERIFY(page_->gate().open());
         QTRY_VERIFY(panel().downloads().cards().card(0)->button(QStringLiteral("resume")));
         press(panel().downloads().cards().card(0), "resume");
+        QTRY_VERIFY_WITH_TIMEOUT(library_->find(at("models/tiny-Q8_0.gguf")), 20000);
+    }
+
+    void aGatedDownloadGoesOnAfterARestart_data() {
+        QTest::addColumn<bool>("keyring");
+        QTest::newRow("the keyring has the token") << true;
+        QTest::newRow("there is no keyring") << false;
+    }
+
+    void aGatedDownloadGoesOnAfterARestart() {
+        QFETCH(bool, keyring);
+        script_->gated = true;
+        script_->wantedToken = "secret";
+        script_->bytesPerSecond = 20'000;
+        emit panel().hubAddressChanged(QStringLiteral("huggingface"), QString::fromStdString(hub_->base()));
+        emit panel().networkChosen(true);
+        emit panel().hubPageRequested(QStringLiteral("huggingface"), QString::fromStdString(kId));
+        const auto page = [&] { return panel().discover().page().page(); };
+        QTRY_COMPARE(page().state, ui::LoadState::Failed);
+        emit panel().tokenEntered(QStringLiteral("huggingface"), QStringLiteral("secret"));
+        QTRY_COMPARE_WITH_TIMEOUT(page().state, ui::LoadState::Ready, 20000);
+        press(panel().discover().page().files().card(QStringLiteral("tiny-Q8_0")), "download");
+        QTRY_VERIFY(page().files[1].queued);
+        const auto card = [&] { return panel().downloads().cards().card(0); };
+        begin();
+        if (!keyring)
+            secrets_.clear();
+        script_->bytesPerSecond = 0;
+        QTRY_VERIFY(page_->gate().open());
+        QTRY_VERIFY(card() && card()->button(QStringLiteral("resume")));
+        press(card(), "resume");
+        if (!keyring) {
+            QTRY_VERIFY_WITH_TIMEOUT(card()->row().isError, 20000);
+            QVERIFY2(card()->row().note.contains(QStringLiteral("wants your token")), qPrintable(card()->row().note));
+            QVERIFY(card()->button(QStringLiteral("page"))); // where it can be entered
+            emit panel().tokenEntered(QStringLiteral("huggingface"), QStringLiteral("secret"));
+            secrets_.clear(); // for this session only
+            press(card(), "resume");
+        }
         QTRY_VERIFY_WITH_TIMEOUT(library_->find(at("models/tiny-Q8_0.gguf")), 20000);
     }
 

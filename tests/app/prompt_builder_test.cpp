@@ -52,6 +52,22 @@ TEST(PromptBuilder, NeverExceedsTheBudgetAndDropsWholeTurns) {
     }
 }
 
+TEST(PromptBuilder, ThinkingReachesTheTemplate) {
+    auto text = std::make_shared<engine::ModelText>();
+    text->tokenizer = std::make_unique<test::ByteTokenizer>();
+    text->chatTemplate = engine::ChatTemplate::fromSource(
+        "{% if enable_thinking is defined %}{{ enable_thinking }}{% else %}as it is{% endif %}"
+        "{% for m in messages %};{{ m.content }}{% endfor %}",
+        "", "");
+    PromptInput input;
+    input.messages = {{"user", "hi", ""}};
+    EXPECT_EQ(buildPrompt(*text, input, 256).text, "as it is;hi");
+    input.thinking = true;
+    EXPECT_EQ(buildPrompt(*text, input, 256).text, "True;hi");
+    input.thinking = false;
+    EXPECT_EQ(buildPrompt(*text, input, 256).text, "False;hi");
+}
+
 TEST(PromptBuilder, SystemPromptStays) {
     const auto model = test::byteModel(512);
     PromptInput input = talk(20, 50);

@@ -2,12 +2,14 @@
 #include "app/engine_worker.h"
 #include "tests/engine/core/gguf_writer.h"
 
+#include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -33,27 +35,45 @@ class ResidencyTest : public QObject {
     }
 
     /// Empty: it is loaded.
-    QString load(const QString& path, int context = 0) {
+    QString load(const QString& path, int context = 0, engine::KvType kv = engine::KvType::F16) {
         QSignalSpy loaded(worker_.get(), &EngineWorker::loaded);
         QSignalSpy ended(worker_.get(), &EngineWorker::loadEnded);
-        worker_->load({path, context});
+        worker_->load({path, context, kv});
         if (!QTest::qWaitFor([&] { return !loaded.isEmpty() || !ended.isEmpty(); }, 30000))
             return QStringLiteral("no answer");
         return ended.isEmpty() ? QString() : ended[0][1].toString();
     }
 
-    ReplyId ask(const QString& path, int tokens = 5) {
+    ReplyId ask(const QString& path, int tokens = 5, int threads = 0) {
         ReplyRequest request;
         request.id = ++last_;
         request.model = QFile::encodeName(path).toStdString();
         request.prompt.messages = {{.role = "user", .content = "hello"}};
         request.sampling = engine::SamplerSettings{.temperature = 0, .seed = 3};
+        request.threads = threads;
         request.cancel = std::make_shared<std::atomic<bool>>(false);
         const auto cancel = request.cancel;
         worker_->reply(std::move(request));
         if (QTest::qWaitFor([&] { return tokens_[last_] >= tokens || ends_.contains(last_); }, 30000))
             cancel->store(true);
         return last_;
+    }
+
+    /// Nanoseconds that each thread of the engine's name has run.
+    static std::vector<uint64_t> engineTimes() {
+        std::map<QString, uint64_t> times;
+        for (const QString& task :
+             QDir(QStringLiteral("/proc/self/task")).entryList(QDir::Dirs | QDir::NoDotAndDotDot)) {
+            const QString folder = QStringLiteral("/proc/self/task/") + task;
+            QFile name(folder + QStringLiteral("/comm")), time(folder + QStringLiteral("/schedstat"));
+            if (name.open(QIODevice::ReadOnly) && name.readAll().startsWith("hearth-engine") &&
+                time.open(QIODevice::ReadOnly))
+                times[task] = time.readAll().split(' ').value(0).toULongLong();
+        }
+        std::vector<uint64_t> out;
+        for (const auto& [task, time] : times)
+            out.push_back(time);
+        return out;
     }
 
     bool answers(const QString& path) {
@@ -179,6 +199,75 @@ private slots:
         QCOMPARE(unloaded.size(), 1);
         QCOMPARE(loaded[0][1].value<LoadedModel>().info.contextTokens, 128);
         QVERIFY(answers(one));
+    }
+
+    void anotherCacheReplacesTheModel() {
+        const QString one = model("one.gguf", {.layers = 1, .dModel = 128, .nHeads = 2, .nKvHeads = 2});
+        QSignalSpy unloaded(worker_.get(), &EngineWorker::unloaded);
+        QSignalSpy loaded(worker_.get(), &EngineWorker::loaded);
+        QCOMPARE(load(one), QString());
+        QCOMPARE(load(one, 0, engine::KvType::F16), QString()); // the same
+        QCOMPARE(unloaded.size(), 0);
+        QCOMPARE(load(one, 0, engine::KvType::Q8_0), QString());
+        QCOMPARE(unloaded.size(), 1);
+        const auto before = loaded[0][1].value<LoadedModel>().info, after = loaded.last()[1].value<LoadedModel>().info;
+        QVERIFY(after.kvBytesPerToken < before.kvBytesPerToken);
+        QVERIFY(after.cacheKey != before.cacheKey); // what was kept on disk is another's
+        QVERIFY(answers(one));
+    }
+
+    void aReloadThatDoesNotFitKeepsTheModel() {
+        const QString large = model("large.gguf", {.layers = 32, .dModel = 256, .nHeads = 4, .nKvHeads = 4});
+        QCOMPARE(load(large, 128), QString());
+        QSignalSpy unloaded(worker_.get(), &EngineWorker::unloaded);
+        QVERIFY(load(large, 1 << 24).contains(QStringLiteral("16777216")));
+        QCOMPARE(unloaded.size(), 0);
+        QVERIFY(answers(large));
+        QCOMPARE(load(large, 128), QString()); // as it is: nothing to do
+        QCOMPARE(unloaded.size(), 0);
+    }
+
+    void theBudgetHoldsAtOnce() {
+        const QString one = model("one.gguf"), two = model("two.gguf"), three = model("three.gguf");
+        for (const QString& path : {one, two, three})
+            QCOMPARE(load(path), QString());
+        const engine::Inspection takes =
+            engine::inspectFile({.path = QFile::encodeName(one).toStdString(), .overrides = {}});
+        QSignalSpy unloaded(worker_.get(), &EngineWorker::unloaded);
+        worker_->setResidency({.budgetBytes = takes.totalBytes * 5 / 2});
+        QTRY_COMPARE(unloaded.size(), 1);
+        QCOMPARE(unloaded[0][0].toString(), one);  // the one not used for longest
+        worker_->setResidency({.budgetBytes = 1}); // less than any: the current one stays
+        QTRY_COMPARE(unloaded.size(), 2);
+        QCOMPARE(unloaded[1][0].toString(), two);
+        QVERIFY(answers(three));
+        QCOMPARE(unloaded.size(), 2);
+        QVERIFY(answers(one)); // parked
+    }
+
+    void aReplyHasItsThreads() {
+        worker_ = std::make_unique<EngineWorker>(*pipe_, LoadMark({}));
+        worker_->start({.threads = 2, .mostThreads = 3});
+        const QString path = model("one.gguf", {.layers = 6, .dModel = 256, .nHeads = 4, .nKvHeads = 4});
+        QCOMPARE(load(path), QString());
+        const auto poolTime = [&](int threads) {
+            const std::vector<uint64_t> before = engineTimes();
+            ask(path, 60, threads);
+            std::vector<uint64_t> after = engineTimes();
+            for (size_t i = 0; i < after.size() && i < before.size(); ++i)
+                after[i] -= before[i];
+            std::sort(after.rbegin(), after.rend()); // the engine's own thread had most to do
+            uint64_t pool = 0;
+            for (size_t i = 1; i < after.size(); ++i)
+                pool += after[i];
+            std::printf("%d threads: %.1f ms of the engine's, %.1f ms of the pool's\n", threads, double(after[0]) / 1e6,
+                        double(pool) / 1e6);
+            return double(pool) / double(std::max<uint64_t>(1, after[0]));
+        };
+        poolTime(0);
+        QVERIFY(poolTime(1) < 0.05);
+        QVERIFY(poolTime(0) > 0.05);
+        QVERIFY(poolTime(3) > 0.05);
     }
 };
 

@@ -30,6 +30,7 @@ private slots:
         folder_ = std::make_unique<QTemporaryDir>();
         QVERIFY(folder_->isValid());
         engine_ = FakeEngine();
+        defaults_ = {};
         loaded_ = QStringLiteral("/m.gguf");
         reply_ = 0;
         openStorage();
@@ -39,6 +40,48 @@ private slots:
         session_.reset();
         book_.reset();
         storage_.reset();
+    }
+
+    void aModelsDefaultsReachItsReplies() {
+        defaults_ = {.sampling = engine::SamplerSettings{.temperature = 0.25f},
+                     .threads = 3,
+                     .systemPrompt = "Be brief.",
+                     .thinking = false};
+        newSession();
+        ask(QStringLiteral("Hi"));
+        const ReplyRequest& first = engine_.requests[0];
+        QVERIFY(first.sampling && first.sampling->temperature == 0.25f);
+        QCOMPARE(first.threads, 3);
+        QCOMPARE(first.prompt.thinking, std::optional<bool>(false));
+        QCOMPARE(first.prompt.messages.size(), size_t(2));
+        QCOMPARE(first.prompt.messages[0].role, std::string("system"));
+        QCOMPARE(first.prompt.messages[0].content, std::string("Be brief."));
+        finish(ReplyEnd::EndOfTurn);
+        QVERIFY(session_->content().messages[0].role == ui::Role::User); // it is none of the conversation's own
+        defaults_ = {};
+        ask(QStringLiteral("Again")); // the next reply has the new ones
+        const ReplyRequest& second = engine_.requests.back();
+        QVERIFY(!second.sampling && !second.prompt.thinking);
+        QCOMPARE(second.threads, 0);
+        QCOMPARE(second.prompt.messages[0].role, std::string("user"));
+    }
+
+    void aConversationsOwnSystemPromptStands() {
+        defaults_.systemPrompt = "Be brief.";
+        const auto id = storage_->wait([](Store& store) {
+            const auto id = store.conversations.create("own", "/m.gguf");
+            storage::Message message;
+            message.conversation = id;
+            message.role = storage::Role::System;
+            message.text = "Be long.";
+            store.messages.append(message);
+            return id;
+        });
+        session_ = std::make_unique<ChatSession>(services(), load(id));
+        ask(QStringLiteral("Hi"));
+        const auto& messages = engine_.requests[0].prompt.messages;
+        QCOMPARE(messages.size(), size_t(2));
+        QCOMPARE(messages[0].content, std::string("Be long."));
     }
 
     // The order that matters: on the disk before the engine hears of it.
@@ -765,13 +808,16 @@ private:
     }
 
     SessionServices services() {
-        return {*storage_, engine_, [this] { return ++reply_; },
+        return {*storage_,
+                engine_,
+                [this] { return ++reply_; },
                 [this](const QString& path) -> std::optional<QString> {
                     if (path.isEmpty() || path != loaded_)
                         return std::nullopt;
                     return QStringLiteral("Fake");
                 },
-                [] {}};
+                [] {},
+                [this](const QString&) { return defaults_; }};
     }
 
     void newSession() {
@@ -853,6 +899,7 @@ private:
 
     std::unique_ptr<QTemporaryDir> folder_;
     FakeEngine engine_;
+    ReplyDefaults defaults_;
     QString loaded_;
     ReplyId reply_ = 0;
     std::unique_ptr<StorageWorker> storage_;

@@ -106,7 +106,8 @@ DefaultsEditor::DefaultsEditor(const Theme& theme, QWidget* parent)
 
 void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
     const bool same = details.path == details_.path && details.defaults == row_ &&
-                      details.trainedContext == details_.trainedContext && details.thinks == details_.thinks;
+                      details.trainedContext == details_.trainedContext && details.thinks == details_.thinks &&
+                      details.caches == details_.caches;
     details_ = details;
     row_ = details.defaults;
     if (!same)
@@ -115,8 +116,8 @@ void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
 
 void DefaultsEditor::retranslate() {
     help_->setText(
-        tr("The context holds for every chat with this model. The other values are kept with it, but chats do not "
-           "use them yet."));
+        tr("For every chat with this model. Another context, or another memory of it, loads the model again; the rest "
+           "holds from the next reply on."));
     contextField_->setWords(tr("Context"));
     kvField_->setWords(tr("Memory of the context"));
     threadsField_->setWords(tr("Threads"));
@@ -147,7 +148,8 @@ void DefaultsEditor::fill() {
     kv_->addItem(tr("Automatic"), QString());
     const QString words[] = {tr("Exact (f16)"), tr("Half the size (q8_0)"), tr("A quarter (q4_0)")};
     for (int i = 0; i < 3; ++i)
-        kv_->addItem(words[i], QString::fromLatin1(kCaches[i]));
+        if (const QString name = QString::fromLatin1(kCaches[i]); details_.caches.contains(name))
+            kv_->addItem(words[i], name);
     kv_->select(row_.kv, row_.kv);
 
     threads_->clear();

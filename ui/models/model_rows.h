@@ -50,7 +50,8 @@ struct ModelDetailsRow {
     FitRow fit;                   // at the context of its defaults
     int trainedContext = 0;       // tokens; 0: not known
     int maxThreads = 0;           // of this machine
-    bool thinks = false;          // can write down thoughts, and be asked not to
+    bool thinks = false;          // can be told to write down thoughts, or not to
+    QStringList caches;           // what ModelDefaultsRow::kv can be
     ModelDefaultsRow defaults;    // the person's own
     ModelDefaultsRow recommended; // by its makers: what stands where nothing is set
 };

@@ -23,6 +23,8 @@ namespace {
 
 constexpr int kTextSizes[] = {80, 90, 100, 110, 125, 150, 175, 200}; // per cent
 constexpr int kMaxThreads = 1024;
+constexpr int kMemories[] = {2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024}; // GB
+constexpr int kIdleMinutes[] = {5, 30, 120};
 
 /// The wheel scrolls the page: it never changes a setting that passes below the mouse.
 class Choice : public QComboBox {
@@ -58,6 +60,8 @@ SettingsPanel::SettingsPanel(const Theme& theme, QWidget* parent)
 
     threads_ = addChoice();
     backend_ = addChoice();
+    memory_ = addChoice();
+    idle_ = addChoice();
     stack->addStretch();
 
     connect(choose_, &QPushButton::clicked, this, [this] {
@@ -127,6 +131,12 @@ void SettingsPanel::retranslate() {
         {tr("Model folder"), tr("Models in this folder are offered in every chat.")},
         {tr("Threads"), tr("How many processor cores answer. Automatic is right for most computers.")},
         {tr("Backend"), tr("What computes the answers. Automatic takes the fastest that works here.")},
+        {tr("Memory for models"), tr("What models may take together. The one not used for longest leaves first; a "
+                                     "model that is larger is loaded "
+                                     "alone.")},
+        {tr("Unload unused models"), tr("When they leave memory. The next message brings them back. Automatic: the "
+                                        "model in use stays, others leave "
+                                        "after 30 minutes.")},
     };
     for (int i = 0; i < fields_.size(); ++i) {
         fields_[i].label->setText(words[i].label);
@@ -140,6 +150,11 @@ void SettingsPanel::retranslate() {
     reveal_->setText(tr("Show"));
     reveal_->setAccessibleName(tr("Show the model folder"));
     fill();
+}
+
+QString SettingsPanel::idleWords(int minutes) {
+    return minutes % 60 == 0 ? tr("After %n hour(s)", nullptr, minutes / 60)
+                             : tr("After %n minute(s)", nullptr, minutes);
 }
 
 void SettingsPanel::fill() {
@@ -180,6 +195,20 @@ void SettingsPanel::fill() {
     backend_->addItem(QStringLiteral("CPU"), QStringLiteral("cpu"));
     select(backend_, row_.backend, row_.backend);
 
+    memory_->clear();
+    memory_->addItem(tr("Automatic"), 0);
+    for (const int size : kMemories)
+        if (size <= row_.maxMemoryGb)
+            memory_->addItem(tr("%1\u00A0GB").arg(size), size);
+    select(memory_, row_.modelMemoryGb, tr("%1\u00A0GB").arg(row_.modelMemoryGb));
+
+    idle_->clear();
+    idle_->addItem(tr("Automatic"), kIdleAutomatic);
+    for (const int minutes : kIdleMinutes)
+        idle_->addItem(idleWords(minutes), minutes);
+    idle_->addItem(tr("Never"), 0);
+    select(idle_, row_.idleMinutes, idleWords(row_.idleMinutes));
+
     folder_->setText(row_.modelFolder);
     folder_->setCursorPosition(0);
     folder_->setToolTip(QString());
@@ -194,6 +223,8 @@ void SettingsPanel::read() {
     row_.textSizePercent = textSize_->currentData().toInt();
     row_.threads = threads_->currentData().toInt();
     row_.backend = backend_->currentData().toString();
+    row_.modelMemoryGb = memory_->currentData().toInt();
+    row_.idleMinutes = idle_->currentData().toInt();
     emit changed(row_);
 }
 

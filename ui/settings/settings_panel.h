@@ -41,6 +41,7 @@ private:
     };
 
     QComboBox* addChoice();
+    static QString idleWords(int minutes);
     void addField(QWidget* control, bool withHelp, QWidget* row = nullptr);
     void retranslate();
     void fill(); // the controls from row_
@@ -56,6 +57,8 @@ private:
     QPushButton* reveal_;
     QComboBox* threads_;
     QComboBox* backend_;
+    QComboBox* memory_;
+    QComboBox* idle_;
     SettingsRow row_;
     bool filling_ = false;
 };

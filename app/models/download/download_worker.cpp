@@ -84,6 +84,7 @@ void DownloadWorker::add(const DownloadRequest& request) {
         known->record.sha256.resize(request.files.size());
         known->token = request.token;
         known->state = State::Waiting;
+        known->tokenAsked = known->waitsForToken = false;
         known->notice.clear();
     }
     renumber();
@@ -91,12 +92,11 @@ void DownloadWorker::add(const DownloadRequest& request) {
     tell();
 }
 
-void DownloadWorker::addRestored(const DownloadRecord& record, const QString& token) {
+void DownloadWorker::addRestored(const DownloadRecord& record) {
     if (find(record.request.id()))
         return;
     auto job = std::make_unique<Job>();
     job->record = record;
-    job->token = token;
     job->state = State::Paused;
     job->arrivedBefore = arrivedByJournals(record);
     jobs_.push_back(std::move(job));
@@ -107,8 +107,8 @@ void DownloadWorker::begin() {
     const auto running = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) {
         return job->state == State::Running || job->state == State::Checking;
     });
-    const auto next =
-        std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->state == State::Waiting; });
+    const auto next = std::find_if(jobs_.begin(), jobs_.end(),
+                                   [](const auto& job) { return job->state == State::Waiting && !job->waitsForToken; });
     if (running || next == jobs_.end())
         return;
     if (!client_) { // here, so that its threads are as patient as this one
@@ -258,6 +258,8 @@ void DownloadWorker::onFetched(Job& job) {
     if (!job.fetch || job.state == State::Paused)
         return;
     const HttpError error = job.fetch->error();
+    if (error.gated && askToken(job, error.sentence))
+        return;
     if (error) {
         halt(job, error.kind == HttpError::Kind::NotAllowed ? State::Paused : State::Failed, error.sentence,
              error.gated);
@@ -267,6 +269,39 @@ void DownloadWorker::onFetched(Job& job) {
     job.record.sha256[job.file] = job.fetch->sha256();
     job.record.save();
     nextFile(job);
+}
+
+/// A token may lie in the keyring, or have been given since: the owner is asked, once. False: nobody is to be asked.
+bool DownloadWorker::askToken(Job& job, const QString& refusal) {
+    const QString name = job.record.request.tokenName;
+    if (!asksTokens_ || name.isEmpty() || std::exchange(job.tokenAsked, true))
+        return false;
+    job.waitsForToken = true;
+    job.refusal = refusal;
+    halt(job, State::Waiting, Network::tr("The keyring is asked for your token."));
+    QMetaObject::invokeMethod(&owner_,
+                              [owner = &owner_, id = job.record.request.id(), name] { owner->askToken(id, name); });
+    return true;
+}
+
+void DownloadWorker::giveToken(const QString& id, const QString& token) {
+    Job* job = find(id);
+    if (!job || !std::exchange(job->waitsForToken, false))
+        return; // it was paused meanwhile
+    if (token.isEmpty()) {
+        const QString host = job->record.request.files[0].url.host();
+        halt(*job, State::Failed,
+             Network::tr("%1 wants your token, and the keyring did not give it. Enter it on the model's page, then try "
+                         "again.")
+                 .arg(shown(host)),
+             true);
+    } else if (token == job->token) {
+        halt(*job, State::Failed, job->refusal, true);
+    } else {
+        job->token = token;
+        begin();
+        tell();
+    }
 }
 
 void DownloadWorker::enter(Job& job) {
@@ -301,6 +336,7 @@ void DownloadWorker::halt(Job& job, State state, const QString& notice, bool gat
     }
     if (job.lock >= 0)
         ::close(std::exchange(job.lock, -1));
+    job.waitsForToken = job.waitsForToken && state == State::Waiting;
     job.state = state;
     job.notice = notice;
     job.gated = gated;
@@ -320,6 +356,7 @@ void DownloadWorker::resume(const QString& id) {
     if (!job || (job->state != State::Paused && job->state != State::Failed))
         return;
     job->state = State::Waiting;
+    job->tokenAsked = false;
     begin();
     tell();
 }

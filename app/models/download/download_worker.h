@@ -23,7 +23,11 @@ public:
     ~DownloadWorker() override;
 
     void add(const DownloadRequest&);
-    void addRestored(const DownloadRecord&, const QString& token);
+    void addRestored(const DownloadRecord&);
+
+    void setAsksTokens(bool asks) { asksTokens_ = asks; }
+
+    void giveToken(const QString& id, const QString& token); // as the owner was asked for it
     void pause(const QString& id);
     void resume(const QString& id);
     void remove(const QString& id);
@@ -52,6 +56,9 @@ private:
         std::deque<Sample> speed;
         QString notice, path;
         bool gated = false;
+        bool tokenAsked = false;    // since the person wanted it to go on
+        bool waitsForToken = false; // it is not begun before
+        QString refusal;            // what the hub said then
     };
 
     Job* find(const QString& id);
@@ -62,6 +69,7 @@ private:
     QString spaceProblem(const Job&) const;
     void nextFile(Job&);
     void onFetched(Job&);
+    bool askToken(Job&, const QString& refusal);
     void enter(Job&);
     void halt(Job&, State, const QString& notice = {}, bool gated = false);
     void renumber();
@@ -75,6 +83,7 @@ private:
     DownloadLimits limits_;
     Downloader& owner_;
     RateLimit rate_;
+    bool asksTokens_ = false; // the owner knows whom to ask
     std::unique_ptr<HttpClient> client_;
     std::vector<std::unique_ptr<Job>> jobs_; // in the queue's order
     QTimer tick_;

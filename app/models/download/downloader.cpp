@@ -3,6 +3,8 @@
 #include "app/models/download/download_worker.h"
 #include "app/models/net/network_gate.h"
 
+#include <QPointer>
+
 #include <algorithm>
 
 namespace hearth::app {
@@ -33,7 +35,7 @@ void Downloader::add(const DownloadRequest& request) {
     QMetaObject::invokeMethod(worker_, [w = worker_, request] { w->add(request); });
 }
 
-void Downloader::restore(const QString& library, const std::function<QString(const QString&)>& token) {
+void Downloader::restore(const QString& library) {
     QVector<DownloadRecord> records;
     const QStringList folders = workFolders(library);
     for (const QString& folder : folders)
@@ -41,11 +43,21 @@ void Downloader::restore(const QString& library, const std::function<QString(con
             records.append(*record);
     std::stable_sort(records.begin(), records.end(),
                      [](const DownloadRecord& a, const DownloadRecord& b) { return a.position < b.position; });
-    for (const DownloadRecord& record : records) {
-        const QString name = record.request.tokenName;
-        const QString secret = token && !name.isEmpty() ? token(name) : QString();
-        QMetaObject::invokeMethod(worker_, [w = worker_, record, secret] { w->addRestored(record, secret); });
-    }
+    for (const DownloadRecord& record : records)
+        QMetaObject::invokeMethod(worker_, [w = worker_, record] { w->addRestored(record); });
+}
+
+void Downloader::setTokenSource(TokenSource tokens) {
+    tokens_ = std::move(tokens);
+    QMetaObject::invokeMethod(worker_, [w = worker_] { w->setAsksTokens(true); });
+}
+
+void Downloader::askToken(const QString& id, const QString& tokenName) {
+    // Whoever answers may do so long after this object is gone.
+    tokens_(tokenName, [alive = QPointer<Downloader>(this), id](const QString& token) {
+        if (alive)
+            QMetaObject::invokeMethod(alive->worker_, [w = alive->worker_, id, token] { w->giveToken(id, token); });
+    });
 }
 
 void Downloader::pause(const QString& id) {

@@ -43,8 +43,14 @@ public:
 
     /// Adds to the end of the queue; one that is known already goes on.
     void add(const DownloadRequest&);
-    /// Lists what was not finished in a library, paused. `token`: by the name of a secret; called in this thread.
-    void restore(const QString& library, const std::function<QString(const QString& tokenName)>& token = {});
+    /// Lists what was not finished in a library, paused.
+    void restore(const QString& library);
+
+    using Token = std::function<void(const QString& token)>; // empty: there is none
+    using TokenSource = std::function<void(const QString& tokenName, Token)>;
+    /// Whom to ask for a secret by its name when a hub refuses a download that has none, or an old one: such as the
+    /// keyring, which may take its time. Called in this thread.
+    void setTokenSource(TokenSource);
     void pause(const QString& id);
     void resume(const QString& id);
     void remove(const QString& id); // with what has arrived, unless it is finished
@@ -65,10 +71,12 @@ signals:
 
 private:
     friend class DownloadWorker;
+    void askToken(const QString& id, const QString& tokenName);
     void take(const QVector<DownloadStatus>&, const QHash<QString, qint64>& received);
 
     QThread thread_;
     DownloadWorker* worker_; // lives in thread_
+    TokenSource tokens_;
     QVector<DownloadStatus> rows_;
     QHash<QString, qint64> received_;
 };

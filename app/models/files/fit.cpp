@@ -184,13 +184,16 @@ std::string processorName() {
     return name + " x " + std::to_string(std::thread::hardware_concurrency());
 }
 
-Bandwidth measureBandwidth(int64_t nowMs) {
+Bandwidth measureBandwidth(int64_t nowMs, const std::function<bool()>& stop) {
     constexpr int kRuns = 5; // of 0.1 s: the best counts, for what a neighbour takes is not the machine's speed
     const auto begin = std::chrono::steady_clock::now();
     engine::Engine engine(engine::EngineOptions{});
     Bandwidth out{.processor = processorName(), .measuredAtMs = nowMs};
-    for (int run = 0; run < kRuns && std::chrono::steady_clock::now() - begin < std::chrono::seconds(1); ++run)
+    for (int run = 0; run < kRuns && std::chrono::steady_clock::now() - begin < std::chrono::seconds(1); ++run) {
+        if (stop && stop())
+            return {};
         out.bytesPerSecond = std::max(out.bytesPerSecond, engine.readBandwidth());
+    }
     return out;
 }
 

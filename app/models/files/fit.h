@@ -4,6 +4,7 @@
 #include "engine/placement.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,7 +60,8 @@ inline constexpr const char* kBandwidthSetting = "models.bandwidth";
 
 /// "AMD EPYC ... x 2"; the number of processors that the system shows.
 std::string processorName();
-/// Takes a second at most, all processors. Not on the GUI thread. Throws engine::Error.
-Bandwidth measureBandwidth(int64_t nowMs);
+/// Takes a second at most, all processors; `stop` is asked ten times a second, and then nothing was measured. Not on
+/// the GUI thread. Throws engine::Error.
+Bandwidth measureBandwidth(int64_t nowMs, const std::function<bool()>& stop = {});
 
 } // namespace hearth::app

@@ -355,6 +355,15 @@ QString DiscoverDesk::tokenName(const HubDesk& at) const {
     return Secrets::hubToken(originText(at.hub->base()));
 }
 
+void DiscoverDesk::token(const QString& name, QObject* context, const std::function<void(const QString&)>& done) {
+    for (const HubDesk& at : hubs_)
+        if (at.hub && !at.token.isEmpty() && tokenName(at) == name) {
+            done(at.token);
+            return;
+        }
+    around_.secrets.read(name, context, [done](const Secrets::Answer& answer) { done(answer.value); });
+}
+
 void DiscoverDesk::keepToken(const QString& hub, const QString& token) {
     HubDesk& at = desk(hub);
     at.token = token;

@@ -45,6 +45,9 @@ public:
 
     const Catalog& catalog() const { return catalog_; }
 
+    /// A secret by its name: what was entered in this session, else what the keyring has; empty: there is none.
+    void token(const QString& name, QObject* context, const std::function<void(const QString&)>& done);
+
     /// "Hugging Face" is "huggingface".
     static QString hubId(const QString& name);
 

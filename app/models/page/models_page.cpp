@@ -305,6 +305,9 @@ Downloader& ModelsPage::downloads() {
             with_.window.modelsPanel().updateDownload(downloadRow(status, DiscoverDesk::hubId(status.hub)));
         });
         connect(downloader_.get(), &Downloader::finished, this, &ModelsPage::onFinished);
+        downloader_->setTokenSource([this](const QString& name, const Downloader::Token& done) {
+            discover_->token(name, downloader_.get(), done);
+        });
         downloader_->restore(with_.library.folder());
     }
     return *downloader_;

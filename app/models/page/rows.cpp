@@ -100,7 +100,9 @@ ui::ModelDetailsRow detailsRow(const ModelFile& file, const storage::ModelRecord
         row.problem = text(!facts.problem.empty() ? facts.problem : facts.cannotRun);
         if (row.problem.isEmpty()) {
             row.templateNote = templateNote(facts);
-            row.thinks = facts.thinks;
+            row.thinks = facts.choosesThinking;
+            for (const auto& [kv, size] : facts.caches)
+                row.caches.append(text(kv));
             row.trainedContext = facts.trainedContext;
             for (const auto& [name, value] : facts.sampling)
                 row.recommended.sampling.append({text(name), value});

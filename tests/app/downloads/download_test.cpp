@@ -371,6 +371,71 @@ private slots:
         QVERIFY2(server.sent() - long(kFile->size()) <= 8 * kMiB, qPrintable(QString::number(server.sent())));
     }
 
+    /// The secret was never written down: whoever has it is asked once the server refuses, and may take a while.
+    void aTokenComesBackAfterARestart() {
+        FaultyServer server;
+        const auto guarded = [](const ServerRequest& r) {
+            if (r.header("authorization") != "Bearer secret")
+                return ServerReply::text(401, "who are you?");
+            ServerReply reply = good(r);
+            reply.bytesPerSecond = 3 * kMiB;
+            return reply;
+        };
+        server.on(kPath, guarded);
+        DownloadRun run;
+        auto request = run.request({wanted(server, kPath, kFile)});
+        request.token = QStringLiteral("secret");
+        request.tokenName = QStringLiteral("of the hub");
+        run.downloader = std::make_unique<app::Downloader>(run.gate, run.limits);
+        run.downloader->add(request);
+        QTRY_VERIFY_WITH_TIMEOUT(server.sent() > 2 * kMiB, 20'000);
+        run.downloader = std::make_unique<app::Downloader>(run.gate, run.limits);
+        QStringList asked;
+        app::Downloader::Token answer;
+        run.downloader->setTokenSource([&](const QString& name, app::Downloader::Token done) {
+            asked.append(name);
+            answer = std::move(done);
+        });
+        run.downloader->restore(run.library());
+        QTRY_COMPARE(run.downloader->rows().size(), 1);
+        const auto row = [&] { return run.downloader->rows()[0]; };
+        run.downloader->resume(request.id());
+        QTRY_COMPARE_WITH_TIMEOUT(asked.size(), 1, 20'000);
+        QCOMPARE(asked[0], request.tokenName);
+        QTRY_COMPARE(row().state, DownloadStatus::State::Waiting);
+        QVERIFY(row().notice.contains(QStringLiteral("keyring")));
+        // Paused meanwhile: the answer does not start it.
+        run.downloader->pause(request.id());
+        QTRY_COMPARE(row().state, DownloadStatus::State::Paused);
+        answer(QStringLiteral("secret"));
+        QTest::qWait(100);
+        QCOMPARE(row().state, DownloadStatus::State::Paused);
+        // There is none: one sentence that asks for it.
+        run.downloader->resume(request.id());
+        QTRY_COMPARE_WITH_TIMEOUT(asked.size(), 2, 20'000);
+        answer({});
+        QTRY_COMPARE(row().state, DownloadStatus::State::Failed);
+        QVERIFY(row().gated);
+        QVERIFY2(row().notice.contains(QStringLiteral("127.0.0.1 wants your token")), qPrintable(row().notice));
+        // A wrong one is not asked for without end.
+        run.downloader->resume(request.id());
+        QTRY_COMPARE_WITH_TIMEOUT(asked.size(), 3, 20'000);
+        answer(QStringLiteral("of yesterday"));
+        QTRY_COMPARE_WITH_TIMEOUT(row().state, DownloadStatus::State::Failed, 20'000);
+        QVERIFY2(row().notice.contains(QStringLiteral("does not accept")), qPrintable(row().notice));
+        QCOMPARE(asked.size(), 3);
+        run.downloader->resume(request.id());
+        QTRY_COMPARE_WITH_TIMEOUT(asked.size(), 4, 20'000);
+        answer(QStringLiteral("secret"));
+        QTest::qWait(50);
+        QVERIFY(run.settle(request.id()));
+        QVERIFY2(run.finished(), qPrintable(run.last.notice));
+        QVERIFY(run.holds(QStringLiteral("model.gguf"), kFile));
+        QVERIFY(!DownloadRun::bytesOf(run.library() + QStringLiteral("/.hearth-") + request.id() +
+                                      QStringLiteral("/state.json"))
+                     .contains("secret"));
+    }
+
     /// What the disk lost between two sessions is found and fetched, and nothing else.
     void chunksThatTheDiskLost() {
         FaultyServer server;

@@ -1,4 +1,5 @@
 #include "app/models/files/fit.h"
+#include "app/models/files/model_defaults.h"
 #include "app/models/files/model_facts.h"
 #include "app/models/files/model_stores.h"
 #include "tests/app/models/model_tree.h"
@@ -55,6 +56,7 @@ TEST(ModelFacts, OfAHeader) {
     EXPECT_EQ(facts.chatFamily, "ChatML");
     EXPECT_TRUE(facts.templateDiffers);
     EXPECT_TRUE(facts.thinks);
+    EXPECT_FALSE(facts.choosesThinking); // it is not asked
     ASSERT_EQ(facts.sampling.size(), 2u);
     EXPECT_EQ(facts.sampling[0], (std::pair<std::string, double>{"temperature", 0.5}));
     EXPECT_EQ(facts.sampling[1], (std::pair<std::string, double>{"topK", 20}));
@@ -63,6 +65,49 @@ TEST(ModelFacts, OfAHeader) {
     // Joined tensors say the same as all of them.
     const engine::Inspection whole = engine::inspectFile({.path = tree.path("m.gguf"), .overrides = {}});
     EXPECT_EQ(engine::planPlacement(facts.placement).totalBytes, whole.totalBytes);
+}
+
+TEST(ModelFacts, WhatItsCacheCanBe) {
+    TempTree tree;
+    W w = hearth::test::tinyLlama();
+    w.setText("tokenizer.chat_template", std::string(kChatMl) + "{% if enable_thinking %}<think>{% endif %}");
+    const std::string path = tree.write("m.gguf", w.bytes());
+    const ModelFacts facts = readModelFacts(path);
+    EXPECT_TRUE(facts.choosesThinking);
+    ASSERT_EQ(facts.caches.size(), kvTypeNames().size());
+    for (const auto& [name, size] : facts.caches) {
+        const engine::Inspection whole = engine::inspectFile({.path = path, .kv = *kvTypeNamed(name), .overrides = {}});
+        EXPECT_EQ(size.bytesPerToken, whole.info.kvBytesPerToken) << name;
+        engine::PlacementInput in = facts.placement;
+        in.kvBytesPerToken = size.bytesPerToken;
+        in.kvWindowBytes = size.windowBytes;
+        EXPECT_EQ(engine::planPlacement(in).totalBytes, whole.totalBytes) << name;
+    }
+    EXPECT_FALSE(kvTypeNamed("q5_0") || kvTypeNamed(""));
+}
+
+TEST(ModelDefaults, StandInPlaceOfTheModelsOwnSampling) {
+    const engine::SamplerSettings own{
+        .temperature = 0.5f, .topK = 7, .topP = 0.8f, .minP = 0.1f, .repetitionPenalty = 1.2f, .presencePenalty = 1};
+    const engine::SamplerSettings same = withOwn(own, {});
+    EXPECT_EQ(same.temperature, 0.5f);
+    EXPECT_EQ(same.topK, 7);
+    const engine::SamplerSettings some = withOwn(own, {{"topK", 20}, {"temperature", 0}});
+    EXPECT_EQ(some.topK, 20);
+    EXPECT_EQ(some.temperature, 0);
+    EXPECT_EQ(some.topP, 0.8f); // as the model has it
+    EXPECT_EQ(some.presencePenalty, 1);
+    const engine::SamplerSettings odd = withOwn(own, {{"topP", 1e9}, {"topK", -1e9}, {"unknown", 3}, {"minP", -5}});
+    EXPECT_LE(odd.topP, 1);
+    EXPECT_GE(odd.topK, 0);
+    EXPECT_GE(odd.minP, 0);
+    for (const SamplingKey& key : samplingKeys()) { // each of them goes somewhere
+        const engine::SamplerSettings set = withOwn({}, {{std::string(key.name), 0.3}});
+        const engine::SamplerSettings none;
+        EXPECT_TRUE(set.temperature != none.temperature || set.topK != none.topK || set.topP != none.topP ||
+                    set.minP != none.minP || set.repetitionPenalty != none.repetitionPenalty)
+            << key.name;
+    }
 }
 
 TEST(ModelFacts, WhatCannotBeRunOrReadSaysWhy) {

@@ -237,5 +237,15 @@ TEST(ChatTemplate, ManyThreadsShareOne) {
     EXPECT_EQ(wrong, 0);
 }
 
+TEST(ChatTemplate, WhetherItCanBeToldToThink) {
+    const std::string turns = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}";
+    EXPECT_TRUE(choosesThinking(turns + "{% if not enable_thinking %}<think></think>{% endif %}"));
+    EXPECT_TRUE(choosesThinking(turns + "{% if thinking is defined and thinking %}<think>{% endif %}"));
+    EXPECT_FALSE(choosesThinking(turns + "<think>"));
+    EXPECT_FALSE(choosesThinking(turns + "{# enable_thinking is not asked #}<think>"));
+    EXPECT_FALSE(choosesThinking("{% if enable_thinking %}")); // does not parse
+    EXPECT_FALSE(choosesThinking("{{ raise_exception('thinking') }}"));
+}
+
 } // namespace
 } // namespace hearth::engine

@@ -35,6 +35,7 @@ QVector<ModelDetailsRow> someDetails() {
                                            : QStringLiteral("Turns are written as ChatML, as its family does.");
     starter.trainedContext = 8192;
     starter.maxThreads = 8;
+    starter.caches = QStringList{QStringLiteral("f16"), QStringLiteral("q8_0"), QStringLiteral("q4_0")};
     ModelDetailsRow mistral = starter;
     mistral.path = models[1].path;
     mistral.store = QStringLiteral("Ollama");

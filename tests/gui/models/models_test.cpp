@@ -190,6 +190,17 @@ private slots:
         QVERIFY(!model(2)->findChild<DefaultsEditor*>());
     }
 
+    void onlyCachesThatItCanHaveAreOffered() {
+        ModelDetailsRow details = someDetails()[2];
+        details.caches = QStringList{QStringLiteral("f32"), QStringLiteral("f16"), QStringLiteral("bf16")};
+        panel().setDetails(details);
+        press(model(2), "defaults");
+        const QComboBox* kv = choice(model(2)->findChild<DefaultsEditor*>(), QStringLiteral("Memory of the context"));
+        QCOMPARE(kv->count(), 2); // automatic, f16
+        QVERIFY(says(model(2), QStringLiteral("For every chat with this model. Another context, or another memory of "
+                                              "it, loads the model again; the rest holds from the next reply on.")));
+    }
+
     void aModelThatDoesNotThinkIsNotAsked() {
         press(model(0), "defaults");
         auto* editor = model(0)->findChild<DefaultsEditor*>();

@@ -732,6 +732,34 @@ private slots:
         QVERIFY(!theme_->isDark());
     }
 
+    void howLongModelsStayIsChosen() {
+        auto* panel = window_->findChild<SettingsPanel*>();
+        QSignalSpy changed(window_.get(), &MainWindow::settingsChanged);
+        SettingsRow row = someSettings();
+        row.maxMemoryGb = 20;
+        window_->setSettings(row);
+        const auto last = [&] { return changed.last()[0].value<SettingsRow>(); };
+        choose(*panel, QStringLiteral("Memory for models"), QStringLiteral("16\u00A0GB"));
+        QCOMPARE(last().modelMemoryGb, 16);
+        QCOMPARE(last().idleMinutes, kIdleAutomatic);
+        for (const auto& [words, minutes] : {std::pair("After 5 minutes", 5), std::pair("After 30 minutes", 30),
+                                             std::pair("After 2 hours", 120), std::pair("Never", 0)}) {
+            choose(*panel, QStringLiteral("Unload unused models"), QString::fromLatin1(words));
+            QCOMPARE(last().idleMinutes, minutes);
+        }
+        choose(*panel, QStringLiteral("Memory for models"), QStringLiteral("Automatic"));
+        QCOMPARE(last().modelMemoryGb, 0);
+        // More than this machine has, and a time of another version: kept.
+        row.modelMemoryGb = 48;
+        row.idleMinutes = 7;
+        window_->setSettings(row);
+        choose(*panel, QStringLiteral("Threads"), QStringLiteral("8"));
+        QCOMPARE(last().modelMemoryGb, 48);
+        QCOMPARE(last().idleMinutes, 7);
+        for (const QComboBox* box : panel->findChildren<QComboBox*>())
+            QVERIFY(box->findText(QStringLiteral("24\u00A0GB")) < 0); // 20 are there
+    }
+
     void messagesAndComposerShareTheColumnAtEveryTextSize() {
         auto* panel = window_->findChild<ConversationPanel*>();
         window_->resize(1900, 900);

@@ -2186,15 +2186,15 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     </message>
     <message>
         <source>What models may take together. The one not used for longest leaves first; a model that is larger is loaded alone.</source>
-        <translation>所有模型合计最多占用多少。最久未用的先卸下；比这还大的模型会单独加载。</translation>
+        <translation>所有模型合计最多占用多少。最久未用的先释放；比这还大的模型会单独加载。</translation>
     </message>
     <message>
         <source>Unload unused models</source>
-        <translation>卸下不用的模型</translation>
+        <translation>释放不用的模型</translation>
     </message>
     <message>
         <source>When they leave memory. The next message brings them back. Automatic: the model in use stays, others leave after 30 minutes.</source>
-        <translation>多久不用就从内存中卸下，下一条消息会重新加载。自动：正在使用的模型保留，其他的 30 分钟后卸下。</translation>
+        <translation>多久不用就从内存中释放，下一条消息会重新加载。自动：正在使用的模型保留，其他的 30 分钟后释放。</translation>
     </message>
     <message numerus="yes">
         <source>After %n hour(s)</source>

@@ -1,12 +1,14 @@
 // The real window with the real starter model: what a person does in the first minutes, and after the next start.
 #include "app/application.h"
 #include "tests/app/starter.h"
+#include "tests/engine/core/gguf_writer.h"
 #include "ui/chat/chat_document.h"
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
 #include "ui/empty_state.h"
 #include "ui/label.h"
 #include "ui/notices.h"
+#include "ui/settings/settings_panel.h"
 
 #include <nlohmann/json.hpp>
 
@@ -293,6 +295,72 @@ private slots:
         settings.language.clear();
         settings.theme = ui::ThemeChoice::System;
         window().setSettings(settings);
+    }
+
+    void aModelsDefaultsHoldFromTheFirstLoadOn() {
+        start();
+        waitForModel();
+        const engine::ModelInfo before = app_->desk().loaded()->info;
+        say(QStringLiteral("Hello"));
+        QTRY_VERIFY_WITH_TIMEOUT(document().messages().size() == 2 && shown().status().contextUsed > 0, kReplying);
+        shown().stop();
+        QTRY_VERIFY_WITH_TIMEOUT(!shown().isReplying(), 5000);
+        const int alone = document().messages()[1].receipt.promptTokens;
+        auto* notices = window().findChild<ui::NoticeStack*>();
+        app_->manager().setDefaults(model_, {.contextTokens = 1024,
+                                             .threads = 1,
+                                             .kv = "q8_0",
+                                             .sampling = {{"temperature", 0}},
+                                             .systemPrompt = "You speak of nothing but lighthouses, the sea, the wind "
+                                                             "and the gulls above the harbour, in one short sentence.",
+                                             .thinking = false});
+        QVERIFY(notices->has(QStringLiteral("model-renewed"))); // it says so
+        QTRY_VERIFY_WITH_TIMEOUT(!notices->has(QStringLiteral("model-renewed")), kLoading);
+        QCOMPARE(app_->desk().loaded()->info.contextTokens, 1024);
+        QVERIFY(app_->desk().loaded()->info.kvBytesPerToken < before.kvBytesPerToken);
+        QString words[2];
+        for (QString& text : words) { // greedy: the same each time
+            emit window().newConversationRequested();
+            say(QStringLiteral("Hello"));
+            QTRY_VERIFY_WITH_TIMEOUT(document().messages().size() == 2 && !shown().isReplying(), kReplying);
+            QVERIFY(document().messages()[1].receipt.promptTokens > alone + 10);
+            text = document().text(document().messages()[1].id);
+        }
+        QVERIFY(!words[0].isEmpty());
+        QCOMPARE(words[0], words[1]);
+
+        window().close();
+        start();
+        QSignalSpy ready(&app_->desk(), &app::ModelDesk::ready);
+        waitForModel();
+        QCOMPARE(app_->desk().loaded()->info.contextTokens, 1024);
+        QTest::qWait(300);
+        QCOMPARE(ready.size(), 1); // not loaded twice
+    }
+
+    void theMemoryOfTheSettingsHoldsAtOnce() {
+        start();
+        waitForModel();
+        // Half a gigabyte of cache each, of which nothing is touched.
+        QStringList paths;
+        for (const char* name : {"one.gguf", "two.gguf"}) {
+            QFile file(folder_->filePath(QString::fromLatin1(name)));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            file.write(QByteArray::fromStdString(
+                test::tinyLlama({.layers = 32, .dModel = 256, .nHeads = 4, .nKvHeads = 4}).bytes()));
+            paths.append(file.fileName());
+            app_->manager().setDefaults(paths.last(), {.contextTokens = 16384});
+            file.close();
+            emit window().modelFileOpened(paths.last());
+            QTRY_COMPARE_WITH_TIMEOUT(app_->desk().loadedPath(), paths.last(), kLoading);
+        }
+        if (!app_->desk().resident(paths[0]))
+            QSKIP("This machine has no memory for both.");
+        ui::SettingsRow settings = app_->window().findChild<ui::SettingsPanel*>()->settings();
+        settings.modelMemoryGb = 1;
+        emit window().settingsChanged(settings);
+        QTRY_VERIFY_WITH_TIMEOUT(!app_->desk().resident(model_) && !app_->desk().resident(paths[0]), 10000);
+        QVERIFY(app_->desk().resident(paths[1])); // the one in use
     }
 
     // For eyes: HEARTH_SCREENSHOTS names a folder.

@@ -971,10 +971,6 @@
         <translation>恢复建议值</translation>
     </message>
     <message>
-        <source>Automatic (up to %1)</source>
-        <translation>自动（最多 %1）</translation>
-    </message>
-    <message>
         <source>Automatic</source>
         <translation>自动</translation>
     </message>
@@ -1017,6 +1013,10 @@
     <message>
         <source>For every chat with this model. Another context, or another memory of it, loads the model again; the rest holds from the next reply on.</source>
         <translation>对使用这个模型的所有对话都有效。改变上下文或其存放方式会重新加载模型；其余的从下一次回复起生效。</translation>
+    </message>
+    <message>
+        <source>Automatic (%1 tokens)</source>
+        <translation>自动（%1 个词元）</translation>
     </message>
 </context>
 <context>

@@ -291,6 +291,12 @@ private slots:
         begin();
         QTRY_VERIFY(manager_->record(at("models/mine.gguf")));
         QCOMPARE(defaultsOf(row), manager_->defaults(at("models/mine.gguf")));
+        const ModelFile& file = *library_->find(at("models/mine.gguf"));
+        const ui::ModelDetailsRow details = detailsRow(file, manager_->record(file.path), manager_->fit(file), 4);
+        QCOMPARE(details.automaticContext, 2048);
+        QCOMPARE(details.caches, (QStringList{QStringLiteral("f32"), QStringLiteral("f16"), QStringLiteral("bf16"),
+                                              QStringLiteral("q8_0"), QStringLiteral("q4_0")}));
+        QVERIFY(!details.thinks); // its template cannot be told
         QCOMPARE(defaultsRow(manager_->defaults(at("models/mine.gguf"))), row);
     }
 

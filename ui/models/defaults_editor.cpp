@@ -106,7 +106,8 @@ DefaultsEditor::DefaultsEditor(const Theme& theme, QWidget* parent)
 
 void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
     const bool same = details.path == details_.path && details.defaults == row_ &&
-                      details.trainedContext == details_.trainedContext && details.thinks == details_.thinks &&
+                      details.trainedContext == details_.trainedContext &&
+                      details.automaticContext == details_.automaticContext && details.thinks == details_.thinks &&
                       details.caches == details_.caches;
     details_ = details;
     row_ = details.defaults;
@@ -135,8 +136,9 @@ void DefaultsEditor::fill() {
     const QScopedValueRollback<bool> guard(filling_, true);
     problem_->hide();
     context_->clear();
-    context_->addItem(details_.trainedContext > 0 ? tr("Automatic (up to %1)").arg(tokensWords(details_.trainedContext))
-                                                  : tr("Automatic"),
+    context_->addItem(details_.automaticContext > 0
+                          ? tr("Automatic (%1 tokens)").arg(tokensWords(details_.automaticContext))
+                          : tr("Automatic"),
                       0);
     for (const int tokens : kContexts)
         if (details_.trainedContext == 0 || tokens <= details_.trainedContext)

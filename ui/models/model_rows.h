@@ -49,6 +49,7 @@ struct ModelDetailsRow {
     QString problem;              // why it cannot be used, a sentence
     FitRow fit;                   // at the context of its defaults
     int trainedContext = 0;       // tokens; 0: not known
+    int automaticContext = 0;     // of a load that asks for none; 0: not known
     int maxThreads = 0;           // of this machine
     bool thinks = false;          // can be told to write down thoughts, or not to
     QStringList caches;           // what ModelDefaultsRow::kv can be

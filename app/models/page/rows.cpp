@@ -104,6 +104,7 @@ ui::ModelDetailsRow detailsRow(const ModelFile& file, const storage::ModelRecord
             for (const auto& [kv, size] : facts.caches)
                 row.caches.append(text(kv));
             row.trainedContext = facts.trainedContext;
+            row.automaticContext = facts.placement.contextTokens;
             for (const auto& [name, value] : facts.sampling)
                 row.recommended.sampling.append({text(name), value});
             if (facts.embeds)

@@ -110,6 +110,17 @@ TEST(ModelDefaults, StandInPlaceOfTheModelsOwnSampling) {
     }
 }
 
+TEST(Fit, WithoutAGpuNoneIsPromised) {
+    for (const uint64_t weights : {uint64_t{1} << 20, uint64_t{4} << 30, uint64_t{100} << 30})
+        for (const uint64_t experts : {uint64_t{0}, uint64_t{8} << 30})
+            for (const uint64_t free : {uint64_t{0}, uint64_t{8} << 30, uint64_t{1} << 40}) {
+                const Fit fit = judgeFit(need(weights, experts), {.freeBytes = free, .readBandwidth = 1e10});
+                EXPECT_TRUE(fit.verdict != FitVerdict::Gpu && fit.verdict != FitVerdict::GpuAndMemory);
+                EXPECT_EQ(pillWords(fit.verdict).english().find("GPU"), std::string::npos);
+                EXPECT_EQ(fitWords(fit).english().find("GPU"), std::string::npos);
+            }
+}
+
 TEST(ModelFacts, WhatCannotBeRunOrReadSaysWhy) {
     TempTree tree;
     W w = hearth::test::tinyLlama();

@@ -33,7 +33,7 @@ QVector<ModelDetailsRow> someDetails() {
     starter.promptPerSecond = 2100;
     starter.templateNote = speaksChinese() ? QStringLiteral("对话格式：ChatML，与它的系列一致。")
                                            : QStringLiteral("Turns are written as ChatML, as its family does.");
-    starter.trainedContext = 8192;
+    starter.trainedContext = starter.automaticContext = 8192;
     starter.maxThreads = 8;
     starter.caches = QStringList{QStringLiteral("f16"), QStringLiteral("q8_0"), QStringLiteral("q4_0")};
     ModelDetailsRow mistral = starter;

@@ -154,6 +154,8 @@ private slots:
         auto* editor = model(2)->findChild<DefaultsEditor*>();
         QVERIFY(editor && editor->isVisible());
         QCOMPARE(editor->defaults().contextTokens, std::optional<int>(16384));
+        // What it gets where nothing is chosen, not what it was trained for.
+        QCOMPARE(choice(editor, QStringLiteral("Context"))->itemText(0), QStringLiteral("Automatic (8,192 tokens)"));
         QLineEdit* temperature = lineEdit(editor, QStringLiteral("Temperature"));
         QCOMPARE(temperature->text(), QStringLiteral("0.6"));
         QCOMPARE(lineEdit(editor, QStringLiteral("Top P"))->placeholderText(), QStringLiteral("0.95")); // its makers'

@@ -435,10 +435,11 @@ void Application::chooseDefaultModel() {
 }
 
 void Application::wantModelFor(ChatSession* session) {
-    if (!painted_ || !modelsKnown_)
+    if (!painted_)
         return;
     if (!session->model().isEmpty()) {
-        desk_.want(session->model());
+        if (modelsKnown_)
+            desk_.want(session->model());
         return;
     }
     showNoModelNotice();
@@ -590,6 +591,8 @@ void Application::connectManager() {
     connect(&manager_, &ModelManager::opened, this, [this] {
         modelsKnown_ = true;
         chooseDefaultModel();
+        if (painted_ && !ending_ && book_.shown()->isWaiting())
+            book_.shown()->proceed();
         manager_.calibrateWhenIdle([this] { return ending_ || book_.anyReplying() || !desk_.loadingPath().isEmpty(); });
     });
     connect(&book_, &ConversationBook::rowChanged, this, [this] {

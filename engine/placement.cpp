@@ -187,8 +187,8 @@ KvSize kvSize(const ModelConfig& config, const LoadOptions& options) {
         if (group.kind.tag == KvKind::Tag::State) {
             size.windowBytes = saturatingAdd(size.windowBytes, saturatingMultiply(kStatePages, group.pageBytes));
         } else if (group.kind.tag == KvKind::Tag::Window) {
-            const auto tokens = std::min<int64_t>(contextFor(config, options.contextTokens),
-                                                  int64_t{group.kind.window} + kPageTokens);
+            const auto tokens =
+                std::min<int64_t>(contextFor(config, options.contextTokens), int64_t{group.kind.window} + kPageTokens);
             const auto pages = static_cast<uint64_t>(tokens / kPageTokens + 1);
             size.windowBytes = saturatingAdd(size.windowBytes, saturatingMultiply(pages, group.pageBytes));
         }

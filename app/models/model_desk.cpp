@@ -171,8 +171,9 @@ void ModelDesk::renew() {
                 engine_.unload(path);
             continue;
         }
-        renewedPath_ = path;
-        showRenewed();
+        const bool told = std::exchange(renewedPath_, path) == path;
+        if (!told || !busy)
+            showRenewed();
         if (!busy)
             load(path);
     }

@@ -109,6 +109,8 @@ private slots:
         QCOMPARE(notice.size(), 1);
         QVERIFY(notice[0][0].value<ui::Notice>().text.contains(QStringLiteral("reply")));
         QCOMPARE(desk_->loadingPath(), QString());
+        desk_->renew();
+        QCOMPARE(notice.size(), 1); // said once
         busy_.clear();
         desk_->renew(); // as the end of a reply calls it
         QCOMPARE(desk_->loadingPath(), path);

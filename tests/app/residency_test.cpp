@@ -198,6 +198,9 @@ private slots:
         QCOMPARE(load(one, 128), QString());
         QCOMPARE(unloaded.size(), 1);
         QCOMPARE(loaded[0][1].value<LoadedModel>().info.contextTokens, 128);
+        const std::string key = loaded[0][1].value<LoadedModel>().info.cacheKey;
+        QCOMPARE(load(one), QString());
+        QCOMPARE(loaded.last()[1].value<LoadedModel>().info.cacheKey, key); // what is on disk still holds
         QVERIFY(answers(one));
     }
 

@@ -132,11 +132,9 @@ void SettingsPanel::retranslate() {
         {tr("Threads"), tr("How many processor cores answer. Automatic is right for most computers.")},
         {tr("Backend"), tr("What computes the answers. Automatic takes the fastest that works here.")},
         {tr("Memory for models"), tr("What models may take together. The one not used for longest leaves first; a "
-                                     "model that is larger is loaded "
-                                     "alone.")},
+                                     "model that is larger is loaded alone.")},
         {tr("Unload unused models"), tr("When they leave memory. The next message brings them back. Automatic: the "
-                                        "model in use stays, others leave "
-                                        "after 30 minutes.")},
+                                        "model in use stays, others leave after 30 minutes.")},
     };
     for (int i = 0; i < fields_.size(); ++i) {
         fields_[i].label->setText(words[i].label);

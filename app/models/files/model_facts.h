@@ -28,7 +28,7 @@ struct ModelFacts {
     std::string publishedAs;      // the published template it has; empty: none that we know
     bool templateDiffers = false; // it has one, and it is no known one
     bool thinks = false;
-    bool choosesThinking = false; // can be told to, or not to
+    bool choosesThinking = false;                         // can be told to, or not to
     std::vector<std::pair<std::string, double>> sampling; // what it recommends: {"temperature", 0.6}
 
     /// What its cache takes, of each type (see kvTypeNames()) that it can be of.

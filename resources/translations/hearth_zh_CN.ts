@@ -1015,8 +1015,8 @@
         <translation>对使用这个模型的所有对话都有效。改变上下文或其存放方式会重新加载模型；其余的从下一次回复起生效。</translation>
     </message>
     <message>
-        <source>Automatic (%1 tokens)</source>
-        <translation>自动（%1 个词元）</translation>
+        <source>Automatic (%1)</source>
+        <translation>自动（%1）</translation>
     </message>
 </context>
 <context>

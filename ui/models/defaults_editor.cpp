@@ -136,9 +136,8 @@ void DefaultsEditor::fill() {
     const QScopedValueRollback<bool> guard(filling_, true);
     problem_->hide();
     context_->clear();
-    context_->addItem(details_.automaticContext > 0
-                          ? tr("Automatic (%1 tokens)").arg(tokensWords(details_.automaticContext))
-                          : tr("Automatic"),
+    context_->addItem(details_.automaticContext > 0 ? tr("Automatic (%1)").arg(tokensWords(details_.automaticContext))
+                                                    : tr("Automatic"),
                       0);
     for (const int tokens : kContexts)
         if (details_.trainedContext == 0 || tokens <= details_.trainedContext)

@@ -29,6 +29,25 @@ void Choice::select(const QVariant& value, const QString& otherwise) {
     setCurrentIndex(at);
 }
 
+/// Qt asks for room for the ink of its words; one is elided by its advance, which is wider behind a full-width bracket.
+int Choice::advanceBeyondInk() const {
+    const QFontMetrics metrics(font());
+    int ink = 0, advance = 0;
+    for (int i = 0; i < count(); ++i) {
+        ink = std::max(ink, metrics.boundingRect(itemText(i)).width());
+        advance = std::max(advance, metrics.horizontalAdvance(itemText(i)));
+    }
+    return std::max(0, advance - ink);
+}
+
+QSize Choice::sizeHint() const {
+    return QComboBox::sizeHint() + QSize(advanceBeyondInk(), 0);
+}
+
+QSize Choice::minimumSizeHint() const {
+    return QComboBox::minimumSizeHint() + QSize(advanceBeyondInk(), 0);
+}
+
 void Choice::wheelEvent(QWheelEvent* event) {
     event->ignore();
 }

@@ -22,8 +22,14 @@ public:
     /// Chooses the entry of this value; one that is not there is added as it is.
     void select(const QVariant& value, const QString& otherwise);
 
+    QSize sizeHint() const override;
+    QSize minimumSizeHint() const override;
+
 protected:
     void wheelEvent(QWheelEvent*) override;
+
+private:
+    int advanceBeyondInk() const;
 };
 
 /// A control with its words above it. GUI thread.

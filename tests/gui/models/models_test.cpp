@@ -27,6 +27,7 @@
 #include <QPushButton>
 #include <QRegularExpression>
 #include <QSignalSpy>
+#include <QStyleOptionComboBox>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -155,7 +156,7 @@ private slots:
         QVERIFY(editor && editor->isVisible());
         QCOMPARE(editor->defaults().contextTokens, std::optional<int>(16384));
         // What it gets where nothing is chosen, not what it was trained for.
-        QCOMPARE(choice(editor, QStringLiteral("Context"))->itemText(0), QStringLiteral("Automatic (8,192 tokens)"));
+        QCOMPARE(choice(editor, QStringLiteral("Context"))->itemText(0), QStringLiteral("Automatic (8,192)"));
         QLineEdit* temperature = lineEdit(editor, QStringLiteral("Temperature"));
         QCOMPARE(temperature->text(), QStringLiteral("0.6"));
         QCOMPARE(lineEdit(editor, QStringLiteral("Top P"))->placeholderText(), QStringLiteral("0.95")); // its makers'
@@ -190,6 +191,22 @@ private slots:
         press(model(2), "defaults");
         settle();
         QVERIFY(!model(2)->findChild<DefaultsEditor*>());
+    }
+
+    void choicesShowTheirWordsWhole() {
+        for (const char* words :
+             {"Automatic (8,192)", "\u81EA\u52A8\uFF088,192\uFF09", "W", "\u7CBE\u786E\uFF08f16\uFF09"}) {
+            Choice choice(&panel());
+            choice.addItem(QString::fromUtf8(words));
+            choice.ensurePolished();
+            choice.resize(choice.sizeHint());
+            QStyleOptionComboBox option;
+            option.initFrom(&choice);
+            const int room = choice.style()
+                                 ->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, &choice)
+                                 .width();
+            QVERIFY2(room >= choice.fontMetrics().horizontalAdvance(choice.currentText()), words);
+        }
     }
 
     void onlyCachesThatItCanHaveAreOffered() {

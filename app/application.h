@@ -7,6 +7,7 @@
 #include "app/models/model_desk.h"
 #include "app/models/model_manager.h"
 #include "app/models/page/models_page.h"
+#include "app/models/remote/reply_router.h"
 #include "app/preferences.h"
 #include "app/storage_worker.h"
 #include "app/token_pipe.h"
@@ -73,6 +74,8 @@ private:
     void undo(const QString& undoId);
     void submit(const QString& text);
     void pickModel(const QString& path);
+    void wantModel(const QString& path, bool byHand);
+    void showModels();
     void openModelFile(const QString& path);
     void listModelFile(const QString& path);
     void chooseModelFile();
@@ -87,6 +90,7 @@ private:
     void showHistoryNotice();
     void showStarterHint();
     void showNoModelNotice();
+    void showRemoteGone();
     void retranslateNotices();
     void saveScroll();
 
@@ -98,6 +102,7 @@ private:
     Library library_;
     ModelManager manager_;
     ModelDesk desk_;
+    ReplyRouter router_{engine_};
     ReplyId lastReply_ = 0;
     ConversationBook book_;
     ui::MainWindow window_;
@@ -106,6 +111,7 @@ private:
     Preferences preferences_;
     QTimer scrollTimer_;
     std::optional<double> scroll_; // waits to be stored
+    bool remotesRead_ = false;
     bool painted_ = false, ending_ = false, started_ = false;
 };
 

@@ -16,6 +16,7 @@ struct Remote {
     std::string kind;      // which server it is, as it told ("vllm", "llamacpp", ...); empty: not known
     int contextTokens = 0; // 0: not told
     bool on = false;
+    bool hasKey = false;       // the keyring has one for it
     bool plainAllowed = false; // the person agreed that texts go there unencrypted
 
     friend bool operator==(const Remote&, const Remote&) = default;

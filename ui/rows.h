@@ -30,6 +30,7 @@ struct ReplyReceipt {
     int generatedTokens = 0;
     double decodeSeconds = 0;
     int leftOutMessages = 0; // of the history, for which there was no room
+    bool about = false;      // the counts of tokens are estimates
 };
 
 struct MessageRow {
@@ -39,8 +40,9 @@ struct MessageRow {
     QString text; // Markdown for answers, plain text for users
     QString thoughts;
     double thoughtSeconds = 0;
-    QString model; // shown above an answer only when it changed
-    QString note;  // one line below: why it failed or stopped
+    QString model;  // shown above an answer only when it changed
+    QString remote; // host that the conversation was sent to for it: said above it, always; empty: made here
+    QString note;   // one line below: why it failed or stopped
     QDateTime time;
     ReplyReceipt receipt;
     int siblingIndex = 0; // 0-based place among the versions of this message
@@ -65,16 +67,20 @@ struct ModelRow {
     ModelState state = ModelState::NotLoaded;
     double progress = 0; // while Loading, 0 to 1
     bool starter = false;
+    QString remote;   // host that conversations are sent to; empty: it runs on this machine
+    bool off = false; // a remote one that the person has not switched on
 };
 
-enum class Phase { Idle, Loading, Reading, Writing };
+enum class Phase { Idle, Loading, Reading, Waiting, Writing };
 
 /// The status line.
 struct StatusRow {
     Phase phase = Phase::Idle;
     double progress = 0;        // Loading and Reading: 0 to 1
     double tokensPerSecond = 0; // 0: not shown
+    QString host;               // Waiting: for whom
     int contextUsed = 0;
+    bool about = false;       // contextUsed is an estimate
     int contextAvailable = 0; // 0: not shown
     QString backend;          // "CPU"
 };

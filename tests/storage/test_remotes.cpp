@@ -11,8 +11,8 @@ using RemotesTest = StorageTest;
 TEST_F(RemotesTest, keepsReplacesAndRemoves) {
     Remotes remotes(db);
     EXPECT_TRUE(remotes.all().empty());
-    const Remote office{"office", "Office", "https://gpu.example/v1", "qwen3", "vllm", 32768, true, false};
-    Remote home{"home", "at home 家", "http://192.168.1.7:8080/v1", "m", "", 0, false, true};
+    const Remote office{"office", "Office", "https://gpu.example/v1", "qwen3", "vllm", 32768, true, true, false};
+    Remote home{"home", "at home 家", "http://192.168.1.7:8080/v1", "m", "", 0, false, false, true};
     remotes.put(office);
     remotes.put(home);
     EXPECT_EQ(remotes.all(), (std::vector<Remote>{home, office})); // by name

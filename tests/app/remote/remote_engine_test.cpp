@@ -145,7 +145,7 @@ private slots:
         QCOMPARE(sent.method, std::string("POST"));
         QCOMPARE(sent.header("content-type"), std::string("application/json"));
         QCOMPARE(sent.header("authorization"), std::string());
-        QCOMPARE(nlohmann::json::parse(sent.body)["messages"][0]["content"], "Hi");
+        QCOMPARE(nlohmann::json::parse(sent.body)["messages"][0]["content"].get<std::string>(), std::string("Hi"));
         QCOMPARE(secrets_->reads, 0); // it has no key: the keyring is nobody's business
     }
 
@@ -228,7 +228,7 @@ private slots:
             "One two", ReplyEnd::EndOfTurn);
         row("other JSON", ServerReply::text(200, R"({"hello":"world"})", "application/json"), "", ReplyEnd::Error,
             "no reply that this program can read");
-        row("half a JSON", ServerReply::text(200, R"({"choices":[{"mess)", "application/json"), "", ReplyEnd::Error,
+        row("half a JSON", ServerReply::text(200, "{\"choices\":[{\"mess", "application/json"), "", ReplyEnd::Error,
             "no reply that this program can read");
         row("an error with 200", ServerReply::text(200, R"({"error":"model is loading"})", "application/json"), "",
             ReplyEnd::Error, "It says: model is loading");
@@ -276,9 +276,9 @@ private slots:
         ServerReply wait = ServerReply::text(429, "");
         wait.headers.emplace_back("Retry-After", "90");
         row("429 with a time", wait, "", ReplyEnd::Error, "90 seconds");
-        ServerReply forever = ServerReply::text(429, "");
-        forever.headers.emplace_back("Retry-After", "1000000000");
-        row("429 with nonsense", forever, "", ReplyEnd::Error, "Try again later.");
+        ServerReply never = ServerReply::text(429, "");
+        never.headers.emplace_back("Retry-After", "1000000000");
+        row("429 with nonsense", never, "", ReplyEnd::Error, "Try again later.");
     }
 
     void faults() {
@@ -496,7 +496,7 @@ private slots:
         QCOMPARE(found.endpoint.contextTokens, 9000);
         QCOMPARE(QString::fromLatin1(found.endpoint.kind->name), QStringLiteral("vLLM"));
         QVERIFY(found.firstTokenSeconds >= 0);
-        QCOMPARE(nlohmann::json::parse(server_->requests().back().body)["model"], "a");
+        QCOMPARE(nlohmann::json::parse(server_->requests().back().body)["model"].get<std::string>(), std::string("a"));
         // What the person said holds.
         endpoint_.model = QStringLiteral("b");
         endpoint_.contextTokens = 2048;
@@ -569,6 +569,5 @@ private:
     bool known_ = true;
 };
 
-Q_DECLARE_METATYPE(hearth::tests::ServerReply)
 QTEST_GUILESS_MAIN(RemoteEngineTest)
 #include "remote_engine_test.moc"

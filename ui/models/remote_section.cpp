@@ -118,7 +118,6 @@ void RemoteEditor::refresh() {
     const bool any = !row_.offered.isEmpty();
     for (const QString& model : row_.offered.mid(0, kMostOffered)) {
         auto* button = new QPushButton(oneLine(model, 60), offered_);
-        setButtonLook(*button, ButtonLook::Plain);
         button->setToolTip(plainToolTip(oneLine(model, kLongestField)));
         connect(button, &QPushButton::clicked, this, [this, model] { model_->setText(model); });
         line->addWidget(button);

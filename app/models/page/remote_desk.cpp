@@ -81,7 +81,8 @@ ui::RemoteRow RemoteDesk::rowOf(const RemoteEndpoint& e) const {
         row.problem = found->problem;
     else
         row.told = tr("It answers; its first word took %1 s.")
-                       .arg(QLocale().toString(found->firstTokenSeconds, 'f', found->firstTokenSeconds < 9.95 ? 1 : 0));
+                       .arg(QLocale().toString(std::max(0.1, found->firstTokenSeconds), 'f',
+                                               found->firstTokenSeconds < 9.95 ? 1 : 0));
     return row;
 }
 

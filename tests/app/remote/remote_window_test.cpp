@@ -223,7 +223,9 @@ private slots:
         QTest::qWait(50);
         keep(QStringLiteral("page"));
         section().closeEditor();
-        emit window().modelPicked(path());
+        press("use");
+        window().showConversation(app_->book().shown()->content());
+        QTest::keyClick(&window(), Qt::Key_Escape);
         server_->on(kPath, [](const ServerRequest&) { return streamOf("Paris is the capital of France."); });
         say(QStringLiteral("What is the capital of France?"));
         QTRY_VERIFY(document().messages().size() == 2 && !app_->book().anyReplying());

@@ -40,13 +40,13 @@ struct MessageRow {
     QString text; // Markdown for answers, plain text for users
     QString thoughts;
     double thoughtSeconds = 0;
-    QString model;  // shown above an answer only when it changed
-    QString remote; // host that the conversation was sent to for it: said above it, always; empty: made here
-    QString note;   // one line below: why it failed or stopped
+    QString model; // shown above an answer only when it changed
+    QString note;  // one line below: why it failed or stopped
     QDateTime time;
     ReplyReceipt receipt;
     int siblingIndex = 0; // 0-based place among the versions of this message
     int siblingCount = 1;
+    QString remote; // host that the conversation was sent to for it: said above it, always; empty: made here
 };
 
 /// What a conversation needs to be shown again as it was left.
@@ -78,11 +78,11 @@ struct StatusRow {
     Phase phase = Phase::Idle;
     double progress = 0;        // Loading and Reading: 0 to 1
     double tokensPerSecond = 0; // 0: not shown
-    QString host;               // Waiting: for whom
     int contextUsed = 0;
-    bool about = false;       // contextUsed is an estimate
     int contextAvailable = 0; // 0: not shown
     QString backend;          // "CPU"
+    QString host;             // Waiting: for whom
+    bool about = false;       // contextUsed is an estimate
 };
 
 enum class ThemeChoice { System, Light, Dark };

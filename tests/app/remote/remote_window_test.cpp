@@ -235,6 +235,7 @@ private slots:
         window().document().appendMessage(far);
         QTest::qWait(50);
         keep(QStringLiteral("chat"));
+        QCOMPARE(marksPainted(dark), 2); // one at each reply, though the model is the same
         picker().openPopup();
         QTest::qWait(50);
         keep(QStringLiteral("picker"), &picker().popup());
@@ -293,6 +294,30 @@ private:
             if (QAccessibleInterface* child = view->child(i))
                 all += child->text(QAccessible::Name) + QLatin1Char('\n');
         QVERIFY2(all.contains(QStringLiteral("Office · sent to another program, ") + host), qPrintable(all));
+    }
+
+    /// How many signs of a reply that left stand in the conversation, by the rows of pixels in their colour.
+    int marksPainted(bool dark) {
+        ui::Theme theme;
+        theme.setChoice(dark ? ui::ThemeChoice::Dark : ui::ThemeChoice::Light);
+        const QColor sign = theme.color(ui::Token::Warning);
+        const auto near = [&](QRgb pixel) { // its edge is mixed with what is behind it
+            return std::abs(qRed(pixel) - sign.red()) + std::abs(qGreen(pixel) - sign.green()) +
+                       std::abs(qBlue(pixel) - sign.blue()) <
+                   60;
+        };
+        const QImage image = chatView().grab().toImage();
+        int marks = 0, since = 100;
+        for (int y = 0; y < image.height(); ++y, ++since) {
+            bool any = false;
+            for (int x = 0; x < image.width() && !any; ++x)
+                any = near(image.pixel(x, y));
+            if (!any)
+                continue;
+            marks += since > 10 ? 1 : 0;
+            since = 0;
+        }
+        return marks;
     }
 
     static QString words(const QWidget& widget) {

@@ -2,6 +2,7 @@
 
 #include <QDateTime>
 #include <QLocale>
+#include <QRegularExpression>
 
 namespace hearth::ui {
 
@@ -20,10 +21,10 @@ QString MessageDetails::leavingMark(const MessageRow& row) {
     if (host.size() > kLongestHost) // its end says whose it is
         host = QStringLiteral("…") + host.right(kLongestHost - 1);
     // What listens here may pass it on: nobody can tell from this side.
-    const bool isHere = host.startsWith(QLatin1String("127.")) || host.startsWith(QLatin1String("localhost")) ||
-                        host.startsWith(QLatin1String("[::1]"));
-    return isHere ? tr("sent to another program, %1, and may have left this machine").arg(host)
-                  : tr("left this machine for %1").arg(host);
+    static const QRegularExpression here(
+        QStringLiteral("^(127\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}|localhost|\\[::1\\])(:\\d+)?$"));
+    return here.match(host).hasMatch() ? tr("sent to another program, %1, and may have left this machine").arg(host)
+                                       : tr("left this machine for %1").arg(host);
 }
 
 QString MessageDetails::speaker(const MessageRow& row, bool named) {

@@ -194,15 +194,18 @@ private slots:
 
 private:
     void begin() {
-        SessionServices services{*storage_,
-                                 *router_,
-                                 [this] { return ++last_; },
-                                 [this](const QString& path) { return remotes_->nameOf(path); },
-                                 [this] { pipe_.drain(); },
-                                 [this](const QString& path) {
-                                     const RemoteEndpoint* remote = remotes_->find(path);
-                                     return remote ? remote->host() : QString();
-                                 }};
+        SessionServices services{
+            .storage = *storage_,
+            .engine = *router_,
+            .nextReply = [this] { return ++last_; },
+            .loadedName = [this](const QString& path) { return remotes_->nameOf(path); },
+            .drainPipe = [this] { pipe_.drain(); },
+            .remoteHost =
+                [this](const QString& path) {
+                    const RemoteEndpoint* remote = remotes_->find(path);
+                    return remote ? remote->host() : QString();
+                },
+        };
         StoredConversation fresh;
         fresh.conversation.model = path_.toStdString();
         session_ = std::make_unique<ChatSession>(services, fresh);

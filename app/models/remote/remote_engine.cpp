@@ -213,6 +213,13 @@ void RemoteEngine::drop(Running& running) {
         poll_.stop();
 }
 
+void RemoteEngine::stop(const QString& id) {
+    for (const auto& running : running_)
+        if (running->request.cancel && running->endpoint.id == id)
+            running->request.cancel->store(true);
+    lookForCancels();
+}
+
 void RemoteEngine::finish() {
     for (const auto& running : running_)
         if (running->request.cancel)

@@ -38,6 +38,8 @@ public:
     static HttpLimits replyLimits();
 
     void reply(ReplyRequest) override;
+    /// Ends the replies of one endpoint: nothing more is wanted of it.
+    void stop(const QString& id);
     /// Ends all that runs. The pipe then holds the last words of every reply.
     void finish();
 

@@ -128,6 +128,8 @@ void Remotes::setOn(const QString& path, bool on) {
         return;
     RemoteEndpoint e = *old;
     e.on = on;
+    if (!on)
+        engine_.stop(e.id);
     keep(e);
     emit changed();
 }
@@ -153,18 +155,19 @@ void Remotes::remove(const QString& path) {
         return;
     const RemoteEndpoint e = *found;
     removed_.insert(path, {e, {}});
+    all_.removeIf([&](const RemoteEndpoint& one) { return one.id == e.id; });
     std::erase_if(probes_, [&](const auto& probe) { return probe.first == path; });
+    engine_.stop(e.id);
     if (e.hasKey) // read first: it comes back with the engine
         engine_.withKey(e, this, [this, e, path](const QString& key, const QString&) {
-            if (const auto gone = removed_.find(path); gone != removed_.end())
-                gone->key = key;
             if (find(path)) // it is back already
                 return;
+            if (const auto gone = removed_.find(path); gone != removed_.end())
+                gone->key = key;
             engine_.keyChanged(e, {});
             secrets_.remove(remoteKeyName(e), this, [](const Secrets::Answer&) {});
         });
     storage_.post([id = e.id.toStdString()](Store& store) { store.remotes.remove(id); });
-    all_.removeIf([&](const RemoteEndpoint& one) { return one.id == e.id; });
     emit changed();
     emit removed(path, e.name);
 }

@@ -2,12 +2,14 @@
 // in one clear sentence, and what had come is kept.
 #include "app/models/remote/remote_engine.h"
 #include "app/models/remote/remote_probe.h"
+#include "app/models/remote/remotes.h"
 #include "app/models/remote/reply_router.h"
 #include "tests/app/downloads/faulty_server.h"
 
 #include <nlohmann/json.hpp>
 
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <arpa/inet.h>
@@ -480,6 +482,56 @@ private slots:
         router.reply({.model = "remote:x"});
         QCOMPARE(here.models, (std::vector<std::string>{"remote:x", "/models/remote:x.gguf"}));
         QCOMPARE(elsewhere.models, std::vector<std::string>{"remote:x"});
+    }
+
+    // Switched off or removed in the middle of a reply: it ends there, and its key goes and comes back with it.
+    void anEngineThatGoesTakesItsRepliesAndItsKey() {
+        QTemporaryDir folder;
+        StorageWorker storage;
+        storage.open(folder.filePath(QStringLiteral("d.db")).toStdString());
+        Remotes remotes(storage, *pipe_, *gate_, *secrets_, limits_);
+        ServerReply stalled = stream(chunk("One") + kEnd);
+        stalled.stallAfter = long(chunk("One").size());
+        server_->on(kPath, [&](const ServerRequest&) { return stalled; });
+        RemoteEndpoint mine = endpoint_;
+        mine.id.clear();
+        remotes.put(mine, QStringLiteral("sk-1"));
+        const QString path = remotes.all().value(0).path(), keyName = remoteKeyName(remotes.all().value(0));
+        QCOMPARE(secrets_->values.value(keyName), QStringLiteral("sk-1"));
+        const auto begin = [&] {
+            ReplyRequest request;
+            request.id = ++last_;
+            request.model = path.toStdString();
+            request.prompt.messages.push_back({.role = "user", .content = "Hi", .thoughts = {}});
+            request.cancel = std::make_shared<std::atomic<bool>>(false);
+            remotes.engine().reply(std::move(request));
+            return last_;
+        };
+        ReplyId id = begin();
+        QTRY_COMPARE(told_[id].text, std::string("One"));
+        QCOMPARE(server_->requests().back().header("authorization"), std::string("Bearer sk-1"));
+        remotes.setOn(path, false);
+        QTRY_VERIFY(told_[id].end == ReplyEnd::Cancelled);
+        remotes.setOn(path, true);
+        id = begin();
+        QTRY_COMPARE(told_[id].text, std::string("One"));
+        remotes.remove(path);
+        QTRY_VERIFY(told_[id].end == ReplyEnd::Cancelled);
+        QVERIFY(secrets_->values.isEmpty());
+        QVERIFY(storage.wait([](Store& store) { return store.remotes.all(); }).empty());
+        remotes.restore(path);
+        QCOMPARE(remotes.all().size(), 1);
+        QCOMPARE(secrets_->values.value(keyName), QStringLiteral("sk-1"));
+        const auto rows = storage.wait([](Store& store) { return store.remotes.all(); });
+        QCOMPARE(rows.size(), size_t(1));
+        QVERIFY(rows[0].hasKey && rows[0].on);
+        // Another address: the key does not go along.
+        RemoteEndpoint moved = remotes.all().value(0);
+        moved.base = QUrl(QString::fromStdString(other_->base() + "/v1"));
+        remotes.put(moved);
+        QVERIFY(secrets_->values.isEmpty());
+        QVERIFY(!remotes.all().value(0).hasKey);
+        storage.finish();
     }
 
     void aTestGoesTheWholeWay() {

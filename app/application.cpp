@@ -25,6 +25,7 @@ const QString kStorageKey = QStringLiteral("storage");
 const QString kFailureKey = QStringLiteral("failure");
 const QString kHistoryKey = QStringLiteral("history");
 const QString kHintKey = QStringLiteral("starter-language");
+const QString kRemoteKey = QStringLiteral("remote-gone");
 const QString kNoModelKey = QStringLiteral("model-none");
 const QString kOpenAction = QStringLiteral("open");
 
@@ -54,9 +55,15 @@ struct Application::Remembered {
 Application::Application(Options options, QObject* parent)
     : QObject(parent), options_(std::move(options)), engine_(pipe_, markIn(options_.data)),
       manager_(storage_, library_), desk_(engine_, library_, markIn(options_.data)),
-      book_({storage_, engine_, [this] { return ++lastReply_; },
-             [this](const QString& path) { return desk_.loadedName(path); }, [this] { pipe_.drain(); },
-             [this](const QString& path) { return replyDefaults(path); }}),
+      book_({storage_, router_, [this] { return ++lastReply_; },
+             [this](const QString& path) {
+                 return isRemotePath(path) ? modelsPage_->remotes().nameOf(path) : desk_.loadedName(path);
+             },
+             [this] { pipe_.drain(); }, [this](const QString& path) { return replyDefaults(path); },
+             [this](const QString& path) {
+                 const RemoteEndpoint* remote = modelsPage_->remotes().find(path);
+                 return remote ? remote->host() : QString();
+             }}),
       window_(theme_) {
     if (options_.data.problem.isEmpty())
         storage_.open(options_.data.file(QStringLiteral("hearth.db")).toStdString());
@@ -64,8 +71,9 @@ Application::Application(Options options, QObject* parent)
         storage_.openNothing(options_.data.problem);
     connectWindow();
     connectModels();
-    modelsPage_ =
-        std::make_unique<ModelsPage>(ModelsPage::Services{window_, storage_, library_, manager_, desk_, engine_});
+    modelsPage_ = std::make_unique<ModelsPage>(
+        ModelsPage::Services{window_, storage_, library_, manager_, desk_, engine_, pipe_});
+    router_.setRemote(&modelsPage_->remotes().engine());
     connectManager();
     connectBook();
     connect(&pipe_, &TokenPipe::updated, &book_, &ConversationBook::update);
@@ -258,11 +266,7 @@ void Application::connectWindow() {
 }
 
 void Application::connectModels() {
-    connect(&desk_, &ModelDesk::changed, this, [this] {
-        window_.setModels(desk_.rows());
-        chooseDefaultModel();
-        updateModelHelp();
-    });
+    connect(&desk_, &ModelDesk::changed, this, &Application::showModels);
     connect(&desk_, &ModelDesk::rowChanged, &window_, &ui::MainWindow::updateModel);
     connect(&desk_, &ModelDesk::progressed, this, &Application::updateStatus);
     connect(&desk_, &ModelDesk::notice, &window_, &ui::MainWindow::showNotice);
@@ -273,6 +277,12 @@ void Application::connectModels() {
         book_.modelReady(path);
         updateStatus();
     });
+}
+
+void Application::showModels() {
+    window_.setModels(desk_.rows() + modelsPage_->remotes().rows());
+    chooseDefaultModel();
+    updateModelHelp();
 }
 
 void Application::connectBook() {
@@ -374,9 +384,11 @@ void Application::showSession() {
     scrollTimer_.stop();
     window_.hideNotice(kHintKey);
     window_.hideNotice(kNoModelKey);
+    window_.hideNotice(kRemoteKey);
     window_.showConversation(session->content());
     window_.setGenerating(session->isReplying());
-    if (!session->model().isEmpty() && library_.scanned() && !library_.find(session->model())) {
+    if (!session->model().isEmpty() && !isRemotePath(session->model()) && library_.scanned() &&
+        !library_.find(session->model())) {
         library_.addFile(session->model()); // listed as missing, or where it lies now
         library_.rescan();
     }
@@ -404,7 +416,11 @@ void Application::submit(const QString& text) {
 }
 
 QString Application::defaultModel() const {
-    const auto present = [](const QString& path) { return !path.isEmpty() && QFileInfo(path).isFile(); };
+    const auto present = [this](const QString& path) {
+        if (const RemoteEndpoint* remote = modelsPage_->remotes().find(path))
+            return remote->on && modelsPage_->gate().open();
+        return !path.isEmpty() && QFileInfo(path).isFile();
+    };
     if (present(preferences_.lastModel))
         return preferences_.lastModel;
     const auto& files = library_.files();
@@ -431,15 +447,15 @@ void Application::chooseDefaultModel() {
     if (!started_ || !modelsKnown_)
         return;
     started_ = false;
-    desk_.want(session->model());
+    wantModel(session->model(), false);
 }
 
 void Application::wantModelFor(ChatSession* session) {
     if (!painted_)
         return;
     if (!session->model().isEmpty()) {
-        if (modelsKnown_)
-            desk_.want(session->model());
+        if (modelsKnown_ || isRemotePath(session->model()))
+            wantModel(session->model(), false);
         return;
     }
     showNoModelNotice();
@@ -454,7 +470,21 @@ void Application::pickModel(const QString& path) {
     window_.setCurrentModel(path);
     window_.hideNotice(kNoModelKey);
     updateModelHelp();
-    desk_.pick(path);
+    wantModel(path, true);
+}
+
+// An engine elsewhere is ready as soon as it is known; whether it may be asked is decided with the reply.
+void Application::wantModel(const QString& path, bool byHand) {
+    if (!isRemotePath(path)) {
+        window_.hideNotice(kRemoteKey);
+        byHand ? desk_.pick(path) : desk_.want(path);
+    } else if (modelsPage_->remotes().find(path)) {
+        window_.hideNotice(kRemoteKey);
+        book_.modelReady(path);
+        updateStatus();
+    } else if (remotesRead_) {
+        showRemoteGone();
+    }
 }
 
 void Application::openModelFile(const QString& given) {
@@ -512,6 +542,14 @@ void Application::updateStatus() {
         status.contextAvailable = model->info.contextTokens;
         status.backend = QString::fromStdString(model->info.backend);
     }
+    if (const RemoteEndpoint* remote = modelsPage_->remotes().find(book_.shown()->model())) {
+        status.backend = remote->host();
+        status.host = remote->host();
+        if (status.phase == ui::Phase::Reading) // how far it is nobody tells
+            status.phase = ui::Phase::Waiting;
+        if (status.contextUsed > 0)
+            status.contextAvailable = remote->contextTokens;
+    }
     window_.setStatus(status);
 }
 
@@ -535,6 +573,11 @@ void Application::showStarterHint() {
                         false});
 }
 
+void Application::showRemoteGone() {
+    window_.showNotice(
+        {kRemoteKey, tr("The engine elsewhere that this chat used was removed. Choose another model."), {}, true});
+}
+
 void Application::showNoModelNotice() {
     window_.showNotice(
         {kNoModelKey,
@@ -551,6 +594,8 @@ void Application::retranslateNotices() {
         showStarterHint();
     if (window_.hasNotice(kNoModelKey))
         showNoModelNotice();
+    if (window_.hasNotice(kRemoteKey))
+        showRemoteGone();
     for (const QString& key : ModelDesk::noticeKeys()) {
         if (window_.hasNotice(key))
             desk_.tellAgain(key);
@@ -586,6 +631,13 @@ void Application::connectManager() {
         window_.setCurrentModel(book_.shown()->model());
     });
     connect(modelsPage_.get(), &ModelsPage::fileBrought, this, &Application::listModelFile);
+    connect(&modelsPage_->remotes(), &Remotes::changed, this, [this] {
+        remotesRead_ = true;
+        showModels();
+        for (const RemoteEndpoint& remote : modelsPage_->remotes().all())
+            book_.modelReady(remote.path());
+        updateStatus();
+    });
     desk_.setListed([this](const ModelFile& file) { return manager_.isListed(file); });
     connect(&manager_, &ModelManager::changed, &desk_, &ModelDesk::changed);
     connect(&manager_, &ModelManager::opened, this, [this] {
@@ -613,6 +665,8 @@ ReplyDefaults Application::replyDefaults(const QString& path) const {
     ReplyDefaults out{.threads = own.threads.value_or(0), .systemPrompt = own.systemPrompt, .thinking = own.thinking};
     if (const LoadedModel* model = desk_.resident(path); model && !own.sampling.empty())
         out.sampling = withOwn(model->text->defaultSampling, own.sampling);
+    else if (isRemotePath(path) && !own.sampling.empty()) // what its own values are nobody tells
+        out.sampling = withOwn({}, own.sampling);
     return out;
 }
 
@@ -664,6 +718,7 @@ void Application::end() {
     window_.hide();
     book_.prepareToClose(); // what is there is safe before anything is waited for
     engine_.finish();
+    modelsPage_->remotes().engine().finish();
     pipe_.drain();
     book_.close();
     storage_.finish();

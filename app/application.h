@@ -7,6 +7,7 @@
 #include "app/models/model_desk.h"
 #include "app/models/model_manager.h"
 #include "app/models/page/models_page.h"
+#include "app/models/remote/reply_router.h"
 #include "app/preferences.h"
 #include "app/storage_worker.h"
 #include "app/token_pipe.h"
@@ -73,6 +74,8 @@ private:
     void undo(const QString& undoId);
     void submit(const QString& text);
     void pickModel(const QString& path);
+    void wantModel(const QString& path, bool byHand);
+    void showModels();
     void openModelFile(const QString& path);
     void listModelFile(const QString& path);
     void chooseModelFile();
@@ -89,6 +92,7 @@ private:
     void showHistoryNotice();
     void showStarterHint();
     void showNoModelNotice();
+    void showRemoteGone();
     void retranslateNotices();
     void saveScroll();
 
@@ -100,6 +104,7 @@ private:
     Library library_;
     ModelManager manager_;
     ModelDesk desk_;
+    ReplyRouter router_{engine_};
     ReplyId lastReply_ = 0;
     ConversationBook book_;
     ui::MainWindow window_;
@@ -108,6 +113,7 @@ private:
     Preferences preferences_;
     QTimer scrollTimer_;
     std::optional<double> scroll_; // waits to be stored
+    bool remotesRead_ = false;
     bool painted_ = false, ending_ = false, started_ = false;
     bool modelsKnown_ = false; // what was set for them, before one is loaded
 };

@@ -6,7 +6,7 @@ namespace hearth::app {
 
 Store::Store(const std::filesystem::path& path)
     : database(path, storage::Database::Mode::Write), conversations(database), messages(database), models(database),
-      settings(database) {}
+      remotes(database), settings(database) {}
 
 StorageWorker::StorageWorker(QObject* parent) : QObject(parent) {}
 

@@ -4,6 +4,7 @@
 #include "storage/database.h"
 #include "storage/messages.h"
 #include "storage/models.h"
+#include "storage/remotes.h"
 #include "storage/settings.h"
 
 #include <QObject>
@@ -30,6 +31,7 @@ struct Store {
     storage::Conversations conversations;
     storage::Messages messages;
     storage::Models models;
+    storage::Remotes remotes;
     storage::Settings settings;
 };
 

@@ -24,6 +24,7 @@ struct ReplyUpdate {
     bool begun = false;   // the prompt was built: the next two are set
     int promptTokens = 0; // of the whole prompt
     int leftOut = 0;      // messages of the history that did not fit
+    bool about = false;   // the model's tokenizer is not known: counts are estimates
     bool read = false;    // some of the prompt was read: `progress` is set
     double progress = 0;  // of reading, 0 to 1
     std::string text;     // whole UTF-8 characters
@@ -35,6 +36,8 @@ struct ReplyUpdate {
     std::string error;       // a sentence, when `end` is Error
     int prefilledTokens = 0; // at the end: computed now, the others came from the cache
     double prefillSeconds = 0;
+    bool counted = false; // at the end: the model's own counts are known now, and stand in the next two
+    int countedPrompt = 0, countedTokens = 0;
 };
 
 /// From the engine thread to the window: pushes are joined behind a short lock, at most one wake-up is pending, and it

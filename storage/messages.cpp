@@ -50,7 +50,7 @@ MessageState stateOf(const std::string& name) {
 // The one place that knows the order of the columns. The long texts are read by `readTexts`, so that damage in one of
 // them cannot take the row with it.
 constexpr const char* kColumns = "SELECT m.id, m.conversation_id, m.parent_id, m.sequence, m.role, m.state, "
-                                 "m.created_at, m.thought_seconds, m.model, m.note FROM messages m ";
+                                 "m.created_at, m.thought_seconds, m.model, m.note, m.remote FROM messages m ";
 
 Message readRow(const Statement& row) {
     Message m;
@@ -64,6 +64,7 @@ Message readRow(const Statement& row) {
     m.thoughtSeconds = row.number(7);
     m.model = row.text(8);
     m.note = row.text(9);
+    m.remote = row.text(10);
     return m;
 }
 
@@ -163,12 +164,13 @@ MessageId Messages::insert(const Message& message, MessageState state) {
     const int64_t now = nowMs();
     Statement insert = db_.prepare(
         "INSERT INTO messages(conversation_id, parent_id, sequence, role, state, created_at, thought_seconds, model, "
-        "note, text, thoughts, receipt) VALUES(?1, nullif(?2, 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+        "note, text, thoughts, receipt, remote) VALUES(?1, nullif(?2, 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+        "?13)");
     insert.bind(1, message.conversation.value).bind(2, message.parent.value).bind(3, sequence);
     insert.bind(4, nameOf(message.role)).bind(5, nameOf(state));
     insert.bind(6, message.createdAt ? message.createdAt : now).bind(7, message.thoughtSeconds);
     insert.bind(8, message.model).bind(9, message.note).bind(10, message.text).bind(11, message.thoughts);
-    insert.bind(12, message.receipt).run();
+    insert.bind(12, message.receipt).bind(13, message.remote).run();
     const int64_t id = db_.lastInsertId();
     db_.prepare("UPDATE conversations SET active_leaf_id = ?2, activity = ?3, updated_at = ?4 WHERE id = ?1")
         .bind(1, message.conversation.value)
@@ -189,12 +191,14 @@ MessageId Messages::append(const Message& message) {
     return id;
 }
 
-MessageId Messages::beginReply(ConversationId conversation, MessageId parent, const std::string& model) {
+MessageId Messages::beginReply(ConversationId conversation, MessageId parent, const std::string& model,
+                               const std::string& remote) {
     Message reply;
     reply.conversation = conversation;
     reply.parent = parent;
     reply.role = Role::Assistant;
     reply.model = model;
+    reply.remote = remote;
     Transaction transaction(db_);
     const MessageId id = insert(reply, MessageState::Growing);
     transaction.commit();
@@ -256,11 +260,11 @@ void Messages::finishReply(MessageId id, MessageState state, double thoughtSecon
     transaction.commit();
 }
 
-void Messages::reopenReply(MessageId id) {
+void Messages::reopenReply(MessageId id, const std::string& remote) {
     Transaction transaction(db_);
-    Statement update = db_.prepare("UPDATE messages SET state = 'growing', note = '' WHERE id = ?1 AND role = "
-                                   "'assistant' AND state <> 'growing'");
-    update.bind(1, id.value).run();
+    Statement update = db_.prepare("UPDATE messages SET state = 'growing', note = '', remote = CASE WHEN ?2 = '' THEN "
+                                   "remote ELSE ?2 END WHERE id = ?1 AND role = 'assistant' AND state <> 'growing'");
+    update.bind(1, id.value).bind(2, remote).run();
     if (db_.changes() != 1)
         throw Error("The message " + std::to_string(id.value) + " is not a reply that can be continued.");
     createTail(db_, id);

@@ -33,6 +33,7 @@ struct Message {
     std::string thoughts;
     double thoughtSeconds = 0;
     std::string model;     // name of the model that wrote it
+    std::string remote;    // the host that the conversation was sent to for it; empty: it was made on this machine
     std::string note;      // an error, or why it stopped
     std::string receipt;   // JSON: sampling, seed, token counts, times; empty for user messages
     int64_t createdAt = 0; // ms since 1970, for display only
@@ -53,15 +54,15 @@ public:
     /// the disk.
     MessageId append(const Message&);
     /// The row of a reply, state Growing, made the active leaf.
-    MessageId beginReply(ConversationId, MessageId parent, const std::string& model);
+    MessageId beginReply(ConversationId, MessageId parent, const std::string& model, const std::string& remote = {});
     /// Adds to the reply in one commit. It writes at most 16 KB (about 2 KB mostly) beyond the new bytes themselves,
     /// however long the reply is.
     void growReply(MessageId, std::string_view text, std::string_view thoughts);
     /// Joins the chunks into the row and indexes it, once. `state` is Complete, Interrupted or Failed.
     void finishReply(MessageId, MessageState state, double thoughtSeconds, const std::string& note,
                      const std::string& receipt);
-    /// A reply that ended grows on (Continue): state Growing again, its text kept.
-    void reopenReply(MessageId);
+    /// A reply that ended grows on (Continue): state Growing again, its text kept. `remote`: by a host elsewhere now.
+    void reopenReply(MessageId, const std::string& remote = {});
     /// At start: every Growing reply is joined and becomes Interrupted. Returns them.
     std::vector<MessageId> recover();
 

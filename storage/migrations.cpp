@@ -103,6 +103,20 @@ CREATE TABLE file_hashes(
     sampled TEXT NOT NULL DEFAULT '',
     sha256 TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 )sql"},
+    {"remote engines", R"sql(
+CREATE TABLE remotes(
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    base TEXT NOT NULL,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT '',
+    context_tokens INTEGER NOT NULL DEFAULT 0,
+    is_on INTEGER NOT NULL DEFAULT 0,
+    has_key INTEGER NOT NULL DEFAULT 0,
+    plain_allowed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+
+ALTER TABLE messages ADD COLUMN remote TEXT NOT NULL DEFAULT '';
+)sql"},
 };
 
 } // namespace

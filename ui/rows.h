@@ -30,6 +30,7 @@ struct ReplyReceipt {
     int generatedTokens = 0;
     double decodeSeconds = 0;
     int leftOutMessages = 0; // of the history, for which there was no room
+    bool about = false;      // the counts of tokens are estimates
 };
 
 struct MessageRow {
@@ -45,6 +46,7 @@ struct MessageRow {
     ReplyReceipt receipt;
     int siblingIndex = 0; // 0-based place among the versions of this message
     int siblingCount = 1;
+    QString remote; // host that the conversation was sent to for it: said above it, always; empty: made here
 };
 
 /// What a conversation needs to be shown again as it was left.
@@ -65,9 +67,11 @@ struct ModelRow {
     ModelState state = ModelState::NotLoaded;
     double progress = 0; // while Loading, 0 to 1
     bool starter = false;
+    QString remote;   // host that conversations are sent to; empty: it runs on this machine
+    bool off = false; // a remote one that the person has not switched on
 };
 
-enum class Phase { Idle, Loading, Reading, Writing };
+enum class Phase { Idle, Loading, Reading, Waiting, Writing };
 
 /// The status line.
 struct StatusRow {
@@ -77,6 +81,8 @@ struct StatusRow {
     int contextUsed = 0;
     int contextAvailable = 0; // 0: not shown
     QString backend;          // "CPU"
+    QString host;             // Waiting: for whom
+    bool about = false;       // contextUsed is an estimate
 };
 
 enum class ThemeChoice { System, Light, Dark };

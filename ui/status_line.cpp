@@ -1,6 +1,7 @@
 #include "ui/status_line.h"
 
 #include "ui/label.h"
+#include "ui/text_line.h"
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -44,6 +45,8 @@ QString StatusLine::words(const StatusRow& row) {
         return tr("Loading model %1\u00A0%").arg(percent(row.progress));
     case Phase::Reading:
         return tr("Reading %1\u00A0%").arg(percent(row.progress));
+    case Phase::Waiting:
+        return tr("Waiting for %1").arg(oneLine(row.host, 100));
     case Phase::Writing:
         return tr("Writing");
     }
@@ -56,7 +59,8 @@ QString StatusLine::figures(const StatusRow& row) {
     if (row.tokensPerSecond > 0 && std::isfinite(row.tokensPerSecond))
         parts << tr("%1 t/s").arg(locale.toString(row.tokensPerSecond, 'f', row.tokensPerSecond < 100 ? 1 : 0));
     if (row.contextAvailable > 0)
-        parts << tr("%1 / %2").arg(locale.toString(row.contextUsed), locale.toString(row.contextAvailable));
+        parts << (row.about ? tr("about %1 / %2") : tr("%1 / %2"))
+                     .arg(locale.toString(row.contextUsed), locale.toString(row.contextAvailable));
     if (!row.backend.isEmpty() && (!parts.isEmpty() || row.phase != Phase::Idle))
         parts << row.backend;
     return parts.join(QStringLiteral(" \u00B7 "));

@@ -1,5 +1,7 @@
 #include "app/chat/prompt_builder.h"
 
+#include "app/chat/history.h"
+
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -7,52 +9,8 @@
 namespace hearth::app {
 namespace {
 
-using engine::ChatMessage;
 using engine::TaggedText;
 using engine::TokenId;
-
-// More text than this for each token of the budget never fits; what exceeds it is not even rendered.
-constexpr size_t kMostBytesPerToken = 128;
-
-/// The messages as templates want them, and where turns begin.
-struct History {
-    std::vector<ChatMessage> messages;
-    std::vector<int> sources;       // how many of the caller's messages each one joins
-    std::vector<size_t> turnStarts; // indices of the first message of each turn, oldest first
-    bool hasSystem = false;
-    bool continueLast = false;
-    std::optional<bool> thinking;
-};
-
-// Empty answers (stopped before their first word) are left away, and messages of one role in a row are joined: many
-// templates refuse roles that do not alternate.
-History arrange(const PromptInput& input) {
-    History history;
-    int carried = 0; // sources of messages that were left away
-    for (const ChatMessage& message : input.messages) {
-        if (message.role == "assistant" && message.content.empty()) {
-            ++carried;
-            continue;
-        }
-        if (!history.messages.empty() && history.messages.back().role == message.role) {
-            history.messages.back().content += "\n\n" + message.content;
-            history.sources.back() += 1 + carried;
-        } else {
-            history.messages.push_back(message);
-            history.sources.push_back(1 + carried);
-        }
-        carried = 0;
-    }
-    history.hasSystem = !history.messages.empty() && history.messages.front().role == "system";
-    for (size_t i = history.hasSystem ? 1 : 0; i < history.messages.size(); ++i) {
-        if (history.messages[i].role == "user" || history.turnStarts.empty())
-            history.turnStarts.push_back(i);
-    }
-    history.continueLast =
-        input.continueLast && !history.messages.empty() && history.messages.back().role == "assistant";
-    history.thinking = input.thinking;
-    return history;
-}
 
 TaggedText tailOf(const TaggedText& whole, size_t from) {
     TaggedText tail;
@@ -73,12 +31,9 @@ public:
     /// The prompt without the `turns` oldest turns.
     Prompt without(size_t turns) const {
         engine::TemplateInput input;
-        size_t first = 0;
         if (history_.hasSystem)
             input.messages.push_back(history_.messages.front());
-        if (!history_.turnStarts.empty())
-            first = history_.turnStarts[std::min(turns, history_.turnStarts.size() - 1)];
-        input.messages.insert(input.messages.end(), history_.messages.begin() + ptrdiff_t(first),
+        input.messages.insert(input.messages.end(), history_.messages.begin() + ptrdiff_t(history_.first(turns)),
                               history_.messages.end());
         input.continueLast = history_.continueLast;
         input.addGenerationPrompt = !history_.continueLast;
@@ -89,8 +44,7 @@ public:
         Prompt prompt;
         prompt.tokens = encode(rendered);
         prompt.text = rendered.text;
-        for (size_t i = history_.hasSystem ? 1 : 0; i < first; ++i)
-            prompt.leftOut += history_.sources[i];
+        prompt.leftOut = history_.leftOut(turns);
         return prompt;
     }
 
@@ -137,29 +91,6 @@ private:
     const std::string& model_;
     const SpokenPrefixes* spoken_;
 };
-
-// Turns to leave away before anything is counted: those that the caller left out before, and what is hopeless by size.
-size_t firstCandidate(const History& history, int alreadyLeftOut, int budget) {
-    const size_t turns = history.turnStarts.size();
-    size_t candidate = 0;
-    int left = 0;
-    for (size_t turn = 0; turn + 1 < turns && left < alreadyLeftOut; ++turn) {
-        for (size_t i = history.turnStarts[turn]; i < history.turnStarts[turn + 1]; ++i)
-            left += history.sources[i];
-        candidate = turn + 1;
-    }
-    const size_t mostBytes = size_t(budget) * kMostBytesPerToken;
-    size_t bytes = 0;
-    for (size_t i = history.messages.size(); i-- > 0;) {
-        bytes += history.messages[i].content.size();
-        if (bytes <= mostBytes)
-            continue;
-        while (candidate + 1 < turns && history.turnStarts[candidate] <= i)
-            ++candidate;
-        break;
-    }
-    return candidate;
-}
 
 } // namespace
 
@@ -214,25 +145,15 @@ Prompt buildPrompt(const engine::ModelText& text, const PromptInput& input, int 
     const History history = arrange(input);
     const Builder builder(text, history, model, spoken);
     const int budget = promptBudget(contextTokens);
-    const size_t last = history.turnStarts.empty() ? 0 : history.turnStarts.size() - 1;
 
     const size_t candidate = firstCandidate(history, input.alreadyLeftOut, budget);
     Prompt prompt = builder.without(candidate);
     if (prompt.tokens.size() <= size_t(budget))
         return prompt;
 
-    // The fewest turns to leave out so that the rest takes at most three quarters of the budget; the last turn stays.
-    size_t low = candidate + 1, high = last;
-    if (low <= high) {
-        while (low < high) {
-            const size_t middle = low + (high - low) / 2;
-            if (builder.without(middle).tokens.size() <= size_t(budget) * 3 / 4)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        prompt = builder.without(low);
-    }
+    if (candidate + 1 < history.turnStarts.size())
+        prompt = builder.without(turnsToLeaveOut(history, candidate + 1, budget,
+                                                 [&](size_t turns) { return builder.without(turns).tokens.size(); }));
     if (prompt.tokens.size() > size_t(budget))
         throw PromptTooLong(int(std::min<size_t>(prompt.tokens.size(), INT32_MAX)), budget);
     return prompt;

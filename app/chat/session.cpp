@@ -40,6 +40,7 @@ struct ChatSession::Reply {
     storage::MessageId parent;    // the user's message that it answers; 0: the end of the stored branch
     storage::MessageId versionOf; // another version of this reply, so a child of its parent
     std::string modelName, modelPath;
+    std::string remote;     // the host that the conversation was sent to; empty: the model is here
     bool continued = false; // grows on from what is there already
     std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
     // The row in the database: written and read by jobs of the storage thread only, which run in order. So nothing
@@ -106,6 +107,7 @@ bool ChatSession::owns(ReplyId reply) const {
 ui::StatusRow ChatSession::status() const {
     ui::StatusRow status;
     status.contextUsed = contextUsed_;
+    status.about = contextAbout_;
     if (!reply_)
         return status;
     status.phase = reply_->reading ? ui::Phase::Reading : ui::Phase::Writing;
@@ -337,6 +339,7 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     reply->id = services_.nextReply();
     reply->modelPath = record_.model;
     reply->modelName = services_.loadedName(model()).value_or(QString()).toStdString();
+    reply->remote = services_.remoteHost ? services_.remoteHost(model()).toStdString() : std::string();
     reply->continued = continued != 0;
     ReplyRequest request;
     request.id = reply->id;
@@ -352,8 +355,12 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
         reply_->rowAsked = true;
         reply_->row = continued;
         *reply_->stored = {continued};
-        services_.storage.post([id = storage::MessageId{continued}](Store& store) { store.messages.reopenReply(id); });
+        services_.storage.post([id = storage::MessageId{continued}, remote = reply_->remote](Store& store) {
+            store.messages.reopenReply(id, remote);
+        });
         ui::MessageRow& row = rows_[lastMessage];
+        if (!reply_->remote.empty())
+            row.remote = QString::fromStdString(reply_->remote);
         if (timings::enabled())
             reply_->shownBytes = row.text.toUtf8().size();
         row.state = ui::MessageState::Streaming;
@@ -375,6 +382,7 @@ void ChatSession::update(const ReplyUpdate& update) {
     Reply& reply = *reply_;
     if (update.begun) {
         contextUsed_ = update.promptTokens;
+        contextAbout_ = reply.latest.about = update.about;
         reply.latest.promptTokens = update.promptTokens;
         leftOut_ = update.leftOut;
         if (update.leftOut > 0)
@@ -388,6 +396,12 @@ void ChatSession::update(const ReplyUpdate& update) {
         reply.latest.tokens = update.tokens;
         reply.latest.seconds = update.seconds;
         reply.latest.thoughtSeconds = update.thoughtSeconds;
+    }
+    if (update.counted) {
+        reply.latest.promptTokens = update.countedPrompt;
+        reply.latest.tokens = update.countedTokens;
+        contextUsed_ = update.countedPrompt + update.countedTokens;
+        contextAbout_ = reply.latest.about = false;
     }
     reply.unsavedText += update.text;
     reply.unsavedThoughts += update.thoughts;
@@ -413,13 +427,13 @@ void ChatSession::beginRow() {
     services_.storage.call(
         this,
         [conversation = record_.id, parent = reply_->parent, versionOf = reply_->versionOf, model = reply_->modelName,
-         stored = reply_->stored, queued = queuedIds()](Store& store) mutable {
+         remote = reply_->remote, stored = reply_->stored, queued = queuedIds()](Store& store) mutable {
             // As the tree has it, not as it is shown: what is in the trash stands between.
             if (const auto old = versionOf ? store.messages.find(versionOf) : std::nullopt)
                 parent = old->parent;
             else if (const auto shown = store.conversations.find(conversation); shown && !parent)
                 parent = shown->activeLeaf;
-            *stored = store.messages.beginReply(conversation, parent, model);
+            *stored = store.messages.beginReply(conversation, parent, model, remote);
             for (const storage::MessageId id : queued)
                 store.messages.setState(id, storage::MessageState::Complete, {});
             StoredMessage row;
@@ -561,6 +575,8 @@ void ChatSession::finishReply() {
                               {"generatedTokens", reply.latest.tokens},
                               {"decodeSeconds", reply.latest.seconds},
                               {"leftOutMessages", leftOut_}};
+    if (reply.latest.about)
+        receipt["about"] = true;
     const std::string receiptText = receipt.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     const bool unread = !shown_;
     services_.storage.post([stored = reply.stored, text = std::exchange(reply.unsavedText, {}),
@@ -888,6 +904,7 @@ void ChatSession::setModel(const QString& path) {
     record_.model = model;
     leftOut_ = 0;
     contextUsed_ = 0;
+    contextAbout_ = false;
     if (record_.id)
         services_.storage.post([id = record_.id, model](Store& store) { store.conversations.setModel(id, model); });
     emit statusChanged();

@@ -35,6 +35,8 @@ struct SessionServices {
     std::function<std::optional<QString>(const QString&)> loadedName; // of a model by path; absent: not loaded
     std::function<void()> drainPipe; // so that what is stored is as new as what was generated
     std::function<ReplyDefaults(const QString&)> defaults = {}; // of a model by path; empty: nobody has any
+    // Where the conversation is sent to for a reply of this model; empty: nowhere. Absent: all models are here.
+    std::function<QString(const QString&)> remoteHost = {};
 };
 
 /// One conversation in use: stores what the person says, asks for replies, keeps what they become. Lives on while it is
@@ -173,6 +175,7 @@ private:
     std::unique_ptr<Reply> reply_;
     QTimer growth_; // four times a second at most
     int leftOut_ = 0, contextUsed_ = 0;
+    bool contextAbout_ = false; // contextUsed_ is an estimate
 };
 
 } // namespace hearth::app

@@ -134,6 +134,8 @@ ui::ReplyReceipt receiptRow(const std::string& text) {
     row.generatedTokens = int(number("generatedTokens"));
     row.decodeSeconds = number("decodeSeconds");
     row.leftOutMessages = int(number("leftOutMessages"));
+    const auto about = json.find("about");
+    row.about = about != json.end() && about->is_boolean() && about->get<bool>();
     return row;
 }
 
@@ -147,6 +149,7 @@ ui::MessageRow messageRow(const StoredMessage& stored) {
     row.thoughts = QString::fromStdString(message.thoughts);
     row.thoughtSeconds = message.thoughtSeconds;
     row.model = QString::fromStdString(message.model);
+    row.remote = QString::fromStdString(message.remote);
     row.note = noteText(message.note);
     row.time = QDateTime::fromMSecsSinceEpoch(message.createdAt);
     row.receipt = receiptRow(message.receipt);

@@ -453,6 +453,122 @@
         <source>%1 wants your token, and the keyring did not give it. Enter it on the model&apos;s page, then try again.</source>
         <translation>%1 需要你的令牌，而密钥环没有给出。请在模型的页面上填入令牌，然后重试。</translation>
     </message>
+    <message>
+        <source>%1 leads to another address, %2, which was not contacted. If that is the right one, enter it.</source>
+        <translation>%1 指向另一个地址 %2，没有连接过去。如果那才是正确的地址，请填入它。</translation>
+    </message>
+    <message>
+        <source>What %1 sends has no end. It was stopped; what had come is kept.</source>
+        <translation>%1 发来的内容没完没了，已经停止接收；收到的部分已保留。</translation>
+    </message>
+    <message>
+        <source>Something in the reply of %1 cannot be read. What had come before it is kept.</source>
+        <translation>%1 的回复中有无法读取的内容。在此之前收到的部分已保留。</translation>
+    </message>
+    <message>
+        <source>%1 cannot go on with a reply that was begun. Ask for a new version of it instead.</source>
+        <translation>%1 不能接着写一条已开头的回复。请改为重新生成。</translation>
+    </message>
+    <message>
+        <source>An address is missing, such as http://127.0.0.1:8080.</source>
+        <translation>还缺地址，例如 http://127.0.0.1:8080。</translation>
+    </message>
+    <message>
+        <source>The address ends before “?” and “#”: a key belongs into its own field.</source>
+        <translation>地址里不要有“?”和“#”之后的部分：密钥请填在它自己的栏里。</translation>
+    </message>
+    <message>
+        <source>The key of %1 is not in the keyring. Enter it under Models, Library.</source>
+        <translation>密钥环里没有 %1 的密钥。请在“模型 › 模型库”里填入。</translation>
+    </message>
+    <message>
+        <source>This engine is not in the library any more. Choose another model.</source>
+        <translation>这个引擎已不在模型库里。请选择别的模型。</translation>
+    </message>
+    <message>
+        <source>%1 lists no models. Enter the name of the one that it has.</source>
+        <translation>%1 没有列出模型。请填入它所带模型的名称。</translation>
+    </message>
+    <message>
+        <source>%1 does not accept the stored key. Enter another one under Models, Library.</source>
+        <translation>%1 不接受保存的密钥。请在“模型 › 模型库”里换一个。</translation>
+    </message>
+    <message>
+        <source>%1 wants a key. Enter it under Models, Library.</source>
+        <translation>%1 需要密钥。请在“模型 › 模型库”里填入。</translation>
+    </message>
+    <message>
+        <source>%1 knows no model “%2” at this address. Check both under Models, Library.</source>
+        <translation>%1 在这个地址没有模型“%2”。请在“模型 › 模型库”里检查这两项。</translation>
+    </message>
+    <message>
+        <source>This is longer than what %1 can read. Shorten it, or lower the context under Models, Library, to what the server really has.</source>
+        <translation>这超出了 %1 能读取的长度。请缩短内容，或在“模型 › 模型库”里把上下文长度调低到服务器实际具有的长度。</translation>
+    </message>
+    <message>
+        <source>%1 does not take this request.</source>
+        <translation>%1 不接受这个请求。</translation>
+    </message>
+    <message>
+        <source>%1 is busy, or still loading its model.</source>
+        <translation>%1 正忙，或仍在加载模型。</translation>
+    </message>
+    <message>
+        <source>%1 is switched off. Switch it on under Models, Library, or choose another model.</source>
+        <translation>%1 已关闭。请在“模型 › 模型库”里启用，或选择别的模型。</translation>
+    </message>
+    <message>
+        <source>The network is switched off, so nothing was sent to %1. The switch is under Models, Discover. A model of this machine answers without it.</source>
+        <translation>网络已关闭，没有向 %1 发送任何内容。开关在“模型 › 发现”里。本机的模型不需要网络也能回答。</translation>
+    </message>
+    <message>
+        <source>The network was not allowed yet, so nothing was sent to %1. The switch is under Models, Discover. A model of this machine answers without it.</source>
+        <translation>还没有允许使用网络，没有向 %1 发送任何内容。开关在“模型 › 发现”里。本机的模型不需要网络也能回答。</translation>
+    </message>
+    <message>
+        <source>What you write would go to %1 unencrypted, so it was not sent. Use an address with https, or allow this under Models, Library.</source>
+        <translation>你写的内容会不加密地发往 %1，所以没有发送。请使用 https 地址，或在“模型 › 模型库”里允许这样做。</translation>
+    </message>
+    <message>
+        <source>The network was switched off before the reply of %1 was complete. The switch is under Models, Discover.</source>
+        <translation>%1 的回复还没写完，网络就被关闭了。开关在“模型 › 发现”里。</translation>
+    </message>
+    <message>
+        <source>The connection to %1 ended before the reply was complete. What had come is kept.</source>
+        <translation>回复还没写完，与 %1 的连接就断了。收到的部分已保留。</translation>
+    </message>
+    <message>
+        <source>Check that the server of %1 runs, and its address under Models, Library.</source>
+        <translation>请检查 %1 的服务器是否在运行，以及“模型 › 模型库”里的地址。</translation>
+    </message>
+    <message>
+        <source>%1 gave up on this reply.</source>
+        <translation>%1 放弃了这条回复。</translation>
+    </message>
+    <message>
+        <source>%1 gave a web page instead of a reply. Check its address under Models, Library; or does this network want a login first?</source>
+        <translation>%1 给出的是网页，不是回复。请在“模型 › 模型库”里检查它的地址；也可能这个网络要先登录。</translation>
+    </message>
+    <message>
+        <source>What %1 sent is no reply that this program can read. Check under Models, Library, that its address is that of an OpenAI-compatible server.</source>
+        <translation>%1 发来的不是本程序能读取的回复。请在“模型 › 模型库”里确认地址属于兼容 OpenAI 接口的服务器。</translation>
+    </message>
+    <message>
+        <source>%1 withholds the rest of this reply: its filter stopped it.</source>
+        <translation>%1 的过滤器中止了这条回复，其余部分没有给出。</translation>
+    </message>
+    <message>
+        <source>%1 wanted to call a tool instead of replying, and this program offers it none.</source>
+        <translation>%1 没有回复，而是想调用工具；本程序没有给它提供工具。</translation>
+    </message>
+    <message>
+        <source>There is no keyring on this system, so the key is kept until Hearth is closed.</source>
+        <translation>这个系统没有密钥环，密钥只保留到围炉关闭为止。</translation>
+    </message>
+    <message>
+        <source>The key is kept until Hearth is closed.</source>
+        <translation>密钥只保留到围炉关闭为止。</translation>
+    </message>
 </context>
 <context>
     <name>Sentences</name>
@@ -524,6 +640,10 @@
     <message>
         <source>The chat goes on from here. What followed is kept as another branch.</source>
         <translation>对话将从这里继续。后面的内容已保留为另一个分支。</translation>
+    </message>
+    <message>
+        <source>The engine elsewhere that this chat used was removed. Choose another model.</source>
+        <translation>这个对话使用的外部引擎已被移除。请选择别的模型。</translation>
     </message>
 </context>
 <context>
@@ -616,6 +736,29 @@
     <message>
         <source>%1 of memory are free on this computer.</source>
         <translation>这台电脑有 %1 空闲内存。</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::app::RemoteDesk</name>
+    <message>
+        <source>“%1” was removed.</source>
+        <translation>“%1”已移除。</translation>
+    </message>
+    <message>
+        <source>It answers; its first word took %1 s.</source>
+        <translation>它能回答；等第一个字用了 %1 秒。</translation>
+    </message>
+    <message>
+        <source>What you write would go to %1 unencrypted, and anyone on the way could read it. Use an address with https, or allow it here.</source>
+        <translation>你写的内容会不加密地发往 %1，途中任何人都可能读到。请使用 https 地址，或在这里允许。</translation>
+    </message>
+    <message>
+        <source>This key has characters that no key has, such as spaces.</source>
+        <translation>这个密钥里有密钥不会有的字符，例如空格。</translation>
+    </message>
+    <message>
+        <source>The context is a number of tokens from %L1 to %L2.</source>
+        <translation>上下文长度应是 %L1 到 %L2 之间的词元数。</translation>
     </message>
 </context>
 <context>
@@ -808,6 +951,26 @@
     <message>
         <source>Scroll sideways</source>
         <translation>左右滚动</translation>
+    </message>
+    <message>
+        <source>sent to another program, %1, and may have left this machine</source>
+        <translation>已发往另一个程序 %1，内容可能已离开本机</translation>
+    </message>
+    <message>
+        <source>left this machine for %1</source>
+        <translation>内容已离开本机，发往 %1</translation>
+    </message>
+    <message>
+        <source>This chat was sent to %1 for it.</source>
+        <translation>为得到这条回复，这个对话发往了 %1。</translation>
+    </message>
+    <message>
+        <source>Read about %L1 tokens</source>
+        <translation>读取约 %L1 个词元</translation>
+    </message>
+    <message>
+        <source>Wrote about %L1 tokens</source>
+        <translation>写出约 %L1 个词元</translation>
     </message>
 </context>
 <context>
@@ -1066,10 +1229,6 @@
         <translation>还没有连接过任何地址</translation>
     </message>
     <message>
-        <source>To search and to download, Hearth asks %1 and the servers where they keep their files. They learn your address and what you look for. Chats are never sent.</source>
-        <translation>搜索和下载时，围炉会访问 %1 以及它们存放文件的服务器。对方会知道你的网络地址和要找的内容。对话绝不会发送。</translation>
-    </message>
-    <message>
         <source>Allow it</source>
         <translation>允许</translation>
     </message>
@@ -1196,6 +1355,10 @@
     <message>
         <source>A mirror, or your company&apos;s own hub, can stand here. An empty field is the hub&apos;s own.</source>
         <translation>这里可以填镜像站或公司自己的站点。留空就用站点自己的地址。</translation>
+    </message>
+    <message>
+        <source>To search and to download, Hearth asks %1 and the servers where they keep their files. They learn your address and what you look for. Chats are never sent to them.</source>
+        <translation>搜索和下载时，围炉会访问 %1 以及它们存放文件的服务器。对方会知道你的网络地址和要找的内容。对话绝不会发给它们。</translation>
     </message>
 </context>
 <context>
@@ -1907,6 +2070,14 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <source>Missing</source>
         <translation>不见了</translation>
     </message>
+    <message>
+        <source>Switched off</source>
+        <translation>已关闭</translation>
+    </message>
+    <message>
+        <source>Leaves this machine</source>
+        <translation>会离开本机</translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::ModelPicker</name>
@@ -1933,6 +2104,18 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <message>
         <source>Cancel loading</source>
         <translation>取消加载</translation>
+    </message>
+    <message>
+        <source>switched off</source>
+        <translation>已关闭</translation>
+    </message>
+    <message>
+        <source>leaves this machine</source>
+        <translation>会离开本机</translation>
+    </message>
+    <message>
+        <source>What you write here is sent to %1</source>
+        <translation>你在这里写的内容会发往 %1</translation>
     </message>
 </context>
 <context>
@@ -2100,6 +2283,148 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <message>
         <source>%1&#xa0;% done</source>
         <translation>已完成 %1&#xa0;%</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::RemoteEditor</name>
+    <message>
+        <source>one is in the keyring</source>
+        <translation>密钥环里已有一个</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>没有</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Context, tokens</source>
+        <translation>上下文长度（词元）</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>密钥</translation>
+    </message>
+    <message>
+        <source>the first that it has</source>
+        <translation>它的第一个模型</translation>
+    </message>
+    <message>
+        <source>as it says, else 4096</source>
+        <translation>以它所说为准，否则 4096</translation>
+    </message>
+    <message>
+        <source>It has these models:</source>
+        <translation>它有这些模型：</translation>
+    </message>
+    <message>
+        <source>The key goes into the system&apos;s keyring and to this address, nowhere else. Tokens are estimated, because its tokenizer is not known: a chat is cut to about this context.</source>
+        <translation>密钥只存入系统的密钥环、只发给这个地址。它的分词器未知，词元数是估计的：对话会裁剪到大约这个长度。</translation>
+    </message>
+    <message>
+        <source>Send what I write to this address unencrypted</source>
+        <translation>允许把我写的内容不加密地发往这个地址</translation>
+    </message>
+    <message>
+        <source>Save</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Remove the key</source>
+        <translation>移除密钥</translation>
+    </message>
+</context>
+<context>
+    <name>hearth::ui::RemoteSection</name>
+    <message>
+        <source>In use here</source>
+        <translation>当前使用</translation>
+    </message>
+    <message>
+        <source>Testing…</source>
+        <translation>正在测试…</translation>
+    </message>
+    <message>
+        <source>On: chats leave this machine</source>
+        <translation>已启用：对话会离开本机</translation>
+    </message>
+    <message>
+        <source>Off</source>
+        <translation>未启用</translation>
+    </message>
+    <message>
+        <source>context about %1</source>
+        <translation>上下文约 %1</translation>
+    </message>
+    <message>
+        <source>What you write goes there unencrypted.</source>
+        <translation>你写的内容会不加密地发往那里。</translation>
+    </message>
+    <message>
+        <source>The network is switched off in this program, so nothing is sent there.</source>
+        <translation>本程序的网络已关闭，不会向那里发送任何内容。</translation>
+    </message>
+    <message>
+        <source>The network was not allowed in this program yet, so nothing is sent there.</source>
+        <translation>还没有允许本程序使用网络，不会向那里发送任何内容。</translation>
+    </message>
+    <message>
+        <source>Allow the network</source>
+        <translation>允许使用网络</translation>
+    </message>
+    <message>
+        <source>Use in this chat</source>
+        <translation>用于这个对话</translation>
+    </message>
+    <message>
+        <source>Switch off</source>
+        <translation>停用</translation>
+    </message>
+    <message>
+        <source>Switch on</source>
+        <translation>启用</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>测试</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>收起</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>修改…</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Engines elsewhere</source>
+        <translation>外部引擎</translation>
+    </message>
+    <message>
+        <source>A server with an OpenAI-compatible address (vLLM, SGLang, llama.cpp, Ollama) can answer as a model. Then the whole chat is sent there for every reply, and each such reply is marked. Nothing is contacted before you have added one and switched it on.</source>
+        <translation>兼容 OpenAI 接口的服务器（vLLM、SGLang、llama.cpp、Ollama）可以当作模型来回答。这时每次回复都会把整个对话发过去，每条这样的回复都有标记。在你添加并启用之前，不会连接任何地方。</translation>
+    </message>
+    <message>
+        <source>Add an engine…</source>
+        <translation>添加引擎…</translation>
     </message>
 </context>
 <context>
@@ -2277,6 +2602,14 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <message>
         <source>Speed, tokens of the context in use and available, and what computes</source>
         <translation>速度、已用与可用的上下文词元数，以及计算设备</translation>
+    </message>
+    <message>
+        <source>Waiting for %1</source>
+        <translation>正在等待 %1</translation>
+    </message>
+    <message>
+        <source>about %1 / %2</source>
+        <translation>约 %1 / %2</translation>
     </message>
 </context>
 <context>

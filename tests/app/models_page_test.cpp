@@ -345,7 +345,7 @@ private:
         DownloadLimits limits;
         limits.spaceMargin = 0;
         page_ = std::make_unique<ModelsPage>(
-            ModelsPage::Services{*window_, *storage_, *library_, *manager_, *desk_, *engine_},
+            ModelsPage::Services{*window_, *storage_, *library_, *manager_, *desk_, *engine_, pipe_},
             std::make_unique<FakeSecrets>(secrets_), limits);
         connect(desk_.get(), &ModelDesk::changed, window_.get(), [this] { window_->setModels(desk_->rows()); });
         connect(manager_.get(), &ModelManager::changed, desk_.get(), &ModelDesk::changed);

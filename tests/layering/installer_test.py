@@ -167,7 +167,7 @@ for name in "${{@:4}}"; do case " {absent} " in *" $name "*) ;; *) echo "install
             lines = [line for line in file.read().splitlines() if line and not line.startswith("#")]
         self.assertGreater(len(lines), 20)
         for line in lines:
-            self.assertTrue(re.fullmatch(r"(apt (build|run|desktop|test|dev)|pypi starter) [\w.+=-]+ +# \w.+", line), line)
+            self.assertTrue(re.fullmatch(r"(apt (build|run|desktop|test|dev)|pypi (starter|peer)) [\w.+=-]+ +# \w.+", line), line)
         names = [line.split()[2] for line in lines]
         self.assertEqual(len(names), len(set(names)))
 

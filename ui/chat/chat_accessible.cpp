@@ -1,6 +1,7 @@
 #include "ui/chat/chat_accessible.h"
 
 #include "ui/chat/chat_view.h"
+#include "ui/chat/message_details.h"
 
 #include <QAccessibleWidget>
 #include <QHash>
@@ -205,7 +206,8 @@ private:
     QString speaker() const {
         if (row().role == Role::User)
             return ChatView::tr("You");
-        return row().model.isEmpty() ? ChatView::tr("Model") : row().model;
+        const QString who = MessageDetails::speaker(row(), true);
+        return row().model.isEmpty() && row().remote.isEmpty() ? ChatView::tr("Model") : who;
     }
 
     int offsetOf(const TextPosition& p) const {

@@ -2,6 +2,7 @@
 
 #include <QDateTime>
 #include <QLocale>
+#include <QRegularExpression>
 
 namespace hearth::ui {
 
@@ -10,6 +11,25 @@ QString singleLine(QString text) {
         if (c.unicode() < 0x20 || (c.unicode() >= 0x7F && c.unicode() < 0xA0))
             c = u' ';
     return text;
+}
+
+QString MessageDetails::leavingMark(const MessageRow& row) {
+    constexpr qsizetype kLongestHost = 60;
+    if (row.remote.isEmpty())
+        return {};
+    QString host = singleLine(row.remote);
+    if (host.size() > kLongestHost) // its end says whose it is
+        host = QStringLiteral("…") + host.right(kLongestHost - 1);
+    // What listens here may pass it on: nobody can tell from this side.
+    static const QRegularExpression here(
+        QStringLiteral("^(127\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}|localhost|\\[::1\\])(:\\d+)?$"));
+    return here.match(host).hasMatch() ? tr("sent to another program, %1, and may have left this machine").arg(host)
+                                       : tr("left this machine for %1").arg(host);
+}
+
+QString MessageDetails::speaker(const MessageRow& row, bool named) {
+    const QString name = named ? singleLine(row.model) : QString(), mark = leavingMark(row);
+    return name.isEmpty() || mark.isEmpty() ? name + mark : name + QStringLiteral(" · ") + mark;
 }
 
 QStringList MessageDetails::lines(const ChatDocument& document, int index) {
@@ -29,16 +49,18 @@ QStringList MessageDetails::lines(const ChatDocument& document, int index) {
         lines << tr("%n character(s)", nullptr, int(document.source(index, Part::Body).size()));
         return lines;
     }
+    if (!row.remote.isEmpty())
+        lines << tr("This chat was sent to %1 for it.").arg(singleLine(row.remote));
     if (r.promptTokens > 0) {
-        QString read = tr("Read %L1 tokens").arg(r.promptTokens);
-        if (r.prefilledTokens > 0 && r.prefilledTokens < r.promptTokens)
+        QString read = (r.about ? tr("Read about %L1 tokens") : tr("Read %L1 tokens")).arg(r.promptTokens);
+        if (r.prefilledTokens > 0 && r.prefilledTokens < r.promptTokens && !r.about)
             read = tr("Read %L1 tokens, %L2 of them anew").arg(r.promptTokens).arg(r.prefilledTokens);
         if (r.prefillSeconds > 0)
             read += QStringLiteral(" · ") + tr("%1 s").arg(locale.toString(r.prefillSeconds, 'f', 1));
         lines << read;
     }
     if (r.generatedTokens > 0) {
-        QString wrote = tr("Wrote %L1 tokens").arg(r.generatedTokens);
+        QString wrote = (r.about ? tr("Wrote about %L1 tokens") : tr("Wrote %L1 tokens")).arg(r.generatedTokens);
         if (r.decodeSeconds > 0)
             wrote += QStringLiteral(" · ") + tr("%1 s").arg(locale.toString(r.decodeSeconds, 'f', 1)) +
                      QStringLiteral(" · ") +

@@ -15,6 +15,9 @@ class MessageDetails {
     Q_DECLARE_TR_FUNCTIONS(hearth::ui::ChatView)
 
 public:
+    /// Who wrote an answer and, always, that the chat left this program for it; empty: neither is to be said.
+    static QString speaker(const MessageRow&, bool named);
+    static QString leavingMark(const MessageRow&); // the second part alone
     static QStringList lines(const ChatDocument&, int message);
 };
 

@@ -5,7 +5,15 @@
 #include <QFontMetrics>
 #include <QIcon>
 
+#include <algorithm>
+
 namespace hearth::ui {
+
+namespace {
+
+constexpr int kHeadIcon = 14; // px
+
+} // namespace
 
 QString MessageLayout::thoughtsTitle() const {
     const int seconds = qRound(document_.thinkingSeconds(index_));
@@ -31,8 +39,19 @@ int MessageLayout::turnGap() const {
     return before == Role::Assistant ? kTurnGap / 2 : before == Role::User ? 0 : kTurnGap;
 }
 
+/// Who wrote it, where that is new; that it came from elsewhere, always, and whole: the name makes room for it.
+QString MessageLayout::headText() const {
+    if (isUser() || row().remote.isEmpty())
+        return isUser() ? QString() : MessageDetails::speaker(row(), showName_);
+    const QFontMetrics metrics(type_.font(TextStyle::Small, false));
+    const QString mark = MessageDetails::leavingMark(row()), between = QStringLiteral(" · ");
+    const int room = column_.width - kHeadIcon - 4 - metrics.horizontalAdvance(between + mark);
+    const QString name = metrics.elidedText(singleLine(row().model), Qt::ElideRight, std::max(0, room));
+    return name.isEmpty() ? mark : name + between + mark;
+}
+
 int MessageLayout::thoughtsTitleTop() const {
-    return turnGap() + (showName_ && !row().model.isEmpty() ? type_.pitch(TextStyle::Small) + 4 : 0);
+    return turnGap() + (headText().isEmpty() ? 0 : type_.pitch(TextStyle::Small) + 4);
 }
 
 QRect MessageLayout::thoughtsTitleRect() const {
@@ -42,9 +61,17 @@ QRect MessageLayout::thoughtsTitleRect() const {
 
 void MessageLayout::paintHead(QPainter& painter, const PaintState& state) const {
     const Theme& theme = type_.theme();
-    if (!isUser() && showName_ && !row().model.isEmpty())
-        paintLine(painter, QRect(column_.left, turnGap(), column_.width, type_.pitch(TextStyle::Small)),
-                  TextStyle::Small, Token::Third, row().model);
+    if (const QString head = headText(); !head.isEmpty()) {
+        const int line = type_.pitch(TextStyle::Small), icon = kHeadIcon;
+        int left = column_.left;
+        if (!row().remote.isEmpty()) {
+            theme.icon(QStringLiteral("remote"), Token::Warning)
+                .paint(&painter, QRect(left, turnGap() + (line - icon) / 2, icon, icon));
+            left += icon + 4;
+        }
+        paintLine(painter, QRect(left, turnGap(), column_.left + column_.width - left, line), TextStyle::Small,
+                  row().remote.isEmpty() ? Token::Third : Token::Second, head);
+    }
     if (isUser() || !hasThoughts())
         return;
     const int line = type_.pitch(TextStyle::Interface);

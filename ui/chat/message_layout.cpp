@@ -139,7 +139,7 @@ void MessageLayout::measure() {
         foot_ = kBubblePaddingY + (foldable_ ? kActionHeight + 4 : 0) + details + kActionHeight;
         return;
     }
-    if (showName_ && !row().model.isEmpty())
+    if (!headText().isEmpty())
         head_ += small + 4;
     if (hasThoughts()) {
         head_ += line + (thinking() && !thoughtsOpen_ ? line : 0) + (thoughtsOpen_ ? 4 : 0);

@@ -255,6 +255,7 @@ private:
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
     QString thoughtsTitle() const;
     QString lastThought() const;
+    QString headText() const;
     int turnGap() const;
     int thoughtsTitleTop() const;
     QRect thoughtsTitleRect() const;

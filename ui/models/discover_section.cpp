@@ -295,7 +295,7 @@ void DiscoverSection::refreshNetwork() {
     case NetworkState::NotAsked:
         card.title = tr("Nothing has been contacted");
         card.text = tr("To search and to download, Hearth asks %1 and the servers where they keep their files. They "
-                       "learn your address and what you look for. Chats are never sent.")
+                       "learn your address and what you look for. Chats are never sent to them.")
                         .arg(hosts);
         card.actions.push_back({QStringLiteral("allow"), tr("Allow it"), true, true, {}});
         card.actions.push_back({QStringLiteral("refuse"), tr("Keep the network off"), false, true, {}});

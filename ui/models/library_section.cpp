@@ -6,6 +6,7 @@
 #include "ui/models/defaults_editor.h"
 #include "ui/models/model_list.h"
 #include "ui/models/model_words.h"
+#include "ui/models/remote_section.h"
 #include "ui/text_line.h"
 
 #include <QEvent>
@@ -26,7 +27,7 @@ LibrarySection::LibrarySection(const Theme& theme, QWidget* parent)
       trashTitle_(new Label(theme, TextStyle::Heading3, Token::Text, Label::Lines::Wrapped, this)),
       open_(new QPushButton(this)), discover_(new QPushButton(this)), reveal_(new QPushButton(this)),
       move_(new QPushButton(this)), models_(new CardList(theme, this)), trashed_(new CardList(theme, this)),
-      jobs_(new CardList(theme, this)) {
+      jobs_(new CardList(theme, this)), remotes_(new RemoteSection(theme, this)) {
     trashTitle_->setBold(true);
     open_->setIcon(theme.icon(QStringLiteral("open-file"), Token::Text));
     discover_->setIcon(theme.icon(QStringLiteral("search"), Token::Text));
@@ -39,6 +40,7 @@ LibrarySection::LibrarySection(const Theme& theme, QWidget* parent)
     connect(models_, &CardList::acted, this, &LibrarySection::act);
     connect(trashed_, &CardList::acted, this, [this](const QString& id) { emit restoreRequested(id); });
     connect(jobs_, &CardList::acted, this, [this] { emit jobCancelled(); });
+    connect(remotes_, &RemoteSection::picked, this, &LibrarySection::picked);
 
     auto* buttons = new FlowLayout(8);
     for (QPushButton* button : {discover_, open_, reveal_, move_})
@@ -56,6 +58,8 @@ LibrarySection::LibrarySection(const Theme& theme, QWidget* parent)
     stack->addSpacing(8);
     stack->addWidget(none_);
     stack->addWidget(models_);
+    stack->addSpacing(24);
+    stack->addWidget(remotes_);
     stack->addSpacing(24);
     stack->addWidget(trashTitle_);
     stack->addSpacing(8);
@@ -86,6 +90,7 @@ void LibrarySection::setDetails(const ModelDetailsRow& details) {
 
 void LibrarySection::setCurrent(const QString& path) {
     current_ = path;
+    remotes_->setCurrent(path);
     refresh();
 }
 
@@ -105,7 +110,8 @@ void LibrarySection::setJob(const JobRow& job) {
 }
 
 void LibrarySection::refresh() {
-    none_->setVisible(rows_.isEmpty());
+    const auto isHere = [](const ModelRow& row) { return row.remote.isEmpty(); };
+    none_->setVisible(std::none_of(rows_.begin(), rows_.end(), isHere));
     folderLabel_->setText(oneLine(folder_, 1000));
     folderLabel_->setVisible(!folder_.isEmpty());
     reveal_->setVisible(!folder_.isEmpty());
@@ -114,6 +120,8 @@ void LibrarySection::refresh() {
     const QDateTime now = QDateTime::currentDateTime();
     QVector<CardRow> cards;
     for (const ModelRow& model : rows_) {
+        if (!isHere(model)) // they have a group of their own
+            continue;
         const ModelDetailsRow details = details_.value(model.path);
         const bool known = !details.path.isEmpty();
         const bool current = model.path == current_;

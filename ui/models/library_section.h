@@ -15,6 +15,7 @@ class Card;
 class CardList;
 class DefaultsEditor;
 class Label;
+class RemoteSection;
 
 /// The models that are there: what each is, where it lies, how fast it was, what is set for it. GUI thread.
 class LibrarySection : public QWidget {
@@ -32,6 +33,8 @@ public:
     void setJob(const JobRow&);
 
     CardList& models() { return *models_; }
+
+    RemoteSection& remotes() { return *remotes_; }
 
     void openDefaults(const QString& path); // closes those of another model; empty: none
 
@@ -69,6 +72,7 @@ private:
     Label *help_, *folderLabel_, *none_, *trashTitle_;
     QPushButton *open_, *discover_, *reveal_, *move_;
     CardList *models_, *trashed_, *jobs_;
+    RemoteSection* remotes_;
     QPointer<DefaultsEditor> editor_;
 };
 

@@ -26,6 +26,8 @@ double share(double progress) {
 } // namespace
 
 QString modelStateWords(const ModelRow& row) {
+    if (!row.remote.isEmpty())
+        return row.off ? ModelList::tr("Switched off") : ModelList::tr("Leaves this machine");
     switch (row.state) {
     case ModelState::NotLoaded:
         return ModelList::tr("Not loaded");
@@ -72,7 +74,7 @@ void ModelItem::describe() {
     if (current_)
         parts << tr("in use here");
     setAccessibleName(parts.join(QStringLiteral(", ")));
-    setToolTip(plainToolTip(oneLine(row_.path, 1000)));
+    setToolTip(plainToolTip(oneLine(row_.remote.isEmpty() ? row_.path : row_.remote, 1000)));
     cancel_->setVisible(row_.state == ModelState::Loading);
     cancel_->setToolTip(tr("Cancel loading"));
     cancel_->setAccessibleName(tr("Cancel loading %1").arg(name));

@@ -218,21 +218,26 @@ void ModelPicker::refresh() {
     QString name, state;
     if (row) {
         name = oneLine(row->name, 120);
-        if (row->state == ModelState::NotLoaded)
+        if (!row->remote.isEmpty())
+            state = row->off ? tr("switched off") : tr("leaves this machine");
+        else if (row->state == ModelState::NotLoaded)
             state = tr("not loaded");
         else if (row->state == ModelState::Missing)
             state = tr("missing");
         else if (row->state == ModelState::Loading)
             state = modelStateWords(*row).toLower();
     } else if (!path_.isEmpty()) { // a conversation remembers a model that is nowhere any more
-        name = oneLine(QFileInfo(path_).completeBaseName(), 120);
+        name = oneLine(QFileInfo(path_.section(QLatin1String("remote:"), -1)).completeBaseName(), 120);
         state = tr("missing");
     } else {
         name = tr("Choose a model");
     }
     static_cast<PickerButton*>(button_)->setWords(name, state);
     button_->setAccessibleName(tr("Model: %1").arg(button_->text()));
-    button_->setToolTip(plainToolTip(path_.isEmpty() ? tr("Model of this chat") : oneLine(path_, 1000)));
+    button_->setToolTip(plainToolTip(path_.isEmpty() ? tr("Model of this chat")
+                                     : row && !row->remote.isEmpty()
+                                         ? tr("What you write here is sent to %1").arg(oneLine(row->remote, 300))
+                                         : oneLine(path_, 1000)));
     cancel_->setVisible(row && row->state == ModelState::Loading);
     cancel_->setToolTip(tr("Cancel loading"));
     cancel_->setAccessibleName(tr("Cancel loading"));

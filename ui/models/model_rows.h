@@ -57,6 +57,30 @@ struct ModelDetailsRow {
     ModelDefaultsRow recommended; // by its makers: what stands where nothing is set
 };
 
+/// A server elsewhere that answers as a model.
+struct RemoteRow {
+    QString path; // ModelRow::path; empty: a new one, not stored yet
+    QString name, address, model;
+    int contextTokens = 0;
+    bool on = false, hasKey = false;
+    bool exposed = false;      // what is sent there can be read on the way
+    bool plainAllowed = false; // and the person agreed to that
+    QString server;            // "vLLM"; empty: not known
+    bool testing = false;
+    QString told;        // what the last test found, a sentence
+    QString problem;     // what it failed on, or why nothing can be sent, a sentence
+    QStringList offered; // models that it has, as far as that is known
+};
+
+/// What a person typed about one.
+struct RemoteEditRow {
+    QString path; // empty: a new one
+    QString name, address, model;
+    QString key; // empty: as it is
+    QString contextTokens;
+    bool plainAllowed = false;
+};
+
 /// A model that was deleted and can come back.
 struct TrashRow {
     QString id, name;

@@ -121,13 +121,14 @@ void HttpCall::send() {
         if (!request_.ifRange.isEmpty())
             request.setRawHeader("If-Range", request_.ifRange);
     }
-    headSeen_ = false;
+    headSeen_ = sent_ = false;
     hopClock_.start();
     byteClock_.start();
     tick_.start();
     reply_ = client_.manager_.sendCustomRequest(request, request_.method, request_.body);
     reply_->setParent(this);
     reply_->setReadBufferSize(kReadBuffer);
+    connect(reply_, &QNetworkReply::requestSent, this, [this] { sent_ = true; });
     connect(reply_, &QNetworkReply::metaDataChanged, this, &HttpCall::onHead);
     connect(reply_, &QNetworkReply::readyRead, this, &HttpCall::onReadable);
     connect(reply_, &QNetworkReply::finished, this, &HttpCall::onFinished);
@@ -142,6 +143,16 @@ void HttpCall::onHead() {
     byteClock_.start();
     slowClock_.start();
     const QByteArray location = reply_->rawHeader("Location");
+    if (status >= 300 && status < 400 && !request_.followRedirects) {
+        const QUrl target = url_.resolved(QUrl::fromEncoded(location));
+        QTimer::singleShot(0, this, [this, target] {
+            end({.kind = Kind::Redirect,
+                 .sentence = Network::tr("%1 leads to another address, %2, which was not contacted. If that is the "
+                                         "right one, enter it.")
+                                 .arg(url_.host(), shown(target.toDisplayString(), 200))});
+        });
+        return;
+    }
     if (status >= 300 && status < 400 && !location.isEmpty()) {
         if (hop_ == 0) {
             head_.linkedEtag = reply_->rawHeader("X-Linked-Etag");
@@ -241,7 +252,9 @@ void HttpCall::onTick() {
         return;
     const HttpLimits& limits = client_.limits_;
     if (!headSeen_) {
-        if (hopClock_.elapsed() > limits.headMs)
+        if (limits.connectMs > 0 && !sent_ && hopClock_.elapsed() > limits.connectMs)
+            end({.kind = Kind::Connect, .sentence = Network::tr("%1 cannot be reached.").arg(url_.host())});
+        else if (hopClock_.elapsed() > limits.headMs)
             end({.kind = Kind::Stalled, .sentence = Network::tr("%1 does not answer.").arg(url_.host())});
         return;
     }

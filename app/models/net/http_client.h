@@ -16,6 +16,7 @@ class HttpClient;
 
 /// When a server counts as gone. The tests have shorter ones.
 struct HttpLimits {
+    int connectMs = 0;               // until the request is on its way; 0: as long as for the head
     int headMs = 30'000;             // from the start of a hop to its last header
     int stallMs = 30'000;            // without a byte
     int slowMs = 60'000;             // over which the speed is judged
@@ -32,6 +33,7 @@ struct HttpRequest {
     QString token;                          // a bearer's; goes to the url's own origin and nowhere else
     qint64 rangeFirst = -1, rangeLast = -1; // bytes, inclusive; -1: all
     QByteArray ifRange;                     // a strong ETag, or a date
+    bool followRedirects = true;            // false: what is sent is for this address and no other
     /// Above 0: the body is collected, and more is an error. 0: whoever asked reads it as it comes.
     qint64 collectAtMost = 0;
 };
@@ -54,7 +56,7 @@ public:
 
     const HttpError& error() const { return error_; } // after done()
 
-    const QByteArray& body() const { return body_; } // collected
+    const QByteArray& body() const { return body_; } // collected; of a refusal its beginning
 
     qint64 available() const { return reply_ ? reply_->bytesAvailable() : 0; }
 
@@ -99,7 +101,7 @@ private:
     QElapsedTimer hopClock_, byteClock_, slowClock_;
     qint64 headMs_ = 0, got_ = 0, gotBefore_ = 0;
     int hop_ = 0;
-    bool tokenAllowed_ = true, headSeen_ = false, ended_ = false;
+    bool tokenAllowed_ = true, sent_ = false, headSeen_ = false, ended_ = false;
 };
 
 /// Sends requests by the rules of this program: HTTP/1.1, no cookies, no cache, no compression, redirects by hand,

@@ -39,7 +39,8 @@ void start(QKeychain::Job* job, QObject* context, int waitMs, Secrets::Done done
     };
     QObject::connect(job, &QKeychain::Job::finished, context, [job, tell, value] {
         const QString problem = problemOf(*job);
-        tell({problem.isEmpty() && value ? value() : QString(), problem});
+        const bool none = job->error() == QKeychain::NoBackendAvailable || job->error() == QKeychain::NotImplemented;
+        tell({problem.isEmpty() && value ? value() : QString(), problem, none});
     });
     QTimer::singleShot(waitMs, context, [tell] { tell({{}, Network::tr("The keyring does not answer.")}); });
     job->setInsecureFallback(false); // never into a file

@@ -13,7 +13,8 @@ class Secrets {
 public:
     struct Answer {
         QString value;
-        QString problem; // a sentence; empty: it went well, and an empty value means that there is none
+        QString problem;        // a sentence; empty: it went well, and an empty value means that there is none
+        bool noKeyring = false; // the problem is that this system has none
     };
 
     using Done = std::function<void(const Answer&)>;

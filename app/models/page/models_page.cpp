@@ -86,6 +86,9 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
     connect(discover_.get(), &DiscoverDesk::downloadWanted, this,
             [this](const DownloadRequest& request) { downloads().add(request); });
     connect(&gate_, &NetworkGate::changed, discover_.get(), &DiscoverDesk::refreshNetwork);
+    remotes_ = std::make_unique<Remotes>(with_.storage, with_.pipe, gate_, *secrets_);
+    remoteDesk_ = std::make_unique<RemoteDesk>(RemoteDesk::Surroundings{with_.window, *remotes_, gate_});
+    connect(remoteDesk_.get(), &RemoteDesk::networkChosen, this, &ModelsPage::allowNetwork);
     pool_.setMaxThreadCount(1);
     connectLibrary();
     connectDownloads();
@@ -140,6 +143,7 @@ void ModelsPage::take(const Remembered& all) {
     rateLimit_ = std::max<qint64>(0, QString::fromStdString(all.limit).toLongLong());
     with_.window.modelsPanel().setRateLimit(rateLimit_);
     opened_ = true;
+    remotes_->read();
     discover_->refreshNetwork();
     if (!workFolders(with_.library.folder()).isEmpty())
         downloads(); // lists them, paused
@@ -161,6 +165,7 @@ void ModelsPage::shown() {
 }
 
 void ModelsPage::retranslate() {
+    remoteDesk_->refresh();
     discover_->refreshCatalog();
     discover_->refreshFiles();
     refreshDetails();
@@ -273,6 +278,8 @@ void ModelsPage::refreshStores() {
 }
 
 bool ModelsPage::undo(const QString& id) {
+    if (remoteDesk_->undo(id))
+        return true;
     if (id.startsWith(kForgetUndo)) {
         with_.manager.unforget(id.mid(kForgetUndo.size()));
         emit fileBrought(id.mid(kForgetUndo.size()));

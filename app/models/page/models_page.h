@@ -3,6 +3,7 @@
 #include "app/models/model_desk.h"
 #include "app/models/model_manager.h"
 #include "app/models/page/discover_desk.h"
+#include "app/models/page/remote_desk.h"
 #include "app/storage_worker.h"
 #include "ui/main_window.h"
 
@@ -29,6 +30,7 @@ public:
         ModelManager& manager;
         ModelDesk& desk;
         EngineWorker& engine;
+        TokenPipe& pipe; // of the replies that engines elsewhere give
     };
 
     /// `secrets` empty: the system's keyring.
@@ -48,6 +50,8 @@ public:
     NetworkGate& gate() { return gate_; }
 
     Downloader& downloads();
+
+    Remotes& remotes() { return *remotes_; }
 
 signals:
     void fileBrought(const QString& path); // to be listed, read where it lies
@@ -91,6 +95,8 @@ private:
     NetworkGate gate_;
     std::unique_ptr<Downloader> downloader_; // made when it is needed
     std::unique_ptr<DiscoverDesk> discover_;
+    std::unique_ptr<Remotes> remotes_;
+    std::unique_ptr<RemoteDesk> remoteDesk_;
     Bringing bringing_;
     QString jobTitle_;
     double jobProgress_ = 0;

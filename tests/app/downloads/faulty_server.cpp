@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -215,6 +216,14 @@ void FaultyServer::serve(int socket) {
         }
         ServerRequest request = parse(in.substr(0, end));
         in.erase(0, end + 4);
+        const size_t length = std::strtoul(request.header("content-length").c_str(), nullptr, 10);
+        ssize_t n = 1;
+        while (in.size() < length && (n = ::recv(socket, buffer, sizeof buffer, 0)) > 0)
+            in.append(buffer, static_cast<size_t>(n));
+        if (n <= 0)
+            break;
+        request.body = in.substr(0, length);
+        in.erase(0, length);
         if (!answer(socket, request))
             break;
     }

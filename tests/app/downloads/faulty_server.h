@@ -15,7 +15,7 @@ namespace hearth::tests {
 using Content = std::shared_ptr<const std::string>;
 
 struct ServerRequest {
-    std::string method, path, query, head;
+    std::string method, path, query, head, body;
     std::map<std::string, std::string> headers; // names in lower case
     int number = 0;                             // of this path, from 1
 

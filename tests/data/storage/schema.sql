@@ -1,4 +1,4 @@
--- version 4
+-- version 5
 CREATE INDEX messages_by_conversation ON messages(conversation_id, sequence);
 CREATE INDEX messages_by_parent ON messages(parent_id);
 CREATE INDEX messages_unfinished ON messages(state, sequence) WHERE state IN ('queued', 'growing');
@@ -54,7 +54,7 @@ CREATE TABLE messages(
     note TEXT NOT NULL DEFAULT '',
     text TEXT NOT NULL DEFAULT '',
     thoughts TEXT NOT NULL DEFAULT '',
-    receipt TEXT NOT NULL DEFAULT '');
+    receipt TEXT NOT NULL DEFAULT '', remote TEXT NOT NULL DEFAULT '');
 CREATE TABLE models(
     path TEXT PRIMARY KEY,
     hidden INTEGER NOT NULL DEFAULT 0,
@@ -70,6 +70,16 @@ CREATE TABLE models(
     url TEXT NOT NULL DEFAULT '',
     license TEXT NOT NULL DEFAULT '',
     defaults TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE remotes(
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    base TEXT NOT NULL,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT '',
+    context_tokens INTEGER NOT NULL DEFAULT 0,
+    is_on INTEGER NOT NULL DEFAULT 0,
+    has_key INTEGER NOT NULL DEFAULT 0,
+    plain_allowed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE sequence(
     id INTEGER PRIMARY KEY CHECK(id = 1),
     value INTEGER NOT NULL);

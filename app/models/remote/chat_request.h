@@ -1,0 +1,34 @@
+#pragma once
+
+#include "app/chat/prompt_builder.h"
+#include "app/models/remote/endpoint.h"
+#include "engine/sampler.h"
+
+#include <QByteArray>
+
+#include <optional>
+#include <string_view>
+
+namespace hearth::app {
+
+/// About how many tokens a text is. The tokenizer elsewhere is not known: a little more than most count, so that what
+/// is cut by it fits.
+int aboutTokens(std::string_view utf8);
+
+/// What is sent for a reply.
+struct ChatRequest {
+    QByteArray body;     // of POST {base}/chat/completions
+    int aboutTokens = 0; // of the whole prompt
+    int leftOut = 0;     // oldest messages of the history that had no room
+};
+
+/// What cannot be asked of this kind of server; a sentence, empty: all of it can.
+QString cannotAsk(const RemoteEndpoint&, const PromptInput&);
+
+/// The history is cut to the stated context as on this machine, whole turns and more at once than needed; the last turn
+/// always goes, since only the server knows whether it fits. `scale`: by how much its counts have differed from ours.
+/// Pure; any thread.
+ChatRequest chatRequest(const RemoteEndpoint&, const PromptInput&, const std::optional<engine::SamplerSettings>&,
+                        double scale = 1);
+
+} // namespace hearth::app

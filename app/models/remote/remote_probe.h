@@ -1,0 +1,51 @@
+#pragma once
+
+#include "app/models/remote/chat_reply.h"
+#include "app/models/remote/endpoint.h"
+#include "app/models/remote/remote_engine.h"
+
+#include <QObject>
+
+#include <functional>
+#include <memory>
+
+namespace hearth::app {
+
+class ChatCall;
+
+/// What a test of an endpoint found.
+struct RemoteFindings {
+    QString problem;                 // a sentence; empty: it answers
+    std::vector<RemoteModel> models; // empty: it lists none
+    RemoteEndpoint endpoint;         // with what it told: kind, model, context where the person gave none
+    double firstTokenSeconds = 0;
+};
+
+/// Asks a server what it has, then for one word of a reply to "Hi", and breaks off there: the whole way that a chat
+/// would take. Ends itself with the object. GUI thread.
+class RemoteProbe : public QObject {
+    Q_OBJECT
+
+public:
+    using Done = std::function<void(const RemoteFindings&)>;
+
+    /// `contextGiven`: the person has said how much it reads, so that what it tells is not taken.
+    RemoteProbe(RemoteEngine&, NetworkGate&, HttpClient&, const RemoteEndpoint&, bool contextGiven, Done,
+                QObject* parent = nullptr);
+    ~RemoteProbe() override;
+
+private:
+    void list(const QString& key);
+    void takeModels(const QByteArray& body);
+    void ask(const QString& key);
+    void end(const QString& problem);
+
+    RemoteEngine& engine_;
+    HttpClient& client_;
+    RemoteFindings found_;
+    bool contextGiven_;
+    Done done_;
+    std::unique_ptr<ChatCall> call_;
+};
+
+} // namespace hearth::app

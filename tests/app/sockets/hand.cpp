@@ -7,6 +7,7 @@
 //   write NAME|TEXT    into a field, by its accessible name; a letter after the other
 //   paste NAME|TEXT    through the clipboard
 //   enter NAME         the key in a field
+//   choose NAME|TEXT   in a list that opens
 //   tell               everything visible, for whoever writes a test
 //   picture FILE       of the window
 //   end                closes the window
@@ -151,6 +152,8 @@ private:
             return press(what);
         if (verb == u"write" || verb == u"paste" || verb == u"enter")
             return fill(verb, what, text);
+        if (verb == u"choose")
+            return choose(what, text);
         if (verb == u"tell")
             return tell();
         if (verb == u"picture")
@@ -191,6 +194,16 @@ private:
                 key(to, 0, {}, QString(c));
         }
         return {};
+    }
+
+    static QString choose(const QString& name, const QString& text) {
+        auto* list = named<QComboBox>(name);
+        for (int i = 0; list && list->isEnabled() && i < list->count(); ++i)
+            if (plain(list->itemText(i)) == text) {
+                list->setCurrentIndex(i);
+                return {};
+            }
+        return QStringLiteral("no such list, or not in it");
     }
 
     static QString tell() {

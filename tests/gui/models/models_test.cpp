@@ -16,6 +16,7 @@
 #include "ui/models/library_section.h"
 #include "ui/models/model_words.h"
 #include "ui/models/section_tabs.h"
+#include "ui/notices.h"
 
 #include <QAccessible>
 #include <QApplication>
@@ -190,6 +191,20 @@ private slots:
         QVERIFY(says(model(2), row.problem));
         QVERIFY(!model(2)->button(QStringLiteral("use")));
         QVERIFY(model(2)->button(QStringLiteral("delete")));
+    }
+
+    // The conversation behind the page does not follow the window's size; what stands over both does.
+    void undoFitsAWindowThatWasResized() {
+        window_->resize(900, 600);
+        settle();
+        window_->showUndo(QStringLiteral("Deleted."), QStringLiteral("model:1"));
+        auto* bar = window_->findChild<UndoBar*>();
+        QVERIFY(bar && bar->isVisible());
+        QVERIFY(bar->parentWidget()->rect().contains(bar->geometry()));
+        window_->resize(1600, 1000);
+        settle();
+        QVERIFY(bar->parentWidget()->rect().contains(bar->geometry()));
+        QVERIFY(std::abs(bar->geometry().center().x() - bar->parentWidget()->width() / 2) <= 16);
     }
 
     void aBrokenFileHasNoStateOfLoading() {

@@ -60,7 +60,7 @@ public:
     /// Measures the machine's memory unless that was done before, in the background; then calibrated().
     void calibrate();
 
-    double bandwidth() const { return bandwidth_; } // bytes a second; 0: not measured yet
+    double bandwidth() const { return bandwidth_.bytesPerSecond; } // bytes a second; 0: not measured yet
 
     bool isBusy() const { return busy_; } // a job runs: another one is refused
 
@@ -113,8 +113,8 @@ private:
     Library& library_;
     QString folder_;
     QStringList added_;
-    bool otherStores_ = true, busy_ = false, calibrating_ = false;
-    double bandwidth_ = 0;
+    bool otherStores_ = true, busy_ = false, calibrating_ = false, calibratedNow_ = false;
+    Bandwidth bandwidth_;
     QHash<QString, storage::ModelRecord> records_; // by path
     std::shared_ptr<std::atomic<bool>> cancel_;    // of the job that runs
     std::atomic<bool> ending_ = false;

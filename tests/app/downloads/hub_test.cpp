@@ -116,6 +116,11 @@ private slots:
                                  << "a b.gguf";
         QTest::newRow("turned round") << QStringLiteral("model\u202Efugg.exe") << "modelfugg.exe";
         QTest::newRow("invisible") << QStringLiteral("a\u200B\u2066b.gguf") << "ab.gguf";
+        QTest::newRow("invisible, beyond 16 bits")
+            << QStringLiteral("a\U000E0067\U000E0067\U0010FFFDb.gguf") << "ab.gguf";
+        QTest::newRow("beyond 16 bits") << QStringLiteral("\U0001F525\U00020000.gguf")
+                                        << QStringLiteral("\U0001F525\U00020000.gguf");
+        QTest::newRow("apart by what is invisible") << QStringLiteral("u\u200B\u0308.gguf") << QStringLiteral("ü.gguf");
         QTest::newRow("half a letter") << QString(QChar(0xD800)) + QStringLiteral("x.gguf") << "x.gguf";
         QTest::newRow("empty") << ""
                                << "model";
@@ -140,6 +145,8 @@ private slots:
     }
 
     void longNames() {
+        const QString device = QStringLiteral("CON.ggu") + QString(76, QChar(0xFFFD)) + QLatin1Char('f');
+        QVERIFY(safeFileName(device).toUtf8().size() <= 200);
         const QString longest = safeFileName(QString(300, QChar(0x4E2D)) + QStringLiteral("-00002-of-00003.gguf"));
         QVERIFY(longest.toUtf8().size() <= 200);
         QVERIFY(longest.endsWith(QLatin1String("-00002-of-00003.gguf")));

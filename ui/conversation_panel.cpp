@@ -178,8 +178,8 @@ void ConversationPanel::setWindowHeight(int px) {
     composer_->setMaximumCardHeight(px / 2);
 }
 
-QRect ConversationPanel::column() const {
-    const int room = width() - style()->pixelMetric(QStyle::PM_ScrollBarExtent);
+QRect ConversationPanel::column(int panelWidth) const {
+    const int room = panelWidth - style()->pixelMetric(QStyle::PM_ScrollBarExtent);
     const int wide = std::min(kColumn * std::max(100, theme_.textSizePercent()) / 100, room - 2 * kMargin);
     return {(room - wide) / 2, 0, wide, height()};
 }

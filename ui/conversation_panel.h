@@ -52,11 +52,14 @@ public:
     void quote(const QString& text); // into the composer, before what stands there
 
     int composerTop() const;
+
     /// min(680 at 100 % text, width - 48), centred beside the room of the scroll bar: messages, notices and composer
     /// share it.
-    QRect column() const;
-    void setReplying(bool);       // Send or Stop, and what can be done with messages
-    void setWindowHeight(int px); // the composer grows to half of it
+    QRect column() const { return column(width()); }
+
+    QRect column(int panelWidth) const; // while it is hidden it has an old width
+    void setReplying(bool);             // Send or Stop, and what can be done with messages
+    void setWindowHeight(int px);       // the composer grows to half of it
 
     static constexpr int kColumn = 680; // px at 100 % text
 

@@ -1,6 +1,7 @@
 #include "ui/first_run.h"
 
 #include "ui/flow_layout.h"
+#include "ui/focus_order.h"
 #include "ui/label.h"
 #include "ui/models/card.h"
 #include "ui/models/fields.h"
@@ -113,6 +114,16 @@ void FirstRun::retranslate() {
     placesTitle_->setText(tr("3. What is stored where"));
     done_->setText(tr("Begin"));
     refresh();
+}
+
+void FirstRun::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    orderFocus(*this);
+}
+
+bool FirstRun::focusNextPrevChild(bool next) {
+    orderFocus(*this);
+    return QWidget::focusNextPrevChild(next);
 }
 
 void FirstRun::changeEvent(QEvent* event) {

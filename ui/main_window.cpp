@@ -402,10 +402,11 @@ void MainWindow::Private::toggleSidebar() {
 void MainWindow::Private::placeUndo() {
     if (undo->isHidden())
         return;
-    const int width = conversation->column().width();
+    const QRect column = conversation->column(pages->width());
+    const int width = column.width();
     const int height = std::max(undo->minimumSizeHint().height(), undo->layout()->totalHeightForWidth(width));
     const int bottom = panelOpen() ? status->y() : conversation->composerTop();
-    undo->setGeometry(conversation->column().left(), bottom - 8 - height, width, height);
+    undo->setGeometry(column.left(), bottom - 8 - height, width, height);
     undo->raise();
 }
 

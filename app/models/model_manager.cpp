@@ -77,7 +77,7 @@ void ModelManager::open(const QString& folder) {
             for (storage::ModelRecord& record : all.records)
                 records_.insert(pathText(record.path), std::move(record));
             if (const auto bandwidth = Bandwidth::fromText(all.bandwidth); bandwidth && bandwidth->holdsHere())
-                bandwidth_ = bandwidth->bytesPerSecond;
+                bandwidth_ = *bandwidth;
             placesChanged();
             emit opened();
         },
@@ -197,13 +197,14 @@ std::optional<Fit> ModelManager::fit(const ModelFile& file, int contextTokens, q
             in.kvWindowBytes = size.windowBytes;
         }
     in.contextTokens = contextTokens;
-    return judgeFit(in,
-                    {.freeBytes = engine::freeSystemMemory(), .givenBackBytes = givenBack, .readBandwidth = bandwidth_},
-                    file.facts->trainedContext);
+    return judgeFit(
+        in, {.freeBytes = engine::freeSystemMemory(), .givenBackBytes = givenBack, .readBandwidth = bandwidth()},
+        file.facts->trainedContext);
 }
 
 void ModelManager::calibrate() {
-    if (bandwidth_ > 0 || calibrating_)
+    const bool known = bandwidth_.bytesPerSecond > 0;
+    if (calibrating_ || calibratedNow_ || (known && bandwidth_.times >= kBandwidthTimes))
         return;
     calibrating_ = true;
     stopMeasuring_ = std::make_shared<std::atomic<bool>>(false);
@@ -219,9 +220,13 @@ void ModelManager::calibrate() {
                 calibrating_ = false;
                 if (measured.bytesPerSecond <= 0)
                     return;
-                bandwidth_ = measured.bytesPerSecond;
+                calibratedNow_ = true;
+                const int times = bandwidth_.bytesPerSecond > 0 ? bandwidth_.times + 1 : 1;
+                if (measured.bytesPerSecond > bandwidth_.bytesPerSecond)
+                    bandwidth_ = measured;
+                bandwidth_.times = times;
                 storage_.post(
-                    [text = measured.toText()](Store& store) { store.settings.set(kBandwidthSetting, text); });
+                    [text = bandwidth_.toText()](Store& store) { store.settings.set(kBandwidthSetting, text); });
                 emit calibrated();
             },
             Qt::QueuedConnection);

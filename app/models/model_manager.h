@@ -67,7 +67,7 @@ public:
     /// Somebody needs the processors: what is measured just now is given up, and done after another rest.
     void postponeCalibration();
 
-    double bandwidth() const { return bandwidth_; } // bytes a second; 0: not measured yet
+    double bandwidth() const { return bandwidth_.bytesPerSecond; } // bytes a second; 0: not measured yet
 
     bool isBusy() const { return busy_; } // a job runs: another one is refused
 
@@ -120,8 +120,8 @@ private:
     Library& library_;
     QString folder_;
     QStringList added_;
-    bool otherStores_ = true, busy_ = false, calibrating_ = false;
-    double bandwidth_ = 0;
+    bool otherStores_ = true, busy_ = false, calibrating_ = false, calibratedNow_ = false;
+    Bandwidth bandwidth_;
     QHash<QString, storage::ModelRecord> records_; // by path
     std::shared_ptr<std::atomic<bool>> cancel_;    // of the job that runs
     std::shared_ptr<std::atomic<bool>> stopMeasuring_;

@@ -9,6 +9,13 @@
     </message>
 </context>
 <context>
+    <name>Catalog</name>
+    <message>
+        <source>A file of four bits a weight needs about %1 of memory, and %2 are free.</source>
+        <translation>四比特的文件约需 %1 内存，目前空闲 %2。</translation>
+    </message>
+</context>
+<context>
     <name>ChatSession</name>
     <message>
         <source>Stopped.</source>
@@ -181,6 +188,14 @@
     <message>
         <source>Its chat template is the one of %1.</source>
         <translation>它的对话模板就是 %1 的模板。</translation>
+    </message>
+    <message>
+        <source>It gives vectors for memory and search, and does not chat.</source>
+        <translation>它为记忆和搜索生成向量，不能对话。</translation>
+    </message>
+    <message>
+        <source>It changes another model and is none by itself.</source>
+        <translation>它用来改动另一个模型，自己不是模型。</translation>
     </message>
 </context>
 <context>
@@ -422,10 +437,6 @@
         <translation>%1 给出的不是所请求的文件。</translation>
     </message>
     <message>
-        <source>The network is switched off in the settings.</source>
-        <translation>网络已在设置中关闭。</translation>
-    </message>
-    <message>
         <source>The network was not allowed yet.</source>
         <translation>尚未允许使用网络。</translation>
     </message>
@@ -569,20 +580,9 @@
         <source>The key is kept until Hearth is closed.</source>
         <translation>密钥只保留到围炉关闭为止。</translation>
     </message>
-</context>
-<context>
-    <name>Sentences</name>
     <message>
-        <source>A file of four bits a weight needs about %1 of memory, and %2 are free.</source>
-        <translation>四比特的文件约需 %1 内存，目前空闲 %2。</translation>
-    </message>
-    <message>
-        <source>It gives vectors for memory and search, and does not chat.</source>
-        <translation>它为记忆和搜索生成向量，不能对话。</translation>
-    </message>
-    <message>
-        <source>It changes another model and is none by itself.</source>
-        <translation>它用来改动另一个模型，自己不是模型。</translation>
+        <source>The network is switched off on the page of models.</source>
+        <translation>网络已在模型页关闭。</translation>
     </message>
 </context>
 <context>
@@ -1444,12 +1444,12 @@
         <translation>没有正在下载的内容。</translation>
     </message>
     <message>
-        <source>At most</source>
-        <translation>速度上限</translation>
-    </message>
-    <message>
         <source>As fast as it goes</source>
         <translation>不限速</translation>
+    </message>
+    <message>
+        <source>Speed at most</source>
+        <translation>速度上限</translation>
     </message>
 </context>
 <context>
@@ -2188,10 +2188,6 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <translation>每秒 %1 个词元</translation>
     </message>
     <message>
-        <source>and more</source>
-        <translation>等等</translation>
-    </message>
-    <message>
         <source>Not judged yet</source>
         <translation>尚未判断</translation>
     </message>
@@ -2219,6 +2215,14 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <source>, </source>
         <comment>between names</comment>
         <translation>、</translation>
+    </message>
+    <message>
+        <source>many languages</source>
+        <translation>多种语言</translation>
+    </message>
+    <message>
+        <source>%1 and more</source>
+        <translation>%1等</translation>
     </message>
 </context>
 <context>

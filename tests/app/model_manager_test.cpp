@@ -219,7 +219,7 @@ private slots:
         manager_->setDefaults(file.path, {.kv = "q8_0"});
         QVERIFY(manager_->fit(file)->kvBytes != f16);
         QVERIFY(told(fitWords(*manager_->fit(file, 100))).contains(QStringLiteral("100")));
-        begin(); // measured once
+        begin();
         QTRY_VERIFY(manager_->bandwidth() > 0);
         manager_->calibrateWhenIdle([] { return false; }, 10ms);
         QTest::qWait(100);
@@ -258,6 +258,34 @@ private slots:
         QCOMPARE(asked, after); // it rests for good
         begin();
         QTRY_VERIFY(manager_->bandwidth() > 0); // stored
+    }
+
+    // A machine that was busy then is not taken for a slow one for ever, nor measured for ever.
+    void theFastestOfThreeTimesHolds() {
+        begin();
+        const auto remember = [this](double bytesPerSecond, int times) {
+            const Bandwidth before{.processor = processorName(), .bytesPerSecond = bytesPerSecond, .times = times};
+            storage_->post([text = before.toText()](Store& store) { store.settings.set(kBandwidthSetting, text); });
+            begin();
+        };
+        for (const int times : {1, 2, 3}) {
+            remember(2e6, times); // far slower than any memory
+            QTRY_COMPARE(manager_->bandwidth(), 2e6);
+            QSignalSpy calibrated(manager_.get(), &ModelManager::calibrated);
+            manager_->calibrate();
+            if (times < 3)
+                QTRY_COMPARE_WITH_TIMEOUT(calibrated.size(), 1, 30000);
+            QCOMPARE(manager_->bandwidth() > 2e6, times < 3);
+            manager_->calibrate(); // once in a session
+            QTest::qWait(20);
+            QCOMPARE(calibrated.size(), times < 3 ? 1 : 0);
+        }
+        remember(1e14, 1); // faster than any
+        QTRY_COMPARE(manager_->bandwidth(), 1e14);
+        QSignalSpy calibrated(manager_.get(), &ModelManager::calibrated);
+        manager_->calibrate();
+        QTRY_COMPARE_WITH_TIMEOUT(calibrated.size(), 1, 30000);
+        QCOMPARE(manager_->bandwidth(), 1e14);
     }
 };
 

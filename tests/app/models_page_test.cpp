@@ -7,6 +7,7 @@
 #include "tests/engine/core/gguf_writer.h"
 #include "ui/empty_state.h"
 #include "ui/first_run.h"
+#include "ui/label.h"
 #include "ui/models/card.h"
 #include "ui/models/discover_section.h"
 #include "ui/models/downloads_section.h"
@@ -126,6 +127,53 @@ private slots:
         QVERIFY(record);
         QCOMPARE(record->origin.repo, kId);
         QCOMPARE(record->origin.license, std::string("apache-2.0"));
+    }
+
+    void anAddressThatIsPasted_data() {
+        QTest::addColumn<QString>("words");
+        QTest::addColumn<QString>("hub"); // empty: words like any other
+        QTest::newRow("a page") << "https://huggingface.co/Maker/Tiny-GGUF"
+                                << "huggingface";
+        QTest::newRow("files") << " huggingface.co/Maker/Tiny-GGUF/tree/main?x=1#y "
+                               << "huggingface";
+        QTest::newRow("short") << "https://hf.co/Maker/Tiny-GGUF/"
+                               << "huggingface";
+        QTest::newRow("ModelScope") << "https://www.modelscope.cn/models/Maker/Tiny-GGUF/files"
+                                    << "modelscope";
+        QTest::newRow("the mirror's own") << "%base/Maker/Tiny-GGUF"
+                                          << "huggingface";
+        QTest::newRow("elsewhere") << "https://example.com/Maker/Tiny-GGUF"
+                                   << "";
+        QTest::newRow("too short") << "https://huggingface.co/Maker"
+                                   << "";
+        QTest::newRow("a name") << "Maker/Tiny-GGUF"
+                                << "";
+        QTest::newRow("a look-alike") << "https://huggingface.co.example.com/Maker/Tiny-GGUF"
+                                      << "";
+        QTest::newRow("no name") << "https://huggingface.co/../../x"
+                                 << "";
+    }
+
+    void anAddressThatIsPasted() {
+        QFETCH(QString, words);
+        QFETCH(QString, hub);
+        for (const char* id : {"huggingface", "modelscope"})
+            emit panel().hubAddressChanged(QString::fromLatin1(id), QString::fromStdString(hub_->base()));
+        emit panel().networkChosen(true);
+        panel().show(ui::ModelsPanel::Section::Discover);
+        panel().discover().words().setText(
+            words.replace(QStringLiteral("%base"), QString::fromStdString(hub_->base())));
+        QTest::keyClick(&panel().discover().words(), Qt::Key_Return);
+        ui::HubPage& page = panel().discover().page();
+        if (hub.isEmpty()) {
+            QTRY_VERIFY(hub_->count("/api/models") == 1);
+            QVERIFY(page.isHidden());
+            return;
+        }
+        QTRY_COMPARE(page.page().state, ui::LoadState::Ready);
+        QCOMPARE(page.page().hub, hub);
+        QCOMPARE(page.page().id, QString::fromStdString(kId));
+        QCOMPARE(hub_->count("/api/models") + hub_->count("/openapi/v1/models"), 0);
     }
 
     void withTheNetworkOffNothingIsAsked() {
@@ -310,6 +358,31 @@ private slots:
         page_->open(at("."), true);
         QTest::qWait(50);
         QVERIFY(window_->findChild<ui::EmptyState*>()->firstRun().isHidden());
+    }
+
+    // Its file is found after the steps are shown.
+    void theFirstStartNamesTheStarter() {
+        page_->open(at("."), true);
+        auto& steps = window_->findChild<ui::EmptyState*>()->firstRun();
+        const auto named = [&] {
+            const auto labels = steps.findChildren<ui::Label*>();
+            return std::any_of(labels.begin(), labels.end(), [](const ui::Label* label) {
+                return !label->isHidden() && label->text().contains(QStringLiteral("starter model"));
+            });
+        };
+        QTRY_VERIFY(!steps.isHidden());
+        QVERIFY(!named());
+        tree_->write("models/SmolLM2-135M-Instruct.Q4_1.gguf", test::tinyLlama({.layers = 1, .seed = 3}).bytes());
+        fs::resize_file(tree_->path("models/SmolLM2-135M-Instruct.Q4_1.gguf"), 98362432); // a hole
+        library_->rescan();
+        QTRY_VERIFY(named());
+    }
+
+    void oneMirrorOfBothHubsIsNamedOnce() {
+        for (const char* id : {"huggingface", "modelscope"})
+            emit panel().hubAddressChanged(QString::fromLatin1(id), QStringLiteral("https://mirror.example"));
+        const QString text = panel().discover().network().card(0)->row().text;
+        QCOMPARE(text.count(QStringLiteral("mirror.example")), 1);
     }
 
 private:

@@ -171,7 +171,7 @@ void DownloadsSection::retranslate() {
     help_->setText(tr("Downloads go on where they stopped, after a restart too. A model enters the library when every "
                       "byte of it was checked."));
     none_->setText(tr("Nothing is being downloaded."));
-    limitField_->setWords(tr("At most"));
+    limitField_->setWords(tr("Speed at most"));
     const QScopedValueRollback<bool> guard(filling_, true);
     limitBox_->clear();
     limitBox_->addItem(tr("As fast as it goes"), qint64(0));

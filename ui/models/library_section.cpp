@@ -129,14 +129,15 @@ void LibrarySection::refresh() {
         card.id = model.path;
         card.title = model.name;
         card.mark = current ? tr("In use here") : QString();
-        card.state = modelStateWords(model);
+        card.state = details.problem.isEmpty() ? modelStateWords(model) : QString();
         card.detail = known && !details.facts.isEmpty() ? dotted(details.facts) : oneLine(model.detail, 300);
         QStringList about;
         if (known) {
             about << (details.licence.isEmpty() ? tr("licence not told") : tr("licence %1").arg(details.licence));
             about << (details.store.isEmpty() ? (details.own ? QString() : tr("read in place"))
                                               : tr("read in place from %1").arg(details.store));
-            about << usedWords(details.lastUsed, now);
+            if (details.lastUsed.isValid() || model.state == ModelState::NotLoaded) // what is loaded is in use
+                about << usedWords(details.lastUsed, now);
             if (details.tokensPerSecond > 0)
                 about << tr("%1 measured").arg(speedWords(details.tokensPerSecond));
         }

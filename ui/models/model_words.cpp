@@ -86,12 +86,13 @@ QString languageWords(const QStringList& codes, int most) {
         const QLocale locale(code);
         const QString name = locale.language() == QLocale::English   ? QStringLiteral("English")
                              : locale.language() == QLocale::Chinese ? QStringLiteral("\u4E2D\u6587")
+                             : locale.language() == QLocale::Spanish ? QStringLiteral("espa\u00F1ol") // not Spain's
                                                                      : locale.nativeLanguageName();
         names << (name.isEmpty() || locale.language() == QLocale::C ? code : name);
     }
-    if (more)
-        names << Words::tr("and more");
-    return listed(names);
+    if (names.isEmpty())
+        return more ? Words::tr("many languages") : QString();
+    return more ? Words::tr("%1 and more").arg(listed(names)) : listed(names);
 }
 
 QString fitName(FitKind kind) {

@@ -1,5 +1,6 @@
 #include "ui/models/models_panel.h"
 
+#include "ui/focus_order.h"
 #include "ui/models/discover_section.h"
 #include "ui/models/downloads_section.h"
 #include "ui/models/hub_page.h"
@@ -192,6 +193,16 @@ void ModelsPanel::retranslate() {
     tabs_->setWords(kSections[1], tr("Discover"));
     tabs_->setWords(kSections[2], unfinished > 0 ? tr("Downloads (%1)").arg(unfinished) : tr("Downloads"));
     tabs_->setWords(kSections[3], tr("Bring your own"));
+}
+
+void ModelsPanel::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    orderFocus(*this); // for who comes from outside
+}
+
+bool ModelsPanel::focusNextPrevChild(bool next) {
+    orderFocus(*this);
+    return QWidget::focusNextPrevChild(next);
 }
 
 void ModelsPanel::changeEvent(QEvent* event) {

@@ -102,6 +102,8 @@ signals:
 
 protected:
     void changeEvent(QEvent*) override;
+    void showEvent(QShowEvent*) override;
+    bool focusNextPrevChild(bool next) override;
 
 private:
     void retranslate();

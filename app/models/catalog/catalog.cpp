@@ -26,10 +26,6 @@ constexpr double kUsable = 0.9;         // of the free memory
 constexpr double kMostParameters = 5e12;
 constexpr int kMostContext = 1 << 28;
 
-struct Sentences {
-    Q_DECLARE_TR_FUNCTIONS(Catalog)
-};
-
 /// What a row lacks, to be said with its name.
 struct Fault : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -207,7 +203,8 @@ ui::FitRow roughFitRow(const CatalogModel& model, uint64_t freeMemory, double ba
     row.tokensPerSecond = fit.tokensPerSecond;
     row.rough = true;
     if (fit.kind != ui::FitKind::Unknown)
-        row.words = Sentences::tr("A file of four bits a weight needs about %1 of memory, and %2 are free.")
+        row.words = QCoreApplication::translate(
+                        "Catalog", "A file of four bits a weight needs about %1 of memory, and %2 are free.")
                         .arg(ui::bytesWords(qint64(fit.neededBytes)), ui::bytesWords(qint64(freeMemory)));
     return row;
 }

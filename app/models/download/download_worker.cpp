@@ -39,9 +39,11 @@ qint64 arrivedByJournals(const DownloadRecord& record) {
     qint64 bytes = 0;
     for (int i = 0; i < record.request.files.size(); ++i) {
         const qint64 size = record.request.files[i].bytes;
+        if (size < 0 || size > kLargestFile) // nothing that was ever begun
+            continue;
         if (record.whole[i]) {
             bytes += size;
-        } else if (size >= 0 && size < kLargestFile && QFileInfo::exists(record.journalPath(i))) {
+        } else if (QFileInfo::exists(record.journalPath(i))) {
             ChunkMap map;
             if (map.open(record.journalPath(i), size))
                 bytes += map.arrivedBytes();

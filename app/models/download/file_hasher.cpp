@@ -84,7 +84,7 @@ bool FileHasher::waitFor(qint64 chunk) {
 void FileHasher::run() {
     stepBack();
     Sha256 sha;
-    std::vector<char> buffer(size_t(ChunkMap::kChunkBytes));
+    std::vector<char> buffer(static_cast<size_t>(ChunkMap::kChunkBytes)); // otherwise Clang sees a function
     for (qint64 chunk = 0; chunk < map_.count();) {
         if (!waitFor(chunk))
             return;

@@ -150,7 +150,7 @@ Words fitWords(const Fit& fit) {
 
 std::string Bandwidth::toText() const {
     const nlohmann::json object = {
-        {"processor", processor}, {"bytesPerSecond", bytesPerSecond}, {"measuredAt", measuredAtMs}};
+        {"processor", processor}, {"bytesPerSecond", bytesPerSecond}, {"measuredAt", measuredAtMs}, {"times", times}};
     return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -161,7 +161,8 @@ std::optional<Bandwidth> Bandwidth::fromText(std::string_view text) {
     try {
         Bandwidth out{.processor = object.at("processor").get<std::string>(),
                       .bytesPerSecond = object.at("bytesPerSecond").get<double>(),
-                      .measuredAtMs = object.value("measuredAt", int64_t{0})};
+                      .measuredAtMs = object.value("measuredAt", int64_t{0}),
+                      .times = int(std::clamp<int64_t>(object.value("times", int64_t{1}), 1, kBandwidthTimes))};
         const bool sense = std::isfinite(out.bytesPerSecond) && out.bytesPerSecond > 1e6 && out.bytesPerSecond < 1e15;
         return sense ? std::optional(std::move(out)) : std::nullopt;
     } catch (const nlohmann::json::exception&) { // of other types than ours

@@ -45,17 +45,20 @@ Words fitWords(const Fit&);
 /// For JSON: "gpu", "gpuAndMemory", "memory", "slow", "no".
 std::string_view verdictName(FitVerdict);
 
-/// The speed of this machine's memory, measured once and remembered with the processor it belongs to.
+/// The speed of this machine's memory, remembered with the processor it belongs to. A machine that is busy while it is
+/// measured seems slower than it is, and never faster: the fastest of a few times is the one that holds.
 struct Bandwidth {
     std::string processor; // processorName()
     double bytesPerSecond = 0;
     int64_t measuredAtMs = 0; // since 1970
+    int times = 1;            // that it was measured; after kBandwidthTimes no more
 
     std::string toText() const;                                 // for the setting kBandwidthSetting
     static std::optional<Bandwidth> fromText(std::string_view); // nothing: it makes no sense
     bool holdsHere() const;                                     // this is the processor it was measured on
 };
 
+inline constexpr int kBandwidthTimes = 3; // in as many sessions
 inline constexpr const char* kBandwidthSetting = "models.bandwidth";
 
 /// "AMD EPYC ... x 2"; the number of processors that the system shows.

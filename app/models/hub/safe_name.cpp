@@ -5,11 +5,12 @@
 #include <QSet>
 
 #include <algorithm>
+#include <cstring>
 
 namespace hearth::app {
 namespace {
 
-constexpr int kLongestName = 200; // bytes; 255 is the limit of most file systems, and we add to it
+constexpr int kLongestName = 199; // bytes, and one before a device's; 255 is most file systems' limit, and we add to it
 constexpr int kKeptEnd = 40;      // characters: "-Q4_K_M-00001-of-00003.gguf"
 
 // Names that Windows keeps for devices, whatever stands behind the dot; a models' folder may lie on its disk.
@@ -17,8 +18,8 @@ constexpr const char* kDevices[] = {"con",  "prn",  "aux",  "nul",  "com0", "com
                                     "com4", "com5", "com6", "com7", "com8", "com9", "lpt0", "lpt1",
                                     "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9"};
 
-bool isVisible(QChar c) {
-    switch (c.category()) {
+bool isVisible(char32_t c) {
+    switch (QChar::category(c)) {
     case QChar::Other_Control:
     case QChar::Other_Format: // what turns text around, and what cannot be seen
     case QChar::Other_PrivateUse:
@@ -65,15 +66,17 @@ QString safeFileName(const QString& fromServer) {
     const auto cut = std::max(name.lastIndexOf(QLatin1Char('/')), name.lastIndexOf(QLatin1Char('\\')));
     name = name.mid(cut + 1).normalized(QString::NormalizationForm_C);
     QString out;
-    for (const QChar c : name) {
-        if (QStringLiteral("<>:\"|?*").contains(c))
+    const QList<uint> letters = name.toUcs4();
+    for (const char32_t c : letters) {
+        if (c < 128 && std::strchr("<>:\"|?*", int(c)) && c)
             out += QLatin1Char('_');
-        else if (c.isSpace())
+        else if (QChar::isSpace(c))
             out += QLatin1Char(' ');
-        else if (c.isSurrogate() || isVisible(c))
-            out += c;
+        else if (isVisible(c))
+            out += QString::fromUcs4(&c, 1);
     }
-    out = shortened(out.trimmed());
+    // What stood apart may be one letter now.
+    out = shortened(out.normalized(QString::NormalizationForm_C).trimmed());
     while (out.startsWith(QLatin1Char('.')) || out.startsWith(QLatin1Char('-')) || out.startsWith(QLatin1Char(' ')))
         out.remove(0, 1); // hidden, or an option
     while (out.endsWith(QLatin1Char('.')) || out.endsWith(QLatin1Char(' ')))

@@ -10,6 +10,7 @@
 #include <QNetworkProxyFactory>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 namespace hearth::app {
@@ -31,13 +32,21 @@ public:
     }
 };
 
-/// The nearest of a host's addresses; one that cannot be found is far: connecting fails by itself, or a proxy knows it.
-Reach nearest(const QHostInfo& info) {
-    Reach reach = Reach::Public;
-    const QList<QHostAddress> addresses = info.addresses();
-    for (const QHostAddress& address : addresses)
-        reach = std::min(reach, reachOf(address));
-    return reach;
+/// Tells the nearest of a host's addresses; one that cannot be found is far: connecting fails by itself, or a proxy
+/// knows it. What is found is kept by Qt, so that connecting takes the very addresses that were looked at. An address
+/// in figures is not looked up: Qt would ask the name server for its name, which tells somebody else of it.
+void findReach(const QString& host, QObject* whoAsks, std::function<void(Reach)> then) {
+    if (const QHostAddress address(host); !address.isNull()) {
+        then(reachOf(address));
+        return;
+    }
+    QHostInfo::lookupHost(host, whoAsks, [then = std::move(then)](const QHostInfo& info) {
+        Reach reach = Reach::Public;
+        const QList<QHostAddress> addresses = info.addresses();
+        for (const QHostAddress& address : addresses)
+            reach = std::min(reach, reachOf(address));
+        then(reach);
+    });
 }
 
 QByteArray saidInBody(const QByteArray& body) {
@@ -195,14 +204,13 @@ void HttpCall::follow(const QUrl& target) {
         problem ? end(problem) : goOn(target, Reach::Public, Reach::Public);
         return;
     }
-    QHostInfo::lookupHost(target.host(), this, [this, target](const QHostInfo& there) {
-        const Reach reach = nearest(there);
-        if (reach == Reach::Public) {
-            goOn(target, Reach::Public, reach);
+    findReach(target.host(), this, [this, target](Reach there) {
+        if (there == Reach::Public) {
+            goOn(target, Reach::Public, there);
             return;
         }
-        QHostInfo::lookupHost(request_.url.host(), this, [this, target, reach](const QHostInfo& here) {
-            goOn(target, client_.limits_.assumePublicOrigin ? Reach::Public : nearest(here), reach);
+        findReach(request_.url.host(), this, [this, target, there](Reach here) {
+            goOn(target, client_.limits_.assumePublicOrigin ? Reach::Public : here, there);
         });
     });
 }

@@ -13,7 +13,7 @@ void NetworkGate::set(State state) {
 }
 
 QString NetworkGate::refusal() const {
-    return state() == State::Off ? Network::tr("The network is switched off in the settings.")
+    return state() == State::Off ? Network::tr("The network is switched off on the page of models.")
                                  : Network::tr("The network was not allowed yet.");
 }
 

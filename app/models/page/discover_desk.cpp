@@ -16,6 +16,44 @@ constexpr int kMostHeaders = 4; // that are read for one page; a repository is o
 
 const QString kHubs[] = {QStringLiteral("huggingface"), QStringLiteral("modelscope")};
 
+/// The model that a person means who puts its page's address, as a browser shows it, where words are searched. A
+/// mirror's address stands for the hub that it mirrors.
+struct PastedModel {
+    QString hub, model;
+};
+
+struct PageHost {
+    const char* host;
+    int hub; // of kHubs
+};
+
+constexpr PageHost kPageHosts[] = {
+    {"huggingface.co", 0},
+    {"hf.co", 0},
+    {"modelscope.cn", 1},
+    {"modelscope.ai", 1},
+};
+
+std::optional<PastedModel> pastedModel(const QString& words, const QUrl& base, int baseHub) {
+    const QString text = words.trimmed();
+    const QUrl url(text.contains(QLatin1String("://")) ? text : QStringLiteral("https://") + text, QUrl::StrictMode);
+    if (!url.isValid() || !text.contains(QLatin1Char('/')))
+        return std::nullopt;
+    const QString host = url.host().startsWith(QLatin1String("www.")) ? url.host().mid(4) : url.host();
+    int hub = host == base.host() ? baseHub : -1;
+    QString path = url.path();
+    for (const PageHost& known : kPageHosts)
+        if (host == QLatin1String(known.host))
+            hub = known.hub;
+    if (hub < 0)
+        return std::nullopt;
+    if (const QString before = QStringLiteral("/models/"); path.startsWith(before)) // at ModelScope
+        path = path.mid(before.size());
+    const QStringList parts = path.split(QLatin1Char('/'), Qt::SkipEmptyParts);
+    const QString model = parts.value(0) + QLatin1Char('/') + parts.value(1);
+    return parts.size() >= 2 && isModelId(model) ? std::optional(PastedModel{kHubs[hub], model}) : std::nullopt;
+}
+
 bool isUnpacked(const QString& quant) { // larger than what any person gains from it
     return quant == QLatin1String("F32") || quant == QLatin1String("F16") || quant == QLatin1String("BF16") ||
            quant == QLatin1String("FP16");
@@ -100,6 +138,7 @@ void DiscoverDesk::refreshNetwork() {
     }
     for (const HubDesk& at : hubs_)
         row.hosts << at.hub->base().host();
+    row.hosts.removeDuplicates(); // one mirror of both
     row.contacted = around_.gate.contacted();
     around_.panel.setNetwork(row);
 }
@@ -118,6 +157,11 @@ void DiscoverDesk::refreshCatalog() {
 // ---- Searching
 
 void DiscoverDesk::search(const QString& hub, const QString& words) {
+    if (const auto pasted = pastedModel(words, desk(hub).hub->base(), hub == kHubs[1] ? 1 : 0)) {
+        around_.panel.setSearch({});
+        around_.panel.openHubPage(pasted->hub, pasted->model);
+        return;
+    }
     searching_ = std::make_unique<QObject>();
     desk(hub).hub->search(
         words, kMostResults, searching_.get(), [this, hub, words](const HubAnswer<QVector<HubModel>>& answer) {

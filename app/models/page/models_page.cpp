@@ -197,6 +197,10 @@ void ModelsPage::connectLibrary() {
     };
     connect(&with_.desk, &ModelDesk::changed, this, refresh);
     connect(&with_.desk, &ModelDesk::ready, &manager, &ModelManager::refresh);
+    connect(&with_.library, &Library::changed, this, [this] { // which may have found the starter model
+        if (first_)
+            showFirstRun();
+    });
     connect(&manager, &ModelManager::opened, this, refresh);
     connect(&manager, &ModelManager::calibrated, this, [this, refresh] {
         discover_->refreshCatalog();

@@ -10,10 +10,6 @@
 namespace hearth::app {
 namespace {
 
-struct Sentences {
-    Q_DECLARE_TR_FUNCTIONS(ModelsPage)
-};
-
 QString text(const std::string& utf8) {
     return QString::fromStdString(utf8);
 }
@@ -26,11 +22,14 @@ QString templateNote(const ModelFacts& facts) {
     if (facts.embeds)
         return {};
     if (!facts.hasTemplate)
-        return Sentences::tr("It has no chat template: %1 is used.").arg(text(facts.chatFamily));
-    if (facts.templateDiffers)
-        return Sentences::tr("Its chat template is none that was published. Turns are written as %1.")
+        return QCoreApplication::translate("ModelsPage", "It has no chat template: %1 is used.")
             .arg(text(facts.chatFamily));
-    return Sentences::tr("Its chat template is the one of %1.").arg(text(facts.publishedAs));
+    if (facts.templateDiffers)
+        return QCoreApplication::translate("ModelsPage",
+                                           "Its chat template is none that was published. Turns are written as %1.")
+            .arg(text(facts.chatFamily));
+    return QCoreApplication::translate("ModelsPage", "Its chat template is the one of %1.")
+        .arg(text(facts.publishedAs));
 }
 
 } // namespace
@@ -108,9 +107,11 @@ ui::ModelDetailsRow detailsRow(const ModelFile& file, const storage::ModelRecord
             for (const auto& [name, value] : facts.sampling)
                 row.recommended.sampling.append({text(name), value});
             if (facts.embeds)
-                row.problem = Sentences::tr("It gives vectors for memory and search, and does not chat.");
+                row.problem = QCoreApplication::translate("ModelsPage",
+                                                          "It gives vectors for memory and search, and does not chat.");
             else if (facts.adapter)
-                row.problem = Sentences::tr("It changes another model and is none by itself.");
+                row.problem =
+                    QCoreApplication::translate("ModelsPage", "It changes another model and is none by itself.");
         }
     }
     if (record) {

@@ -5,6 +5,7 @@
 #include "tests/app/downloads/download_run.h"
 
 #include <QSignalSpy>
+#include <limits>
 #include <random>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -492,6 +493,26 @@ private slots:
         QVERIFY(run.run(request));
         QVERIFY2(run.finished(), qPrintable(run.last.notice));
         QVERIFY(run.holds(QStringLiteral("model.gguf"), kFile));
+    }
+
+    void aStateWithNumbersBeyondAllSense() {
+        FaultyServer server;
+        DownloadRun run;
+        app::DownloadRecord record;
+        record.request = run.request({wanted(server, "/a.gguf", kFile), wanted(server, "/b.gguf", kFile)});
+        for (app::WantedFile& file : record.request.files)
+            file.bytes = std::numeric_limits<qint64>::max();
+        record.validators.resize(2);
+        record.whole = {true, true};
+        record.sha256.resize(2);
+        QVERIFY(QDir().mkpath(record.workFolder()) && record.save());
+        app::Downloader downloader(run.gate, run.limits);
+        downloader.restore(run.library());
+        QTRY_COMPARE(downloader.rows().size(), 1);
+        QVERIFY2(downloader.rows()[0].bytes >= 0, qPrintable(QString::number(downloader.rows()[0].bytes)));
+        downloader.resume(record.request.id());
+        QTRY_VERIFY(downloader.rows()[0].state == DownloadStatus::State::Failed);
+        QCOMPARE(server.requests().size(), size_t(0));
     }
 
     void noSpaceNoByte() {

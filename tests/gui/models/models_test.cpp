@@ -16,6 +16,7 @@
 #include "ui/models/library_section.h"
 #include "ui/models/model_words.h"
 #include "ui/models/section_tabs.h"
+#include "ui/notices.h"
 
 #include <QAccessible>
 #include <QApplication>
@@ -84,6 +85,50 @@ private slots:
         QCOMPARE(tab->text(), QStringLiteral("Downloads"));
     }
 
+    void tabGoesDownThePageAndOutAgain_data() {
+        QTest::addColumn<int>("section");
+        QTest::addColumn<int>("width");
+        for (const int width : {640, 1180})
+            for (int section = 0; section < 4; ++section)
+                QTest::addRow("section %d, %d px", section, width) << section << width;
+    }
+
+    // As one reads: line after line, and to the right in a line. Everything that can be used is met, and has a name.
+    void tabGoesDownThePageAndOutAgain() {
+        QFETCH(int, section);
+        QFETCH(int, width);
+        window_->resize(width, 780);
+        panel().setNetwork(someNetwork(NetworkState::On));
+        panel().show(Section(section));
+        panel().setImportPlan(somePlan());
+        if (Section(section) == Section::Library)
+            panel().library().openDefaults(someModels()[2].path);
+        settle();
+        auto* tabs = panel().findChild<SectionTabs*>();
+        for (const char* id : {"library", "discover", "downloads", "import"})
+            if (QPushButton* tab = tabs->tab(QString::fromLatin1(id)); tab->isChecked())
+                tab->setFocus();
+        QSet<QWidget*> met;
+        QRect before;
+        QWidget* at = QApplication::focusWidget();
+        while (at && panel().isAncestorOf(at) && !met.contains(at)) {
+            met.insert(at);
+            const QRect here(at->mapTo(&panel(), QPoint()), at->size());
+            const bool sameLine = !before.isNull() && here.top() < before.bottom() && here.bottom() > before.top();
+            QVERIFY2(before.isNull() || (sameLine ? here.left() > before.left() : here.top() >= before.bottom()),
+                     qPrintable(QAccessible::queryAccessibleInterface(at)->text(QAccessible::Name)));
+            QVERIFY(!QAccessible::queryAccessibleInterface(at)->text(QAccessible::Name).isEmpty());
+            before = here;
+            QTest::keyClick(at, Qt::Key_Tab);
+            at = QApplication::focusWidget();
+        }
+        QVERIFY(at && !panel().isAncestorOf(at)); // no circle inside
+        for (QWidget* widget : panel().findChildren<QWidget*>())
+            if (widget->isVisible() && widget->isEnabled() && (widget->focusPolicy() & Qt::TabFocus) &&
+                !tabs->isAncestorOf(widget))
+                QVERIFY2(met.contains(widget), qPrintable(widget->accessibleName()));
+    }
+
     // ---- Library
 
     void aModelSaysWhatItIs() {
@@ -147,6 +192,38 @@ private slots:
         QVERIFY(says(model(2), row.problem));
         QVERIFY(!model(2)->button(QStringLiteral("use")));
         QVERIFY(model(2)->button(QStringLiteral("delete")));
+    }
+
+    // The conversation behind the page does not follow the window's size; what stands over both does.
+    void undoFitsAWindowThatWasResized() {
+        window_->resize(900, 600);
+        settle();
+        window_->showUndo(QStringLiteral("Deleted."), QStringLiteral("model:1"));
+        auto* bar = window_->findChild<UndoBar*>();
+        QVERIFY(bar && bar->isVisible());
+        QVERIFY(bar->parentWidget()->rect().contains(bar->geometry()));
+        window_->resize(1600, 1000);
+        settle();
+        QVERIFY(bar->parentWidget()->rect().contains(bar->geometry()));
+        QVERIFY(std::abs(bar->geometry().center().x() - bar->parentWidget()->width() / 2) <= 16);
+    }
+
+    void aBrokenFileHasNoStateOfLoading() {
+        ModelDetailsRow row = someDetails()[2];
+        QVERIFY(says(model(2), QStringLiteral("Not loaded")));
+        row.problem = QStringLiteral("It is cut short.");
+        panel().setDetails(row);
+        QVERIFY(!says(model(2), QStringLiteral("Not loaded")));
+    }
+
+    void whatIsInUseIsNotNeverUsed() {
+        for (const int at : {0, 2}) { // loaded, and not
+            ModelDetailsRow row = someDetails()[at];
+            row.path = someModels()[at].path;
+            row.lastUsed = {};
+            panel().setDetails(row);
+            QCOMPARE(says(model(at), QStringLiteral("never used")), at == 2);
+        }
     }
 
     void theDefaultsOfAModel() {
@@ -550,7 +627,7 @@ private slots:
         panel().show(Section::Downloads);
         QSignalSpy limited(&panel(), &ModelsPanel::rateLimitChanged);
         panel().setRateLimit(3'000'000); // one of another place
-        Choice* limit = choice(&panel().downloads(), QStringLiteral("At most"));
+        Choice* limit = choice(&panel().downloads(), QStringLiteral("Speed at most"));
         QCOMPARE(limit->currentData().toLongLong(), 3'000'000);
         QCOMPARE(limited.size(), 0);
         limit->setCurrentIndex(2);
@@ -724,7 +801,10 @@ private slots:
         QCOMPARE(parameterWords(30.5e9), QStringLiteral("31\u00A0B"));
         QCOMPARE(parameterWords(135e6), QStringLiteral("135\u00A0M"));
         QCOMPARE(languageWords({QStringLiteral("en"), QStringLiteral("zh"), QStringLiteral("mul")}),
-                 QStringLiteral("English, \u4E2D\u6587, and more"));
+                 QStringLiteral("English, \u4E2D\u6587 and more"));
+        QCOMPARE(languageWords({QStringLiteral("es")}), QStringLiteral("espa\u00F1ol"));
+        QCOMPARE(languageWords({QStringLiteral("mul")}), QStringLiteral("many languages"));
+        QCOMPARE(languageWords({}), QString());
         const QDateTime now(QDate(2026, 11, 26), QTime(12, 0));
         QCOMPARE(usedWords({}, now), QStringLiteral("never used"));
         QCOMPARE(usedWords(now.addDays(-1), now), QStringLiteral("used yesterday"));

@@ -1,9 +1,11 @@
 // Every string of the window is translated, and the file of translations is what lupdate would write today.
 #include "ui/language.h"
 
+#include <QDirIterator>
 #include <QFile>
 #include <QProcess>
 #include <QRegularExpression>
+#include <QSet>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTranslator>
@@ -93,6 +95,34 @@ private slots:
             QVERIFY2(before.contains(key), qPrintable(QStringLiteral("not in the translations: ") + key));
         for (const QString& key : before)
             QVERIFY2(after.contains(key), qPrintable(QStringLiteral("no longer in the sources: ") + key));
+    }
+
+    // lupdate takes a name that it cannot resolve for a context; at run time nothing is looked up there.
+    void everyContextIsOneAtRunTime() {
+        QSet<QString> known;
+        const QRegularExpression named(
+            QStringLiteral("(?:Q_DECLARE_TR_FUNCTIONS\\(|translate\\(\\s*\"|QT_TRANSLATE_NOOP\\(\\s*\")([\\w:]+)"));
+        const QRegularExpression object(QStringLiteral("class (\\w+)[^;{]*\\{\\s*Q_OBJECT"));
+        for (const char* folder : {"/ui", "/app"}) {
+            QDirIterator files(QStringLiteral(HEARTH_SOURCE_DIR) + QLatin1String(folder),
+                               {QStringLiteral("*.h"), QStringLiteral("*.cpp")}, QDir::Files,
+                               QDirIterator::Subdirectories);
+            while (files.hasNext()) {
+                QFile file(files.next());
+                QVERIFY(file.open(QIODevice::ReadOnly));
+                const QString source = QString::fromUtf8(file.readAll());
+                for (auto it = named.globalMatch(source); it.hasNext();)
+                    known.insert(it.next().captured(1));
+                for (auto it = object.globalMatch(source); it.hasNext();) {
+                    const QString name = it.next().captured(1);
+                    known.insert(name);
+                    known.insert(QStringLiteral("hearth::%1::%2").arg(QLatin1String(folder + 1), name));
+                }
+            }
+        }
+        const auto all = entries(committed(QStringLiteral("zh_CN")));
+        for (auto it = all.begin(); it != all.end(); ++it)
+            QVERIFY2(known.contains(it.key().section(u'|', 0, 0)), qPrintable(it.key()));
     }
 
     // %1 and its like are in the translation as often as in the source; full-width punctuation ends Chinese sentences.

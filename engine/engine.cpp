@@ -231,7 +231,7 @@ bool Engine::Impl::dropDrafters(const LoadedModel& m) {
 /// was put back (kv is -1), or it is alone and still does not fit.
 bool Engine::Impl::makeRoom(LoadedModel& m, Reply& reply, int tokens) {
     while (!m.prepare(reply.kv, tokens)) {
-        if (dropDrafters(m))
+        if (dropDrafters(m) || m.cache().giveKept())
             continue;
         Reply& last = *lastHolder(m); // at least `reply` holds pages
         const KvSequence kv = std::exchange(last.kv, -1);
@@ -308,16 +308,16 @@ std::span<const TokenId> Engine::Impl::guess(LoadedModel& m, Reply& reply) {
     const int own = 1 + reply.behind;
     std::span<const TokenId> guessed;
     try {
-        guessed = reply.guess(kDecodeRows - own, m.config().nVocab, m.rowPace());
+        guessed = reply.guess(kDecodeRows - own, m.config().nVocab,
+                              {.pace = m.rowPace(), .own = own, .readAgain = m.cache().hasStates()});
     } catch (const std::bad_alloc&) { // of the model that guesses; the reply goes on without it
         reply.drafter.reset();
     } catch (const kernels::BackendError&) {
         reply.drafter.reset();
     }
     const int all = own + static_cast<int>(guessed.size());
-    const bool fits = m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) &&
-                      m.prepare(reply.kv, all) &&
-                      (guessed.empty() || !m.cache().hasStates() || m.cache().keepStates(reply.kv, all));
+    const bool fits =
+        m.space(reply.tokens().size() + guessed.size()) == m.cache().space(reply.kv) && m.prepare(reply.kv, all);
     return fits ? guessed : std::span<const TokenId>();
 }
 
@@ -336,6 +336,7 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
     // Whoever was put back to make room is not part of this step.
     std::erase_if(batch, [](const Reply* reply) { return reply->kv < 0; });
     // One whose states are to read some tokens again takes as many rows: the others wait for one step.
+    const bool alone = batch.size() == 1;
     const auto late = std::find_if(batch.begin(), batch.end(), [](const Reply* reply) { return reply->behind > 0; });
     if (late != batch.end())
         batch = {*late};
@@ -348,16 +349,18 @@ void Engine::Impl::runDecode(ModelId id, LoadedModel& m, std::span<const Sequenc
              ++i)
             add(*reply, reply->tokens()[i], i);
     const size_t own = rows.size(); // what follows are guesses
-    if (batch.size() == 1) {
-        Reply& reply = *batch.front();
-        for (const TokenId token : guess(m, reply))
-            add(reply, token, reply.tokens().size() - own + rows.size());
-        reply.guessesFed(static_cast<int>(rows.size() - own));
-    }
+    if (alone)
+        for (const TokenId token : guess(m, *batch.front()))
+            add(*batch.front(), token, batch.front()->tokens().size() - own + rows.size());
     if (rows.empty())
         return;
     const std::atomic<bool>* cancel = batch.size() == 1 ? batch.front()->cancelFlag() : nullptr;
     const auto begin = Clock::now();
+    // What is kept for guesses belongs to their price.
+    if (rows.size() > own && !m.cache().keepStates(rows.front().sequence, static_cast<int>(rows.size())))
+        rows.resize(own), owners.resize(own);
+    if (rows.size() > own)
+        batch.front()->guessesFed(static_cast<int>(rows.size() - own));
     const auto onLogits = [&](size_t i, std::span<float> logits) {
         if (i == 0)
             m.rowPace().measured(static_cast<int>(rows.size()), secondsSince(begin));

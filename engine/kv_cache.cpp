@@ -439,11 +439,8 @@ void KvCache::forgetAll(Sequence& s) {
         for (const int32_t page : s.tables[static_cast<size_t>(g)])
             give(g, page);
         s.tables[static_cast<size_t>(g)].clear();
-        if (!s.kept.empty() && s.kept[static_cast<size_t>(g)] >= 0)
-            give(g, s.kept[static_cast<size_t>(g)]);
     }
-    s.kept.clear();
-    s.keptAt = -1;
+    giveKeptOf(s);
     s.tokens.clear();
     stand(s, s.space, 0);
 }
@@ -567,6 +564,8 @@ bool KvCache::goBack(Sequence& s, int n) {
 }
 
 bool KvCache::keepStates(KvSequence sequence, int n) {
+    if (!hasStates())
+        return true;
     Sequence& s = at(sequence);
     s.kept.resize(static_cast<size_t>(nGroups()), -1);
     for (int g = 0; g < nGroups(); ++g) {
@@ -575,13 +574,34 @@ bool KvCache::keepStates(KvSequence sequence, int n) {
         int32_t& slot = s.kept[static_cast<size_t>(g)];
         if (slot < 0)
             slot = take(g);
-        if (slot < 0)
+        if (slot < 0) {
+            giveKeptOf(s);
             return false;
+        }
         options_.copyPage(g, s.tables[static_cast<size_t>(g)].front(), slot);
     }
     s.keptAt = static_cast<int>(s.tokens.size());
     s.keptEnd = s.keptAt + n;
     return true;
+}
+
+bool KvCache::giveKeptOf(Sequence& s) {
+    bool any = false;
+    for (size_t g = 0; g < s.kept.size(); ++g)
+        if (s.kept[g] >= 0) {
+            give(static_cast<int>(g), s.kept[g]);
+            any = true;
+        }
+    s.kept.clear();
+    s.keptAt = -1;
+    return any;
+}
+
+bool KvCache::giveKept() {
+    bool any = false;
+    for (Sequence& s : sequences_)
+        any = (s.live && s.keptAt < 0 && giveKeptOf(s)) || any;
+    return any;
 }
 
 bool KvCache::settleStates(KvSequence sequence) {

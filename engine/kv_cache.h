@@ -113,11 +113,13 @@ public:
     /// must be dropped and prefilled again.
     bool truncate(KvSequence, int n);
     /// Before n tokens are written of which perhaps only the first ones will be committed: keeps the states as they are
-    /// now (prepare() came before). False: no room for them.
+    /// now (prepare() came before), where there are any. False: no room for them.
     bool keepStates(KvSequence, int n);
     /// Where fewer than those were committed, a sequence with states goes back to where they were kept. False where a
     /// window cannot go back so far; then the sequence must be dropped. release() does both itself.
     bool settleStates(KvSequence);
+    /// The places of kept states, which a sequence holds until it ends, become free. False: there were none.
+    bool giveKept();
     /// Another sequence with the same past, sharing its pages. -1 when a state finds no room.
     KvSequence fork(KvSequence);
     /// Makes the sequence's present position one that reuse() can give, its started page and states included.
@@ -252,6 +254,7 @@ private:
     bool copyPart(Sequence&, int node);
     bool copyStates(Sequence&, int node);
     bool goBack(Sequence&, int n);
+    bool giveKeptOf(Sequence&);
     void forgetPassedWindow(Sequence&);
     bool ownLastPage(Sequence&, int group);
     bool ownState(Sequence&, int group);

@@ -53,21 +53,21 @@ void Reply::emit(TokenId id, std::string text, bool thought) {
         request_.onToken({.id = id, .text = std::move(text), .thought = thought});
 }
 
-std::span<const TokenId> Reply::guess(int most, int nVocab, const RowPace& pace) {
+std::span<const TokenId> Reply::guess(int most, int nVocab, const StepPrice& price) {
     if (!request_.guessAhead)
         return {};
     most = std::min(most, text_->contextTokens - static_cast<int>(tokens_.size()));
     if (request_.maxTokens >= 0)
         most = std::min(most, request_.maxTokens - generated() - 1);
     most = std::max(0, most);
-    const std::span<const TokenId> found = guesser_.next(tokens_, most, pace);
-    return found.empty() && drafter ? ask(most, nVocab, pace) : found;
+    const std::span<const TokenId> found = guesser_.next(tokens_, most, price);
+    return found.empty() && drafter ? ask(most, nVocab, price) : found;
 }
 
 /// Has the other model guess, where that pays.
-std::span<const TokenId> Reply::ask(int most, int nVocab, const RowPace& pace) {
-    const double step = pace.seconds(1), token = drafter->secondsPerToken();
-    const int worth = guesser_.worthAsking(most, pace, step > 0 && token > 0 ? token / step : 0.1);
+std::span<const TokenId> Reply::ask(int most, int nVocab, const StepPrice& price) {
+    const double step = price.pace.seconds(1), token = drafter->secondsPerToken();
+    const int worth = guesser_.worthAsking(most, price, step > 0 && token > 0 ? token / step : 0.1);
     if (worth == 0)
         return {};
     const auto draw = [this](std::span<float> logits, std::span<const TokenId> history) {

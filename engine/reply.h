@@ -47,7 +47,7 @@ public:
     const std::string& refusal() const { return refusal_; }
 
     /// Tokens worth feeding after the last one before it is known that they follow, `most` of them at most.
-    std::span<const TokenId> guess(int most, int nVocab, const RowPace&);
+    std::span<const TokenId> guess(int most, int nVocab, const StepPrice&);
 
     /// What became of guesses: so many are fed; one of them was the token drawn.
     void guessesFed(int n) { summary_.guessedTokens += n; }
@@ -77,7 +77,7 @@ private:
     std::string thoughtText();
     std::string answerText();
     TokenId draw(std::span<float> logits);
-    std::span<const TokenId> ask(int most, int nVocab, const RowPace&);
+    std::span<const TokenId> ask(int most, int nVocab, const StepPrice&);
     void follow(TokenId);
 
     SequenceId id_;

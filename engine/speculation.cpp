@@ -1,6 +1,7 @@
 #include "engine/speculation.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hearth::engine {
 
@@ -76,13 +77,15 @@ namespace {
 
 /// How many guesses give most tokens a second, when each is right with this chance and takes so many steps to make.
 /// With k guesses a step gives 1 + p + ... + p^k tokens (Leviathan et al. 2023, section 3.1).
-int mostWorth(double chance, int most, const RowPace& pace, double stepsPerGuess) {
-    double tokens = 1, power = 1, best = 1;
+int mostWorth(double chance, int most, const StepPrice& price, double stepsPerGuess) {
+    const auto steps = [&](double rows) { return price.pace.relative(static_cast<int>(std::lround(rows))); };
+    double tokens = 1, power = 1, best = 1 / steps(price.own);
     int worth = 0;
     for (int k = 1; k <= most; ++k) {
         power *= chance;
         tokens += power;
-        const double speed = tokens / (pace.relative(k + 1) + k * stepsPerGuess);
+        const double again = price.readAgain ? (1 - power) * (steps(price.own + tokens) - steps(1)) : 0;
+        const double speed = tokens / (steps(price.own + k) + again + k * stepsPerGuess);
         if (speed > best) {
             best = speed;
             worth = k;
@@ -93,18 +96,18 @@ int mostWorth(double chance, int most, const RowPace& pace, double stepsPerGuess
 
 } // namespace
 
-std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int most, const RowPace& pace) {
+std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int most, const StepPrice& price) {
     lookUp(history, std::max(1, most), guess_); // one at least is compared, though nothing may be fed
     place_ = 0;
     if (guess_.tokens.empty())
         return {};
     class_ = guess_.matched <= 3 ? guess_.matched - kShortestMatch : guess_.matched <= 5 ? 2 : 3;
-    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance(), most, pace, 0)));
+    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance(), most, price, 0)));
 }
 
-int Guesser::worthAsking(int most, const RowPace& pace, double stepsPerToken) {
+int Guesser::worthAsking(int most, const StepPrice& price, double stepsPerToken) {
     constexpr int kAskAgain = 64; // tokens after which one that lost is asked once more
-    const int worth = mostWorth(chances_[kAsked], most, pace, stepsPerToken);
+    const int worth = mostWorth(chances_[kAsked], most, price, stepsPerToken);
     if (worth == 0 && ++notAsked_ >= kAskAgain)
         return std::min(most, 2);
     return worth;

@@ -48,15 +48,22 @@ private:
     std::array<Seen, kSizes> seen_;
 };
 
+/// What the step costs that a guess joins.
+struct StepPrice {
+    const RowPace& pace;
+    int own = 1;            // rows it has without a guess
+    bool readAgain = false; // after a wrong guess its rows are fed once more with the next step
+};
+
 /// Decides for one reply how many guessed tokens are worth a try, by how often such guesses were right. Right and wrong
 /// are learned from guesses that were not tried, too: so it finds its way back when a text begins to repeat.
 class Guesser {
 public:
     /// The guess for what follows `history`, and how many of its tokens to feed, 0 to `most`.
-    std::span<const TokenId> next(std::span<const TokenId> history, int most, const RowPace&);
+    std::span<const TokenId> next(std::span<const TokenId> history, int most, const StepPrice&);
     /// How many tokens to have guessed by somebody who takes so long for each, in steps of one row; those are then
     /// given to tried().
-    int worthAsking(int most, const RowPace&, double stepsPerToken);
+    int worthAsking(int most, const StepPrice&, double stepsPerToken);
     void tried(std::span<const TokenId>);
     /// The token that followed in truth.
     void followed(TokenId);

@@ -167,8 +167,11 @@ void ModelDesk::renew() {
             continue;
         const bool busy = inUse_ && inUse_(path);
         if (path != loadedPath_) {
-            if (!busy)
+            if (!busy) {
                 engine_.unload(path);
+                resident_.remove(path); // at once: what is said next is not to count on it
+                tellRow(path);
+            }
             continue;
         }
         const bool told = std::exchange(renewedPath_, path) == path;

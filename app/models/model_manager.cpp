@@ -37,7 +37,7 @@ ModelManager::ModelManager(StorageWorker& storage, Library& library, QObject* pa
     : QObject(parent), storage_(storage), library_(library) {
     pool_.setMaxThreadCount(1);
     connect(&rest_, &QTimer::timeout, this, [this] {
-        if (bandwidth_ > 0)
+        if (bandwidth() > 0)
             rest_.stop();
         else if (!busy_ && !busyElsewhere_())
             calibrate();
@@ -235,7 +235,7 @@ void ModelManager::calibrate() {
 
 void ModelManager::calibrateWhenIdle(std::function<bool()> busy, std::chrono::milliseconds rest) {
     busyElsewhere_ = std::move(busy);
-    if (bandwidth_ <= 0)
+    if (bandwidth() <= 0)
         rest_.start(rest);
 }
 

@@ -18,7 +18,6 @@ constexpr int kQueryBlocks = kAttendHeads * kAttendDims / kCodes;
 struct CodeScratch {
     uint16_t scales[kAttendDims / kCodes][kAttendTokens]; // of the keys, then of the values
     int16_t weights16[kAttendHeads][kAttendTokens + kCodes];
-    float largest[kAttendHeads]; // at least every weight's
     float queryScale[kQueryBlocks];
     int16_t query[kQueryBlocks][kCodes];
     int8_t queryHigh[kQueryBlocks][kCodes], queryLow[kQueryBlocks][kCodes]; // its bytes
@@ -102,8 +101,7 @@ inline Vec scalesAt(const CodeScratch& s, int block, int t) {
     return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
 }
 
-/// The weights of kH heads times a block's scales, as scale * whole numbers of 16 bits. No product exceeds the largest
-/// weight times the largest scale: so none has to be looked at before.
+/// The weights of kH heads times a block's scales, as scale * whole numbers of 16 bits.
 template <int kH>
 inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
     uint16_t largest = 0; // as bits: NaN is larger than all
@@ -111,10 +109,19 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
         const uint16_t magnitude = s.scales[block][t] & 0x7fff;
         largest = magnitude > largest ? magnitude : largest;
     }
-    const float top = quant::loadF16(reinterpret_cast<const uint8_t*>(&largest));
+    const bool finite = largest < 0x7c00;
+    Vec top[kH];
+    for (int h = 0; h < kH; ++h)
+        top[h] = zero();
+    for (int t = 0; t < a.tokens; t += kLanes) {
+        const Vec scales = scalesAt(s, block, t), magnitudes = maximum(scales, sub(zero(), scales));
+        for (int h = 0; h < kH; ++h)
+            top[h] =
+                maximum(mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)), magnitudes), top[h]);
+    }
     float inverse[kH];
     for (int h = 0; h < kH; ++h)
-        inverse[h] = wholeNumbers(s.largest[h] * top, &scale[h]);
+        inverse[h] = wholeNumbers(finite ? maxLane(top[h]) : __builtin_inff(), &scale[h]);
     for (int t = 0; t < a.tokens; t += kLanes) {
         const Vec scales = scalesAt(s, block, t);
         for (int h = 0; h < kH; ++h) {
@@ -182,7 +189,7 @@ void attendCodeHeads(const Attend& a, int head) {
         }
     gatherScales<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
-    weighHeads(a, head, kH, s.largest);
+    weighHeads(a, head, kH);
     gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
     for (int column = 0; column < a.vDim; column += kCodes)
         addCodes<Format, kH>(a, head, column, s);

@@ -422,19 +422,16 @@ void addWeighted(const Attend& a, int head, int column, int part) {
         }
 }
 
-/// Scales, caps and exponentiates the scores in place; returns their sum, and the new maximum through `max` and what
-/// none of the weights exceeds through `largest`.
-inline float weigh(const Attend& a, float* scores, float* max, float* largest) {
-    Vec top = splat(-__builtin_inff());
+/// Scales, caps and exponentiates the scores in place; returns their sum, and the new maximum through `max`.
+inline float weigh(const Attend& a, float* scores, float* max) {
+    Vec top = splat(*max);
     for (int t = 0; t < a.tokens; t += kLanes) {
         const int part = lesser(kLanes, a.tokens - t);
         const Vec s = capScores(mul(loadPart(scores + t, part), splat(a.scale)), a.softCap);
         storePart(scores + t, s, part);
-        top = maximum(lanesOr(s, 0, part, splat(-__builtin_inff())), top);
+        top = maximum(lanesOr(s, 0, part, splat(*max)), top);
     }
-    const float own = maxLane(top);
-    *max = own > *max ? own : *max;
-    *largest = own > -__builtin_inff() ? oneExponential(own - *max) : 0.0f;
+    *max = maxLane(top);
     Vec sum = zero();
     for (int t = 0; t < a.tokens; t += kLanes) {
         const int part = lesser(kLanes, a.tokens - t);
@@ -445,14 +442,13 @@ inline float weigh(const Attend& a, float* scores, float* max, float* largest) {
     return sumLanes(sum);
 }
 
-/// Scores of heads become weights, and what their sums held before is corrected by the new maximum. `largest`: by head,
-/// see weigh().
-inline void weighHeads(const Attend& a, int head, int heads, float* largest) {
+/// Scores of heads become weights, and what their sums held before is corrected by the new maximum.
+inline void weighHeads(const Attend& a, int head, int heads) {
     for (int h = 0; h < heads; ++h) {
         SoftmaxState& state = a.state[head + h];
         float* o = a.o + (head + h) * a.vDim;
         float max = state.max;
-        const float sum = weigh(a, a.scores + h * a.tokens, &max, largest + h);
+        const float sum = weigh(a, a.scores + h * a.tokens, &max);
         const float correction = state.max == max ? 1.0f : oneExponential(state.max - max);
         if (correction != 1.0f)
             for (int i = 0; i < a.vDim; ++i)
@@ -463,9 +459,8 @@ inline void weighHeads(const Attend& a, int head, int heads, float* largest) {
 
 template <Type kType, int kH>
 void attendHeads(const Attend& a, int head) {
-    float largest[kH];
     scoreKeys<kType, kH>(a, head);
-    weighHeads(a, head, kH, largest);
+    weighHeads(a, head, kH);
     int column = 0;
     for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
         addWeighted<kType, kH, 4>(a, head, column, kLanes);

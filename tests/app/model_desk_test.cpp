@@ -136,9 +136,9 @@ private slots:
         load(two);
         QSignalSpy unloaded(worker_.get(), &EngineWorker::unloaded);
         set(one, {.contextTokens = 512});
+        QVERIFY(!desk_->resident(one)); // at once, so that what is said next asks for it
         QTRY_COMPARE(unloaded.size(), 1);
         QCOMPARE(unloaded[0][0].toString(), one);
-        QTRY_VERIFY(!desk_->resident(one)); // so that the next message asks for it
         QCOMPARE(desk_->loadedPath(), two);
         load(one);
         QCOMPARE(contextOf(one), 512);

@@ -124,7 +124,7 @@ struct Program {
         window.setSettings(settings);
         window.resize(1180, 820);
         page = std::make_unique<app::ModelsPage>(
-            app::ModelsPage::Services{window, storage, library, manager, desk, engine}, nullptr, limits);
+            app::ModelsPage::Services{window, storage, library, manager, desk, engine, pipe}, nullptr, limits);
         QObject::connect(&desk, &app::ModelDesk::changed, &window, [this] { window.setModels(desk.rows()); });
         window.show();
         for (QAbstractButton* button : window.findChildren<QAbstractButton*>())

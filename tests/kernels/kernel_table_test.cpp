@@ -569,6 +569,55 @@ TEST(KernelTable, AttendOverCaches) {
                     }
 }
 
+/// A first token that has nearly all of the weight and a small value, as it often is, makes the others' no coarser.
+TEST(KernelTable, ASinkCoarsensNothing) {
+    constexpr int kDim = 32, kTokens = 64;
+    const auto q = randomFloats(kDim, 1);
+    auto keys = randomFloats(kTokens * kDim, 2, 0.1f), values = randomFloats(kTokens * kDim, 3);
+    for (size_t i = 0; i < kDim; ++i) {
+        keys[i] = q[i];
+        values[i] *= 1e-3f;
+    }
+    for (const Isa& isa : availableIsas())
+        for (const Type type : {Type::Q8_0, Type::Q4_0}) {
+            const uint64_t stride = cacheRowBytes(type, kDim);
+            std::vector<std::byte> k(stride * kTokens), v(k);
+            for (uint64_t t = 0; t < kTokens; ++t) {
+                referenceKernels().store[size_t(type)](keys.data() + t * kDim, k.data() + t * stride, kDim);
+                referenceKernels().store[size_t(type)](values.data() + t * kDim, v.data() + t * stride, kDim);
+            }
+            const auto attend = [&](const CpuKernels& kernels) {
+                static std::vector<std::byte> scratch(kAttendScratchBytes);
+                std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
+                SoftmaxState state{-INFINITY, 0.0f};
+                kernels.attend[size_t(type)]({.q = q.data(),
+                                              .k = k.data(),
+                                              .v = v.data(),
+                                              .heads = 1,
+                                              .kDim = kDim,
+                                              .vDim = kDim,
+                                              .kStride = stride,
+                                              .vStride = stride,
+                                              .tokens = kTokens,
+                                              .scale = 1.0f,
+                                              .softCap = 0,
+                                              .state = &state,
+                                              .o = o.data(),
+                                              .scores = scores.data(),
+                                              .scratch = scratch.data()});
+                EXPECT_LT(state.sum, 1.02f) << "the first has nearly all";
+                return o;
+            };
+            const auto got = attend(isa.kernels), want = attend(referenceKernels());
+            double squares = 0, errors = 0;
+            for (size_t i = 0; i < kDim; ++i) {
+                squares += std::pow(double(want[i]), 2);
+                errors += std::pow(double(got[i]) - double(want[i]), 2);
+            }
+            EXPECT_LT(std::sqrt(errors / squares), 1e-3) << isa.name << " " << quantType(type).name;
+        }
+}
+
 TEST(KernelTable, CachesOfBlocks) {
     for (const Isa& isa : availableIsas())
         for (const Type type : {Type::Q8_0, Type::Q4_0})

@@ -286,13 +286,14 @@ TEST_F(EngineTest, GuessesEndWithTheReply) {
 /// What a reply left in the cache is what it says, not what was guessed.
 TEST_F(EngineTest, WrongGuessesLeaveNothingInTheCache) {
     for (const TinyShape& shape : {TinyShape{}, kRecurrent}) {
-        const ModelId model = load(shape);
+        const ModelId model = load(shape), wrongly = loadBeside({.seed = 7});
         int wrong = 0;
         for (int length = 180; length < 200; ++length) { // ends of all kinds: inside a guess, behind it, at a wrong one
             std::vector<TokenId> tokens = repeating(150);
             Result first;
             GenerationRequest r = request(tokens, length, first);
             r.sampling.temperature = 0.1f;
+            r.draft = wrongly;
             engine.start(model, std::move(r));
             runAll();
             wrong += first.summary.guessedTokens - first.summary.rightGuesses;
@@ -313,11 +314,12 @@ TEST_F(EngineTest, WrongGuessesLeaveNothingInTheCache) {
 
 /// Replies that come and go while one guesses: its states may have to read tokens again when it is no longer alone.
 TEST_F(EngineTest, AGuessingReplyIsJoined) {
-    const ModelId model = load(kRecurrent);
+    const ModelId model = load(kRecurrent), wrongly = loadBeside({.seed = 7}); // asked now and then, whatever it costs
     const auto start = [&](int i, bool ahead, Result& result) {
         GenerationRequest r = request(repeating(100 + 17 * i), 150, result);
         r.sampling.temperature = 0.1f;
         r.guessAhead = ahead;
+        r.draft = ahead ? wrongly : ModelId{0};
         engine.start(model, std::move(r));
     };
     int wrong = 0;
@@ -339,6 +341,32 @@ TEST_F(EngineTest, AGuessingReplyIsJoined) {
         }
     }
     EXPECT_GT(wrong, 0);
+}
+
+/// States that are to read some tokens again let others wait for one step, not for as long as guesses are wrong.
+TEST_F(EngineTest, NobodyWaitsForGuesses) {
+    const ModelId model = load(kRecurrent), wrongly = loadBeside({.seed = 7});
+    int waited = 0;
+    for (int delay = 1; delay < 80; ++delay) {
+        Result guessing, other;
+        GenerationRequest r = request(repeating(100), 400, guessing);
+        r.draft = wrongly;
+        engine.start(model, std::move(r));
+        for (int step = 0; step < delay; ++step)
+            engine.step();
+        engine.start(model, request(prompt(20), 40, other));
+        while (other.tokens.empty())
+            ASSERT_TRUE(engine.step());
+        while (!other.finished) {
+            const size_t before = other.tokens.size();
+            engine.step();
+            waited += other.tokens.size() == before && !other.finished;
+            engine.step();
+            EXPECT_TRUE(other.finished || other.tokens.size() > before) << delay;
+        }
+        runAll();
+    }
+    EXPECT_GT(waited, 0) << "nothing had to be read again";
 }
 
 TEST_F(EngineTest, StopsAtTheEndOfATurn) {

@@ -352,6 +352,26 @@ TEST(KvCache, KeptStatesAreGivenBack) {
     EXPECT_FALSE(t.cache.keepStates(live[0], 1)) << "no room";
     EXPECT_TRUE(t.cache.settleStates(live[0]));
     t.check(live[0]);
+    EXPECT_FALSE(t.cache.giveKept());
+    t.cache.drop(live[1]);
+    EXPECT_TRUE(t.cache.keepStates(live[0], 1));
+    EXPECT_FALSE(t.cache.giveKept()) << "they are in use";
+    EXPECT_TRUE(t.cache.settleStates(live[0]));
+    EXPECT_EQ(t.cache.heldPages(1), kStatePages);
+    EXPECT_TRUE(t.cache.giveKept()) << "somebody needs the room more";
+    EXPECT_EQ(t.cache.heldPages(1), kStatePages - 1);
+    t.check(live[0]);
+}
+
+TEST(KvCache, WithoutStatesNothingIsTakenBack) {
+    TestCache t({kFull});
+    const KvSequence a = t.cache.open();
+    t.feed(a, tokens(20));
+    ASSERT_TRUE(t.cache.prepare(a, 5));
+    ASSERT_TRUE(t.cache.keepStates(a, 5));
+    t.cache.commit(a, std::vector<TokenId>{20});
+    EXPECT_TRUE(t.cache.settleStates(a));
+    EXPECT_EQ(t.cache.length(a), 21);
 }
 
 TEST(KvCache, AStateIsUsableAtItsSnapshotOnly) {

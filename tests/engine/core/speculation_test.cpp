@@ -52,6 +52,20 @@ RowPace paceOf(double sixteenRows) {
     return pace;
 }
 
+TEST(Guesser, ReckonsWithRowsThatAreThereAnyway) {
+    const RowPace dear = paceOf(8);
+    const auto tries = [&](const StepPrice& price) {
+        Guesser guesser;
+        Tokens text;
+        for (int i = 0; i < 60; ++i)
+            text.push_back(i % 6);
+        return guesser.next(text, 8, price).size();
+    };
+    EXPECT_GT(tries({.pace = dear}), 0u);
+    EXPECT_LT(tries({.pace = dear, .readAgain = true}), tries({.pace = dear}));
+    EXPECT_GE(tries({.pace = dear, .own = 8}), tries({.pace = dear}));
+}
+
 TEST(RowPace, LearnsAndForgetsTheFirstStep) {
     RowPace pace;
     EXPECT_LT(pace.relative(16), 2);
@@ -76,7 +90,7 @@ Tokens periodic(int n, int period) {
 int fedAhead(Guesser& guesser, const Tokens& text, size_t from, const RowPace& pace) {
     int fed = 0;
     for (size_t n = from; n < text.size();) {
-        const auto guess = guesser.next(std::span(text).first(n), 15, pace);
+        const auto guess = guesser.next(std::span(text).first(n), 15, {pace});
         const Tokens guessed(guess.begin(), guess.end());
         fed += static_cast<int>(guessed.size());
         size_t right = 0;
@@ -93,9 +107,9 @@ TEST(Guesser, FeedsMoreTheMoreIsRight) {
     const RowPace cheap = paceOf(1.5);
     const Tokens text = periodic(400, 20);
     fedAhead(guesser, text, 60, cheap);
-    EXPECT_EQ(guesser.next(text, 15, cheap).size(), 15u);
-    EXPECT_EQ(guesser.next(text, 3, cheap).size(), 3u);
-    EXPECT_TRUE(guesser.next(text, 0, cheap).empty());
+    EXPECT_EQ(guesser.next(text, 15, {cheap}).size(), 15u);
+    EXPECT_EQ(guesser.next(text, 3, {cheap}).size(), 3u);
+    EXPECT_TRUE(guesser.next(text, 0, {cheap}).empty());
 }
 
 TEST(Guesser, StopsWhereItLosesAndComesBack) {

@@ -59,11 +59,7 @@ Application::Application(Options options, QObject* parent)
              [this](const QString& path) {
                  return isRemotePath(path) ? modelsPage_->remotes().nameOf(path) : desk_.loadedName(path);
              },
-             [this] { pipe_.drain(); }, [this](const QString& path) { return replyDefaults(path); },
-             [this](const QString& path) {
-                 const RemoteEndpoint* remote = modelsPage_->remotes().find(path);
-                 return remote ? remote->host() : QString();
-             }}),
+             [this] { pipe_.drain(); }, [this](const QString& path) { return replyDefaults(path); }}),
       window_(theme_) {
     if (options_.data.problem.isEmpty())
         storage_.open(options_.data.file(QStringLiteral("hearth.db")).toStdString());
@@ -421,6 +417,8 @@ QString Application::defaultModel() const {
             return remote->on && modelsPage_->gate().open();
         return !path.isEmpty() && QFileInfo(path).isFile();
     };
+    if (!remotesRead_ && isRemotePath(preferences_.lastModel))
+        return {}; // chosen when they are: it may be there
     if (present(preferences_.lastModel))
         return preferences_.lastModel;
     const auto& files = library_.files();

@@ -25,6 +25,7 @@ struct ReplyUpdate {
     int promptTokens = 0; // of the whole prompt
     int leftOut = 0;      // messages of the history that did not fit
     bool about = false;   // the model's tokenizer is not known: counts are estimates
+    std::string host;     // the conversation is being sent there now; empty: it is not
     bool read = false;    // some of the prompt was read: `progress` is set
     double progress = 0;  // of reading, 0 to 1
     std::string text;     // whole UTF-8 characters

@@ -158,6 +158,14 @@ void addChunk(Database& db, MessageId id, std::string_view text, std::string_vie
 
 } // namespace
 
+std::string withHost(const std::string& hosts, const std::string& host) {
+    const std::string between = ", ";
+    if (hosts.empty() || host.empty())
+        return hosts + host;
+    const bool known = (between + hosts + between).find(between + host + between) != std::string::npos;
+    return known ? hosts : hosts + between + host;
+}
+
 MessageId Messages::insert(const Message& message, MessageState state) {
     requireParent(db_, message.conversation, message.parent);
     const int64_t sequence = db_.nextSequence();
@@ -260,14 +268,27 @@ void Messages::finishReply(MessageId id, MessageState state, double thoughtSecon
     transaction.commit();
 }
 
-void Messages::reopenReply(MessageId id, const std::string& remote) {
+void Messages::reopenReply(MessageId id) {
     Transaction transaction(db_);
-    Statement update = db_.prepare("UPDATE messages SET state = 'growing', note = '', remote = CASE WHEN ?2 = '' THEN "
-                                   "remote ELSE ?2 END WHERE id = ?1 AND role = 'assistant' AND state <> 'growing'");
-    update.bind(1, id.value).bind(2, remote).run();
+    Statement update = db_.prepare("UPDATE messages SET state = 'growing', note = '' WHERE id = ?1 AND role = "
+                                   "'assistant' AND state <> 'growing'");
+    update.bind(1, id.value).run();
     if (db_.changes() != 1)
         throw Error("The message " + std::to_string(id.value) + " is not a reply that can be continued.");
     createTail(db_, id);
+    transaction.commit();
+}
+
+void Messages::addRemote(MessageId id, const std::string& host) {
+    Transaction transaction(db_);
+    std::string hosts;
+    {
+        Statement select = db_.prepare("SELECT remote FROM messages WHERE id = ?1");
+        if (!select.bind(1, id.value).step())
+            failMissing(id);
+        hosts = withHost(select.text(0), host);
+    }
+    db_.prepare("UPDATE messages SET remote = ?2 WHERE id = ?1").bind(1, id.value).bind(2, hosts).run();
     transaction.commit();
 }
 

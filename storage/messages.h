@@ -33,12 +33,15 @@ struct Message {
     std::string thoughts;
     double thoughtSeconds = 0;
     std::string model;     // name of the model that wrote it
-    std::string remote;    // the host that the conversation was sent to for it; empty: it was made on this machine
+    std::string remote;    // the hosts that the conversation was sent to for it; empty: it was made on this machine
     std::string note;      // an error, or why it stopped
     std::string receipt;   // JSON: sampling, seed, token counts, times; empty for user messages
     int64_t createdAt = 0; // ms since 1970, for display only
     int64_t sequence = 0;  // order within the database; grows by one with each message
 };
+
+/// `hosts` (Message::remote) with one more, once each: "gpu.example, 127.0.0.1:8080".
+std::string withHost(const std::string& hosts, const std::string& host);
 
 /// The table `messages`, a tree by `parent`, and the two in which a reply grows: its newest bytes are the one row in
 /// `message_tails`, rewritten in place; when that is full it becomes a row of `message_chunks`. Storage thread only, or
@@ -61,8 +64,10 @@ public:
     /// Joins the chunks into the row and indexes it, once. `state` is Complete, Interrupted or Failed.
     void finishReply(MessageId, MessageState state, double thoughtSeconds, const std::string& note,
                      const std::string& receipt);
-    /// A reply that ended grows on (Continue): state Growing again, its text kept. `remote`: by a host elsewhere now.
-    void reopenReply(MessageId, const std::string& remote = {});
+    /// A reply that ended grows on (Continue): state Growing again, its text kept.
+    void reopenReply(MessageId);
+    /// The conversation was sent to this host for the reply, besides those that it was sent to before.
+    void addRemote(MessageId, const std::string& host);
     /// At start: every Growing reply is joined and becomes Interrupted. Returns them.
     std::vector<MessageId> recover();
 

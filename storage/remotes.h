@@ -18,6 +18,7 @@ struct Remote {
     bool on = false;
     bool hasKey = false;       // the keyring has one for it
     bool plainAllowed = false; // the person agreed that texts go there unencrypted
+    bool contextGiven = false; // contextTokens are the person's word, not the server's
 
     friend bool operator==(const Remote&, const Remote&) = default;
 };

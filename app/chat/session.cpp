@@ -8,6 +8,8 @@
 #include <QFile>
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace hearth::app {
 namespace {
@@ -28,6 +30,24 @@ void countVersions(Store& store, StoredMessage& row) {
     row.siblingIndex = row.siblingCount - 1;
 }
 
+/// What is stored of how a reply ended: its state, and its note. `closed`: the program ended, nobody stopped it.
+std::pair<storage::MessageState, std::string> outcomeOf(const ReplyUpdate& last, bool closed) {
+    switch (last.end) {
+    case ReplyEnd::None:
+    case ReplyEnd::EndOfTurn:
+        break;
+    case ReplyEnd::MaxTokens:
+        return {storage::MessageState::Interrupted, note::kLength};
+    case ReplyEnd::ContextFull:
+        return {storage::MessageState::Interrupted, note::kContext};
+    case ReplyEnd::Cancelled:
+        return {storage::MessageState::Interrupted, closed ? note::kClosed : note::kStopped};
+    case ReplyEnd::Error:
+        return {storage::MessageState::Failed, last.error};
+    }
+    return {storage::MessageState::Complete, {}};
+}
+
 const char* roleName(ui::Role role) {
     return role == ui::Role::System ? "system" : role == ui::Role::User ? "user" : "assistant";
 }
@@ -40,8 +60,10 @@ struct ChatSession::Reply {
     storage::MessageId parent;    // the user's message that it answers; 0: the end of the stored branch
     storage::MessageId versionOf; // another version of this reply, so a child of its parent
     std::string modelName, modelPath;
-    std::string remote;     // the host that the conversation was sent to; empty: the model is here
+    std::string remote;     // the host that the conversation was sent to; empty: it was not
     bool continued = false; // grows on from what is there already
+    storage::MessageState stateBefore = storage::MessageState::Complete; // of one that grows on
+    std::string noteBefore;                                              // likewise
     std::shared_ptr<std::atomic<bool>> cancel = std::make_shared<std::atomic<bool>>(false);
     // The row in the database: written and read by jobs of the storage thread only, which run in order. So nothing
     // waits for the id to come back.
@@ -339,7 +361,6 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
     reply->id = services_.nextReply();
     reply->modelPath = record_.model;
     reply->modelName = services_.loadedName(model()).value_or(QString()).toStdString();
-    reply->remote = services_.remoteHost ? services_.remoteHost(model()).toStdString() : std::string();
     reply->continued = continued != 0;
     ReplyRequest request;
     request.id = reply->id;
@@ -355,12 +376,10 @@ void ChatSession::startReply(int lastMessage, ui::RowId continued) {
         reply_->rowAsked = true;
         reply_->row = continued;
         *reply_->stored = {continued};
-        services_.storage.post([id = storage::MessageId{continued}, remote = reply_->remote](Store& store) {
-            store.messages.reopenReply(id, remote);
-        });
+        reply_->stateBefore = states_[size_t(lastMessage)];
+        reply_->noteBefore = notes_[size_t(lastMessage)];
+        services_.storage.post([id = storage::MessageId{continued}](Store& store) { store.messages.reopenReply(id); });
         ui::MessageRow& row = rows_[lastMessage];
-        if (!reply_->remote.empty())
-            row.remote = QString::fromStdString(reply_->remote);
         if (timings::enabled())
             reply_->shownBytes = row.text.toUtf8().size();
         row.state = ui::MessageState::Streaming;
@@ -380,6 +399,8 @@ void ChatSession::update(const ReplyUpdate& update) {
     if (!reply_ || reply_->id != update.reply)
         return;
     Reply& reply = *reply_;
+    if (!update.host.empty())
+        sentTo(update.host);
     if (update.begun) {
         contextUsed_ = update.promptTokens;
         contextAbout_ = reply.latest.about = update.about;
@@ -419,7 +440,25 @@ void ChatSession::update(const ReplyUpdate& update) {
     }
 }
 
-// The reply's row in the database, from its first token on (or earlier, where a message is to follow it).
+/// The conversation leaves this machine for the reply: that is stored now, whatever comes of it.
+void ChatSession::sentTo(const std::string& host) {
+    reply_->remote = host;
+    if (!reply_->rowAsked) {
+        beginRow();
+        return;
+    }
+    services_.storage.post([stored = reply_->stored, host](Store& store) {
+        if (*stored)
+            store.messages.addRemote(*stored, host);
+    });
+    if (const int index = indexOf(reply_->row); index >= 0) {
+        rows_[index].remote = QString::fromStdString(storage::withHost(rows_[index].remote.toStdString(), host));
+        emit messageUpdated(rows_[index]);
+    }
+}
+
+// The reply's row in the database, from its first token on (or earlier, where it was sent elsewhere, or a message is to
+// follow it).
 void ChatSession::beginRow() {
     if (reply_->rowAsked)
         return;
@@ -471,6 +510,7 @@ void ChatSession::rowBegun(const StoredMessage& stored) {
     row.state = ui::MessageState::Streaming;
     row.text.clear();
     row.thoughts.clear();
+    row.remote = QString::fromStdString(reply_->remote); // it may have been sent since
     reply_->row = row.id;
     addRow(row, storage::MessageState::Growing);
     emit messageAdded(row);
@@ -545,28 +585,15 @@ void ChatSession::finishReply() {
     if (!reply.row && !closing_)
         return; // rowBegun() comes back here
 
-    auto state = storage::MessageState::Complete;
+    storage::MessageState state{};
     std::string why;
-    switch (reply.latest.end) {
-    case ReplyEnd::None:
-    case ReplyEnd::EndOfTurn:
-        break;
-    case ReplyEnd::MaxTokens:
-        state = storage::MessageState::Interrupted;
-        why = note::kLength;
-        break;
-    case ReplyEnd::ContextFull:
-        state = storage::MessageState::Interrupted;
-        why = note::kContext;
-        break;
-    case ReplyEnd::Cancelled:
-        state = storage::MessageState::Interrupted;
-        why = closing_ && !reply.stopAsked ? note::kClosed : note::kStopped;
-        break;
-    case ReplyEnd::Error:
-        state = storage::MessageState::Failed;
-        why = reply.latest.error;
-        break;
+    std::tie(state, why) = outcomeOf(reply.latest, closing_ && !reply.stopAsked);
+    // One that could not be continued is what it was: only what went wrong is shown.
+    const bool asBefore = reply.continued && reply.latest.end == ReplyEnd::Error && reply.latest.tokens == 0;
+    const QString note = noteText(why);
+    if (asBefore) {
+        state = reply.stateBefore;
+        why = reply.noteBefore;
     }
     nlohmann::json receipt = {{"model", reply.modelName},
                               {"promptTokens", reply.latest.promptTokens},
@@ -581,12 +608,16 @@ void ChatSession::finishReply() {
     const bool unread = !shown_;
     services_.storage.post([stored = reply.stored, text = std::exchange(reply.unsavedText, {}),
                             thoughts = std::exchange(reply.unsavedThoughts, {}), state, why, receiptText, unread,
-                            thoughtSeconds = reply.latest.thoughtSeconds, conversation = record_.id](Store& store) {
+                            asBefore, thoughtSeconds = reply.latest.thoughtSeconds,
+                            conversation = record_.id](Store& store) {
         if (!*stored)
             return;
         if (!text.empty() || !thoughts.empty())
             store.messages.growReply(*stored, text, thoughts);
-        store.messages.finishReply(*stored, state, thoughtSeconds, why, receiptText);
+        if (const auto old = asBefore ? store.messages.find(*stored) : std::nullopt)
+            store.messages.finishReply(*stored, state, old->thoughtSeconds, why, old->receipt);
+        else
+            store.messages.finishReply(*stored, state, thoughtSeconds, why, receiptText);
         if (unread)
             store.conversations.setUnread(conversation, true);
     });
@@ -601,12 +632,14 @@ void ChatSession::finishReply() {
         rows_[index].state = state == storage::MessageState::Complete      ? ui::MessageState::Complete
                              : state == storage::MessageState::Interrupted ? ui::MessageState::Interrupted
                                                                            : ui::MessageState::Failed;
-        rows_[index].thoughtSeconds = thoughtSeconds;
-        rows_[index].note = noteText(why);
-        rows_[index].receipt = receiptRow(receiptText);
+        rows_[index].note = note;
+        if (!asBefore) {
+            rows_[index].thoughtSeconds = thoughtSeconds;
+            rows_[index].receipt = receiptRow(receiptText);
+        }
         notes_[size_t(index)] = why;
         interrupted_ = state == storage::MessageState::Interrupted && why != note::kStopped;
-        emit messageFinished(row, rows_[index].state, thoughtSeconds, rows_[index].note);
+        emit messageFinished(row, rows_[index].state, rows_[index].thoughtSeconds, rows_[index].note);
         emit messageUpdated(rows_[index]); // with its receipt
     }
     emit replyingChanged();

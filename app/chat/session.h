@@ -35,8 +35,6 @@ struct SessionServices {
     std::function<std::optional<QString>(const QString&)> loadedName; // of a model by path; absent: not loaded
     std::function<void()> drainPipe; // so that what is stored is as new as what was generated
     std::function<ReplyDefaults(const QString&)> defaults = {}; // of a model by path; empty: nobody has any
-    // Where the conversation is sent to for a reply of this model; empty: nowhere. Absent: all models are here.
-    std::function<QString(const QString&)> remoteHost = {};
 };
 
 /// One conversation in use: stores what the person says, asks for replies, keeps what they become. Lives on while it is
@@ -149,6 +147,7 @@ private:
     void reload(std::function<void(Store&)> change, const std::function<void()>& then = {});
     bool startWish();
     void startReply(int lastMessage, ui::RowId continued);
+    void sentTo(const std::string& host);
     void beginRow();
     void rowBegun(const StoredMessage&);
     void appendToRow(const QString& text, const QString& thoughts);

@@ -640,6 +640,67 @@ private slots:
         QVERIFY(stored.branch[0].message.state == storage::MessageState::Queued);
     }
 
+    // It left this machine: that stays, though no word of it came back.
+    void whatWasSentElsewhereIsMarkedAtOnce() {
+        newSession();
+        ask(QStringLiteral("talk"));
+        session_->update(sentUpdate(reply_, "gpu.example"));
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        QCOMPARE(session_->content().messages[1].remote, QStringLiteral("gpu.example"));
+        QCOMPARE(reload().branch[1].message.remote, std::string("gpu.example"));
+        session_->prepareToClose();
+        session_->close();
+        const auto stored = reload();
+        QCOMPARE(stored.branch.size(), size_t(2));
+        QCOMPARE(stored.branch[1].message.remote, std::string("gpu.example"));
+        QVERIFY(stored.branch[1].message.state == storage::MessageState::Interrupted);
+        QCOMPARE(stored.branch[1].message.note, std::string(note::kClosed));
+    }
+
+    // A message said meanwhile had its row begun before it was sent.
+    void aRowThatWasThereIsMarkedToo() {
+        newSession();
+        ask(QStringLiteral("first"));
+        session_->send(QStringLiteral("second"));
+        session_->update(sentUpdate(reply_, "gpu.example")); // its id has not come back
+        QTRY_COMPARE(session_->content().messages.size(), 3);
+        QCOMPARE(session_->content().messages[1].remote, QStringLiteral("gpu.example"));
+        QCOMPARE(reload().branch[1].message.remote, std::string("gpu.example"));
+    }
+
+    void aReplyThatCannotBeContinuedIsWhatItWas() {
+        newSession();
+        ask(QStringLiteral("count"));
+        speak("one, ", 1);
+        QTRY_COMPARE(session_->content().messages.size(), 2);
+        finish(ReplyEnd::MaxTokens);
+        const ui::RowId id = session_->content().messages[1].id;
+        const storage::Message before = reload().branch[1].message;
+        QVERIFY(before.state == storage::MessageState::Interrupted && !before.receipt.empty());
+        // Refused before anything was sent: nothing is marked.
+        session_->continueReply(id);
+        const ReplyId refused = reply_;
+        pushEnd(ReplyEnd::Error, "The network is switched off.");
+        QTRY_VERIFY(!session_->owns(refused));
+        QCOMPARE(session_->content().messages[1].note, QStringLiteral("The network is switched off."));
+        QVERIFY(session_->content().messages[1].state == ui::MessageState::Interrupted); // can be continued still
+        storage::Message now = reload().branch[1].message;
+        QVERIFY(now.state == before.state);
+        QCOMPARE(now.note, before.note);
+        QCOMPARE(now.receipt, before.receipt);
+        QCOMPARE(now.text, before.text);
+        QCOMPARE(now.remote, std::string());
+        // Sent to one host, then to another: it went to both.
+        for (const char* host : {"a.example", "b.example", "a.example"}) {
+            session_->continueReply(id);
+            session_->update(sentUpdate(reply_, host));
+            speak("two", 1);
+            finish(ReplyEnd::MaxTokens);
+        }
+        QCOMPARE(session_->content().messages[1].remote, QStringLiteral("a.example, b.example"));
+        QCOMPARE(reload().branch[1].message.remote, std::string("a.example, b.example"));
+    }
+
     void saidAMomentBeforeTheEnd() {
         newSession();
         session_->send(QStringLiteral("one")); // makes the conversation
@@ -837,6 +898,14 @@ private:
         update.text = text;
         update.tokens = tokens;
         update.seconds = 0.1 * tokens;
+        return update;
+    }
+
+    static ReplyUpdate sentUpdate(ReplyId id, const char* host) {
+        ReplyUpdate update;
+        update.reply = id;
+        update.begun = true;
+        update.host = host;
         return update;
     }
 

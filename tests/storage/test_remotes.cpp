@@ -35,10 +35,16 @@ TEST_F(RemotesTest, aReplyKeepsTheHostThatItCameFrom) {
     messages.finishReply(here, MessageState::Complete, 0, "", "");
     messages.finishReply(there, MessageState::Complete, 0, "", "");
     // Continued elsewhere the mark is added; continued here it stays.
-    messages.reopenReply(here, "gpu.example");
+    messages.reopenReply(here);
     messages.reopenReply(there);
+    EXPECT_EQ(messages.find(here)->remote, "");
+    messages.addRemote(here, "gpu.example");
     EXPECT_EQ(messages.find(here)->remote, "gpu.example");
     EXPECT_EQ(messages.find(there)->remote, "gpu.example");
+    // Continued by another host it keeps both, each once.
+    for (const char* host : {"example", "gpu.example", "example"})
+        messages.addRemote(there, host);
+    EXPECT_EQ(messages.find(there)->remote, "gpu.example, example");
 }
 
 } // namespace hearth::storage

@@ -22,9 +22,10 @@ QString MessageDetails::leavingMark(const MessageRow& row) {
         host = QStringLiteral("…") + host.right(kLongestHost - 1);
     // What listens here may pass it on: nobody can tell from this side.
     static const QRegularExpression here(
-        QStringLiteral("^(127\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}|localhost|\\[::1\\])(:\\d+)?$"));
-    return here.match(host).hasMatch() ? tr("sent to another program, %1, and may have left this machine").arg(host)
-                                       : tr("left this machine for %1").arg(host);
+        QStringLiteral("^((^|, )(127\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}|localhost|\\[::1\\])(:\\d+)?)+$"));
+    return here.match(row.remote).hasMatch()
+               ? tr("sent to another program, %1, and may have left this machine").arg(host)
+               : tr("left this machine for %1").arg(host);
 }
 
 QString MessageDetails::speaker(const MessageRow& row, bool named) {

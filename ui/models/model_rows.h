@@ -62,6 +62,7 @@ struct RemoteRow {
     QString path; // ModelRow::path; empty: a new one, not stored yet
     QString name, address, model;
     int contextTokens = 0;
+    bool contextGiven = false; // by the person; otherwise as the server tells
     bool on = false, hasKey = false;
     bool exposed = false;      // what is sent there can be read on the way
     bool plainAllowed = false; // and the person agreed to that

@@ -13,6 +13,7 @@
 #include <QKeyEvent>
 #include <QLineEdit>
 #include <QPushButton>
+#include <QUrl>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -23,6 +24,12 @@ namespace {
 
 constexpr int kMostOffered = 8;    // models as buttons; others can be typed
 constexpr int kLongestField = 400; // characters
+
+/// Of an address as it is typed, with or without a scheme.
+QString hostOf(const QString& address) {
+    const QString text = address.trimmed();
+    return QUrl(text.contains(QLatin1String("://")) ? text : QStringLiteral("http://") + text).host();
+}
 
 } // namespace
 
@@ -58,6 +65,15 @@ RemoteEditor::RemoteEditor(const Theme& theme, QWidget* parent)
     stack->addWidget(plain_);
     stack->addLayout(buttons);
     problem_->hide();
+    // Agreed to for one host, and asked again for another.
+    connect(plain_, &QCheckBox::toggled, this, [this](bool on) {
+        if (on)
+            plainHost_ = hostOf(address_->text());
+    });
+    connect(address_, &QLineEdit::textChanged, this, [this](const QString& address) {
+        if (hostOf(address) != plainHost_)
+            plain_->setChecked(false);
+    });
     connect(save_, &QPushButton::clicked, this, [this] { emit saved(typed()); });
     connect(cancel_, &QPushButton::clicked, this, &RemoteEditor::closed);
     connect(dropKey_, &QPushButton::clicked, this, [this] { emit keyRemoved(row_.path); });
@@ -81,7 +97,8 @@ void RemoteEditor::setRow(const RemoteRow& row) {
         name_->setText(row.name);
         address_->setText(row.address);
         model_->setText(row.model);
-        context_->setText(row.contextTokens > 0 ? QString::number(row.contextTokens) : QString());
+        context_->setText(row.contextGiven ? QString::number(row.contextTokens) : QString());
+        plainHost_ = hostOf(row.address);
         plain_->setChecked(row.plainAllowed);
         plain_->setVisible(row.exposed);
     }
@@ -106,6 +123,9 @@ RemoteEditRow RemoteEditor::typed() const {
 
 void RemoteEditor::refresh() {
     key_->setPlaceholderText(row_.hasKey ? tr("one is in the keyring") : tr("none"));
+    context_->setPlaceholderText(row_.contextTokens > 0 && !row_.contextGiven
+                                     ? tr("%L1, as it says").arg(row_.contextTokens)
+                                     : tr("as it says, else 4096"));
     dropKey_->setVisible(row_.hasKey);
     auto* line = offered_->layout();
     while (QLayoutItem* item = line->takeAt(0)) {
@@ -134,7 +154,6 @@ void RemoteEditor::retranslate() {
     keyField_->setWords(tr("Key"));
     address_->setPlaceholderText(QStringLiteral("http://127.0.0.1:8080"));
     model_->setPlaceholderText(tr("the first that it has"));
-    context_->setPlaceholderText(tr("as it says, else 4096"));
     offeredLabel_->setText(tr("It has these models:"));
     help_->setText(tr("The key goes into the system's keyring and to this address, nowhere else. Tokens are estimated, "
                       "because its tokenizer is not known: a chat is cut to about this context."));

@@ -38,6 +38,8 @@ public:
 
     QLineEdit& model() { return *model_; }
 
+    QLineEdit& context() { return *context_; }
+
     QCheckBox& plain() { return *plain_; }
 
 signals:
@@ -62,6 +64,7 @@ private:
     QWidget* offered_; // models to choose from
     QCheckBox* plain_;
     QPushButton *save_, *cancel_, *dropKey_;
+    QString plainHost_; // that plain_ was checked for
     bool filled_ = false;
 };
 

@@ -21,12 +21,14 @@ using Kind = HttpError::Kind;
 constexpr qint64 kErrorBody = 16 << 10; // read of a refusal
 constexpr qint64 kReadBuffer = 1 << 20; // a connection holds at most this much that nobody has read
 
-/// What the system says, but never for this machine itself.
+/// What the system says, but never for this machine itself and what is near it: a proxy would learn what is none of
+/// its business, and mostly cannot reach it.
 class SystemProxies : public QNetworkProxyFactory {
 public:
     QList<QNetworkProxy> queryProxy(const QNetworkProxyQuery& query) override {
         const QHostAddress address(query.peerHostName());
-        if (query.peerHostName() == QLatin1String("localhost") || (!address.isNull() && address.isLoopback()))
+        if (query.peerHostName() == QLatin1String("localhost") ||
+            (!address.isNull() && reachOf(address) != Reach::Public))
             return {QNetworkProxy(QNetworkProxy::NoProxy)};
         return systemProxyForQuery(query);
     }

@@ -28,22 +28,8 @@ constexpr Subnet kSubnets[] = {
     {"fec0::", 10, Reach::Private},
 };
 
-int portOf(const QUrl& url) {
-    return url.port(url.scheme() == QLatin1String("https") ? 443 : 80);
-}
-
 bool isWeb(const QUrl& url) {
     return url.scheme() == QLatin1String("http") || url.scheme() == QLatin1String("https");
-}
-
-QString waitText(qint64 seconds) {
-    if (seconds < 0)
-        return Network::tr("Try again later.");
-    if (seconds < 120)
-        return Network::tr("Try again in %1 seconds.").arg(std::max<qint64>(2, seconds));
-    if (seconds < 2 * 3600)
-        return Network::tr("Try again in %1 minutes.").arg((seconds + 59) / 60);
-    return Network::tr("Try again in %1 hours.").arg((seconds + 3599) / 3600);
 }
 
 QString refusedText(const StatusContext& c) {
@@ -71,17 +57,17 @@ QString statusText(const StatusContext& c) {
         return Network::tr("%1 has no such model or file.").arg(c.host);
     case 409:
         return Network::tr("%1 is changing this file just now.").arg(c.host) + QLatin1Char(' ') +
-               waitText(c.retryAfter);
+               retryText(c.retryAfter);
     case 416:
         return Network::tr("%1 has another file than the one that it announced: it is shorter.").arg(c.host);
     case 429:
-        return Network::tr("%1 wants fewer requests.").arg(c.host) + QLatin1Char(' ') + waitText(c.retryAfter);
+        return Network::tr("%1 wants fewer requests.").arg(c.host) + QLatin1Char(' ') + retryText(c.retryAfter);
     default:
         break;
     }
     if (c.status >= 500)
         return Network::tr("%1 has a problem of its own (%2).").arg(c.host).arg(c.status) + QLatin1Char(' ') +
-               waitText(c.retryAfter);
+               retryText(c.retryAfter);
     return Network::tr("%1 answered with %2, which this program does not expect.").arg(c.host).arg(c.status);
 }
 
@@ -101,6 +87,10 @@ Reach reachOf(const QHostAddress& address) {
         if (plain.isInSubnet(QHostAddress(QString::fromLatin1(subnet.address)), subnet.bits))
             return subnet.reach;
     return Reach::Public;
+}
+
+int portOf(const QUrl& url) {
+    return url.port(url.scheme() == QLatin1String("https") ? 443 : 80);
 }
 
 bool sameOrigin(const QUrl& a, const QUrl& b) {
@@ -155,6 +145,16 @@ qint64 retryAfterSeconds(const QByteArray& header, const QDateTime& now) {
         date.replace(date.size() - 3, 3, "+0000");
     const QDateTime until = QDateTime::fromString(QString::fromLatin1(date), Qt::RFC2822Date);
     return until.isValid() ? std::max<qint64>(0, now.secsTo(until)) : -1;
+}
+
+QString retryText(qint64 seconds) {
+    if (seconds < 0)
+        return Network::tr("Try again later.");
+    if (seconds < 120)
+        return Network::tr("Try again in %1 seconds.").arg(std::max<qint64>(2, seconds));
+    if (seconds < 2 * 3600)
+        return Network::tr("Try again in %1 minutes.").arg((seconds + 59) / 60);
+    return Network::tr("Try again in %1 hours.").arg((seconds + 3599) / 3600);
 }
 
 std::optional<ContentRange> parseContentRange(const QByteArray& header) {

@@ -42,6 +42,9 @@ enum class Reach : int { Loopback, LinkLocal, Private, Public };
 
 Reach reachOf(const QHostAddress&);
 
+/// The one that it has, or its scheme's.
+int portOf(const QUrl&);
+
 /// Scheme, host and port are the same: a credential may go along.
 bool sameOrigin(const QUrl&, const QUrl&);
 
@@ -58,6 +61,9 @@ HttpError redirectProblem(const QUrl& from, const QUrl& to, int hop, Reach origi
 
 /// Seconds until `now` that a Retry-After header asks for (RFC 9110, 10.2.3); -1: none, or nonsense.
 qint64 retryAfterSeconds(const QByteArray& header, const QDateTime& now);
+
+/// "Try again in 5 minutes.": by what retryAfterSeconds() tells.
+QString retryText(qint64 seconds);
 
 /// "bytes 0-99/1000" (RFC 9110, 14.4).
 struct ContentRange {

@@ -44,7 +44,6 @@ RemoteDesk::RemoteDesk(Surroundings with, QObject* parent) : QObject(parent), wi
     connect(&with_.remotes, &Remotes::removed, this, [this](const QString& path, const QString& name) {
         found_.remove(path);
         keyProblems_.remove(path);
-        testing_.remove(path);
         with_.window.showUndo(tr("“%1” was removed.").arg(name), kUndo + path);
     });
     connect(&with_.gate, &NetworkGate::changed, this, &RemoteDesk::refresh);
@@ -65,12 +64,13 @@ ui::RemoteRow RemoteDesk::rowOf(const RemoteEndpoint& e) const {
     row.address = e.base.toString();
     row.model = e.model;
     row.contextTokens = e.contextTokens;
+    row.contextGiven = e.contextGiven;
     row.on = e.on;
     row.hasKey = e.hasKey;
     row.exposed = isExposed(e.base);
     row.plainAllowed = e.plainAllowed;
     row.server = QString::fromLatin1(e.kind->name);
-    row.testing = testing_.contains(row.path);
+    row.testing = with_.remotes.isTesting(row.path);
     row.problem = keyProblems_.value(row.path);
     const auto found = found_.constFind(row.path);
     if (found == found_.constEnd())
@@ -130,44 +130,37 @@ void RemoteDesk::save(const ui::RemoteEditRow& typed) {
                            exposed);
         return;
     }
-    e.contextTokens = tokens > 0 ? tokens : RemoteEndpoint::kDefaultContext;
     e.model = shown(typed.model, RemoteEndpoint::kLongestModel);
     e.name = shown(typed.name, RemoteEndpoint::kLongestName);
     if (e.name.isEmpty())
         e.name =
             e.model.isEmpty() ? e.host() : shown(e.model.section(QLatin1Char('/'), -1), RemoteEndpoint::kLongestName);
-    if (old && (old->base != e.base || old->model != e.model))
+    const bool same = old && old->base == e.base && old->model == e.model;
+    if (!same)
         e.kind = &remoteKind({}); // another server, perhaps
+    e.contextGiven = tokens > 0;
+    if (e.contextGiven)
+        e.contextTokens = tokens;
+    else if (!same || old->contextGiven)
+        e.contextTokens = RemoteEndpoint::kDefaultContext; // until it tells
     if (!typed.path.isEmpty()) {
         found_.remove(typed.path);
         keyProblems_.remove(typed.path);
     }
     section.closeEditor();
-    const auto listed = connect(&with_.remotes, &Remotes::stored, this, [this, tokens](const QString& path) {
-        contextGiven_.remove(path);
-        if (tokens > 0)
-            contextGiven_.insert(path);
-    });
+    const bool on = old && e.on;
     with_.remotes.put(e, typed.key);
-    disconnect(listed);
-    if (old && e.on && with_.gate.open())
+    if (on && with_.gate.open())
         test(typed.path);
 }
 
 void RemoteDesk::test(const QString& path) {
-    const RemoteEndpoint* e = with_.remotes.find(path);
-    if (!e)
-        return;
-    testing_.insert(path);
     found_.remove(path);
-    // What stands there since an earlier session may be the person's own figure.
-    const bool given = contextGiven_.contains(path) || e->contextTokens != RemoteEndpoint::kDefaultContext;
+    with_.remotes.test(path);
     refresh();
-    with_.remotes.test(path, given);
 }
 
 void RemoteDesk::onTested(const QString& path, const RemoteFindings& found) {
-    testing_.remove(path);
     found_.insert(path, found);
     refresh();
 }

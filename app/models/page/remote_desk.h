@@ -7,7 +7,6 @@
 
 #include <QHash>
 #include <QObject>
-#include <QSet>
 
 namespace hearth::app {
 
@@ -40,7 +39,6 @@ private:
     Surroundings with_;
     QHash<QString, RemoteFindings> found_; // by path, in this session
     QHash<QString, QString> keyProblems_;  // likewise
-    QSet<QString> testing_, contextGiven_; // paths
 };
 
 } // namespace hearth::app

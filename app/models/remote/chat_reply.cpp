@@ -15,6 +15,7 @@ using nlohmann::json;
 constexpr size_t kMostModels = 1000;
 constexpr std::string_view kOpen = "<think>", kClose = "</think>";
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr size_t kMostSpace = 64; // bytes before the opening mark; behind more nobody thinks
 
 const json kNothing;
 
@@ -164,9 +165,10 @@ void LeadingThoughts::split(std::string& text, std::string& thoughts) {
             const size_t first = held_.find_first_not_of(kSpace);
             const std::string_view rest =
                 first == std::string::npos ? std::string_view() : std::string_view(held_).substr(first);
-            if (rest.size() < kOpen.size() && kOpen.starts_with(rest))
+            const size_t space = std::min(first, held_.size());
+            if (space <= kMostSpace && rest.size() < kOpen.size() && kOpen.starts_with(rest))
                 return;
-            if (rest.starts_with(kOpen)) {
+            if (space <= kMostSpace && rest.starts_with(kOpen)) {
                 held_.erase(0, first + kOpen.size());
                 at_ = At::Inside;
             } else {

@@ -5,6 +5,7 @@
 
 #include <QHostAddress>
 #include <QRegularExpression>
+#include <QUuid>
 
 #include <algorithm>
 
@@ -29,15 +30,24 @@ constexpr RemoteKind kKinds[] = {
     {"", "", false, nullptr, Continues::No, Thinking::Fixed},
 };
 
-int portOr(const QUrl& url) {
-    return url.port() >= 0 ? url.port() : url.scheme() == QLatin1String("https") ? 443 : 80;
-}
-
 bool isNear(const QString& host) {
     if (host == QLatin1String("localhost"))
         return true;
     const QHostAddress address(host);
     return !address.isNull() && reachOf(address) != Reach::Public;
+}
+
+/// This machine, or an address of one's own network. What a provider shares out among strangers (RFC 6598), groups and
+/// addresses of a link that nobody gave are near, but nobody's own.
+bool isOwn(const QString& host) {
+    if (host == QLatin1String("localhost"))
+        return true;
+    const QHostAddress address(host);
+    bool isV4 = false;
+    const QHostAddress v4(address.toIPv4Address(&isV4));
+    const Reach reach = address.isNull() ? Reach::Public : reachOf(address);
+    const bool shared = isV4 && v4.isInSubnet(QHostAddress(QStringLiteral("100.64.0.0")), 10);
+    return reach == Reach::Loopback || (reach == Reach::Private && !shared);
 }
 
 } // namespace
@@ -79,6 +89,7 @@ RemoteEndpoint endpointOf(const storage::Remote& stored) {
     e.contextTokens = stored.contextTokens <= 0 ? RemoteEndpoint::kDefaultContext
                                                 : std::clamp(stored.contextTokens, RemoteEndpoint::kLeastContext,
                                                              RemoteEndpoint::kMostContext);
+    e.contextGiven = stored.contextGiven && stored.contextTokens > 0;
     e.hasKey = stored.hasKey;
     e.plainAllowed = stored.plainAllowed;
     e.on = stored.on && !addressProblem(e.base);
@@ -94,7 +105,8 @@ storage::Remote storedEndpoint(const RemoteEndpoint& e) {
             .contextTokens = e.contextTokens,
             .on = e.on,
             .hasKey = e.hasKey,
-            .plainAllowed = e.plainAllowed};
+            .plainAllowed = e.plainAllowed,
+            .contextGiven = e.contextGiven};
 }
 
 std::optional<QUrl> baseAddress(const QString& typed, QString* problem) {
@@ -129,10 +141,10 @@ std::optional<QUrl> baseAddress(const QString& typed, QString* problem) {
 }
 
 bool isExposed(const QUrl& base) {
-    return base.scheme() != QLatin1String("https") && !isNear(base.host());
+    return base.scheme() != QLatin1String("https") && !isOwn(base.host());
 }
 
-QString freeRemoteId(const QString& name, const QStringList& taken) {
+QString newRemoteId(const QString& name) {
     QString id;
     for (const QChar c : name.toLower().left(40)) {
         if (c.isLetterOrNumber())
@@ -144,14 +156,11 @@ QString freeRemoteId(const QString& name, const QStringList& taken) {
         id.chop(1);
     if (id.isEmpty())
         id = QStringLiteral("engine");
-    QString free = id;
-    for (int n = 2; taken.contains(free); ++n)
-        free = id + QLatin1Char('-') + QString::number(n);
-    return free;
+    return id + QLatin1Char('-') + QUuid::createUuid().toString(QUuid::Id128).left(12);
 }
 
 QString remoteKeyName(const RemoteEndpoint& e) {
-    return QStringLiteral("remote-key:%1:%2://%3:%4").arg(e.id, e.base.scheme(), e.base.host()).arg(portOr(e.base));
+    return QStringLiteral("remote-key:%1:%2://%3:%4").arg(e.id, e.base.scheme(), e.base.host()).arg(portOf(e.base));
 }
 
 } // namespace hearth::app

@@ -34,6 +34,7 @@ struct RemoteEndpoint {
     QString model;
     const RemoteKind* kind = &remoteKind({});
     int contextTokens = kDefaultContext;
+    bool contextGiven = false; // by the person: what the server tells of it is not taken
     bool on = false;
     bool hasKey = false;
     bool plainAllowed = false;
@@ -61,11 +62,12 @@ storage::Remote storedEndpoint(const RemoteEndpoint&);
 std::optional<QUrl> baseAddress(const QString& typed, QString* problem);
 
 /// Whether what is sent there can be read on the way, and so needs the person's word: http to anything but this machine
-/// and addresses of the own network. A name counts as far away, since what it means can change.
+/// and private addresses. A name counts as far away, since what it means can change.
 bool isExposed(const QUrl& base);
 
-/// "GPU at work" becomes "gpu-at-work"; another name where that is taken.
-QString freeRemoteId(const QString& name, const QStringList& taken);
+/// "GPU at work" becomes "gpu-at-work-" and twelve digits by chance: a chat of an engine that was removed never goes to
+/// another one, whatever its name.
+QString newRemoteId(const QString& name);
 
 /// Under which its key lies in the keyring: bound to the address, so that another one never gets it.
 QString remoteKeyName(const RemoteEndpoint&);

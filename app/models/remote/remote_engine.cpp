@@ -98,11 +98,13 @@ void RemoteEngine::reply(ReplyRequest request) {
     running.endpoint = *endpoint;
     poll_.start();
     withKey(*endpoint, running.waits.get(), [this, &running, id](const QString& key, const QString& problem) {
-        if (problem.isEmpty()) {
+        // The keyring may have taken its time.
+        const QString why = problem.isEmpty() ? refusal(running.endpoint, gate_) : problem;
+        if (why.isEmpty()) {
             send(running, key);
             return;
         }
-        endReply(id, ReplyEnd::Error, problem);
+        endReply(id, ReplyEnd::Error, why);
         drop(running);
     });
 }
@@ -116,6 +118,7 @@ void RemoteEngine::send(Running& running, const QString& key) {
     pipe_.change(running.request.id, [&](ReplyUpdate& update) {
         update.begun = true;
         update.about = true;
+        update.host = running.endpoint.host().toStdString();
         update.promptTokens = request.aboutTokens;
         update.leftOut = request.leftOut;
     });

@@ -18,22 +18,29 @@ constexpr qint64 kLargestList = 8 << 20; // bytes
 } // namespace
 
 RemoteProbe::RemoteProbe(RemoteEngine& engine, NetworkGate& gate, HttpClient& client, const RemoteEndpoint& endpoint,
-                         bool contextGiven, Done done, QObject* parent)
-    : QObject(parent), engine_(engine), client_(client), contextGiven_(contextGiven), done_(std::move(done)) {
+                         Done done, QObject* parent)
+    : QObject(parent), engine_(engine), gate_(gate), client_(client), done_(std::move(done)) {
     found_.endpoint = endpoint;
     if (const QString why = refusal(endpoint, gate); !why.isEmpty()) {
         QTimer::singleShot(0, this, [this, why] { end(why); });
         return;
     }
     engine_.withKey(endpoint, this, [this](const QString& key, const QString& problem) {
-        if (problem.isEmpty())
+        // The keyring may have taken its time.
+        const QString why = problem.isEmpty() ? refusal(found_.endpoint, gate_) : problem;
+        if (why.isEmpty())
             list(key);
         else
-            QTimer::singleShot(0, this, [this, problem] { end(problem); });
+            QTimer::singleShot(0, this, [this, why] { end(why); });
     });
 }
 
-RemoteProbe::~RemoteProbe() = default;
+RemoteProbe::~RemoteProbe() {
+    if (list_) {
+        list_->disconnect(this);
+        list_->cancel();
+    }
+}
 
 void RemoteProbe::list(const QString& key) {
     HttpRequest request;
@@ -43,7 +50,7 @@ void RemoteProbe::list(const QString& key) {
     request.token = key;
     request.followRedirects = false;
     request.collectAtMost = kLargestList;
-    HttpCall* call = client_.start(request);
+    HttpCall* call = list_ = client_.start(request);
     connect(call, &HttpCall::done, this, [this, call, key] {
         const HttpError& error = call->error();
         // Some have no list of models; whether the one that was named is there, the reply tells.
@@ -75,17 +82,21 @@ void RemoteProbe::takeModels(const QByteArray& body) {
     const auto at = std::find_if(models->begin(), models->end(), [&](const RemoteModel& m) { return m.id == e.model; });
     const RemoteModel& model = at == models->end() ? models->front() : *at;
     e.kind = &remoteKind(model.ownedBy);
-    if (!contextGiven_ && model.contextTokens > 0)
+    if (!e.contextGiven && model.contextTokens > 0)
         e.contextTokens = std::clamp(model.contextTokens, RemoteEndpoint::kLeastContext, RemoteEndpoint::kMostContext);
 }
 
 void RemoteProbe::ask(const QString& key) {
+    if (const QString why = refusal(found_.endpoint, gate_); !why.isEmpty()) {
+        end(why);
+        return;
+    }
     PromptInput input;
     input.messages.push_back({.role = "user", .content = "Hi", .thoughts = {}});
     auto clock = std::make_shared<QElapsedTimer>();
     clock->start();
-    call_ = std::make_unique<ChatCall>(engine_.client(), found_.endpoint, key,
-                                       chatRequest(found_.endpoint, input, {}).body, nullptr);
+    call_ = std::make_unique<ChatCall>(client_, found_.endpoint, key, chatRequest(found_.endpoint, input, {}).body,
+                                       nullptr);
     connect(call_.get(), &ChatCall::piece, this, [this, clock](const ChatPiece& piece) {
         if (piece.text.empty() && piece.thoughts.empty())
             return;

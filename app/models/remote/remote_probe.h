@@ -5,6 +5,7 @@
 #include "app/models/remote/remote_engine.h"
 
 #include <QObject>
+#include <QPointer>
 
 #include <functional>
 #include <memory>
@@ -22,16 +23,14 @@ struct RemoteFindings {
 };
 
 /// Asks a server what it has, then for one word of a reply to "Hi", and breaks off there: the whole way that a chat
-/// would take. Ends itself with the object. GUI thread.
+/// would take. Ends with the object, in which nothing more is sent. GUI thread.
 class RemoteProbe : public QObject {
     Q_OBJECT
 
 public:
     using Done = std::function<void(const RemoteFindings&)>;
 
-    /// `contextGiven`: the person has said how much it reads, so that what it tells is not taken.
-    RemoteProbe(RemoteEngine&, NetworkGate&, HttpClient&, const RemoteEndpoint&, bool contextGiven, Done,
-                QObject* parent = nullptr);
+    RemoteProbe(RemoteEngine&, NetworkGate&, HttpClient&, const RemoteEndpoint&, Done, QObject* parent = nullptr);
     ~RemoteProbe() override;
 
 private:
@@ -41,10 +40,11 @@ private:
     void end(const QString& problem);
 
     RemoteEngine& engine_;
+    NetworkGate& gate_;
     HttpClient& client_;
     RemoteFindings found_;
-    bool contextGiven_;
     Done done_;
+    QPointer<HttpCall> list_;
     std::unique_ptr<ChatCall> call_;
 };
 

@@ -1,5 +1,6 @@
 #include "app/models/remote/remote_words.h"
 
+#include "app/models/net/http_rules.h"
 #include "app/models/net/sentences.h"
 #include "app/models/remote/chat_reply.h"
 
@@ -9,16 +10,6 @@ namespace hearth::app {
 namespace {
 
 using Kind = HttpError::Kind;
-
-QString waitText(qint64 seconds) {
-    if (seconds <= 0)
-        return Network::tr("Try again later.");
-    if (seconds < 120)
-        return Network::tr("Try again in %1 seconds.").arg(std::max<qint64>(2, seconds));
-    if (seconds < 24 * 3600)
-        return Network::tr("Try again in %1 minutes.").arg((seconds + 59) / 60);
-    return Network::tr("Try again later.");
-}
 
 QString joined(const QString& first, const QString& second) {
     return second.isEmpty() ? first : first + QLatin1Char(' ') + second;
@@ -51,13 +42,14 @@ QString statusText(const RemoteEndpoint& e, const HttpError& error, const QStrin
     case 408:
     case 429:
     case 503:
-        return joined(named(Network::tr("%1 is busy, or still loading its model.")), waitText(error.retryAfter));
+        return joined(named(Network::tr("%1 is busy, or still loading its model.")), retryText(error.retryAfter));
     default:
         break;
     }
     const QString number = QString::number(error.status);
     if (error.status >= 500)
-        return joined(Network::tr("%1 has a problem of its own (%2).").arg(e.name, number), waitText(error.retryAfter));
+        return joined(Network::tr("%1 has a problem of its own (%2).").arg(e.name, number),
+                      retryText(error.retryAfter));
     return Network::tr("%1 answered with %2, which this program does not expect.").arg(e.name, number);
 }
 

@@ -8,9 +8,10 @@ namespace hearth::app {
 namespace {
 
 HttpLimits testLimits(HttpLimits replies) {
-    constexpr int kHeadMs = 15'000;
-    replies.headMs = std::min(replies.headMs, kHeadMs);
-    replies.connectMs = std::min(replies.connectMs, kHeadMs);
+    constexpr int kConnectMs = 15'000, kWordMs = 60'000; // some load their model before the first word
+    replies.connectMs = std::min(replies.connectMs, kConnectMs);
+    replies.headMs = std::min(replies.headMs, kWordMs);
+    replies.stallMs = std::min(replies.stallMs, kWordMs);
     return replies;
 }
 
@@ -40,7 +41,8 @@ void Remotes::read() {
             for (const storage::Remote& row : rows)
                 all_.append(endpointOf(row));
             emit changed();
-        });
+        },
+        [this](const QString&) { emit changed(); }); // there are none, as far as is known
 }
 
 RemoteEndpoint* Remotes::at(const QString& path) {
@@ -87,14 +89,9 @@ void Remotes::keep(const RemoteEndpoint& e) {
 
 void Remotes::put(RemoteEndpoint e, const QString& key) {
     const RemoteEndpoint* old = e.id.isEmpty() ? nullptr : find(e.path());
-    if (!old) {
-        QStringList taken;
-        for (const RemoteEndpoint& other : std::as_const(all_))
-            taken << other.id;
-        for (const Removed& gone : std::as_const(removed_))
-            taken << gone.endpoint.id;
-        e.id = freeRemoteId(e.name, taken);
-    }
+    if (!old)
+        e.id = newRemoteId(e.name);
+    endTest(e.path());
     // A key is for the address that it was entered for.
     if (old && old->hasKey && remoteKeyName(*old) != remoteKeyName(e)) {
         const RemoteEndpoint before = *old;
@@ -128,8 +125,10 @@ void Remotes::setOn(const QString& path, bool on) {
         return;
     RemoteEndpoint e = *old;
     e.on = on;
-    if (!on)
+    if (!on) {
         engine_.stop(e.id);
+        endTest(path);
+    }
     keep(e);
     emit changed();
 }
@@ -139,6 +138,7 @@ void Remotes::dropKey(const QString& path) {
     if (!old)
         return;
     RemoteEndpoint e = *old;
+    endTest(path);
     engine_.keyChanged(e, {});
     secrets_.remove(remoteKeyName(e), this, [this, path](const Secrets::Answer& answer) {
         if (!answer.problem.isEmpty() && !answer.noKeyring)
@@ -154,9 +154,10 @@ void Remotes::remove(const QString& path) {
     if (!found)
         return;
     const RemoteEndpoint e = *found;
-    removed_.insert(path, {e, {}});
+    const auto record = std::make_shared<std::optional<storage::ModelRecord>>();
+    removed_.insert(path, {e, {}, record});
     all_.removeIf([&](const RemoteEndpoint& one) { return one.id == e.id; });
-    std::erase_if(probes_, [&](const auto& probe) { return probe.first == path; });
+    endTest(path);
     engine_.stop(e.id);
     if (e.hasKey) // read first: it comes back with the engine
         engine_.withKey(e, this, [this, e, path](const QString& key, const QString&) {
@@ -167,7 +168,11 @@ void Remotes::remove(const QString& path) {
             engine_.keyChanged(e, {});
             secrets_.remove(remoteKeyName(e), this, [](const Secrets::Answer&) {});
         });
-    storage_.post([id = e.id.toStdString()](Store& store) { store.remotes.remove(id); });
+    storage_.post([id = e.id.toStdString(), path = path.toStdString(), record](Store& store) {
+        store.remotes.remove(id);
+        *record = store.models.find(path);
+        store.models.forget(path);
+    });
     emit changed();
     emit removed(path, e.name);
 }
@@ -181,35 +186,51 @@ void Remotes::restore(const QString& path) {
     if (back.endpoint.hasKey && !back.key.isEmpty())
         storeKey(back.endpoint, back.key);
     keep(back.endpoint);
+    storage_.post([record = back.record](Store& store) {
+        if (!*record)
+            return;
+        const storage::ModelRecord& m = **record;
+        store.models.used(m.path, m.lastUsedAt);
+        store.models.measured(m.path, m.decodeSpeed, m.prefillSpeed, m.measuredAt);
+        store.models.setDefaults(m.path, m.defaults);
+    });
     emit changed();
 }
 
-void Remotes::test(const QString& path, bool contextGiven) {
+bool Remotes::isTesting(const QString& path) const {
+    return std::any_of(probes_.begin(), probes_.end(), [&](const auto& probe) { return probe.first == path; });
+}
+
+/// What it found so far is of what the engine was: nothing more is sent, and nobody is told.
+void Remotes::endTest(const QString& path) {
+    std::erase_if(probes_, [&](const auto& probe) { return probe.first == path; });
+}
+
+void Remotes::test(const QString& path) {
     const RemoteEndpoint* e = find(path);
     if (!e)
         return;
-    std::erase_if(probes_, [&](const auto& probe) { return probe.first == path; });
-    probes_.emplace_back(path,
-                         std::make_unique<RemoteProbe>(
-                             engine_, gate_, testClient_, *e, contextGiven, [this, path](const RemoteFindings& found) {
-                                 const auto at = std::find_if(probes_.begin(), probes_.end(),
-                                                              [&](const auto& probe) { return probe.first == path; });
-                                 if (at != probes_.end()) {
-                                     at->second.release()->deleteLater(); // it is what calls
-                                     probes_.erase(at);
-                                 }
-                                 const RemoteEndpoint* now = find(path);
-                                 if (!now)
-                                     return;
-                                 RemoteEndpoint learnt = *now;
-                                 learnt.kind = found.endpoint.kind;
-                                 learnt.contextTokens = found.endpoint.contextTokens;
-                                 if (learnt.model.isEmpty())
-                                     learnt.model = found.endpoint.model;
-                                 keep(learnt);
-                                 emit changed();
-                                 emit tested(path, found);
-                             }));
+    endTest(path);
+    probes_.emplace_back(
+        path, std::make_unique<RemoteProbe>(engine_, gate_, testClient_, *e, [this, path](const RemoteFindings& found) {
+            const auto at =
+                std::find_if(probes_.begin(), probes_.end(), [&](const auto& probe) { return probe.first == path; });
+            if (at != probes_.end()) {
+                at->second.release()->deleteLater(); // it is what calls
+                probes_.erase(at);
+            }
+            const RemoteEndpoint* now = find(path);
+            if (!now)
+                return;
+            RemoteEndpoint learnt = *now;
+            learnt.kind = found.endpoint.kind;
+            learnt.contextTokens = found.endpoint.contextTokens;
+            if (learnt.model.isEmpty())
+                learnt.model = found.endpoint.model;
+            keep(learnt);
+            emit changed();
+            emit tested(path, found);
+        }));
 }
 
 } // namespace hearth::app

@@ -45,8 +45,9 @@ public:
     /// With its key. Both come back by restore() with what removed() told, until the program ends.
     void remove(const QString& path);
     void restore(const QString& path);
-    /// Answered by tested().
-    void test(const QString& path, bool contextGiven);
+    /// Answered by tested(), unless the engine is changed, switched off or removed before.
+    void test(const QString& path);
+    bool isTesting(const QString& path) const;
 
 signals:
     void changed();
@@ -60,9 +61,11 @@ private:
     struct Removed {
         RemoteEndpoint endpoint;
         QString key;
+        std::shared_ptr<std::optional<storage::ModelRecord>> record; // storage thread only
     };
 
     void keep(const RemoteEndpoint&);
+    void endTest(const QString& path);
     void storeKey(const RemoteEndpoint&, const QString& key);
     RemoteEndpoint* at(const QString& path);
 

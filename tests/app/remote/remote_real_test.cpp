@@ -200,11 +200,6 @@ private:
             .nextReply = [this] { return ++last_; },
             .loadedName = [this](const QString& path) { return remotes_->nameOf(path); },
             .drainPipe = [this] { pipe_.drain(); },
-            .remoteHost =
-                [this](const QString& path) {
-                    const RemoteEndpoint* remote = remotes_->find(path);
-                    return remote ? remote->host() : QString();
-                },
         };
         StoredConversation fresh;
         fresh.conversation.model = path_.toStdString();

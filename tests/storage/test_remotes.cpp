@@ -18,6 +18,7 @@ TEST_F(RemotesTest, keepsReplacesAndRemoves) {
     EXPECT_EQ(remotes.all(), (std::vector<Remote>{home, office})); // by name
     home.on = true;
     home.contextTokens = 4096;
+    home.contextGiven = true;
     remotes.put(home);
     EXPECT_EQ(remotes.all(), (std::vector<Remote>{home, office}));
     remotes.remove("home");

@@ -40,7 +40,7 @@ int MessageLayout::turnGap() const {
 }
 
 /// Who wrote it, where that is new; that it came from elsewhere, always, and whole: the name makes room for it.
-QString MessageLayout::headText() const {
+QString MessageLayout::headWords() const {
     if (isUser() || row().remote.isEmpty())
         return isUser() ? QString() : MessageDetails::speaker(row(), showName_);
     const QFontMetrics metrics(type_.font(TextStyle::Small, false));
@@ -51,7 +51,7 @@ QString MessageLayout::headText() const {
 }
 
 int MessageLayout::thoughtsTitleTop() const {
-    return turnGap() + (headText().isEmpty() ? 0 : type_.pitch(TextStyle::Small) + 4);
+    return turnGap() + (headText_.isEmpty() ? 0 : type_.pitch(TextStyle::Small) + 4);
 }
 
 QRect MessageLayout::thoughtsTitleRect() const {
@@ -61,7 +61,7 @@ QRect MessageLayout::thoughtsTitleRect() const {
 
 void MessageLayout::paintHead(QPainter& painter, const PaintState& state) const {
     const Theme& theme = type_.theme();
-    if (const QString head = headText(); !head.isEmpty()) {
+    if (!headText_.isEmpty()) {
         const int line = type_.pitch(TextStyle::Small), icon = kHeadIcon;
         int left = column_.left;
         if (!row().remote.isEmpty()) {
@@ -70,7 +70,7 @@ void MessageLayout::paintHead(QPainter& painter, const PaintState& state) const 
             left += icon + 4;
         }
         paintLine(painter, QRect(left, turnGap(), column_.left + column_.width - left, line), TextStyle::Small,
-                  row().remote.isEmpty() ? Token::Third : Token::Second, head);
+                  row().remote.isEmpty() ? Token::Third : Token::Second, headText_);
     }
     if (isUser() || !hasThoughts())
         return;

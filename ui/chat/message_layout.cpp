@@ -129,6 +129,7 @@ int MessageLayout::widthOf(Part part, int block) const {
 void MessageLayout::measure() {
     const int small = type_.pitch(TextStyle::Small);
     const int line = type_.pitch(TextStyle::Interface);
+    headText_ = headWords();
     head_ = turnGap();
     middle_ = 0;
     foot_ = 0;
@@ -139,7 +140,7 @@ void MessageLayout::measure() {
         foot_ = kBubblePaddingY + (foldable_ ? kActionHeight + 4 : 0) + details + kActionHeight;
         return;
     }
-    if (!headText().isEmpty())
+    if (!headText_.isEmpty())
         head_ += small + 4;
     if (hasThoughts()) {
         head_ += line + (thinking() && !thoughtsOpen_ ? line : 0) + (thoughtsOpen_ ? 4 : 0);

@@ -255,7 +255,7 @@ private:
     void paintLine(QPainter&, QRect, TextStyle, Token, const QString&, Qt::Alignment = Qt::AlignLeft) const;
     QString thoughtsTitle() const;
     QString lastThought() const;
-    QString headText() const;
+    QString headWords() const;
     int turnGap() const;
     int thoughtsTitleTop() const;
     QRect thoughtsTitleRect() const;
@@ -285,6 +285,7 @@ private:
     bool foldable_ = false;
     bool busy_ = false;
     bool unfolded_ = false;
+    QString headText_;                     // as measure() found it
     int head_ = 0, middle_ = 0, foot_ = 0; // px
     int noteHeight_ = 0;
     int dirtyFrom_ = 0;

@@ -5,9 +5,11 @@
 #include "app/models/remote/remotes.h"
 #include "app/models/remote/reply_router.h"
 #include "tests/app/downloads/faulty_server.h"
+#include "tests/app/remote/fake_secrets.h"
 
 #include <nlohmann/json.hpp>
 
+#include <QScopeGuard>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -17,8 +19,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <functional>
+
 using namespace hearth;
 using namespace hearth::app;
+using tests::FakeSecrets;
 using tests::FaultyServer;
 using tests::ServerReply;
 using tests::ServerRequest;
@@ -27,28 +32,6 @@ namespace {
 
 const char* const kPath = "/v1/chat/completions";
 const QString kName = QStringLiteral("Office");
-
-class FakeSecrets : public Secrets {
-public:
-    void read(const QString& name, QObject*, Done done) override {
-        ++reads;
-        done({values.value(name), problem, false});
-    }
-
-    void write(const QString& name, const QString& value, QObject*, Done done) override {
-        values.insert(name, value);
-        done({value, {}, false});
-    }
-
-    void remove(const QString& name, QObject*, Done done) override {
-        values.remove(name);
-        done({});
-    }
-
-    QHash<QString, QString> values;
-    QString problem;
-    int reads = 0;
-};
 
 std::string chunk(const std::string& text, const char* finish = nullptr) {
     nlohmann::json json = {{"choices", {{{"index", 0}, {"delta", {{"content", text}}}, {"finish_reason", nullptr}}}}};
@@ -70,6 +53,7 @@ struct Told {
     std::string text, thoughts, error;
     ReplyEnd end = ReplyEnd::None;
     ReplyUpdate last;
+    std::string host;
     bool begun = false, about = false, counted = false;
     int promptTokens = 0, leftOut = 0, tokens = 0;
 };
@@ -95,6 +79,7 @@ private slots:
             told.begun |= update.begun;
             told.about |= update.about;
             told.counted |= update.counted;
+            told.host += update.host;
             if (update.begun) {
                 told.promptTokens = update.promptTokens;
                 told.leftOut = update.leftOut;
@@ -138,6 +123,7 @@ private slots:
         QCOMPARE(told.text, std::string("Hello 世界"));
         QCOMPARE(told.thoughts, std::string("hm"));
         QVERIFY(told.begun && told.about && told.promptTokens > 0 && told.tokens > 0);
+        QCOMPARE(told.host, endpoint_.host().toStdString()); // that it left this machine
         QVERIFY(told.counted);
         QCOMPARE(told.last.countedPrompt, 31);
         QCOMPARE(told.last.countedTokens, 9);
@@ -383,6 +369,8 @@ private slots:
         QVERIFY(QString::fromStdString(ask().error).contains(QStringLiteral("unencrypted")));
         QCOMPARE(server_->requests().size(), size_t(0));
         QVERIFY(gate_->contacted().isEmpty());
+        for (const auto& [id, told] : told_)
+            QCOMPARE(told.host, std::string()); // and none is marked as if it had left
     }
 
     void theSwitchEndsWhatRuns() {
@@ -513,18 +501,27 @@ private slots:
         remotes.setOn(path, false);
         QTRY_VERIFY(told_[id].end == ReplyEnd::Cancelled);
         remotes.setOn(path, true);
+        storage.post([path = path.toStdString()](Store& store) {
+            store.models.setDefaults(path, "{\"threads\":3}");
+            store.models.measured(path, 12.5, 0, 1);
+        });
         id = begin();
         QTRY_COMPARE(told_[id].text, std::string("One"));
         remotes.remove(path);
         QTRY_VERIFY(told_[id].end == ReplyEnd::Cancelled);
         QVERIFY(secrets_->values.isEmpty());
         QVERIFY(storage.wait([](Store& store) { return store.remotes.all(); }).empty());
+        QVERIFY(!storage.wait([&](Store& store) { return store.models.find(path.toStdString()); }));
         remotes.restore(path);
         QCOMPARE(remotes.all().size(), 1);
         QCOMPARE(secrets_->values.value(keyName), QStringLiteral("sk-1"));
         const auto rows = storage.wait([](Store& store) { return store.remotes.all(); });
         QCOMPARE(rows.size(), size_t(1));
         QVERIFY(rows[0].hasKey && rows[0].on);
+        const auto remembered = storage.wait([&](Store& store) { return store.models.find(path.toStdString()); });
+        QVERIFY(remembered);
+        QCOMPARE(remembered->defaults, std::string("{\"threads\":3}"));
+        QCOMPARE(remembered->decodeSpeed, 12.5);
         // Another address: the key does not go along.
         RemoteEndpoint moved = remotes.all().value(0);
         moved.base = QUrl(QString::fromStdString(other_->base() + "/v1"));
@@ -534,12 +531,119 @@ private slots:
         storage.finish();
     }
 
+    // A name that is used again is another engine: what was said to the old one is not sent to the new one.
+    void anEngineOfTheSameNameIsAnother() {
+        QTemporaryDir folder;
+        StorageWorker storage;
+        storage.open(folder.filePath(QStringLiteral("d.db")).toStdString());
+        QString first;
+        for (int session = 0; session < 2; ++session) {
+            Remotes remotes(storage, *pipe_, *gate_, *secrets_, limits_);
+            RemoteEndpoint mine = endpoint_;
+            mine.id.clear();
+            remotes.put(mine);
+            QCOMPARE(remotes.all().size(), 1);
+            const QString path = remotes.all().value(0).path();
+            QVERIFY2(path.startsWith(QStringLiteral("remote:office-")), qPrintable(path));
+            QVERIFY(path != first);
+            first = path;
+            remotes.remove(path);
+        }
+        storage.finish();
+    }
+
+    void aTestEndsWithWhatItTests_data() {
+        QTest::addColumn<int>("how");
+        QTest::newRow("switched off") << 0;
+        QTest::newRow("without its key") << 1;
+        QTest::newRow("changed") << 2;
+        QTest::newRow("removed") << 3;
+        QTest::newRow("the gate") << 4;
+    }
+
+    // Nothing more is sent, and it does not stand there as being tested.
+    void aTestEndsWithWhatItTests() {
+        QFETCH(int, how);
+        QTemporaryDir folder;
+        StorageWorker storage;
+        storage.open(folder.filePath(QStringLiteral("d.db")).toStdString());
+        Remotes remotes(storage, *pipe_, *gate_, *secrets_, limits_);
+        server_->on("/v1/models", [](const ServerRequest&) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+            return ServerReply::text(200, R"({"data":[{"id":"qwen3"}]})", "application/json");
+        });
+        server_->on(kPath, [](const ServerRequest&) { return stream(chunk("Hello") + kEnd); });
+        RemoteEndpoint mine = endpoint_;
+        mine.id.clear();
+        remotes.put(mine, QStringLiteral("sk-1"));
+        const QString path = remotes.all().value(0).path();
+        QSignalSpy tested(&remotes, &Remotes::tested);
+        remotes.test(path);
+        QVERIFY(remotes.isTesting(path));
+        QTRY_COMPARE(server_->count("/v1/models"), 1);
+        const std::function<void()> ways[] = {
+            [&] { remotes.setOn(path, false); },
+            [&] { remotes.dropKey(path); },
+            [&] { remotes.put(*remotes.find(path), QStringLiteral("sk-2")); },
+            [&] { remotes.remove(path); },
+            [&] { gate_->set(NetworkGate::State::Off); },
+        };
+        ways[how]();
+        QCOMPARE(remotes.isTesting(path), false);
+        QTest::qWait(700);
+        QCOMPARE(server_->count(kPath), 0);
+        QCOMPARE(tested.size(), how == 4 ? 1 : 0); // the gate says why
+        // And a test that is let be comes to its end.
+        if (how == 2) {
+            remotes.test(path);
+            QTRY_COMPARE(tested.size(), 1);
+            QVERIFY(!remotes.isTesting(path));
+            QCOMPARE(server_->requests().back().header("authorization"), std::string("Bearer sk-2"));
+        }
+        storage.finish();
+    }
+
+    // A person looks at "Testing…": it does not take as long as a reply may.
+    void aTestIsNotAsPatientAsAReply() {
+        limits_.headMs = limits_.stallMs = 60'000;
+        make();
+        HttpClient impatient(*gate_, {.connectMs = 400, .headMs = 400, .stallMs = 400, .slowBytesPerSecond = 0});
+        server_->on("/v1/models",
+                    [](const ServerRequest&) { return ServerReply::text(404, "{\"detail\":\"Not Found\"}"); });
+        server_->on(kPath, [](const ServerRequest&) { return ServerReply{.stallBeforeHead = true}; });
+        QElapsedTimer clock;
+        clock.start();
+        QVERIFY2(probe(&impatient).problem.contains(QStringLiteral("does not answer")), "it was waited for");
+        QVERIFY2(clock.elapsed() < 8000, qPrintable(QString::number(clock.elapsed())));
+    }
+
+    // The system's proxy is for what is far: it learns nothing of this machine and of the own network.
+    void noProxyLearnsOfWhatIsNear() {
+        const QByteArray before = qgetenv("http_proxy");
+        qputenv("http_proxy", QByteArray::fromStdString(other_->base()));
+        const auto restore = qScopeGuard(
+            [&] { before.isEmpty() ? void(qunsetenv("http_proxy")) : void(qputenv("http_proxy", before)); });
+        server_->on(kPath, [](const ServerRequest&) { return stream(chunk("near") + kEnd); });
+        // The one address that reaches this machine and is not known as loopback to every proxy's rules.
+        endpoint_.base = QUrl(QStringLiteral("http://0.0.0.0:%1/v1").arg(server_->port()));
+        QCOMPARE(ask().text, std::string("near"));
+        QCOMPARE(other_->requests().size(), size_t(0));
+        // What is far goes through it, so that this test would notice.
+        endpoint_.base = QUrl(QStringLiteral("http://gpu.invalid/v1"));
+        endpoint_.plainAllowed = true;
+        ask();
+        QVERIFY(other_->requests().size() > 0);
+    }
+
     void aTestGoesTheWholeWay() {
         server_->on("/v1/models", [](const ServerRequest&) {
             return ServerReply::text(200, R"({"data":[{"id":"a","owned_by":"vllm","max_model_len":9000},{"id":"b"}]})",
                                      "application/json");
         });
-        server_->on(kPath, [](const ServerRequest&) { return stream(chunk("Hello") + chunk(" you") + kEnd); });
+        server_->on(kPath, [](const ServerRequest&) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(120));
+            return stream(chunk("Hello") + chunk(" you") + kEnd);
+        });
         endpoint_.model.clear();
         RemoteFindings found = probe();
         QVERIFY2(found.problem.isEmpty(), qPrintable(found.problem));
@@ -547,12 +651,13 @@ private slots:
         QCOMPARE(found.endpoint.model, QStringLiteral("a"));
         QCOMPARE(found.endpoint.contextTokens, 9000);
         QCOMPARE(QString::fromLatin1(found.endpoint.kind->name), QStringLiteral("vLLM"));
-        QVERIFY(found.firstTokenSeconds >= 0);
+        QVERIFY2(found.firstTokenSeconds >= 0.1, qPrintable(QString::number(found.firstTokenSeconds)));
         QCOMPARE(nlohmann::json::parse(server_->requests().back().body)["model"].get<std::string>(), std::string("a"));
         // What the person said holds.
         endpoint_.model = QStringLiteral("b");
         endpoint_.contextTokens = 2048;
-        found = probe(true);
+        endpoint_.contextGiven = true;
+        found = probe();
         QCOMPARE(found.endpoint.model, QStringLiteral("b"));
         QCOMPARE(found.endpoint.contextTokens, 2048);
         // No list: the reply tells.
@@ -599,9 +704,9 @@ private:
         return told_[id];
     }
 
-    RemoteFindings probe(bool contextGiven = false) {
+    RemoteFindings probe(HttpClient* client = nullptr) {
         std::optional<RemoteFindings> found;
-        RemoteProbe probe(*engine_, *gate_, engine_->client(), endpoint_, contextGiven,
+        RemoteProbe probe(*engine_, *gate_, client ? *client : engine_->client(), endpoint_,
                           [&](const RemoteFindings& f) { found = f; });
         if (!QTest::qWaitFor([&] { return found.has_value(); }, 10'000))
             qWarning("the test did not end");

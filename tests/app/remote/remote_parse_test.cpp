@@ -229,6 +229,8 @@ TEST(Thoughts, areToldAtTheBeginningOnly) {
         {"<think></think>", "", ""},
         {"  ", "  ", ""},
         {"a < b", "a < b", ""},
+        {std::string(64, ' ') + "<think>a</think>b", "b", "a"},
+        {std::string(65, '\n') + "<think>a</think>b", std::string(65, '\n') + "<think>a</think>b", ""},
         {"</think>x", "</think>x", ""},
     };
     for (const Case& c : cases)
@@ -245,6 +247,18 @@ TEST(Thoughts, areToldAtTheBeginningOnly) {
             EXPECT_EQ(text, c.text) << c.all << ' ' << slice;
             EXPECT_EQ(thoughts, c.thoughts) << c.all << ' ' << slice;
         }
+}
+
+// A server that sends nothing but white space is not waited for, nor searched from its beginning with each piece.
+TEST(Reply, whiteSpaceIsNotHeldWithoutEnd) {
+    LeadingThoughts splitter;
+    size_t given = 0;
+    for (int i = 1; i <= 4000; ++i) {
+        std::string piece = "\n", thought;
+        splitter.split(piece, thought);
+        given += piece.size();
+        ASSERT_LE(size_t(i) - given, 64u);
+    }
 }
 
 TEST(Reply, noNoiseBreaksIt) {
@@ -306,6 +320,8 @@ TEST(Address, whatCanBeReadOnTheWayNeedsAWord) {
         {"https://api.example/v1", false},       {"http://127.0.0.1:1/v1", false},  {"http://localhost/v1", false},
         {"http://[::1]:8080/v1", false},         {"http://192.168.0.9/v1", false},  {"http://10.1.2.3/v1", false},
         {"http://[fd00::1]/v1", false},          {"http://8.8.8.8/v1", true},       {"http://gpu.example/v1", true},
+        {"http://100.64.0.9:8080/v1", true},     {"http://100.127.1.1/v1", true},   {"http://224.0.0.9/v1", true},
+        {"http://255.255.255.255/v1", true},     {"http://169.254.1.2/v1", true},   {"http://172.16.0.1/v1", false},
         {"http://localhost.evil.example", true}, {"http://[2001:db8::1]/v1", true}, {"http://gpu/v1", true},
     };
     for (const auto& [base, exposed] : cases) {
@@ -329,9 +345,13 @@ TEST(Address, aKeyBelongsToIt) {
     EXPECT_EQ(remoteKeyName(a), remoteKeyName(b));
     b.base = QUrl(QStringLiteral("http://127.0.0.1:8081/v1"));
     EXPECT_NE(remoteKeyName(a), remoteKeyName(b));
-    EXPECT_EQ(freeRemoteId(QStringLiteral(" GPU at work! "), {}), QStringLiteral("gpu-at-work"));
-    EXPECT_EQ(freeRemoteId(QStringLiteral("公司"), {QStringLiteral("公司")}), QStringLiteral("公司-2"));
-    EXPECT_EQ(freeRemoteId(QStringLiteral("/../"), {}), QStringLiteral("engine"));
+    const std::pair<const char*, const char*> ids[] = {
+        {" GPU at work! ", "gpu-at-work-"}, {"公司", "公司-"}, {"/../", "engine-"}};
+    for (const auto& [name, id] : ids) {
+        const QString one = newRemoteId(QString::fromUtf8(name)), two = newRemoteId(QString::fromUtf8(name));
+        EXPECT_EQ(one.left(one.size() - 12), QString::fromUtf8(id));
+        EXPECT_NE(one, two); // never used again
+    }
     EXPECT_TRUE(isRemotePath(QStringView(a.path())));
     EXPECT_EQ(remoteId(a.path()), a.id);
     EXPECT_EQ(remoteId(QStringLiteral("/remote:x")), QString());

@@ -3,6 +3,7 @@
 #include "app/chat/session.h"
 #include "app/models/remote/remotes.h"
 #include "app/models/remote/reply_router.h"
+#include "tests/app/remote/fake_secrets.h"
 #include "tests/app/starter.h"
 
 #include <QProcess>
@@ -17,23 +18,6 @@ namespace {
 
 constexpr int kLoading = 120'000, kReplying = 180'000; // ms, on a busy machine
 const QString kKey = QStringLiteral("sk-of-the-test");
-
-class FakeSecrets : public Secrets {
-public:
-    void read(const QString& name, QObject*, Done done) override { done({values.value(name), {}, false}); }
-
-    void write(const QString& name, const QString& value, QObject*, Done done) override {
-        values.insert(name, value);
-        done({value, {}, false});
-    }
-
-    void remove(const QString& name, QObject*, Done done) override {
-        values.remove(name);
-        done({});
-    }
-
-    QHash<QString, QString> values;
-};
 
 } // namespace
 
@@ -216,7 +200,7 @@ private:
     QString model_, address_, path_;
     QTemporaryDir folder_;
     QProcess server_;
-    FakeSecrets secrets_;
+    tests::FakeSecrets secrets_;
     TokenPipe pipe_;
     std::unique_ptr<StorageWorker> storage_;
     std::unique_ptr<NetworkGate> gate_;

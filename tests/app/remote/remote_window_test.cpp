@@ -94,6 +94,7 @@ private slots:
         say(QStringLiteral("Too early"));
         QTRY_COMPARE(document().messages().size(), 2);
         QTRY_VERIFY(document().messages()[1].note.contains(QStringLiteral("Models, Discover")));
+        QVERIFY(document().messages()[1].remote.isEmpty()); // it did not leave
         QCOMPARE(server_->requests().size(), size_t(0));
 
         // Allowed: a test goes the whole way and learns what it is.
@@ -120,6 +121,7 @@ private slots:
         QTRY_VERIFY2(words(*status).contains(QStringLiteral("about ")), qPrintable(words(*status)));
 
         // After the next start the marks are there, also when the engine is not any more.
+        const QString engine = path();
         start();
         QTRY_COMPARE(document().messages().size(), 4);
         checkMark(1);
@@ -134,7 +136,7 @@ private slots:
         QTest::qWait(100);
         QCOMPARE(server_->requests().size(), asked);
         // And back, as it was.
-        emit window().undoRequested(QStringLiteral("remote-engine:") + kRemote);
+        emit window().undoRequested(QStringLiteral("remote-engine:") + engine);
         QTRY_COMPARE(section().cards().count(), 1);
         QTRY_COMPARE(server_->requests().size(), asked + 1); // what waited is answered
     }
@@ -148,7 +150,6 @@ private slots:
         emit window().modelPicked(path());
         say(QStringLiteral("Hello"));
         QTRY_COMPARE(document().messages().size(), 2);
-        const QString note = document().messages()[1].note;
         QTRY_VERIFY(document().messages()[1].state == ui::MessageState::Failed);
         QVERIFY(document().messages()[1].note.startsWith(QStringLiteral("The network is switched off")));
         QCOMPARE(server_->requests().size(), size_t(0));
@@ -184,6 +185,79 @@ private slots:
         QTest::keyClick(&editor->address(), Qt::Key_Escape);
         QVERIFY(!section().editor());
         QVERIFY(section().addButton().isVisible());
+    }
+
+    // Consent is for one host.
+    void anotherHostNeedsAnotherWord() {
+        add(QStringLiteral("127.0.0.1:%1").arg(server_->port()));
+        section().openEditor(path());
+        ui::RemoteEditor* editor = section().editor();
+        editor->address().setText(QStringLiteral("http://gpu.example:8000"));
+        QTest::keyClick(&editor->address(), Qt::Key_Return);
+        QCOMPARE(section().editor(), editor);
+        editor->plain().setChecked(true);
+        editor->address().setText(QStringLiteral("http://gpu.example:8001/v1")); // the same
+        QVERIFY(editor->plain().isChecked());
+        QTest::keyClick(&editor->address(), Qt::Key_Return);
+        QVERIFY(!section().editor());
+        section().openEditor(path());
+        editor = section().editor();
+        QVERIFY(editor->plain().isVisible() && editor->plain().isChecked());
+        editor->address().setText(QStringLiteral("http://other.example:8000"));
+        QTest::keyClick(&editor->address(), Qt::Key_Return);
+        QCOMPARE(section().editor(), editor); // asked again
+        QVERIFY(editor->plain().isVisible() && !editor->plain().isChecked());
+        QVERIFY(card()->row().detail.contains(QStringLiteral("gpu.example")));
+    }
+
+    // What the server tells is not the person's word, however often the editor is opened.
+    void whatTheServerTellsIsLearntAgain() {
+        int context = 9000;
+        server_->on("/v1/models", [&](const ServerRequest&) {
+            return ServerReply::text(200,
+                                     R"({"data":[{"id":"qwen3","max_model_len":)" + std::to_string(context) + "}]}",
+                                     "application/json");
+        });
+        add(QStringLiteral("127.0.0.1:%1").arg(server_->port()));
+        press("switch");
+        press("allow");
+        press("test");
+        QTRY_VERIFY2(card()->row().detail.contains(QStringLiteral("9,000")), qPrintable(card()->row().detail));
+        context = 5000;
+        section().openEditor(path());
+        QVERIFY(section().editor()->context().text().isEmpty());
+        QVERIFY(section().editor()->context().placeholderText().contains(QStringLiteral("9,000")));
+        QTest::keyClick(&section().editor()->address(), Qt::Key_Return); // which tests it
+        QTRY_VERIFY2(card()->row().detail.contains(QStringLiteral("5,000")), qPrintable(card()->row().detail));
+        // After the next start too; and what the person gave holds.
+        context = 6000;
+        start();
+        QTRY_COMPARE(section().cards().count(), 1);
+        press("test");
+        QTRY_VERIFY2(card()->row().detail.contains(QStringLiteral("6,000")), qPrintable(card()->row().detail));
+        section().openEditor(path());
+        section().editor()->context().setText(QStringLiteral("2048"));
+        QTest::keyClick(&section().editor()->address(), Qt::Key_Return);
+        start();
+        QTRY_COMPARE(section().cards().count(), 1);
+        press("test");
+        QTRY_VERIFY(card()->row().hint.contains(QStringLiteral("It answers")));
+        QVERIFY2(card()->row().detail.contains(QStringLiteral("2,048")), qPrintable(card()->row().detail));
+        section().openEditor(path());
+        QCOMPARE(section().editor()->context().text(), QStringLiteral("2048"));
+    }
+
+    void aTestThatIsSwitchedOffIsOver() {
+        server_->on("/v1/models", [](const ServerRequest&) { return ServerReply{.stallBeforeHead = true}; });
+        add(QStringLiteral("127.0.0.1:%1").arg(server_->port()));
+        press("switch");
+        press("allow");
+        press("test");
+        QVERIFY(card()->row().state.contains(QStringLiteral("Testing")));
+        press("switch");
+        QVERIFY2(card()->row().state.contains(QStringLiteral("Off")), qPrintable(card()->row().state));
+        press("switch");
+        QVERIFY(card()->row().state.contains(QStringLiteral("Testing"))); // which tests it anew
     }
 
     // Every control says what it is.
@@ -243,8 +317,6 @@ private slots:
     }
 
 private:
-    const QString kRemote = QStringLiteral("remote:office");
-
     void start() {
         app_.reset();
         app::Application::Options options;

@@ -2351,6 +2351,10 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <source>Remove the key</source>
         <translation>移除密钥</translation>
     </message>
+    <message>
+        <source>%L1, as it says</source>
+        <translation>%L1（以它所说为准）</translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::RemoteSection</name>

@@ -148,13 +148,14 @@ qint64 retryAfterSeconds(const QByteArray& header, const QDateTime& now) {
 }
 
 QString retryText(qint64 seconds) {
-    if (seconds < 0)
+    constexpr qint64 kHour = 3600, kDay = 24 * kHour; // beyond, nobody waits for it
+    if (seconds < 0 || seconds > kDay)
         return Network::tr("Try again later.");
     if (seconds < 120)
         return Network::tr("Try again in %1 seconds.").arg(std::max<qint64>(2, seconds));
-    if (seconds < 2 * 3600)
+    if (seconds < 2 * kHour)
         return Network::tr("Try again in %1 minutes.").arg((seconds + 59) / 60);
-    return Network::tr("Try again in %1 hours.").arg((seconds + 3599) / 3600);
+    return Network::tr("Try again in %1 hours.").arg((seconds + kHour - 1) / kHour);
 }
 
 std::optional<ContentRange> parseContentRange(const QByteArray& header) {

@@ -44,7 +44,7 @@ RemoteEditor::RemoteEditor(const Theme& theme, QWidget* parent)
     name_ = field(nameField_, 24, fields);
     address_ = field(addressField_, 36, fields);
     model_ = field(modelField_, 36, fields);
-    context_ = field(contextField_, 12, fields);
+    context_ = field(contextField_, 20, fields);
     key_ = field(keyField_, 24, fields);
     key_->setEchoMode(QLineEdit::Password);
     context_->setMaxLength(12);

@@ -2,6 +2,7 @@
 // marked where it stands, and the mark stays.
 #include "app/application.h"
 #include "tests/app/downloads/faulty_server.h"
+#include "tests/engine/core/gguf_writer.h"
 #include "ui/chat/chat_document.h"
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
@@ -16,6 +17,8 @@
 
 #include <QAccessible>
 #include <QCheckBox>
+#include <QDir>
+#include <QFile>
 #include <QLineEdit>
 #include <QPushButton>
 #include <QTemporaryDir>
@@ -185,6 +188,27 @@ private slots:
         QTest::keyClick(&editor->address(), Qt::Key_Escape);
         QVERIFY(!section().editor());
         QVERIFY(section().addButton().isVisible());
+    }
+
+    // Used last, it is what the next chat has, although the library is read sooner.
+    void itIsStillTheDefaultAfterAStart() {
+        const QDir folder(folder_->filePath(QStringLiteral("none")));
+        QVERIFY(folder.mkpath(QStringLiteral(".")));
+        QFile file(folder.filePath(QStringLiteral("here.gguf")));
+        const auto bytes = test::tinyLlama({.layers = 1}).bytes();
+        QVERIFY(file.open(QIODevice::WriteOnly) && file.write(bytes.data(), qint64(bytes.size())) > 0);
+        file.close();
+        add(QStringLiteral("127.0.0.1:%1").arg(server_->port()));
+        press("switch");
+        press("allow");
+        emit window().modelPicked(path());
+        say(QStringLiteral("Hello"));
+        QTRY_VERIFY(document().messages().size() == 2 && !app_->book().anyReplying());
+        emit window().newConversationRequested();
+        for (int i = 0; i < 8; ++i) { // which is read first is a matter of luck
+            start();
+            QTRY_COMPARE(picker().buttonText(), QStringLiteral("Office · leaves this machine"));
+        }
     }
 
     // Consent is for one host.

@@ -4,6 +4,7 @@
 #include "app/models/remote/endpoint.h"
 #include "app/models/remote/remote_words.h"
 #include "app/models/remote/sse.h"
+#include "ui/chat/message_details.h"
 
 #include <nlohmann/json.hpp>
 
@@ -334,6 +335,21 @@ TEST(Address, whatCanBeReadOnTheWayNeedsAWord) {
         EXPECT_TRUE(refusal(e, open).isEmpty()) << base;
         e.on = false;
         EXPECT_FALSE(refusal(e, open).isEmpty()) << base;
+    }
+}
+
+// What another program of this machine does with it nobody knows; of a host that is none it is known.
+TEST(Address, theMarkSaysWhetherItSurelyLeft) {
+    const std::pair<const char*, bool> cases[] = {
+        {"127.0.0.1:8080", false}, {"[::1]:1, localhost", false},         {"gpu.example", true},
+        {"192.168.0.9", true},     {"127.0.0.1:8080, gpu.example", true}, {"127.0.0.1.evil.example", true},
+    };
+    for (const auto& [hosts, left] : cases) {
+        ui::MessageRow row;
+        row.remote = QString::fromLatin1(hosts);
+        const QString mark = ui::MessageDetails::leavingMark(row);
+        EXPECT_TRUE(mark.contains(row.remote)) << hosts;
+        EXPECT_EQ(mark.startsWith(QStringLiteral("left this machine")), left) << hosts;
     }
 }
 

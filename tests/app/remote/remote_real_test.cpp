@@ -85,7 +85,7 @@ private slots:
     // First, since it learns what the server is.
     void theTestLearnsWhatItIs() {
         QSignalSpy tested(remotes_.get(), &Remotes::tested);
-        remotes_->test(path_, false);
+        remotes_->test(path_);
         QTRY_COMPARE_WITH_TIMEOUT(tested.size(), 1, kReplying);
         const auto found = tested[0][1].value<RemoteFindings>();
         QVERIFY2(found.problem.isEmpty(), qPrintable(found.problem));

@@ -91,7 +91,7 @@ private slots:
         const std::filesystem::path path = folder_->filePath(QStringLiteral("loading.mark")).toStdString();
         const LoadMark mark(path);
         QVERIFY(!mark.read());
-        QFile::remove(QStringLiteral(".new")); // of an older build
+        QFile::remove(QStringLiteral(".new"));                               // of an older build
         QVERIFY(!LoadMark({}).write({"/m.gguf", LoadMark::Stage::Loading})); // into no folder by chance
         QVERIFY(!QFile::exists(QStringLiteral(".new")));
         const std::string odd = "/models/a b\n\xff.gguf";

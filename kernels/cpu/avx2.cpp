@@ -85,7 +85,7 @@ struct KeyScores {
                 const Wide key = widen(codesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes));
                 const Vec scale = splatF16(q.s.scales[b] + t + at);
                 for (int h = 0; h < kH; ++h) {
-                    const auto* query = reinterpret_cast<const uint8_t*>(q.s.query[q.at(h, b)]);
+                    const auto* query = reinterpret_cast<const uint8_t*>(q.s.query + q.at(h, b) * kCodes);
                     const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(query)),
                                                           _mm256_madd_epi16(key.v[1], load256(query + 32)));
                     sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);

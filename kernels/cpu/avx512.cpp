@@ -473,7 +473,7 @@ struct KeyScores {
     static inline void prepare(CodeScratch& s, int block) {
         int sum = 0;
         for (int i = 0; i < kCodes; ++i) {
-            const int q = s.query[block][i], high = (q + 128) >> 8;
+            const int q = s.query[block * kCodes + i], high = (q + 128) >> 8;
             s.queryHigh[block][i] = int8_t(high);
             s.queryLow[block][i] = int8_t(q - 256 * high);
             sum += q;

@@ -19,7 +19,7 @@ struct CodeScratch {
     uint16_t scales[kAttendDims / kCodes][kAttendTokens]; // of the keys, then of the values
     int16_t weights16[kAttendHeads][kAttendTokens + kCodes];
     float queryScale[kQueryBlocks];
-    int16_t query[kQueryBlocks][kCodes];
+    int16_t query[kQueryBlocks * kCodes];
     int8_t queryHigh[kQueryBlocks][kCodes], queryLow[kQueryBlocks][kCodes]; // its bytes
     int32_t querySums[kQueryBlocks]; // of a block; these three for who wants them
 };
@@ -181,9 +181,10 @@ void attendCodeHeads(const Attend& a, int head) {
     if (!keeps || !a.sameQueries)
         for (int h = 0; h < kH; ++h) {
             const int at = queries.at(h, 0);
-            s.queryScale[at] = toInt16(a.q + (head + h) * a.kDim, a.kDim, s.query[at]);
+            int16_t* query = s.query + at * kCodes;
+            s.queryScale[at] = toInt16(a.q + (head + h) * a.kDim, a.kDim, query);
             for (int i = a.kDim; i < blocks * kCodes; ++i)
-                s.query[at][i] = 0;
+                query[i] = 0;
             for (int b = 0; b < blocks; ++b)
                 Scores::prepare(s, at + b);
         }

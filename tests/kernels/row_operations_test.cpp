@@ -109,7 +109,8 @@ TEST(Quantize, EachGroupBeginsABlock) {
             const int column = i % (kGroup * kGroups);
             const cpu::A8Block& other = rows[size_t(i / (kGroup * kGroups) * 2 + column / 256)];
             const float otherScale = other.scale[column % 256 / 32];
-            ASSERT_NEAR(float(other.q[codeAt(column % 256)]) * otherScale, numbers[size_t(i)], otherScale * 0.51f) << isa;
+            ASSERT_NEAR(float(other.q[codeAt(column % 256)]) * otherScale, numbers[size_t(i)], otherScale * 0.51f)
+                << isa;
         }
         for (const cpu::A8Block& block : blocks)
             for (int i = kGroup; i < 256; ++i)

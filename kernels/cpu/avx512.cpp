@@ -14,6 +14,12 @@
 namespace hearth::kernels::cpu {
 namespace {
 
+/// Weights without mins of their own: code - kOffset is what is scaled.
+template <typename Format>
+constexpr bool kIsCentred = requires {
+    Format::kOffset;
+};
+
 // --- Generated tokens: dot products of weight rows and A8 rows -----------------------------------------------------
 
 /// The running sums of one (weight row, activation row).
@@ -113,7 +119,7 @@ inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
         dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 4, _mm512_permutexvar_ps(twice, factors));
     } else {
         const __m512 spread = _mm512_permutexvar_ps(twice, scales);
-        dot.mins = _mm512_fmadd_ps(Format::kMin16 != 0 ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
+        dot.mins = _mm512_fmadd_ps(kIsCentred<Format> ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
         const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), spread);
         const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), spread);
         dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 2, even);
@@ -126,7 +132,9 @@ template <typename Format>
 inline Vec lanesOf(const Dot& dot) {
     if constexpr (Format::kGroup == 16) {
         const Vec products = add(dot.sum, dot.odd);
-        return Format::kMin16 != 0 ? fma(dot.mins, splat(Format::kMin16), products) : add(products, dot.mins);
+        if constexpr (kIsCentred<Format>)
+            return fma(dot.mins, splat(-float(Format::kOffset)), products);
+        return add(products, dot.mins);
     }
     return add(dot.sum, dot.mins);
 }
@@ -251,13 +259,7 @@ void matvecCodes(const MatVec& a) {
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------
 
-/// Weights without mins of their own: code - kOffset is what is scaled. In panels codes are kCentre too large whatever
-/// the format, so that one product serves all.
-template <typename Format>
-constexpr bool kIsCentred = requires {
-    Format::kOffset;
-};
-
+/// In panels codes of centred formats are kCentre too large whatever the format, so that one product serves all.
 constexpr int kCentre = 128;
 
 template <typename Format>

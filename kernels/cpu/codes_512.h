@@ -15,7 +15,7 @@ struct Codes {
     __m512i q[4];
     __m512 scaleMin; // groups of 32: scales 0..7, then mins 0..7
     __m512 scale16;  // groups of 16
-    __m512 min16;    // of formats with kMin16 = 0; those of others are kMin16 times their scales
+    __m512 min16;    // of formats with mins; those of centred ones are -kOffset times their scales
 };
 
 inline __m512i nibbleMask() {
@@ -253,8 +253,6 @@ struct CodesQ5_K : quant::Q5_K {
 };
 
 struct CodesQ6_K : quant::Q6_K {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -294,8 +292,6 @@ inline __m512 scaled(__m128i bytes, float d) {
 }
 
 struct CodesQ2_K : quant::Q2_K {
-    static constexpr float kMin16 = 0;
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -308,8 +304,6 @@ struct CodesQ2_K : quant::Q2_K {
 };
 
 struct CodesQ3_K : quant::Q3_K {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -415,8 +409,6 @@ struct CodesMXFP4 : quant::MXFP4 {
 };
 
 struct CodesNVFP4 : quant::NVFP4 {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -493,8 +485,6 @@ inline __m512 quarterScales(const uint8_t* nibbles, float d) {
 }
 
 struct CodesIQ2_XS : quant::IQ2_XS {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -511,8 +501,6 @@ struct CodesIQ2_XS : quant::IQ2_XS {
 };
 
 struct CodesIQ2_S : quant::IQ2_S {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -583,8 +571,6 @@ struct CodesIQ1_S : quant::IQ1_S {
 };
 
 struct CodesIQ1_M : quant::IQ1_M {
-    static constexpr float kMin16 = -float(kOffset);
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;

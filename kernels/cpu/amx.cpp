@@ -28,19 +28,21 @@ inline void takeAway(__m512i high, Vec& first, Vec& second) {
 
 // --- Activations -----------------------------------------------------------------------------------------------------
 
-void roundFloats(const float* x, int64_t n, uint16_t* out, uint16_t* low) {
-    for (int64_t i = 0; i < n; i += kTileInputs) {
+void roundFloats(const float* x, int64_t n, const RoundedRow& to) {
+    std::byte *out = to.out, *low = to.low;
+    for (int64_t i = 0; i < n; i += kTileInputs, out += to.step) {
         const int64_t left = n - i;
         Vec first = left >= kLanes ? load(x + i) : loadPart(x + i, int(left));
         Vec second = left >= 2 * kLanes ? load(x + i + kLanes)
                      : left > kLanes    ? loadPart(x + i + kLanes, int(left) - kLanes)
                                         : zero();
         const __m512i high = rounded(first, second);
-        _mm512_storeu_si512(out + i, high);
+        _mm512_storeu_si512(out, high);
         if (!low)
             continue;
         takeAway(high, first, second);
-        _mm512_storeu_si512(low + i, rounded(first, second));
+        _mm512_storeu_si512(low, rounded(first, second));
+        low += to.step;
     }
 }
 
@@ -50,12 +52,13 @@ inline Vec codesFrom(const A8Block& block, int first) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_unpacklo_epi64(eight(first), eight(first + 8))));
 }
 
-void roundCodes(const A8Block* x, int64_t n, uint16_t* out) {
-    for (int64_t i = 0; i < n; i += kTileInputs) {
+void roundCodes(const A8Block* x, int64_t n, const RoundedRow& to) {
+    std::byte* out = to.out;
+    for (int64_t i = 0; i < n; i += kTileInputs, out += to.step) {
         const A8Block& block = x[i / 256];
         const int at = int(i % 256);
         const Vec scale = splat(block.scale[at / 32]);
-        _mm512_storeu_si512(out + i, rounded(mul(codesFrom(block, at), scale), mul(codesFrom(block, at + 16), scale)));
+        _mm512_storeu_si512(out, rounded(mul(codesFrom(block, at), scale), mul(codesFrom(block, at + 16), scale)));
     }
 }
 
@@ -144,13 +147,15 @@ inline void configureFor(int rows) {
     Tiles::configure(shapes);
 }
 
-/// kTall: more than 16 rows from `row` on, as configured.
+/// kTall: more than 16 rows from `row` on, as configured. The panel is met by all rows, but together with the rows that
+/// pass by it is more than the first-level cache holds: those are loaded past it.
 template <bool kTall>
 void multiplyRows(const Gemm& a, int row) {
     constexpr int64_t kOutputs = 16; // floats of a tile
-    const int64_t accBytes = a.accStride * 4, xBytes = int64_t(a.xStride);
+    constexpr int64_t kLine = 64;    // bytes of a tile's row
+    const int64_t accBytes = a.accStride * 4;
     float *acc = a.acc + row * a.accStride, *acc2 = acc + kTileRows * a.accStride;
-    const std::byte *x = a.x + row * xBytes, *x2 = x + kTileRows * xBytes;
+    const std::byte* x = a.x + row * kLine;
     const auto* w = static_cast<const std::byte*>(a.panel);
     if (a.first) {
         Tiles::clear<0>(), Tiles::clear<1>();
@@ -162,17 +167,15 @@ void multiplyRows(const Gemm& a, int row) {
             Tiles::load<2>(acc2, accBytes), Tiles::load<3>(acc2 + kOutputs, accBytes);
     }
     for (int64_t left = a.cols; left > 0; left -= kTileInputs) {
-        Tiles::load<4>(x, xBytes);
-        Tiles::load<6>(w, 64);
-        Tiles::addProduct<0, 4, 6>();
-        Tiles::load<7>(w + kTileBytes, 64);
-        Tiles::addProduct<1, 4, 7>();
-        if constexpr (kTall) {
-            Tiles::load<5>(x2, xBytes);
-            Tiles::addProduct<2, 5, 6>();
-            Tiles::addProduct<3, 5, 7>();
-        }
-        x += 2 * kTileInputs, x2 += 2 * kTileInputs, w += 2 * kTileBytes;
+        Tiles::loadOnce<4>(x, kLine);
+        Tiles::load<6>(w, kLine);
+        Tiles::load<7>(w + kTileBytes, kLine);
+        if constexpr (kTall)
+            Tiles::loadOnce<5>(x + kTileBytes, kLine);
+        Tiles::addProduct<0, 4, 6>(), Tiles::addProduct<1, 4, 7>();
+        if constexpr (kTall)
+            Tiles::addProduct<2, 5, 6>(), Tiles::addProduct<3, 5, 7>();
+        x += a.xStride, w += 2 * kTileBytes;
     }
     Tiles::store<0>(acc, accBytes), Tiles::store<1>(acc + kOutputs, accBytes);
     if constexpr (kTall)

@@ -42,6 +42,12 @@ struct Tiles {
         __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(kTile) : "memory");
     }
 
+    /// For what is not read again soon: it leaves the first-level cache to what is.
+    template <int kTile>
+    static inline void loadOnce(const void* from, int64_t stride) {
+        __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(kTile) : "memory");
+    }
+
     template <int kTile>
     static inline void store(void* to, int64_t stride) {
         __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(kTile) : "memory");
@@ -83,6 +89,11 @@ struct Tiles {
         for (int r = 0; r < state.shapes.rows[kTile]; ++r)
             std::memcpy(state.data[kTile][r], static_cast<const char*>(from) + r * stride,
                         state.shapes.rowBytes[kTile]);
+    }
+
+    template <int kTile>
+    static void loadOnce(const void* from, int64_t stride) {
+        load<kTile>(from, stride);
     }
 
     template <int kTile>

@@ -189,6 +189,7 @@ private:
         for (size_t i = 0; i < op.parts.size(); ++i)
             addPart(c, op.parts[i], "part " + std::to_string(i), rows, p);
         p.rounded.rounding = rounding(p.x);
+        p.rounded.rows = p.capacity;
         if (p.rounded) {
             for (ProductPart& part : p.parts)
                 part.rounded = p.rounded.add(p.x, part.weight.cols, part.group);
@@ -207,7 +208,7 @@ private:
 
     void addRoundInputs(const ActivationRows& x, const RoundedInputs& rounded, int64_t capacity, bool outputsOnly,
                         int rowSlots) {
-        plan_->roundedBytes = std::max(plan_->roundedBytes, rounded.bytes(uint64_t(capacity)));
+        plan_->roundedBytes = std::max(plan_->roundedBytes, rounded.bytes());
         add(makeRoundInputs(plan_->step, x, rounded, capacity, outputsOnly, rowSlots));
     }
 
@@ -451,6 +452,7 @@ private:
         for (size_t i = 0; i < op.parts.size(); ++i)
             addExperts(c, op.parts[i], "part " + std::to_string(i), p);
         p.rounded.rounding = rounding(p.x);
+        p.rounded.rows = p.capacity;
         if (p.rounded) {
             for (ExpertPart& part : p.parts)
                 part.rounded = p.rounded.add(p.x, part.weights[0].cols, 0);

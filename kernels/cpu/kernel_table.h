@@ -52,8 +52,8 @@ struct Unpack {
 struct Gemm {
     const void* panel;
     int64_t cols;
-    const std::byte* x; // (rows, cols) A8, F32 or BF16, rows `xStride` bytes apart
-    uint64_t xStride;
+    const std::byte* x; // (rows, cols) A8 or F32, rows `xStride` bytes apart; or BF16 as RoundedRow says
+    uint64_t xStride;   // of BF16: bytes from one step to the next
     int rows;
     float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
     int64_t accStride;
@@ -67,6 +67,14 @@ struct RoundPanel {
     int64_t cols;
     uint16_t* out;           // cols rounded up to kTileInputs, times kPanelOutputs
     uint16_t* low = nullptr; // what rounding has taken from each number, rounded; may be null
+};
+
+/// Where a row's inputs go as bf16: rows lie as (steps of kTileInputs inputs, rows, kTileInputs), so that the rows that
+/// share a tile are neighbours there.
+struct RoundedRow {
+    std::byte* out;           // the row in its first step
+    uint64_t step;            // bytes from one step to the next
+    std::byte* low = nullptr; // likewise, for what rounding has taken from each number, rounded; may be null
 };
 
 /// Running softmax of one query: o is not yet divided by sum.
@@ -150,8 +158,8 @@ struct CpuKernels {
     void (*roundPanel[kTypes])(const RoundPanel&);
     GemmFn gemmBf16;
     // n activations to bf16, filled up with zeros to a multiple of kTileInputs; `low` as in RoundPanel.
-    void (*roundFloats)(const float* x, int64_t n, uint16_t* out, uint16_t* low);
-    void (*roundCodes)(const A8Block* x, int64_t n, uint16_t* out);
+    void (*roundFloats)(const float* x, int64_t n, const RoundedRow& out);
+    void (*roundCodes)(const A8Block* x, int64_t n, const RoundedRow& out);
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     void (*softmaxBlock)(const SoftmaxBlock&);

@@ -155,7 +155,7 @@ private:
     int threads_;
 };
 
-constexpr int64_t kMostPanelRows = 512, kMostPanels = 4; // of a tile
+constexpr int64_t kMostPanelRows = 512, kMostPanels = 8; // of a tile
 
 /// How a worker's scratch is used: sums of each panel (kMostPanelRows, kPanelOutputs), the panel as the format's kernel
 /// makes it, and, in bf16, the same rounded and what rounding has taken from it.
@@ -169,11 +169,12 @@ float* outOf(const PanelProduct& p, int64_t r) {
     return reinterpret_cast<float*>(p.out + uint64_t(r) * p.outStride) + p.output;
 }
 
-/// The rows that will be written lie far apart: they come nearer while the last panel is multiplied.
-void prefetchRows(const PanelProduct& p, int64_t outputs) {
+/// The rows that will be written lie far apart: a panel's part of them, from output n on, comes nearer while its last
+/// inputs are multiplied.
+void prefetchRows(const PanelProduct& p, int64_t n, int64_t outputs) {
     for (int64_t r = 0; r < p.rows; ++r)
         for (int64_t i = 0; i < outputs; i += 16)
-            __builtin_prefetch(outOf(p, r) + i, 1, 2);
+            __builtin_prefetch(outOf(p, r) + (n - p.output) + i, 1, 2);
 }
 
 /// The first inputs of the next outputs, which this thread or another unpacks soon: rows far apart, which no reader of
@@ -214,9 +215,9 @@ TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs
         return {std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows), kPanelOutputs};
     }
     // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
-    // some panels share what the second-level cache holds of the rows, as long as a tile lasts less than half a
-    // millisecond and every thread gets several.
-    constexpr int64_t kTileProducts = 256 << 20;
+    // some panels share what the second-level cache holds of the rows, as long as a tile lasts a few milliseconds at
+    // most and every thread gets several.
+    constexpr int64_t kTileProducts = 1 << 30;
     const int64_t rows = std::clamp<int64_t>(liveRows, 1, kMostPanelRows);
     const int64_t times = form == PanelForm::SplitBf16 ? 3 : 1;
     const int64_t fit = kTileProducts / (kPanelOutputs * k * rows * times),
@@ -244,8 +245,19 @@ struct PanelKernels {
 };
 
 /// Bytes from a row's first input to its input `at`, a multiple of a panel's.
-int64_t inputBytes(PanelForm form, int64_t at) {
-    return form == PanelForm::Int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * (inBf16(form) ? 2 : 4);
+uint64_t inputBytes(const PanelProduct& p, int64_t at) {
+    if (inBf16(p.form))
+        return uint64_t(at / kTileInputs) * p.xStride;
+    return p.form == PanelForm::Int8 ? uint64_t(at / 256) * sizeof(A8Block) : uint64_t(at) * sizeof(float);
+}
+
+/// All rows' inputs [at, at + cols) in bf16, which all panels multiply next, come out of the third-level cache bit by
+/// bit: while panel `panel` of `panels` is multiplied, its part of the steps.
+void prefetchInputs(const PanelProduct& p, int64_t at, int64_t cols, int64_t panel, int64_t panels) {
+    const int64_t steps = (cols + kTileInputs - 1) / kTileInputs;
+    for (int64_t s = steps * panel / panels; s < steps * (panel + 1) / panels; ++s)
+        for (int64_t r = 0; r < p.rows; ++r)
+            __builtin_prefetch(p.x + inputBytes(p, at + s * kTileInputs) + r * 64, 0, 2);
 }
 
 /// Inputs [at, at + cols) of the outputs from n on, in the order that the product reads.
@@ -292,18 +304,22 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
     const PanelKernels kernels(table, p.form, p.weight.type);
     const QuantType& format = quantType(p.weight.type);
     const int64_t k = p.weight.cols, end = std::min(p.output + p.outputs, p.weight.rows);
+    const int64_t panels = (end - p.output + kPanelOutputs - 1) / kPanelOutputs;
     auto* acc = reinterpret_cast<float*>(scratch);
     for (int64_t at = 0; at < k; at += kernels.step) {
-        const int64_t cols = std::min(kernels.step, k - at);
+        const int64_t cols = std::min(kernels.step, k - at), next = at + cols;
         for (int64_t n = p.output; n < end; n += kPanelOutputs) {
             const std::byte* panel = panelOf(p, kernels, n, at, cols, scratch);
-            if (at + cols == k && n + kPanelOutputs >= end) {
-                prefetchRows(p, end - p.output);
-                prefetchNextPanel(p, end, uint64_t(std::min(kernels.step, k) / format.block) * format.bytes);
+            if (inBf16(p.form) && next < k)
+                prefetchInputs(p, next, std::min(kernels.step, k - next), (n - p.output) / kPanelOutputs, panels);
+            if (next == k) {
+                prefetchRows(p, n, std::min<int64_t>(kPanelOutputs, end - n));
+                if (n + kPanelOutputs >= end)
+                    prefetchNextPanel(p, end, uint64_t(std::min(kernels.step, k) / format.block) * format.bytes);
             }
             Gemm product{.panel = panel,
                          .cols = cols,
-                         .x = p.x + inputBytes(p.form, at),
+                         .x = p.x + inputBytes(p, at),
                          .xStride = p.xStride,
                          .rows = int(p.rows),
                          .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
@@ -312,10 +328,10 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
             kernels.gemm(product);
             if (p.form == PanelForm::SplitBf16)
                 addSmallParts(kernels, p, product, scratch);
+            if (next == k)
+                writeRows(p, product.acc, n);
         }
     }
-    for (int64_t n = p.output; n < end; n += kPanelOutputs)
-        writeRows(p, acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums, n);
 }
 
 StagePtr makeMatVec(const StepView& step, Product product, int threads) {

@@ -14,26 +14,31 @@ int64_t filledUp(int64_t cols) {
     return (cols + kTileInputs - 1) / kTileInputs * kTileInputs;
 }
 
-/// An odd number of cache lines, so that rows below each other do not fall into the same few sets of a cache.
-uint64_t strideOf(int64_t cols) {
-    return uint64_t(cols * 2 / kLine | 1) * kLine;
+/// From one step of so many rows to the next: an odd number of cache lines, so that the steps do not fall into the same
+/// few sets of a cache.
+uint64_t strideOf(uint64_t rows) {
+    return (rows | 1) * kLine;
 }
 
 class RoundStage : public RowStage {
 public:
     RoundStage(const StepView& step, ActivationRows x, const RoundedInputs& rounded, int64_t capacity, bool outputsOnly,
                int rowSlots)
-        : RowStage(step, capacity, int64_t(rounded.stride / 2), outputsOnly, rowSlots), x_(x), rounded_(rounded) {}
+        : RowStage(step, capacity, rounded.columns.back().to + rounded.columns.back().cols, outputsOnly, rowSlots),
+          x_(x), rounded_(rounded) {}
 
 private:
     void runRow(int64_t r, std::byte*) const override {
-        auto* row = reinterpret_cast<uint16_t*>(step_.rounded + uint64_t(r) * rounded_.stride);
-        for (const RoundedColumns& c : rounded_.columns)
+        for (const RoundedColumns& c : rounded_.columns) {
+            std::byte* out = step_.rounded + r * kLine + rounded_.bytesTo(c.to);
+            const RoundedRow to{.out = out,
+                                .step = rounded_.stride,
+                                .low = rounded_.rounding == Rounding::Split ? out + rounded_.low : nullptr};
             if (c.floats)
-                kernels().roundFloats(x_.f32.f32(r) + c.group * c.cols, c.cols, row + c.to,
-                                      rounded_.rounding == Rounding::Split ? row + c.to + rounded_.low : nullptr);
+                kernels().roundFloats(x_.f32.f32(r) + c.group * c.cols, c.cols, to);
             else
-                kernels().roundCodes(x_.q8.a8(r) + c.group * blocksOf(c.cols), c.cols, row + c.to);
+                kernels().roundCodes(x_.q8.a8(r) + c.group * blocksOf(c.cols), c.cols, to);
+        }
     }
 
     ActivationRows x_;
@@ -49,17 +54,20 @@ int64_t RoundedInputs::add(const ActivationRows& x, int64_t cols, int64_t group)
         return there->to;
     const int64_t to = columns.empty() ? 0 : columns.back().to + filledUp(columns.back().cols);
     columns.push_back({cols, group, to, x.f32 && x.f32.cols >= (group + 1) * cols});
-    const int64_t all = to + filledUp(cols);
-    low = rounding == Rounding::Split ? all : 0;
-    stride = strideOf(all + low);
+    stride = strideOf(uint64_t(rows));
+    low = rounding == Rounding::Split ? bytesTo(to + filledUp(cols)) : 0;
     return to;
+}
+
+uint64_t RoundedInputs::bytesTo(int64_t column) const {
+    return uint64_t(column / kTileInputs) * stride;
 }
 
 void readRounded(const StepView& step, const RoundedInputs& rounded, int64_t first, int64_t column, PanelProduct& p) {
     p.form = rounded.rounding == Rounding::Split ? PanelForm::SplitBf16 : PanelForm::Bf16;
-    p.x = step.rounded + uint64_t(first) * rounded.stride + column * 2;
+    p.x = step.rounded + first * kLine + rounded.bytesTo(column);
     p.xStride = rounded.stride;
-    p.low = rounded.low * 2;
+    p.low = rounded.low;
 }
 
 StagePtr makeRoundInputs(const StepView& step, ActivationRows x, const RoundedInputs& rounded, int64_t capacity,
@@ -67,8 +75,10 @@ StagePtr makeRoundInputs(const StepView& step, ActivationRows x, const RoundedIn
     return std::make_unique<RoundStage>(step, x, rounded, capacity, outputsOnly, rowSlots);
 }
 
-uint64_t RoundedInputs::bytes(uint64_t rows) const {
-    return rows * stride + kLine; // room to begin at a cache line
+uint64_t RoundedInputs::bytes() const {
+    const RoundedColumns& last = columns.back();
+    return bytesTo(last.to + filledUp(last.cols)) * (rounding == Rounding::Split ? 2 : 1) +
+           kLine; // room to begin at a cache line
 }
 
 } // namespace hearth::kernels::cpu
@@ -78,7 +88,8 @@ namespace hearth::kernels {
 uint64_t cpuRoundedBytes(uint64_t rows, uint64_t cols, Rounding rounding) {
     if (rounding == Rounding::None)
         return 0;
-    return rows * cpu::strideOf(cpu::filledUp(int64_t(cols)) * (rounding == Rounding::Split ? 2 : 1)) + cpu::kLine;
+    const uint64_t steps = uint64_t(cpu::filledUp(int64_t(cols)) / cpu::kTileInputs);
+    return steps * cpu::strideOf(rows) * (rounding == Rounding::Split ? 2 : 1) + cpu::kLine;
 }
 
 } // namespace hearth::kernels

@@ -113,7 +113,7 @@ struct RopeTableSpec {
 
 StagePtr makeRopeTable(const StepView&, const RopeTableSpec&, int64_t capacity, float* table); // (capacity, dims)
 
-/// The columns of its input that some parts of a product read, as bf16 rows (rows, cols) from column `to` on.
+/// The columns of its input that some parts of a product read, as bf16 from column `to` of the rounded rows on.
 struct RoundedColumns {
     int64_t cols = 0;
     int64_t group = 0; // as in ProductPart
@@ -121,17 +121,20 @@ struct RoundedColumns {
     bool floats = false; // from x.f32, which is nearer than x.q8
 };
 
-/// Rows of all inputs of a product of prompts as bf16. They lie in StepView::rounded, which all products share.
+/// Rows of all inputs of a product of prompts as bf16, as RoundedRow says. They lie in StepView::rounded, which all
+/// products share.
 struct RoundedInputs {
     Rounding rounding = Rounding::None; // None: the product reads its inputs as they are
+    int64_t rows = 0;                   // that there is room for
     std::vector<RoundedColumns> columns;
-    int64_t low = 0;     // of Split: columns from a number to what rounding has taken from it
-    uint64_t stride = 0; // bytes from one row to the next
+    uint64_t low = 0;    // of Split: bytes from a number to what rounding has taken from it
+    uint64_t stride = 0; // bytes from one step to the next
 
     /// Adds a part's columns where they are not there yet, and says at which column of a row they lie.
     int64_t add(const ActivationRows& x, int64_t cols, int64_t group);
 
-    uint64_t bytes(uint64_t rows) const;
+    uint64_t bytesTo(int64_t column) const; // from the first column, a multiple of kTileInputs
+    uint64_t bytes() const;
 
     explicit operator bool() const { return rounding != Rounding::None; }
 };
@@ -187,9 +190,9 @@ struct PanelProduct {
     int64_t output;  // the first
     int64_t outputs; // at most so many, as tileShape says
     PanelForm form;
-    const std::byte* x; // (rows, k) A8, F32 or BF16, rows `xStride` bytes apart
+    const std::byte* x; // (rows, k) as Gemm says
     uint64_t xStride;
-    int64_t low;       // of SplitBf16: bytes from x to what rounding has taken from it
+    uint64_t low;      // of SplitBf16: bytes from x to what rounding has taken from it
     int64_t rows;      // as tileShape says
     const float* bias; // of all outputs of the weight; may be null
     std::byte* out;    // the first row's first output (not the panel's), rows `outStride` bytes apart

@@ -23,15 +23,18 @@ std::vector<float> wholeNumbers(int64_t n, uint32_t seed) {
 bool multipliesRight(const CpuKernels& kernels) {
     const std::vector<float> x = wholeNumbers(kRows * kInputs, 1), w = wholeNumbers(kInputs * kPanelOutputs, 2);
     std::vector<uint16_t> rows(x.size()), panel(w.size());
+    constexpr uint64_t kLine = kTileInputs * sizeof(uint16_t);
     for (int r = 0; r < kRows; ++r)
-        kernels.roundFloats(x.data() + r * kInputs, kInputs, rows.data() + r * kInputs, nullptr);
+        kernels.roundFloats(
+            x.data() + r * kInputs, kInputs,
+            {.out = reinterpret_cast<std::byte*>(rows.data()) + uint64_t(r) * kLine, .step = kRows * kLine});
     kernels.roundPanel[size_t(Type::F32)]({.panel = w.data(), .cols = kInputs, .out = panel.data(), .low = nullptr});
     std::vector<float> acc(size_t(kRows * kPanelOutputs));
     for (const bool first : {true, false})
         kernels.gemmBf16({.panel = panel.data(),
                           .cols = kInputs,
                           .x = reinterpret_cast<const std::byte*>(rows.data()),
-                          .xStride = kInputs * sizeof(uint16_t),
+                          .xStride = kRows * kLine,
                           .rows = kRows,
                           .acc = acc.data(),
                           .accStride = kPanelOutputs,

@@ -134,30 +134,41 @@ float fromBf16(uint16_t bits) {
     return std::bit_cast<float>(uint32_t(bits) << 16);
 }
 
+constexpr uint64_t kLine = kTileInputs * 2;
+
 /// x as rows of bf16, with what the kernels say of the numbers: from floats, or from codes.
 struct RoundedRows {
-    std::vector<uint16_t> bits; // (rows, stride)
+    std::vector<uint16_t> bits; // (steps, rows, kTileInputs), and one step more
     std::vector<float> values;  // (rows, k)
-    int64_t stride;
+    int64_t rows;
 
-    RoundedRows(const CpuKernels& kernels, const std::vector<float>& x, int64_t rows, int64_t k, bool codes)
-        : stride((k + kTileInputs - 1) / kTileInputs * kTileInputs + kTileInputs) {
-        bits.assign(size_t(rows * stride), 0x7fc0); // what is not written is NaN
+    RoundedRows(const CpuKernels& kernels, const std::vector<float>& x, int64_t rowCount, int64_t k, bool codes)
+        : rows(rowCount) {
+        const int64_t steps = (k + kTileInputs - 1) / kTileInputs + 1;
+        bits.assign(size_t(steps * rows * kTileInputs), 0x7fc0); // what is not written is NaN
         for (int64_t r = 0; r < rows; ++r) {
-            uint16_t* row = bits.data() + r * stride;
+            const RoundedRow to{.out = reinterpret_cast<std::byte*>(&bits[at(r, 0)]), .step = step()};
             if (codes) {
                 std::vector<A8Block> blocks(size_t(blocksOf(k)));
                 kernels.quantize(x.data() + r * k, k, blocks.data());
-                kernels.roundCodes(blocks.data(), k, row);
+                kernels.roundCodes(blocks.data(), k, to);
             } else {
-                kernels.roundFloats(x.data() + r * k, k, row, nullptr);
+                kernels.roundFloats(x.data() + r * k, k, to);
             }
             for (int64_t i = 0; i < k; ++i)
-                values.push_back(fromBf16(row[i]));
+                values.push_back(fromBf16(bits[at(r, i)]));
         }
     }
 
-    const std::byte* row(int64_t r) const { return reinterpret_cast<const std::byte*>(bits.data() + r * stride); }
+    size_t at(int64_t row, int64_t column) const {
+        return size_t((column / kTileInputs * rows + row) * kTileInputs + column % kTileInputs);
+    }
+
+    uint64_t step() const { return uint64_t(rows) * kLine; }
+
+    const std::byte* from(int64_t row, int64_t column) const {
+        return reinterpret_cast<const std::byte*>(&bits[at(row, column)]);
+    }
 };
 
 TEST_F(TileProducts, ActivationsAreRoundedToNearestEven) {
@@ -170,7 +181,7 @@ TEST_F(TileProducts, ActivationsAreRoundedToNearestEven) {
             for (size_t i = 0; i < x.size(); i += 3)
                 x[i] = hard[i / 3 % std::size(hard)];
             const RoundedRows got(isa.kernels, x, 1, n, false);
-            for (int64_t i = 0; i < got.stride; ++i) {
+            for (int64_t i = 0; i < int64_t(got.bits.size()); ++i) {
                 const float f = fromBf16(got.bits[size_t(i)]);
                 if (i >= n + (kTileInputs - n % kTileInputs) % kTileInputs || (i < n && std::isnan(x[size_t(i)])))
                     ASSERT_TRUE(std::isnan(f)) << isa.name << " " << i << " of " << n;
@@ -194,7 +205,10 @@ TEST_F(TileProducts, WhatRoundingTakesIsKept) {
             std::vector<float> x = randomFloats(size_t(n), uint32_t(n));
             x[0] = INFINITY, x[1] = NAN, x[2] = 3.4e38f, x[3] = -0x1.ffp-100f, x[4] = 1.0f;
             std::vector<uint16_t> high(64), low(64, 0x7fc0);
-            isa.kernels.roundFloats(x.data(), n, high.data(), low.data());
+            isa.kernels.roundFloats(x.data(), n,
+                                    {.out = reinterpret_cast<std::byte*>(high.data()),
+                                     .step = kLine,
+                                     .low = reinterpret_cast<std::byte*>(low.data())});
             for (int i = 0; i < (n + 31) / 32 * 32; ++i)
                 EXPECT_EQ(fromBf16(low[size_t(i)]), i < n ? plainLow(x[size_t(i)]) : 0.0f) << isa.name << " " << i;
             std::vector<float> panel(size_t(n) * kPanelOutputs);
@@ -257,8 +271,8 @@ std::vector<float> panelProduct(const CpuKernels& kernels, const Case& c, const 
             {.panel = panel.data(), .cols = cols, .out = rounded.data(), .low = nullptr});
         kernels.gemmBf16({.panel = rounded.data(),
                           .cols = cols,
-                          .x = x.row(first) + at * 2,
-                          .xStride = uint64_t(x.stride) * 2,
+                          .x = x.from(first, at),
+                          .xStride = x.step(),
                           .rows = rows,
                           .acc = acc.data(),
                           .accStride = kPanelOutputs,
@@ -369,14 +383,15 @@ TEST(TileShape, OfTilesGivesEveryThreadSeveralShortOnes) {
                     const TileShape s = tileShape(PanelForm::Bf16, k, rows, outputs, threads);
                     EXPECT_EQ(s.rows, 512);
                     EXPECT_EQ(s.outputs % kPanelOutputs, 0);
-                    EXPECT_TRUE(s.outputs >= kPanelOutputs && s.outputs <= 4 * kPanelOutputs);
+                    EXPECT_TRUE(s.outputs >= kPanelOutputs && s.outputs <= 8 * kPanelOutputs);
                     if (s.outputs > kPanelOutputs) {
                         EXPECT_GE(outputs / s.outputs, 4 * threads);
-                        EXPECT_LE(s.outputs * k * std::min<int64_t>(rows, 512), 256 << 20);
+                        EXPECT_LE(s.outputs * k * std::min<int64_t>(rows, 512), 1 << 30);
                     }
                 }
-    EXPECT_EQ(tileShape(PanelForm::Bf16, 2048, 512, 8192, 2).outputs, 128);
-    EXPECT_EQ(tileShape(PanelForm::Bf16, 8192, 512, 2048, 2).outputs, 64);
+    EXPECT_EQ(tileShape(PanelForm::Bf16, 2048, 512, 8192, 2).outputs, 256);
+    EXPECT_EQ(tileShape(PanelForm::Bf16, 8192, 512, 4096, 2).outputs, 256);
+    EXPECT_EQ(tileShape(PanelForm::Bf16, 28672, 512, 8192, 2).outputs, 64);
     EXPECT_EQ(tileShape(PanelForm::Bf16, 2048, 512, 512, 8).outputs, 32);
 }
 

@@ -358,7 +358,8 @@ void scoreKeys(const Attend& a, int head) {
     const float* q = a.q + head * a.kDim;
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
-        prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
+        if (head == 0 && a.v != a.k) // else they are near: the first heads' walk or the keys themselves bring them
+            prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
         const std::byte* keys[4];
         for (int j = 0; j < 4; ++j)
             keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
@@ -397,8 +398,9 @@ void addWeighted(const Attend& a, int head, int column, int part) {
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
     // These columns' part of the next keys.
     const uint64_t step = uint64_t(kV * kLanes) * a.kStride / uint64_t(a.vDim);
-    const std::byte* next =
-        a.next ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim) : nullptr;
+    const std::byte* next = a.next && head == 0
+                                ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim)
+                                : nullptr;
     for (int t = 0; t < a.tokens; ++t) {
         if (next)
             prefetch(next + uint64_t(t) * step, step);

@@ -24,6 +24,7 @@ constexpr const char* kFirstRun = "start.first";         // "done"
 const QString kAddress = QStringLiteral("hub.address."); // and the hub's id
 
 const QString kModelUndo = QStringLiteral("model:");
+const QString kDownloadUndo = QStringLiteral("download:");
 const QString kForgetUndo = QStringLiteral("model-listed:");
 
 constexpr int kSuggestions = 3;
@@ -74,7 +75,7 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
                     return false;
                 const auto& rows = downloader_->rows();
                 return std::any_of(rows.begin(), rows.end(), [&](const DownloadStatus& r) {
-                    return r.id == id && r.state != DownloadStatus::State::Finished;
+                    return r.id == id && r.state != DownloadStatus::State::Finished && !cancelled_.contains(id);
                 });
             },
         .isChinese = [] { return chinese(); }});
@@ -84,7 +85,7 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
         setText((kAddress + hub).toLatin1().constData(), address);
     });
     connect(discover_.get(), &DiscoverDesk::downloadWanted, this,
-            [this](const DownloadRequest& request) { downloads().add(request); });
+            [this](const DownloadRequest& request) { wantDownload(request); });
     connect(&gate_, &NetworkGate::changed, discover_.get(), &DiscoverDesk::refreshNetwork);
     remotes_ = std::make_unique<Remotes>(with_.storage, with_.pipe, gate_, *secrets_);
     remoteDesk_ = std::make_unique<RemoteDesk>(RemoteDesk::Surroundings{with_.window, *remotes_, gate_});
@@ -262,6 +263,7 @@ void ModelsPage::connectLibrary() {
         with_.manager.dropFolder(folder);
         refreshStores();
     });
+    connect(&with_.window, &ui::MainWindow::undoEnded, this, &ModelsPage::endUndo);
     connect(&with_.window, &ui::MainWindow::firstRunFinished, this, &ModelsPage::endFirstRun);
 }
 
@@ -289,6 +291,13 @@ bool ModelsPage::undo(const QString& id) {
         emit fileBrought(id.mid(kForgetUndo.size()));
         return true;
     }
+    if (id.startsWith(kDownloadUndo)) {
+        const QString download = id.mid(kDownloadUndo.size());
+        if (cancelled_.take(download))
+            downloads().resume(download);
+        refreshDownloads();
+        return true;
+    }
     const auto entry = removed_.constFind(id);
     if (entry == removed_.constEnd())
         return false;
@@ -313,7 +322,8 @@ Downloader& ModelsPage::downloads() {
         downloader_->setRateLimit(rateLimit_);
         connect(downloader_.get(), &Downloader::rowsChanged, this, &ModelsPage::refreshDownloads);
         connect(downloader_.get(), &Downloader::rowChanged, this, [this](const DownloadStatus& status) {
-            with_.window.modelsPanel().updateDownload(downloadRow(status, DiscoverDesk::hubId(status.hub)));
+            if (!cancelled_.contains(status.id))
+                with_.window.modelsPanel().updateDownload(downloadRow(status, DiscoverDesk::hubId(status.hub)));
         });
         connect(downloader_.get(), &Downloader::finished, this, &ModelsPage::onFinished);
         downloader_->setTokenSource([this](const QString& name, const Downloader::Token& done) {
@@ -329,7 +339,7 @@ void ModelsPage::connectDownloads() {
     ModelsPanel& panel = with_.window.modelsPanel();
     connect(&panel, &ModelsPanel::downloadPaused, this, [this](const QString& id) { downloads().pause(id); });
     connect(&panel, &ModelsPanel::downloadResumed, this, [this](const QString& id) { downloads().resume(id); });
-    connect(&panel, &ModelsPanel::downloadRemoved, this, [this](const QString& id) { downloads().remove(id); });
+    connect(&panel, &ModelsPanel::downloadRemoved, this, &ModelsPage::cancelDownload);
     connect(&panel, &ModelsPanel::downloadMoved, this,
             [this](const QString& id, int position) { downloads().move(id, position); });
     connect(&panel, &ModelsPanel::rateLimitChanged, this, [this](qint64 limit) {
@@ -343,10 +353,48 @@ void ModelsPage::connectDownloads() {
 void ModelsPage::refreshDownloads() {
     QVector<ui::DownloadRow> rows;
     for (const DownloadStatus& status : downloader_->rows())
-        rows.append(downloadRow(status, DiscoverDesk::hubId(status.hub)));
+        if (!cancelled_.contains(status.id))
+            rows.append(downloadRow(status, DiscoverDesk::hubId(status.hub)));
     with_.window.modelsPanel().setDownloads(rows);
     discover_->refreshFiles();
     discover_->refreshNetwork();
+}
+
+// What has arrived may have taken a night: it is deleted when it can no longer be taken back. Whoever ends the program
+// before finds it paused.
+void ModelsPage::cancelDownload(const QString& id) {
+    using State = DownloadStatus::State;
+    for (const DownloadStatus& row : QVector<DownloadStatus>(downloads().rows())) {
+        if (row.id != id)
+            continue;
+        if (row.state == State::Finished) {
+            downloads().remove(id);
+            return;
+        }
+        const bool onItsWay = row.state != State::Paused && row.state != State::Failed;
+        cancelled_.insert(id, onItsWay);
+        if (onItsWay)
+            downloads().pause(id);
+        refreshDownloads();
+        with_.window.showUndo(row.bytes > 0 ? tr("The download of %1 is cancelled. %2 that have arrived are deleted.")
+                                                  .arg(row.title, ui::bytesWords(row.bytes))
+                                            : tr("The download of %1 is cancelled.").arg(row.title),
+                              kDownloadUndo + id);
+    }
+}
+
+void ModelsPage::endUndo(const QString& undoId) {
+    const QString id = undoId.mid(kDownloadUndo.size());
+    if (undoId.startsWith(kDownloadUndo) && cancelled_.remove(id) > 0)
+        downloads().remove(id);
+}
+
+void ModelsPage::wantDownload(const DownloadRequest& request) {
+    if (cancelled_.remove(request.id()) > 0) {
+        with_.window.hideUndo(kDownloadUndo + request.id());
+        refreshDownloads();
+    }
+    downloads().add(request);
 }
 
 void ModelsPage::onFinished(const QString& id, const QString& path) {

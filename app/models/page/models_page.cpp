@@ -248,12 +248,7 @@ void ModelsPage::connectLibrary() {
                               kForgetUndo + path);
     });
     connect(&panel, &ModelsPanel::restoreRequested, this, &ModelsPage::undo);
-    connect(&panel, &ModelsPanel::storeMoveRequested, this, [this](const QString& folder) {
-        jobTitle_ = tr("Moving the models to %1").arg(folder);
-        jobProgress_ = 0;
-        with_.manager.moveStore(folder);
-        showJob();
-    });
+    connect(&panel, &ModelsPanel::storeMoveRequested, this, &ModelsPage::beginMove);
     connect(&panel, &ModelsPanel::jobCancelled, &manager, &ModelManager::cancelJob);
     connect(&panel, &ModelsPanel::otherStoresChanged, this, [this](bool on) {
         with_.manager.setOtherStores(on);
@@ -352,7 +347,8 @@ void ModelsPage::connectDownloads() {
 
 void ModelsPage::refreshDownloads() {
     QVector<ui::DownloadRow> rows;
-    for (const DownloadStatus& status : downloader_->rows())
+    const QVector<DownloadStatus> all = downloader_ ? downloader_->rows() : QVector<DownloadStatus>();
+    for (const DownloadStatus& status : all)
         if (!cancelled_.contains(status.id))
             rows.append(downloadRow(status, DiscoverDesk::hubId(status.hub)));
     with_.window.modelsPanel().setDownloads(rows);
@@ -394,7 +390,38 @@ void ModelsPage::wantDownload(const DownloadRequest& request) {
         with_.window.hideUndo(kDownloadUndo + request.id());
         refreshDownloads();
     }
-    downloads().add(request);
+    if (moving_)
+        afterMove_.append(request);
+    else
+        downloads().add(request);
+}
+
+// What is not finished lies in the models' folder and moves with it: nobody writes there meanwhile.
+void ModelsPage::beginMove(const QString& folder) {
+    if (!with_.manager.isBusy()) {
+        for (auto it = cancelled_.cbegin(); it != cancelled_.cend(); ++it)
+            QMetaObject::invokeMethod(
+                this, [this, id = kDownloadUndo + it.key()] { with_.window.hideUndo(id); }, Qt::QueuedConnection);
+        cancelled_.clear(); // and are listed afterwards: nothing was deleted yet
+        moving_ = true;
+        downloader_.reset();
+        refreshDownloads();
+        jobTitle_ = tr("Moving the models to %1").arg(folder);
+        jobProgress_ = 0;
+        showJob();
+    }
+    with_.manager.moveStore(folder);
+}
+
+void ModelsPage::endMove() {
+    if (with_.manager.isBusy() || !std::exchange(moving_, false))
+        return;
+    if (!workFolders(with_.library.folder()).isEmpty())
+        downloads();
+    for (DownloadRequest& request : std::exchange(afterMove_, {})) {
+        request.folder = with_.library.folder();
+        downloads().add(request);
+    }
 }
 
 void ModelsPage::onFinished(const QString& id, const QString& path) {
@@ -443,16 +470,16 @@ void ModelsPage::connectImports() {
         jobTitle_.clear();
         showJob(note);
     });
-    connect(&manager, &ModelManager::storeMoved, this, [this] {
+    const auto done = [this] {
         jobTitle_.clear();
         showJob();
-    });
-    connect(&manager, &ModelManager::jobStopped, this, [this] {
-        jobTitle_.clear();
-        showJob();
-    });
+        endMove();
+    };
+    connect(&manager, &ModelManager::storeMoved, this, done);
+    connect(&manager, &ModelManager::jobStopped, this, done);
     connect(&manager, &ModelManager::jobFailed, this, [this](const QString& sentence) {
-        if (jobTitle_.isEmpty() && !bringing_.path.isEmpty()) { // of the plan
+        const bool refused = with_.manager.isBusy();                         // another one runs, and goes on
+        if ((refused || jobTitle_.isEmpty()) && !bringing_.path.isEmpty()) { // of the plan
             ui::ImportPlanRow row;
             row.path = bringing_.path;
             row.how = bringing_.how;
@@ -460,8 +487,10 @@ void ModelsPage::connectImports() {
             showPlan(row);
             return;
         }
-        jobTitle_.clear();
+        if (!refused)
+            jobTitle_.clear();
         showJob(sentence);
+        endMove();
     });
 }
 
@@ -540,10 +569,12 @@ void ModelsPage::confirm() {
     }
     if (!now.plan)
         return;
-    jobTitle_ = tr("Bringing %1").arg(QFileInfo(now.path).fileName());
-    jobProgress_ = 0;
+    if (!with_.manager.isBusy()) {
+        jobTitle_ = tr("Bringing %1").arg(QFileInfo(now.path).fileName());
+        jobProgress_ = 0;
+        showJob();
+    }
     with_.manager.import(*now.plan);
-    showJob();
 }
 
 // ---- First start

@@ -81,6 +81,8 @@ private:
     void cancelDownload(const QString& id);
     void endUndo(const QString& undoId);
     void wantDownload(const DownloadRequest&);
+    void beginMove(const QString& folder);
+    void endMove();
     MachineMemory memory() const;
     void allowNetwork(bool on);
     void onFinished(const QString& id, const QString& path);
@@ -106,6 +108,8 @@ private:
     qint64 rateLimit_ = 0;
     QHash<QString, TrashedModel> removed_; // by undo id
     QHash<QString, bool> cancelled_;       // downloads that can still be taken back: whether they were on their way
+    QVector<DownloadRequest> afterMove_;   // asked for while all models are being moved
+    bool moving_ = false;
     bool opened_ = false, first_ = false;
     QString dataFolder_;
     std::atomic<bool> ending_ = false;

@@ -174,6 +174,10 @@
         <source>%1 is no model: neither a GGUF file nor a folder of safetensors.</source>
         <translation>%1 不是模型：既不是 GGUF 文件，也不是 safetensors 文件夹。</translation>
     </message>
+    <message>
+        <source>Nothing can be written into the folder %1: %2.</source>
+        <translation>文件夹 %1 无法写入：%2。</translation>
+    </message>
 </context>
 <context>
     <name>ModelsPage</name>
@@ -744,6 +748,10 @@
     <message>
         <source>The download of %1 is cancelled.</source>
         <translation>已取消下载 %1。</translation>
+    </message>
+    <message>
+        <source>Some models lie in %1 now and are used there. Move all models again to go on.</source>
+        <translation>部分模型已移到 %1，在那里照常可用。再次移动全部模型即可继续。</translation>
     </message>
 </context>
 <context>

@@ -3,6 +3,7 @@
 #include "app/models/page/rows.h"
 #include "storage/clock.h"
 #include "ui/models/model_words.h"
+#include "ui/text_line.h"
 
 #include <QDir>
 #include <QEvent>
@@ -413,11 +414,21 @@ void ModelsPage::beginMove(const QString& folder) {
     with_.manager.moveStore(folder);
 }
 
+// Empty: all models lie together.
+QString ModelsPage::partedWords() const {
+    return parted_.isEmpty() ? QString()
+                             : tr("Some models lie in %1 now and are used there. Move all models again to go on.")
+                                   .arg(ui::oneLine(parted_, 300));
+}
+
 void ModelsPage::endMove() {
     if (with_.manager.isBusy() || !std::exchange(moving_, false))
         return;
     if (!workFolders(with_.library.folder()).isEmpty())
         downloads();
+    if (!parted_.isEmpty() && !workFolders(parted_).isEmpty())
+        downloads().restore(parted_);
+    parted_.clear();
     for (DownloadRequest& request : std::exchange(afterMove_, {})) {
         request.folder = with_.library.folder();
         downloads().add(request);
@@ -472,9 +483,10 @@ void ModelsPage::connectImports() {
     });
     const auto done = [this] {
         jobTitle_.clear();
-        showJob();
+        showJob(partedWords());
         endMove();
     };
+    connect(&manager, &ModelManager::storeParted, this, [this](const QString& to) { parted_ = to; });
     connect(&manager, &ModelManager::storeMoved, this, done);
     connect(&manager, &ModelManager::jobStopped, this, done);
     connect(&manager, &ModelManager::jobFailed, this, [this](const QString& sentence) {
@@ -489,7 +501,7 @@ void ModelsPage::connectImports() {
         }
         if (!refused)
             jobTitle_.clear();
-        showJob(sentence);
+        showJob(refused ? sentence : ui::sentences({sentence, partedWords()}));
         endMove();
     });
 }

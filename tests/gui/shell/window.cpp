@@ -21,6 +21,7 @@
 #include "ui/status_line.h"
 #include "ui/text_line.h"
 
+#include <QAccessible>
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
@@ -727,6 +728,21 @@ private slots:
     }
 
     // ---- Panels, sidebar, settings.
+
+    void aScreenReaderOpensPages() {
+        auto* models = window_->findChild<ModelsPanel*>();
+        QToolButton* button = nullptr;
+        for (QToolButton* one : window_->findChildren<QToolButton*>())
+            if (one->isCheckable() && one->text() == QStringLiteral("Models"))
+                button = one;
+        QVERIFY(button && !models->isVisible());
+        QAccessibleActionInterface* actions = QAccessible::queryAccessibleInterface(button)->actionInterface();
+        for (int i = 0; i < 2; ++i) { // asked for again it stays open
+            actions->doAction(actions->actionNames().value(0));
+            QVERIFY(models->isVisible());
+            QVERIFY(button->isChecked());
+        }
+    }
 
     void panelsReplaceTheConversation() {
         auto* settings = window_->findChild<SettingsPanel*>();

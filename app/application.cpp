@@ -148,6 +148,8 @@ void Application::start() {
         book_.showNew(defaultModel(), preferences_.newDraft);
     if (!preferences_.layout.isEmpty())
         window_.restoreLayout(preferences_.layout);
+    else if (const QScreen* screen = window_.screen())
+        window_.resize(ui::MainWindow::sizeFor(screen->availableSize()));
     window_.installEventFilter(this);
     window_.show();
     timings::mark("window shown");

@@ -54,7 +54,6 @@ ConversationPanel::ConversationPanel(const Theme& theme, QWidget* parent)
     stack->addWidget(noticeRow_);
     stack->addWidget(stack_, 1);
     stack->addWidget(composerRow_);
-    setFocusProxy(composer_);
 
     connect(&theme, &Theme::changed, this, &ConversationPanel::placeColumns); // the text's size may be another one
     connect(document_, &ChatDocument::reset, this, &ConversationPanel::chooseView);

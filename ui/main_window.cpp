@@ -5,6 +5,7 @@
 #include "ui/composer.h"
 #include "ui/conversation_list.h"
 #include "ui/conversation_panel.h"
+#include "ui/drop_hint.h"
 #include "ui/empty_state.h"
 #include "ui/find_bar.h"
 #include "ui/first_run.h"
@@ -53,6 +54,9 @@ constexpr int kHandle = 7; // px in which the mouse finds the sidebar's edge
 
 // Notices of the window itself; the application never sees their actions.
 const auto kLinkNotice = QStringLiteral("window.link");
+constexpr QSize kWindowSize(1180, 780), kLeastSize(640, 480);
+constexpr QSize kAroundWindow(8, 40); // what a window manager adds: borders and a title bar
+
 const auto kDropNotice = QStringLiteral("window.drop");
 const auto kModelsPage = QStringLiteral("models");
 const auto kOpen = QStringLiteral("open");
@@ -123,6 +127,7 @@ struct MainWindow::Private {
     ConversationPanel* conversation = nullptr;
     StatusLine* status = nullptr;
     UndoBar* undo = nullptr;
+    DropHint* drop = nullptr;
     SettingsPanel* settings = nullptr;
     ModelsPanel* models = nullptr;
 
@@ -163,7 +168,6 @@ struct MainWindow::Private {
     void refreshTitle();
     void refreshModel();
     void openModelFile();
-    QString broughtBy(const QList<QUrl>&) const;
     void offerLink(const QUrl&);
     void noticeAction(const QString& key, const QString& id);
     void zoom(int steps); // 0: back to 100 %
@@ -183,6 +187,7 @@ void MainWindow::Private::build() {
     stack->addWidget(pages, 1);
     stack->addWidget(status);
     undo = new UndoBar(theme, content);
+    drop = new DropHint(theme, &window);
     scrim = new Scrim(theme, ground, [this] { toggleSidebar(); });
     sidebar = new Sidebar(theme, ground);
     edge = new Edge(ground, [this](int x) {
@@ -278,6 +283,7 @@ void MainWindow::Private::connectConversation() {
     connect(&conversation->notices(), &NoticeStack::action, w,
             [this](const QString& key, const QString& id) { noticeAction(key, id); });
     connect(undo, &UndoBar::undone, w, &MainWindow::undoRequested);
+    connect(undo, &UndoBar::ended, w, &MainWindow::undoEnded);
     connect(undo, &UndoBar::resized, w, [this] { placeUndo(); });
     connect(settings, &SettingsPanel::changed, w, [this](const SettingsRow& row) {
         applySettings(row);
@@ -483,23 +489,6 @@ void MainWindow::Private::openModelFile() {
         emit window.modelFileOpened(path);
 }
 
-// A folder with models is brought wherever it is dropped, a file on the page of models; elsewhere a file is opened.
-QString MainWindow::Private::broughtBy(const QList<QUrl>& urls) const {
-    for (const QUrl& url : urls) {
-        const QFileInfo file(url.toLocalFile());
-        if (!url.isLocalFile())
-            continue;
-        const QStringList kinds = {QStringLiteral("*.gguf"), QStringLiteral("*.safetensors")};
-        if (file.isDir() && !QDir(file.absoluteFilePath()).entryList(kinds, QDir::Files).isEmpty())
-            return file.absoluteFilePath();
-        const bool model = file.isFile() && (file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0 ||
-                                             file.suffix() == QLatin1String("safetensors"));
-        if (model && models->isVisible())
-            return file.absoluteFilePath();
-    }
-    return {};
-}
-
 // The address is shown as it will be asked for: without foreign letters that look like others.
 void MainWindow::Private::offerLink(const QUrl& url) {
     const LinkOffer offer = linkOffer(url);
@@ -573,8 +562,8 @@ MainWindow::MainWindow(Theme& theme, QWidget* parent)
     d_->language.setChoice(QString());
     d_->build();
     setAcceptDrops(true);
-    setMinimumSize(640, 480);
-    resize(1180, 780);
+    setMinimumSize(kLeastSize);
+    resize(kWindowSize);
     setWindowIcon(QIcon(QStringLiteral(":/icons/hearth.svg")));
     d_->refreshTitle();
     d_->refreshModel();
@@ -583,6 +572,10 @@ MainWindow::MainWindow(Theme& theme, QWidget* parent)
 }
 
 MainWindow::~MainWindow() = default;
+
+QSize MainWindow::sizeFor(const QSize& available) {
+    return kWindowSize.boundedTo(available - kAroundWindow).expandedTo(kLeastSize);
+}
 
 void MainWindow::setConversations(const QVector<ConversationRow>& rows) {
     d_->sidebar->list().conversations().setRows(rows);
@@ -741,29 +734,50 @@ void MainWindow::changeEvent(QEvent* event) {
         d_->refreshTitle();
 }
 
+// Whatever the other program proposes, nothing is taken from it: told that a file was moved, it would delete its own.
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-    if (event->mimeData()->hasUrls())
-        event->acceptProposedAction();
+    if (!event->mimeData()->hasUrls() || !(event->possibleActions() & (Qt::CopyAction | Qt::LinkAction)))
+        return;
+    const QList<QUrl> urls = event->mimeData()->urls();
+    event->setDropAction(event->possibleActions() & Qt::CopyAction ? Qt::CopyAction : Qt::LinkAction);
+    event->accept();
+    d_->drop->offer(droppedBy(urls, d_->panelOpen()), urls);
+}
+
+void MainWindow::dragMoveEvent(QDragMoveEvent* event) {
+    if (!event->mimeData()->hasUrls() || !(event->possibleActions() & (Qt::CopyAction | Qt::LinkAction)))
+        return;
+    event->setDropAction(event->possibleActions() & Qt::CopyAction ? Qt::CopyAction : Qt::LinkAction);
+    event->accept();
+}
+
+void MainWindow::dragLeaveEvent(QDragLeaveEvent*) {
+    d_->drop->hide();
 }
 
 void MainWindow::dropEvent(QDropEvent* event) {
-    event->acceptProposedAction();
-    if (const QString path = d_->broughtBy(event->mimeData()->urls()); !path.isEmpty()) {
-        hideNotice(kDropNotice);
-        d_->openPanel(kModelsPage);
-        d_->models->bring(path);
+    d_->drop->hide();
+    event->setDropAction(event->possibleActions() & Qt::CopyAction ? Qt::CopyAction : Qt::LinkAction);
+    event->accept();
+    const QList<QUrl> urls = event->mimeData()->urls();
+    const Dropped dropped = droppedBy(urls, d_->panelOpen());
+    hideNotice(kDropNotice);
+    if (dropped.kind == Dropped::Kind::Opened) {
+        emit modelFileOpened(dropped.path);
         return;
     }
-    for (const QUrl& url : event->mimeData()->urls()) {
-        const QFileInfo file(url.toLocalFile());
-        if (url.isLocalFile() && file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0 &&
-            file.isFile()) {
-            hideNotice(kDropNotice);
-            emit modelFileOpened(file.absoluteFilePath());
-            return;
-        }
+    if (dropped.kind == Dropped::Kind::Brought) {
+        d_->openPanel(kModelsPage);
+        d_->models->bring(dropped.path);
+        return;
     }
-    showNotice({kDropNotice, tr("Only model files (.gguf) on this computer can be dropped here."), {}, true});
+    const QString name = oneLine(QFileInfo(urls.value(0).toLocalFile()).fileName(), 120);
+    showNotice({kDropNotice,
+                name.isEmpty() ? tr("Only files and folders of this computer can be dropped here.")
+                               : tr("“%1” is no model. Drop a GGUF file here, or a folder of models.").arg(name),
+                {},
+                true});
+    d_->closePanel(); // where the notice is seen
 }
 
 } // namespace hearth::ui

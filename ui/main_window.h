@@ -21,6 +21,9 @@ public:
     explicit MainWindow(Theme&, QWidget* parent = nullptr);
     ~MainWindow() override;
 
+    /// The first start's size on a screen that has so much room.
+    static QSize sizeFor(const QSize& available);
+
     // Conversations
     void setConversations(const QVector<ConversationRow>&); // sorted as they shall stand: newest first
     void updateConversation(const ConversationRow&);        // changed, or new (then it comes first)
@@ -62,6 +65,7 @@ signals:
     void conversationRenamed(hearth::ui::RowId, const QString& title);
     void conversationDeleteRequested(hearth::ui::RowId);
     void undoRequested(const QString& undoId);
+    void undoEnded(const QString& undoId); // it can be undone no more, unless it was just asked for
 
     void messageSubmitted(const QString& text);
     void stopRequested();
@@ -86,6 +90,8 @@ signals:
 protected:
     void closeEvent(QCloseEvent*) override;
     void dragEnterEvent(QDragEnterEvent*) override;
+    void dragMoveEvent(QDragMoveEvent*) override;
+    void dragLeaveEvent(QDragLeaveEvent*) override;
     void dropEvent(QDropEvent*) override;
     void keyPressEvent(QKeyEvent*) override;
     void changeEvent(QEvent*) override;

@@ -12,6 +12,8 @@
 #include <QPushButton>
 #include <QToolButton>
 
+#include <utility>
+
 namespace hearth::ui {
 
 namespace {
@@ -148,8 +150,8 @@ UndoBar::UndoBar(const Theme& theme, QWidget* parent)
     });
     connect(undo_, &QPushButton::clicked, this, [this] {
         const QString id = undoId_;
-        finish();
         emit undone(id);
+        withdraw(id); // unless what was taken back offered something else
     });
     connect(close_, &QToolButton::clicked, this, &UndoBar::finish);
     retranslate();
@@ -157,7 +159,7 @@ UndoBar::UndoBar(const Theme& theme, QWidget* parent)
 }
 
 void UndoBar::offer(const QString& text, const QString& undoId) {
-    undoId_ = undoId;
+    const QString before = std::exchange(undoId_, undoId);
     text_->setText(oneLine(text));
     text_->setToolTip(plainToolTip(oneLine(text)));
     setAccessibleName(text_->text());
@@ -165,6 +167,8 @@ void UndoBar::offer(const QString& text, const QString& undoId) {
     timer_.start();
     emit resized();
     announce(this);
+    if (!before.isEmpty() && before != undoId)
+        emit ended(before);
 }
 
 void UndoBar::withdraw(const QString& undoId) {
@@ -174,9 +178,11 @@ void UndoBar::withdraw(const QString& undoId) {
 
 void UndoBar::finish() {
     timer_.stop();
-    undoId_.clear();
+    const QString id = std::exchange(undoId_, QString());
     setVisible(false);
     emit resized();
+    if (!id.isEmpty())
+        emit ended(id);
 }
 
 void UndoBar::retranslate() {

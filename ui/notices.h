@@ -53,7 +53,8 @@ public:
 
 signals:
     void undone(const QString& undoId);
-    void resized(); // shown, hidden, or another text
+    void ended(const QString& undoId); // no longer offered: taken back, dismissed, or another one came
+    void resized();                    // shown, hidden, or another text
 
 protected:
     void paintEvent(QPaintEvent*) override;

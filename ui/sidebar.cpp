@@ -10,6 +10,7 @@
 #include <QKeySequence>
 #include <QLineEdit>
 #include <QPainter>
+#include <QScopedValueRollback>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -79,13 +80,18 @@ void Sidebar::focusSearch() {
 void Sidebar::addPage(const QString& id, const QString& icon, const char* title) {
     QToolButton* button = wideButton(theme_, icon, this);
     button->setCheckable(true);
-    connect(button, &QToolButton::clicked, this, [this, id] { emit pageRequested(id); });
+    // Not clicked(): a screen reader toggles what can be checked, and clicks nothing.
+    connect(button, &QToolButton::toggled, this, [this, id] {
+        if (!marking_)
+            emit pageRequested(id);
+    });
     foot_->addWidget(button);
     pages_.push_back({id, title, button});
     retranslate();
 }
 
 void Sidebar::setPage(const QString& id) {
+    const QScopedValueRollback<bool> guard(marking_, true);
     for (const Page& page : pages_) {
         page.button->setChecked(page.id == id);
         QFont font = theme_.font(TextStyle::Interface, page.id == id);

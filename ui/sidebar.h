@@ -56,6 +56,7 @@ private:
     ConversationList* list_;
     Label* none_;
     QBoxLayout* foot_;
+    bool marking_ = false; // a page is marked as open, not asked for
     QVector<Page> pages_;
 };
 

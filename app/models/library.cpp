@@ -39,6 +39,26 @@ void sortByName(QVector<ModelFile>& files) {
                      [](const ModelFile& a, const ModelFile& b) { return a.name.localeAwareCompare(b.name) < 0; });
 }
 
+/// Several files of one model have one name in their headers: a reply that names its model has to say which.
+void tellApart(QVector<ModelFile>& files) {
+    QHash<QString, int> named, quantized;
+    const auto quant = [](const ModelFile& f) { return f.facts ? QString::fromStdString(f.facts->quant) : QString(); };
+    const auto both = [&](const ModelFile& f) { return f.name + QStringLiteral(" \u00B7 ") + quant(f); };
+    for (const ModelFile& file : std::as_const(files)) {
+        ++named[file.name];
+        ++quantized[both(file)];
+    }
+    for (ModelFile& file : files) {
+        if (named.value(file.name) < 2)
+            continue;
+        const QFileInfo at(file.path);
+        file.name = quantized.value(both(file)) == 1 && !quant(file).isEmpty()
+                        ? both(file)
+                        : file.name + QStringLiteral(" \u00B7 ") + at.dir().dirName().left(80) + QLatin1Char('/') +
+                              at.fileName().left(80);
+    }
+}
+
 /// What is known before the header is read.
 ModelFile namedModel(const FoundModel& found) {
     ModelFile file;
@@ -181,6 +201,7 @@ void Library::scan(const std::vector<StoreRoot>& roots, const QStringList& extra
             gone.append(missingModel(path));
     }
     const auto tell = [this](QVector<ModelFile> told, const Cache& fresh, bool whole) {
+        tellApart(told);
         sortByName(told);
         QMetaObject::invokeMethod(
             this, [this, told, fresh, whole] { take(told, fresh, whole); }, Qt::QueuedConnection);

@@ -6,6 +6,7 @@
 #include <QCoreApplication>
 #include <QDir>
 #include <QFile>
+#include <QFileInfo>
 
 #include <algorithm>
 #include <chrono>
@@ -363,11 +364,28 @@ void ModelManager::import(const ImportPlan& plan) {
     });
 }
 
-void ModelManager::moveStore(const QString& to) {
-    run([this, from = pathBytes(folder_), to = pathBytes(QDir(to).absolutePath())](const FileProgress& progress) {
-        const StoreMove moved = app::moveStore(from, to, progress);
-        Outcome outcome{.stopped = moved.stopped};
-        outcome.always = [this, from, to, files = moved.moved] {
+void ModelManager::moveStore(const QString& given) {
+    const QString folder = QDir(given).absolutePath();
+    const bool known = busy_ || added_.contains(folder);
+    if (!known && QFileInfo(folder).isDir())
+        addFolder(folder);
+    run([this, known, from = pathBytes(folder_), to = pathBytes(folder)](const FileProgress& progress) {
+        StoreMove moved;
+        Outcome outcome;
+        try {
+            moved = app::moveStore(from, to, progress);
+        } catch (const ModelError& e) {
+            moved.problem = e.words();
+        }
+        outcome.stopped = moved.stopped;
+        if (moved.problem)
+            outcome.error = told(*moved.problem);
+        const bool whole = !moved.stopped && !moved.problem;
+        outcome.always = [this, known, whole, from, to, files = moved.moved] {
+            if (whole || (files.empty() && !known))
+                dropFolder(pathText(to));
+            else if (!files.empty())
+                addFolder(pathText(to));
             storage_.post([files](Store& store) {
                 for (const auto& [old, now] : files)
                     store.models.moved(old, now);
@@ -378,6 +396,10 @@ void ModelManager::moveStore(const QString& to) {
                 const std::string now = old.starts_with(from + "/") ? to + old.substr(from.size()) : old;
                 if (now != old && (isFolder(now) || stampOf(now)) && !isFolder(old) && !stampOf(old))
                     follow(pathText(old), pathText(now));
+            }
+            if (!whole && !files.empty()) {
+                library_.rescan();
+                emit storeParted(pathText(to));
             }
         };
         outcome.then = [this, to] {

@@ -73,8 +73,10 @@ public:
 
     /// What bringing a file or folder would do; answered by importPlanned() or jobFailed().
     void planImport(const QString& path, ImportHow, const QString& name = {});
-    void import(const ImportPlan&);    // answered by imported(), jobStopped() or jobFailed()
-    void moveStore(const QString& to); // answered by storeMoved(), jobStopped() or jobFailed()
+    void import(const ImportPlan&); // answered by imported(), jobStopped() or jobFailed()
+    /// Answered by storeMoved(), jobStopped() or jobFailed(); before the latter by storeParted() where some models lie
+    /// there by then. Until all do, the other folder is read in place, so that none is missed: after a crash too.
+    void moveStore(const QString& to);
     void cancelJob();
 
     void remove(const QString& path); // of the own folder: into the trash; then removed() or failed()
@@ -92,6 +94,7 @@ signals:
     void importPlanned(const hearth::app::ImportPlan&);
     void imported(const QString& path, const QString& note); // the note is mostly empty
     void storeMoved(const QString& folder);                  // the setting is to follow
+    void storeParted(const QString& to);
     void modelMoved(const QString& from, const QString& to); // what names it by its path is to follow
     void jobStopped();
     void jobFailed(const QString& sentence);

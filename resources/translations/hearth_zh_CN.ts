@@ -174,6 +174,10 @@
         <source>%1 is no model: neither a GGUF file nor a folder of safetensors.</source>
         <translation>%1 不是模型：既不是 GGUF 文件，也不是 safetensors 文件夹。</translation>
     </message>
+    <message>
+        <source>Nothing can be written into the folder %1: %2.</source>
+        <translation>文件夹 %1 无法写入：%2。</translation>
+    </message>
 </context>
 <context>
     <name>ModelsPage</name>
@@ -736,6 +740,18 @@
     <message>
         <source>%1 of memory are free on this computer.</source>
         <translation>这台电脑有 %1 空闲内存。</translation>
+    </message>
+    <message>
+        <source>The download of %1 is cancelled. %2 that have arrived are deleted.</source>
+        <translation>已取消下载 %1，已下载的 %2 将被删除。</translation>
+    </message>
+    <message>
+        <source>The download of %1 is cancelled.</source>
+        <translation>已取消下载 %1。</translation>
+    </message>
+    <message>
+        <source>Some models lie in %1 now and are used there. Move all models again to go on.</source>
+        <translation>部分模型已移到 %1，在那里照常可用。再次移动全部模型即可继续。</translation>
     </message>
 </context>
 <context>
@@ -1453,6 +1469,25 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::DropHint</name>
+    <message>
+        <source>Only files and folders of this computer can be brought.</source>
+        <translation>只能导入这台电脑上的文件和文件夹。</translation>
+    </message>
+    <message>
+        <source>“%1” is not a model file.</source>
+        <translation>“%1”不是模型文件。</translation>
+    </message>
+    <message>
+        <source>Let go to use “%1” in this chat. It is read where it lies.</source>
+        <translation>松开后，本对话改用“%1”，就地读取。</translation>
+    </message>
+    <message>
+        <source>Let go to bring “%1”. You choose how before anything happens.</source>
+        <translation>松开后导入“%1”，先由你选择导入方式。</translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::EmptyState</name>
     <message>
         <source>Explain how a fireplace works in three sentences</source>
@@ -2033,8 +2068,12 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <translation>复制地址</translation>
     </message>
     <message>
-        <source>Only model files (.gguf) on this computer can be dropped here.</source>
-        <translation>这里只能放入本机的模型文件 (.gguf)。</translation>
+        <source>Only files and folders of this computer can be dropped here.</source>
+        <translation>这里只能放入本机的文件和文件夹。</translation>
+    </message>
+    <message>
+        <source>“%1” is no model. Drop a GGUF file here, or a folder of models.</source>
+        <translation>“%1”不是模型。请放入 GGUF 文件，或装有模型的文件夹。</translation>
     </message>
 </context>
 <context>

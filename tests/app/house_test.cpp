@@ -4,11 +4,13 @@
 #include "app/models/library.h"
 #include "app/preferences.h"
 #include "app/unix_signals.h"
+#include "tests/engine/core/gguf_writer.h"
 
 #include <QDir>
 #include <QFile>
 #include <QLocalSocket>
 #include <QProcess>
+#include <QSet>
 #include <QSignalSpy>
 #include <QStandardPaths>
 #include <QTemporaryDir>
@@ -176,6 +178,35 @@ private slots:
         QTRY_VERIFY(library.find(at("new.gguf"))); // seen without being asked
         Variable models("HEARTH_MODELS", "/some/where");
         QCOMPARE(modelFolder(QStringLiteral("/else/where"), QStringLiteral("/data")), QStringLiteral("/some/where"));
+    }
+
+    // A reply names its model: two of one name have to be told apart by it.
+    void modelsOfOneNameAreToldApart() {
+        const auto at = [this](const char* name) { return folder_->filePath(QString::fromLatin1(name)); };
+        QVERIFY(QDir().mkpath(at("one")) && QDir().mkpath(at("two")));
+        const auto put = [&](const char* name, int layers) {
+            const std::string bytes = hearth::test::tinyLlama({.layers = layers}).bytes();
+            QFile file(at(name));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            QCOMPARE(file.write(bytes.data(), qint64(bytes.size())), qint64(bytes.size()));
+        };
+        put("one/m.gguf", 1);
+        put("two/m.gguf", 2);
+        writeFile(at("one/c.gguf"), "");
+        writeFile(at("two/c.gguf"), "");
+        writeFile(at("two/alone.gguf"), "");
+        Library library;
+        QSignalSpy changed(&library, &Library::changed);
+        library.setFolder(folder_->path());
+        library.rescan();
+        QTRY_COMPARE(changed.size(), 1);
+        QSet<QString> names;
+        for (const ModelFile& file : library.files())
+            names.insert(file.name);
+        QCOMPARE(names.size(), 5);
+        QVERIFY(names.contains(QStringLiteral("alone")));
+        QCOMPARE(library.find(at("one/c.gguf"))->name, QStringLiteral("c \u00B7 one/c.gguf"));
+        QCOMPARE(library.find(at("two/m.gguf"))->name, QStringLiteral("Tiny \u00B7 two/m.gguf"));
     }
 
     void whereModelsLie() {

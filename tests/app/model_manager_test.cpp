@@ -199,6 +199,37 @@ private slots:
         QCOMPARE(manager_->defaults(at("elsewhere/models/mine.gguf")).contextTokens.value_or(0), 512);
     }
 
+    // A move that ends half way leaves no model unlisted: the other folder is read until all lie there.
+    void aHalfMovedStoreIsWhollyListed() {
+        tree_->write("models/z/last.gguf", test::tinyLlama({.layers = 1, .seed = 5}).bytes());
+        tree_->write("elsewhere/z", "a file where a folder must be");
+        begin();
+        QTRY_VERIFY(library_->find(at("models/z/last.gguf")));
+        QSignalSpy failed(manager_.get(), &ModelManager::jobFailed), parted(manager_.get(), &ModelManager::storeParted);
+        QSignalSpy moved(manager_.get(), &ModelManager::storeMoved);
+        manager_->setDefaults(at("models/mine.gguf"), {.contextTokens = 512});
+        manager_->moveStore(at("elsewhere"));
+        QTRY_COMPARE(failed.size(), 1);
+        QCOMPARE(parted.size(), 1);
+        QCOMPARE(parted[0][0].toString(), at("elsewhere"));
+        QTRY_VERIFY(library_->find(at("elsewhere/mine.gguf")));
+        QVERIFY(library_->find(at("models/z/last.gguf")));
+        QCOMPARE(manager_->defaults(at("elsewhere/mine.gguf")).contextTokens.value_or(0), 512);
+        begin(); // after a restart too
+        QTRY_VERIFY(library_->find(at("elsewhere/mine.gguf")));
+        QVERIFY(QFile::remove(at("elsewhere/z")));
+        QSignalSpy whole(manager_.get(), &ModelManager::storeMoved);
+        manager_->moveStore(at("elsewhere"));
+        QTRY_COMPARE(whole.size(), 1);
+        QVERIFY(manager_->addedFolders().isEmpty());
+        QTRY_VERIFY(library_->find(at("elsewhere/z/last.gguf")));
+        // Where nothing could be moved, nothing else is read either.
+        manager_->moveStore(QStringLiteral("/sys/kernel"));
+        QVERIFY(manager_->isBusy());
+        QTRY_VERIFY(!manager_->isBusy());
+        QVERIFY(manager_->addedFolders().isEmpty());
+    }
+
     void judges() {
         begin();
         const ModelFile file = *library_->find(at("models/mine.gguf"));

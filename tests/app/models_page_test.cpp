@@ -310,6 +310,76 @@ private slots:
         QVERIFY(!planCard());
     }
 
+    // It may have taken a night: deleting it waits until it can no longer be taken back.
+    void aCancelledDownloadComesBack() {
+        ui::Card* card = beginSlowly();
+        const QString folder = workFolders(at("models")).value(0);
+        QVERIFY(!folder.isEmpty());
+        press(card, "cancel");
+        QTRY_COMPARE(downloadCards(), 0);
+        auto* undo = window_->findChild<ui::UndoBar*>();
+        QVERIFY(undo->isVisible() && !undo->undoId().isEmpty());
+        QVERIFY(QFile::exists(folder));
+        connect(window_.get(), &ui::MainWindow::undoRequested, page_.get(), &ModelsPage::undo);
+        undo->findChild<QPushButton*>()->click();
+        QTRY_COMPARE(downloadCards(), 1);
+        QTRY_VERIFY(panel().downloads().cards().card(0)->button(QStringLiteral("pause"))); // it goes on
+        QVERIFY(QFile::exists(folder));
+        // Let go for good.
+        press(panel().downloads().cards().card(0), "cancel");
+        QTRY_COMPARE(downloadCards(), 0);
+        QVERIFY(QFile::exists(folder));
+        window_->hideUndo(undo->undoId());
+        QTRY_VERIFY(!QFile::exists(folder));
+    }
+
+    // Whoever wants it again in the meantime has what had arrived.
+    void aCancelledDownloadIsWantedAgain() {
+        press(beginSlowly(), "cancel");
+        QTRY_COMPARE(downloadCards(), 0);
+        const QString folder = workFolders(at("models")).value(0);
+        press(panel().discover().page().files().card(QStringLiteral("tiny-Q4_K_M")), "download");
+        QTRY_COMPARE(downloadCards(), 1);
+        QVERIFY(!window_->findChild<ui::UndoBar*>()->isVisible());
+        QTest::qWait(200);
+        QVERIFY(QFile::exists(folder));
+    }
+
+    // What is not finished lies among the models: it moves along, and goes on there.
+    void theStoreMovesWithItsDownloads() {
+        beginSlowly();
+        QSignalSpy moved(manager_.get(), &ModelManager::storeMoved);
+        emit panel().storeMoveRequested(at("elsewhere"));
+        QTRY_COMPARE(moved.size(), 1);
+        QTRY_COMPARE(downloadCards(), 1);
+        QVERIFY(workFolders(at("models")).isEmpty());
+        QCOMPARE(workFolders(at("elsewhere")).size(), 1);
+        script_->bytesPerSecond = 0;
+        press(panel().downloads().cards().card(0), "resume");
+        QTRY_VERIFY_WITH_TIMEOUT(library_->find(at("elsewhere/tiny-Q4_K_M.gguf")), 20000);
+        QVERIFY(!QFile::exists(at("models/tiny-Q4_K_M.gguf")));
+    }
+
+    // A second job is refused, and the first one keeps its progress and its Stop.
+    void aRefusedJobLeavesTheOtherAlone() {
+        tree_->write("outside/mine.gguf", test::tinyLlama({.layers = 2, .seed = 3}).bytes());
+        emit panel().importRequested(at("outside/mine.gguf"), ui::ImportHow::Copy);
+        QTRY_VERIFY(planCard() && planCard()->button(QStringLiteral("go"))->isEnabled());
+        const auto* import = panel().findChild<ui::ImportSection*>();
+        int told = 0;
+        QString shown;
+        connect(manager_.get(), &ModelManager::jobProgress, import, [&] {
+            if (told++ > 0 || !manager_->isBusy())
+                return;
+            emit panel().storeMoveRequested(at("elsewhere"));
+            shown = wordsOf(*import);
+        });
+        press(planCard(), "go");
+        QTRY_VERIFY(library_->find(at("models/mine.gguf")));
+        QVERIFY2(shown.contains(QStringLiteral("Bringing mine.gguf")), qPrintable(shown));
+        QVERIFY2(shown.contains(QStringLiteral("Another model is being brought")), qPrintable(shown));
+    }
+
     void aDeletedModelComesBack() {
         tree_->write("models/mine.gguf", test::tinyLlama({.layers = 1, .seed = 3}).bytes());
         library_->rescan();
@@ -393,6 +463,32 @@ private:
     ui::Card* planCard() { return panel().import().plan().card(0); }
 
     ui::Card* card(const char* below) { return panel().library().models().card(at(below)); }
+
+    int downloadCards() { return panel().downloads().cards().count(); }
+
+    static QString wordsOf(const QWidget& on) {
+        QStringList words;
+        for (const QLabel* label : on.findChildren<QLabel*>())
+            words << label->text();
+        return words.join(QLatin1Char('\n'));
+    }
+
+    /// The card of a download that is on its way.
+    ui::Card* beginSlowly() {
+        emit panel().hubAddressChanged(QStringLiteral("huggingface"), QString::fromStdString(hub_->base()));
+        emit panel().networkChosen(true);
+        panel().openHubPage(QStringLiteral("huggingface"), QString::fromStdString(kId));
+        ui::HubPage& page = panel().discover().page();
+        [&] { QTRY_VERIFY(page.page().files.size() == 2 && !page.page().files[0].judging); }();
+        script_->bytesPerSecond = 2000;
+        press(page.files().card(QStringLiteral("tiny-Q4_K_M")), "download");
+        panel().show(ui::ModelsPanel::Section::Downloads);
+        [&] {
+            QTRY_VERIFY(downloadCards() == 1 && page_->downloads().rows()[0].state == DownloadStatus::State::Running &&
+                        !workFolders(at("models")).isEmpty());
+        }();
+        return panel().downloads().cards().card(0);
+    }
 
     static void press(ui::Card* card, const char* action) {
         QVERIFY(card);

@@ -128,7 +128,7 @@ void LibrarySection::refresh() {
         CardRow card;
         card.id = model.path;
         card.title = model.name;
-        card.mark = current ? tr("In use here") : QString();
+        card.mark = current && details.problem.isEmpty() ? tr("In use here") : QString(); // a broken one answers nobody
         card.state = details.problem.isEmpty() ? modelStateWords(model) : QString();
         card.detail = known && !details.facts.isEmpty() ? dotted(details.facts) : oneLine(model.detail, 300);
         QStringList about;

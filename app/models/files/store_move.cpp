@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -76,6 +77,14 @@ void checkFolders(const std::string& from, const std::string& to) {
     if (error)
         throw ModelError({QT_TRANSLATE_NOOP("Models", "The folder %1 cannot be made: %2."),
                           {engine::printable(to, 400), std::strerror(error.value())}});
+    // A file is really made: permissions and disks that can only be read answer here, and by the right name.
+    std::string probe = to + "/.moving-XXXXXX";
+    const int file = mkstemp(probe.data());
+    if (file < 0)
+        throw ModelError({QT_TRANSLATE_NOOP("Models", "Nothing can be written into the folder %1: %2."),
+                          {engine::printable(to, 400), std::strerror(errno)}});
+    close(file);
+    unlink(probe.c_str());
 }
 
 /// A move in progress.
@@ -164,10 +173,15 @@ StoreMove moveStore(const std::string& givenFrom, const std::string& givenTo, co
         const FileProgress within = [&](uint64_t done, uint64_t) {
             return !progress || progress(before + done, total);
         };
-        if (!within(0, 0) || !mover.move(item, within)) {
-            mover.out.stopped = true;
-            return mover.out;
+        try {
+            mover.out.stopped = !within(0, 0) || !mover.move(item, within);
+        } catch (const ModelError& e) {
+            if (mover.out.moved.empty())
+                throw;
+            mover.out.problem = e.words();
         }
+        if (mover.out.stopped || mover.out.problem)
+            return mover.out;
         before += item.bytes;
     }
     // Folders that are empty now, the deepest first; the models' folder itself may be a mount and stays.

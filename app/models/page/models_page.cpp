@@ -3,6 +3,7 @@
 #include "app/models/page/rows.h"
 #include "storage/clock.h"
 #include "ui/models/model_words.h"
+#include "ui/text_line.h"
 
 #include <QDir>
 #include <QEvent>
@@ -24,6 +25,7 @@ constexpr const char* kFirstRun = "start.first";         // "done"
 const QString kAddress = QStringLiteral("hub.address."); // and the hub's id
 
 const QString kModelUndo = QStringLiteral("model:");
+const QString kDownloadUndo = QStringLiteral("download:");
 const QString kForgetUndo = QStringLiteral("model-listed:");
 
 constexpr int kSuggestions = 3;
@@ -74,7 +76,7 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
                     return false;
                 const auto& rows = downloader_->rows();
                 return std::any_of(rows.begin(), rows.end(), [&](const DownloadStatus& r) {
-                    return r.id == id && r.state != DownloadStatus::State::Finished;
+                    return r.id == id && r.state != DownloadStatus::State::Finished && !cancelled_.contains(id);
                 });
             },
         .isChinese = [] { return chinese(); }});
@@ -84,7 +86,7 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
         setText((kAddress + hub).toLatin1().constData(), address);
     });
     connect(discover_.get(), &DiscoverDesk::downloadWanted, this,
-            [this](const DownloadRequest& request) { downloads().add(request); });
+            [this](const DownloadRequest& request) { wantDownload(request); });
     connect(&gate_, &NetworkGate::changed, discover_.get(), &DiscoverDesk::refreshNetwork);
     remotes_ = std::make_unique<Remotes>(with_.storage, with_.pipe, gate_, *secrets_);
     remoteDesk_ = std::make_unique<RemoteDesk>(RemoteDesk::Surroundings{with_.window, *remotes_, gate_});
@@ -247,12 +249,7 @@ void ModelsPage::connectLibrary() {
                               kForgetUndo + path);
     });
     connect(&panel, &ModelsPanel::restoreRequested, this, &ModelsPage::undo);
-    connect(&panel, &ModelsPanel::storeMoveRequested, this, [this](const QString& folder) {
-        jobTitle_ = tr("Moving the models to %1").arg(folder);
-        jobProgress_ = 0;
-        with_.manager.moveStore(folder);
-        showJob();
-    });
+    connect(&panel, &ModelsPanel::storeMoveRequested, this, &ModelsPage::beginMove);
     connect(&panel, &ModelsPanel::jobCancelled, &manager, &ModelManager::cancelJob);
     connect(&panel, &ModelsPanel::otherStoresChanged, this, [this](bool on) {
         with_.manager.setOtherStores(on);
@@ -262,6 +259,7 @@ void ModelsPage::connectLibrary() {
         with_.manager.dropFolder(folder);
         refreshStores();
     });
+    connect(&with_.window, &ui::MainWindow::undoEnded, this, &ModelsPage::endUndo);
     connect(&with_.window, &ui::MainWindow::firstRunFinished, this, &ModelsPage::endFirstRun);
 }
 
@@ -289,6 +287,13 @@ bool ModelsPage::undo(const QString& id) {
         emit fileBrought(id.mid(kForgetUndo.size()));
         return true;
     }
+    if (id.startsWith(kDownloadUndo)) {
+        const QString download = id.mid(kDownloadUndo.size());
+        if (cancelled_.take(download))
+            downloads().resume(download);
+        refreshDownloads();
+        return true;
+    }
     const auto entry = removed_.constFind(id);
     if (entry == removed_.constEnd())
         return false;
@@ -313,7 +318,8 @@ Downloader& ModelsPage::downloads() {
         downloader_->setRateLimit(rateLimit_);
         connect(downloader_.get(), &Downloader::rowsChanged, this, &ModelsPage::refreshDownloads);
         connect(downloader_.get(), &Downloader::rowChanged, this, [this](const DownloadStatus& status) {
-            with_.window.modelsPanel().updateDownload(downloadRow(status, DiscoverDesk::hubId(status.hub)));
+            if (!cancelled_.contains(status.id))
+                with_.window.modelsPanel().updateDownload(downloadRow(status, DiscoverDesk::hubId(status.hub)));
         });
         connect(downloader_.get(), &Downloader::finished, this, &ModelsPage::onFinished);
         downloader_->setTokenSource([this](const QString& name, const Downloader::Token& done) {
@@ -329,7 +335,7 @@ void ModelsPage::connectDownloads() {
     ModelsPanel& panel = with_.window.modelsPanel();
     connect(&panel, &ModelsPanel::downloadPaused, this, [this](const QString& id) { downloads().pause(id); });
     connect(&panel, &ModelsPanel::downloadResumed, this, [this](const QString& id) { downloads().resume(id); });
-    connect(&panel, &ModelsPanel::downloadRemoved, this, [this](const QString& id) { downloads().remove(id); });
+    connect(&panel, &ModelsPanel::downloadRemoved, this, &ModelsPage::cancelDownload);
     connect(&panel, &ModelsPanel::downloadMoved, this,
             [this](const QString& id, int position) { downloads().move(id, position); });
     connect(&panel, &ModelsPanel::rateLimitChanged, this, [this](qint64 limit) {
@@ -342,11 +348,91 @@ void ModelsPage::connectDownloads() {
 
 void ModelsPage::refreshDownloads() {
     QVector<ui::DownloadRow> rows;
-    for (const DownloadStatus& status : downloader_->rows())
-        rows.append(downloadRow(status, DiscoverDesk::hubId(status.hub)));
+    const QVector<DownloadStatus> all = downloader_ ? downloader_->rows() : QVector<DownloadStatus>();
+    for (const DownloadStatus& status : all)
+        if (!cancelled_.contains(status.id))
+            rows.append(downloadRow(status, DiscoverDesk::hubId(status.hub)));
     with_.window.modelsPanel().setDownloads(rows);
     discover_->refreshFiles();
     discover_->refreshNetwork();
+}
+
+// What has arrived may have taken a night: it is deleted when it can no longer be taken back. Whoever ends the program
+// before finds it paused.
+void ModelsPage::cancelDownload(const QString& id) {
+    using State = DownloadStatus::State;
+    for (const DownloadStatus& row : QVector<DownloadStatus>(downloads().rows())) {
+        if (row.id != id)
+            continue;
+        if (row.state == State::Finished) {
+            downloads().remove(id);
+            return;
+        }
+        const bool onItsWay = row.state != State::Paused && row.state != State::Failed;
+        cancelled_.insert(id, onItsWay);
+        if (onItsWay)
+            downloads().pause(id);
+        refreshDownloads();
+        with_.window.showUndo(row.bytes > 0 ? tr("The download of %1 is cancelled. %2 that have arrived are deleted.")
+                                                  .arg(row.title, ui::bytesWords(row.bytes))
+                                            : tr("The download of %1 is cancelled.").arg(row.title),
+                              kDownloadUndo + id);
+    }
+}
+
+void ModelsPage::endUndo(const QString& undoId) {
+    const QString id = undoId.mid(kDownloadUndo.size());
+    if (undoId.startsWith(kDownloadUndo) && cancelled_.remove(id) > 0)
+        downloads().remove(id);
+}
+
+void ModelsPage::wantDownload(const DownloadRequest& request) {
+    if (cancelled_.remove(request.id()) > 0) {
+        with_.window.hideUndo(kDownloadUndo + request.id());
+        refreshDownloads();
+    }
+    if (moving_)
+        afterMove_.append(request);
+    else
+        downloads().add(request);
+}
+
+// What is not finished lies in the models' folder and moves with it: nobody writes there meanwhile.
+void ModelsPage::beginMove(const QString& folder) {
+    if (!with_.manager.isBusy()) {
+        for (auto it = cancelled_.cbegin(); it != cancelled_.cend(); ++it)
+            QMetaObject::invokeMethod(
+                this, [this, id = kDownloadUndo + it.key()] { with_.window.hideUndo(id); }, Qt::QueuedConnection);
+        cancelled_.clear(); // and are listed afterwards: nothing was deleted yet
+        moving_ = true;
+        downloader_.reset();
+        refreshDownloads();
+        jobTitle_ = tr("Moving the models to %1").arg(folder);
+        jobProgress_ = 0;
+        showJob();
+    }
+    with_.manager.moveStore(folder);
+}
+
+// Empty: all models lie together.
+QString ModelsPage::partedWords() const {
+    return parted_.isEmpty() ? QString()
+                             : tr("Some models lie in %1 now and are used there. Move all models again to go on.")
+                                   .arg(ui::oneLine(parted_, 300));
+}
+
+void ModelsPage::endMove() {
+    if (with_.manager.isBusy() || !std::exchange(moving_, false))
+        return;
+    if (!workFolders(with_.library.folder()).isEmpty())
+        downloads();
+    if (!parted_.isEmpty() && !workFolders(parted_).isEmpty())
+        downloads().restore(parted_);
+    parted_.clear();
+    for (DownloadRequest& request : std::exchange(afterMove_, {})) {
+        request.folder = with_.library.folder();
+        downloads().add(request);
+    }
 }
 
 void ModelsPage::onFinished(const QString& id, const QString& path) {
@@ -395,16 +481,17 @@ void ModelsPage::connectImports() {
         jobTitle_.clear();
         showJob(note);
     });
-    connect(&manager, &ModelManager::storeMoved, this, [this] {
+    const auto done = [this] {
         jobTitle_.clear();
-        showJob();
-    });
-    connect(&manager, &ModelManager::jobStopped, this, [this] {
-        jobTitle_.clear();
-        showJob();
-    });
+        showJob(partedWords());
+        endMove();
+    };
+    connect(&manager, &ModelManager::storeParted, this, [this](const QString& to) { parted_ = to; });
+    connect(&manager, &ModelManager::storeMoved, this, done);
+    connect(&manager, &ModelManager::jobStopped, this, done);
     connect(&manager, &ModelManager::jobFailed, this, [this](const QString& sentence) {
-        if (jobTitle_.isEmpty() && !bringing_.path.isEmpty()) { // of the plan
+        const bool refused = with_.manager.isBusy();                         // another one runs, and goes on
+        if ((refused || jobTitle_.isEmpty()) && !bringing_.path.isEmpty()) { // of the plan
             ui::ImportPlanRow row;
             row.path = bringing_.path;
             row.how = bringing_.how;
@@ -412,8 +499,10 @@ void ModelsPage::connectImports() {
             showPlan(row);
             return;
         }
-        jobTitle_.clear();
-        showJob(sentence);
+        if (!refused)
+            jobTitle_.clear();
+        showJob(refused ? sentence : ui::sentences({sentence, partedWords()}));
+        endMove();
     });
 }
 
@@ -492,10 +581,12 @@ void ModelsPage::confirm() {
     }
     if (!now.plan)
         return;
-    jobTitle_ = tr("Bringing %1").arg(QFileInfo(now.path).fileName());
-    jobProgress_ = 0;
+    if (!with_.manager.isBusy()) {
+        jobTitle_ = tr("Bringing %1").arg(QFileInfo(now.path).fileName());
+        jobProgress_ = 0;
+        showJob();
+    }
     with_.manager.import(*now.plan);
-    showJob();
 }
 
 // ---- First start

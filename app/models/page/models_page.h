@@ -78,6 +78,12 @@ private:
     void refreshDetails();
     void refreshStores();
     void refreshDownloads();
+    void cancelDownload(const QString& id);
+    void endUndo(const QString& undoId);
+    void wantDownload(const DownloadRequest&);
+    void beginMove(const QString& folder);
+    void endMove();
+    QString partedWords() const;
     MachineMemory memory() const;
     void allowNetwork(bool on);
     void onFinished(const QString& id, const QString& path);
@@ -102,6 +108,10 @@ private:
     double jobProgress_ = 0;
     qint64 rateLimit_ = 0;
     QHash<QString, TrashedModel> removed_; // by undo id
+    QHash<QString, bool> cancelled_;       // downloads that can still be taken back: whether they were on their way
+    QVector<DownloadRequest> afterMove_;   // asked for while all models are being moved
+    QString parted_;                       // the folder that only some models have come to
+    bool moving_ = false;
     bool opened_ = false, first_ = false;
     QString dataFolder_;
     std::atomic<bool> ending_ = false;

@@ -465,9 +465,26 @@ TEST(StoreMove, GoesOnWhereItWasStopped) {
     fs::remove_all(other);
 }
 
+// What was moved before it could not go on is told, so that it is found there.
+TEST(StoreMove, TellsWhatWasMovedBeforeItFailed) {
+    TempTree tree;
+    tree.write("models/a.gguf", tinyGguf());
+    tree.write("models/b/c.gguf", tinyGguf());
+    tree.write("there/b", "a file where a folder must be");
+    const StoreMove moved = moveStore(tree.path("models"), tree.path("there"));
+    ASSERT_TRUE(moved.problem);
+    EXPECT_NE(moved.problem->english().find("cannot be moved"), std::string::npos);
+    EXPECT_FALSE(moved.stopped);
+    ASSERT_EQ(moved.moved.size(), 1u);
+    EXPECT_EQ(moved.moved[0].second, tree.path("there/a.gguf"));
+    EXPECT_TRUE(fs::exists(tree.path("models/b/c.gguf")));
+}
+
 TEST(StoreMove, RefusesWhatCannotBe) {
     TempTree tree;
     tree.write("models/a.gguf", tinyGguf());
+    const std::string error = errorOf([&] { moveStore(tree.path("models"), "/sys/kernel"); });
+    EXPECT_NE(error.find("into the folder /sys/kernel"), std::string::npos) << error; // not the model's fault
     EXPECT_NE(errorOf([&] { moveStore(tree.path("models"), tree.path("models")); }), "");
     EXPECT_NE(errorOf([&] { moveStore(tree.path("models"), tree.path("models/below")); }), "");
     EXPECT_NE(errorOf([&] { moveStore(tree.path("models"), tree.path()); }), "");

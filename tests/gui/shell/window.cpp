@@ -5,6 +5,7 @@
 #include "ui/composer.h"
 #include "ui/conversation_list.h"
 #include "ui/conversation_panel.h"
+#include "ui/drop_hint.h"
 #include "ui/empty_state.h"
 #include "ui/find_bar.h"
 #include "ui/focus_ring.h"
@@ -13,12 +14,14 @@
 #include "ui/links.h"
 #include "ui/models/model_list.h"
 #include "ui/models/model_picker.h"
+#include "ui/models/models_panel.h"
 #include "ui/notices.h"
 #include "ui/settings/settings_panel.h"
 #include "ui/sidebar.h"
 #include "ui/status_line.h"
 #include "ui/text_line.h"
 
+#include <QAccessible>
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
@@ -27,6 +30,7 @@
 #include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
+#include <QSet>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -631,14 +635,114 @@ private slots:
         drop({QUrl::fromLocalFile(path)});
         QCOMPARE(opened.size(), 1);
         QCOMPARE(opened[0][0].toString(), path);
-        drop({QUrl::fromLocalFile(folder.filePath(QStringLiteral("folder.gguf")))});
         drop({QUrl(QStringLiteral("https://example.org/a.gguf"))});
+        QVERIFY(shows(QStringLiteral("Only files and folders of this computer can be dropped here.")));
         drop({QUrl::fromLocalFile(QStringLiteral("/etc/hostname"))});
+        QVERIFY(
+            shows(QStringLiteral("\u201Chostname\u201D is no model. Drop a GGUF file here, or a folder of models.")));
+        drop({QUrl::fromLocalFile(folder.filePath(QStringLiteral("folder.gguf")))}); // is brought, not opened
         QCOMPARE(opened.size(), 1);
-        QVERIFY(shows(QStringLiteral("Only model files (.gguf) on this computer can be dropped here.")));
+        auto* models = window_->findChild<ModelsPanel*>();
+        QVERIFY(models->isVisible());
+        // On a page, where no notice of the chat is seen, the page answers.
+        QSignalSpy asked(models, &ModelsPanel::importRequested);
+        drop({QUrl::fromLocalFile(QStringLiteral("/etc/hostname"))});
+        QCOMPARE(asked.size(), 1);
+        drop({QUrl(QStringLiteral("https://example.org/a.gguf"))});
+        QVERIFY(shows(QStringLiteral("Only files and folders of this computer can be dropped here.")));
+    }
+
+    void aDragIsAnsweredWhileItLasts() {
+        auto* hint = window_->findChild<DropHint*>();
+        QVERIFY(hint && !hint->isVisible());
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(QStringLiteral("/etc"))});
+        const auto enter = [&](Qt::DropActions actions) {
+            QDragEnterEvent event(QPoint(400, 300), actions, &data, Qt::LeftButton, Qt::NoModifier);
+            event.setDropAction(Qt::MoveAction);
+            event.setAccepted(false);
+            QApplication::sendEvent(window_.get(), &event);
+            return event.isAccepted() ? event.dropAction() : Qt::IgnoreAction;
+        };
+        // What is "moved" here would be deleted there.
+        QCOMPARE(enter(Qt::MoveAction), Qt::IgnoreAction);
+        QVERIFY(!hint->isVisible());
+        QCOMPARE(enter(Qt::MoveAction | Qt::CopyAction), Qt::CopyAction);
+        QVERIFY(hint->isVisible());
+        QCOMPARE(hint->geometry(), window_->rect());
+        QVERIFY(shows(QStringLiteral("Let go to bring \u201Cetc\u201D. You choose how before anything happens.")));
+        QDragMoveEvent move(QPoint(410, 300), Qt::MoveAction | Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &move);
+        QCOMPARE(move.dropAction(), Qt::CopyAction);
+        QDragLeaveEvent leave;
+        QApplication::sendEvent(window_.get(), &leave);
+        QVERIFY(!hint->isVisible());
+        data.setUrls({QUrl::fromLocalFile(QStringLiteral("/etc/hostname"))});
+        QCOMPARE(enter(Qt::CopyAction), Qt::CopyAction);
+        QVERIFY(shows(QStringLiteral("\u201Chostname\u201D is not a model file.")));
+        QDropEvent event(QPointF(400, 300), Qt::MoveAction | Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &event);
+        QVERIFY(!hint->isVisible());
+        QCOMPARE(event.dropAction(), Qt::CopyAction);
+    }
+
+    void theFirstWindowFitsItsScreen() {
+        QCOMPARE(MainWindow::sizeFor({1920, 1080}), QSize(1180, 780));
+        QCOMPARE(MainWindow::sizeFor({800, 600}), QSize(792, 560));
+        QCOMPARE(MainWindow::sizeFor({1366, 768}), QSize(1180, 728));
+        QCOMPARE(MainWindow::sizeFor({320, 240}), QSize(640, 480));
+    }
+
+    // From the sidebar's foot the header is next, not the message below it.
+    void tabGoesThroughTheWholeWindow() {
+        window_->showConversation(ConversationContent());
+        FirstRunRow first;
+        first.active = true;
+        window_->setFirstRun(first);
+        settle();
+        composer().setFocus();
+        QSet<QWidget*> visited;
+        for (int i = 0; i < 60 && QApplication::focusWidget(); ++i) {
+            visited.insert(QApplication::focusWidget());
+            QTest::keyClick(QApplication::focusWidget(), Qt::Key_Tab);
+        }
+        int stops = 0;
+        for (const char* name : {"New chat", "Show or hide the sidebar", "More", "Language", "Begin", "Message"})
+            stops += std::any_of(visited.begin(), visited.end(), [&](QWidget* w) {
+                auto* button = qobject_cast<QAbstractButton*>(w);
+                return w->accessibleName() == QLatin1String(name) || (button && button->text() == QLatin1String(name));
+            });
+        QCOMPARE(stops, 6);
+    }
+
+    void undoThatEndsIsToldOnce() {
+        QSignalSpy ended(window_.get(), &MainWindow::undoEnded);
+        window_->showUndo(QStringLiteral("One."), QStringLiteral("1"));
+        window_->showUndo(QStringLiteral("Two."), QStringLiteral("2"));
+        QCOMPARE(ended.size(), 1);
+        QCOMPARE(ended[0][0].toString(), QStringLiteral("1"));
+        window_->hideUndo(QStringLiteral("2"));
+        window_->hideUndo(QStringLiteral("2"));
+        QCOMPARE(ended.size(), 2);
+        QCOMPARE(ended[1][0].toString(), QStringLiteral("2"));
     }
 
     // ---- Panels, sidebar, settings.
+
+    void aScreenReaderOpensPages() {
+        auto* models = window_->findChild<ModelsPanel*>();
+        QToolButton* button = nullptr;
+        for (QToolButton* one : window_->findChildren<QToolButton*>())
+            if (one->isCheckable() && one->text() == QStringLiteral("Models"))
+                button = one;
+        QVERIFY(button && !models->isVisible());
+        QAccessibleActionInterface* actions = QAccessible::queryAccessibleInterface(button)->actionInterface();
+        for (int i = 0; i < 2; ++i) { // asked for again it stays open
+            actions->doAction(actions->actionNames().value(0));
+            QVERIFY(models->isVisible());
+            QVERIFY(button->isChecked());
+        }
+    }
 
     void panelsReplaceTheConversation() {
         auto* settings = window_->findChild<SettingsPanel*>();
@@ -828,16 +932,18 @@ private slots:
     }
 
     void theFocusRingFollowsTheKeyboardOnly() {
-        auto* ring = window_->findChild<FocusRing*>();
+        const auto rings = window_->findChildren<FocusRing*>(); // the list of models has one of its own
+        const auto shown = [&] {
+            const auto at = std::find_if(rings.begin(), rings.end(), [](FocusRing* r) { return r->isVisible(); });
+            return at == rings.end() ? nullptr : *at;
+        };
         QTest::mouseClick(&composer().edit(), Qt::LeftButton);
-        QVERIFY(!ring->isVisible());
+        QVERIFY(!shown());
         QTest::keyClick(&composer().edit(), Qt::Key_Tab);
         QTRY_VERIFY(QApplication::focusWidget() != &composer().edit());
-        QWidget* focus = QApplication::focusWidget();
-        QVERIFY(focus);
-        if (!ring->target()) // the next in line marks itself
-            QTest::keyClick(focus, Qt::Key_Tab);
-        QVERIFY(ring->isVisible());
+        QVERIFY(QApplication::focusWidget());
+        FocusRing* ring = shown();
+        QVERIFY(ring && ring->target());
         QCOMPARE(ring->geometry(), ring->target()->geometry().adjusted(-4, -4, 4, 4));
     }
 

@@ -5,6 +5,7 @@
 #include "app/models/remote/remote_words.h"
 #include "app/models/remote/sse.h"
 #include "ui/chat/message_details.h"
+#include "ui/this_machine.h"
 
 #include <nlohmann/json.hpp>
 
@@ -341,8 +342,18 @@ TEST(Address, whatCanBeReadOnTheWayNeedsAWord) {
 // What another program of this machine does with it nobody knows; of a host that is none it is known.
 TEST(Address, theMarkSaysWhetherItSurelyLeft) {
     const std::pair<const char*, bool> cases[] = {
-        {"127.0.0.1:8080", false}, {"[::1]:1, localhost", false},         {"gpu.example", true},
-        {"192.168.0.9", true},     {"127.0.0.1:8080, gpu.example", true}, {"127.0.0.1.evil.example", true},
+        {"127.0.0.1:8080", false},
+        {"[::1]:1, localhost", false},
+        {"gpu.example", true},
+        {"192.168.0.9", true},
+        {"127.0.0.1:8080, gpu.example", true},
+        {"127.0.0.1.evil.example", true},
+        {"0.0.0.0:8080", false},
+        {"127.300.0.1", true},
+        {"localhost.example", true},
+        {"[::ffff:127.0.0.1]:80", false},
+        {"[::ffff:10.0.0.1]:80", true},
+        {"127.0.0.1,gpu.example", true},
     };
     for (const auto& [hosts, left] : cases) {
         ui::MessageRow row;
@@ -351,6 +362,23 @@ TEST(Address, theMarkSaysWhetherItSurelyLeft) {
         EXPECT_TRUE(mark.contains(row.remote)) << hosts;
         EXPECT_EQ(mark.startsWith(QStringLiteral("left this machine")), left) << hosts;
     }
+}
+
+// What the mark calls this machine is what addresses call so, and nothing else is.
+TEST(Address, oneFunctionTellsThisMachine) {
+    for (const char* host : {"127.0.0.1", "127.9.8.7", "0.0.0.0", "localhost", "[::1]", "[::]", "[::ffff:127.0.0.1]"}) {
+        QString problem;
+        const auto base = baseAddress(QStringLiteral("http://%1:8080").arg(QString::fromLatin1(host)), &problem);
+        ASSERT_TRUE(base) << host << problem.toStdString();
+        RemoteEndpoint e = endpoint();
+        e.base = *base;
+        EXPECT_TRUE(ui::isThisMachine(e.host())) << host << " as " << e.host().toStdString();
+        EXPECT_TRUE(ui::isThisMachine(base->host())) << host;
+        EXPECT_FALSE(isExposed(*base)) << host;
+    }
+    for (const char* host :
+         {"", "10.0.0.1", "128.0.0.1", "[::2]", "[fe80::1]", "localhost.", "1127.0.0.1", "x127.0.0.1"})
+        EXPECT_FALSE(ui::isThisMachine(QString::fromLatin1(host))) << host;
 }
 
 TEST(Address, aKeyBelongsToIt) {

@@ -63,7 +63,7 @@ PromptInput chat(std::vector<std::pair<const char*, std::string>> messages) {
 }
 
 json bodyOf(const RemoteEndpoint& e, const PromptInput& input,
-            const std::optional<engine::SamplerSettings>& sampling = {}) {
+            const std::vector<std::pair<std::string, double>>& sampling = {}) {
     return json::parse(chatRequest(e, input, sampling).body.toStdString());
 }
 
@@ -411,22 +411,21 @@ TEST(Request, saysWhatTheServerKnows) {
               json::parse(R"([{"role":"system","content":"Be brief."},{"role":"user","content":"Hi\n\nyou"}])"));
     for (const char* absent : {"temperature", "top_k", "max_tokens", "continue_final_message"})
         EXPECT_FALSE(plain.contains(absent)) << absent; // the server's own values hold
-    engine::SamplerSettings s;
-    s.temperature = 3;
-    s.topK = 0;
-    s.seed = 0xFFFFFFFFFFFFFFFF;
-    s.repetitionPenalty = 1.1f;
-    s.presencePenalty = 0.5f;
+    using Set = std::vector<std::pair<std::string, double>>;
+    // What was set and nothing else: of the rest the server's own values hold.
+    EXPECT_EQ(bodyOf(endpoint("vllm"), input, Set{{"topP", 0.9}}).size(), plain.size() + 1);
+    const Set s = {{"temperature", 3},         {"topK", 0}, {"topP", 0.95}, {"minP", 0.05},
+                   {"repetitionPenalty", 1.1}, {"x", 1}};
     const json known = bodyOf(endpoint("vllm"), input, s);
     EXPECT_EQ(known["temperature"], 2.0);
     EXPECT_EQ(known["top_p"], 0.95);
     EXPECT_EQ(known["top_k"], -1);
     EXPECT_EQ(known["min_p"], 0.05);
-    EXPECT_EQ(known["seed"], 0x7FFFFFFF);
     EXPECT_EQ(known["repetition_penalty"], 1.1);
-    EXPECT_EQ(known["presence_penalty"], 0.5);
-    EXPECT_FALSE(known.contains("frequency_penalty"));
+    EXPECT_FALSE(known.contains("x"));
     EXPECT_EQ(bodyOf(endpoint("llamacpp"), input, s)["repeat_penalty"], 1.1);
+    EXPECT_EQ(samplingOf(*endpoint("llamacpp").kind).size(), 5u); // what the editor offers
+    EXPECT_EQ(samplingOf(*endpoint().kind), (std::vector<std::string>{"temperature", "topP"}));
     const json openai = bodyOf(endpoint(), input, s);
     for (const char* unknown : {"top_k", "min_p", "repetition_penalty", "repeat_penalty"})
         EXPECT_FALSE(openai.contains(unknown)) << unknown; // it would refuse the request

@@ -227,6 +227,16 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     return text;
 }
 
+Reason reasonNotToFit(const Placement& p, std::string_view modelName) {
+    Reason reason{Trouble::TooLarge,
+                  {printable(modelName), readableBytes(p.totalBytes), readableBytes(usableBytes(p.freeBytes))}};
+    if (p.largestContext >= kPageTokens) {
+        reason.trouble = Trouble::ContextTooLarge;
+        reason.values.push_back(std::to_string(p.largestContext / kPageTokens * kPageTokens));
+    }
+    return reason;
+}
+
 uint64_t ownProcessMemory() {
     return kilobytesIn("/proc/self/status", "RssAnon:", 0);
 }

@@ -125,7 +125,8 @@ void compare(const std::string& path, std::initializer_list<int> contexts) {
             return std::abs(static_cast<double>(said.totalBytes) / static_cast<double>(taken) - 1) < 0.05;
         };
         Figures real = fillInChild(options);
-        // One run of twenty finds the allocator keeping half a MB that was freed: the least of three counts.
+        // Two runs of twenty at 256 tokens took half a MB more, probably what the allocator kept: the least of three
+        // counts.
         for (int again = 0; again < 2 && !isNear(real.grown.model + real.grown.other); ++again)
             if (const Figures other = fillInChild(options); other.grown.other < real.grown.other)
                 real = other;

@@ -662,11 +662,12 @@ void Application::connectManager() {
 /// What the person has set for a model, on top of what the model recommends.
 ReplyDefaults Application::replyDefaults(const QString& path) const {
     const ModelDefaults own = manager_.defaults(path);
-    ReplyDefaults out{.threads = own.threads.value_or(0), .systemPrompt = own.systemPrompt, .thinking = own.thinking};
+    ReplyDefaults out{.ownSampling = own.sampling,
+                      .threads = own.threads.value_or(0),
+                      .systemPrompt = own.systemPrompt,
+                      .thinking = own.thinking};
     if (const LoadedModel* model = desk_.resident(path); model && !own.sampling.empty())
         out.sampling = withOwn(model->text->defaultSampling, own.sampling);
-    else if (isRemotePath(path) && !own.sampling.empty()) // what its own values are nobody tells
-        out.sampling = withOwn({}, own.sampling);
     return out;
 }
 

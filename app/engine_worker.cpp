@@ -1,5 +1,6 @@
 #include "app/engine_worker.h"
 
+#include "app/models/net/engine_words.h"
 #include <QCoreApplication>
 #include <QFile>
 
@@ -35,7 +36,7 @@ QString sentenceOf(const std::exception& e) {
     if (dynamic_cast<const std::bad_alloc*>(&e))
         return QCoreApplication::translate(
             "EngineWorker", "There is not enough memory. Close other programs, or choose a smaller model or context.");
-    return QString::fromUtf8(e.what());
+    return toldByEngine(e);
 }
 
 ReplyEnd endOf(engine::StopReason reason) {

@@ -30,9 +30,11 @@ struct ReplyRequest {
     std::string model; // path
     PromptInput prompt;
     std::optional<engine::SamplerSettings> sampling; // absent: the model's own
-    int threads = 0;                                 // at most; 0: as the engine's options say
-    int64_t conversation = 0;                        // whose past is kept on disk for the next session; 0: of none
-    std::shared_ptr<std::atomic<bool>> cancel;       // set directly by the window: seen before the next operation
+    // What of it the person set, named as in ModelDefaults: all that an engine elsewhere is told.
+    std::vector<std::pair<std::string, double>> ownSampling;
+    int threads = 0;                           // at most; 0: as the engine's options say
+    int64_t conversation = 0;                  // whose past is kept on disk for the next session; 0: of none
+    std::shared_ptr<std::atomic<bool>> cancel; // set directly by the window: seen before the next operation
 };
 
 /// What a conversation needs of the engine.

@@ -520,7 +520,8 @@ ModelId Engine::load(const LoadOptions& options, const std::function<bool(double
     } catch (const kernels::BackendError& error) {
         throw Error("The model " + printable(options.path, 400) + " cannot be run: " + error.what());
     } catch (const std::bad_alloc&) {
-        throw Error("There is not enough memory to load " + printable(options.path, 400) + ".");
+        throw Error({Trouble::NoMemory, {printable(options.path, 400)}},
+                    "There is not enough memory to load " + printable(options.path, 400) + ".");
     }
 }
 

@@ -41,8 +41,9 @@ public:
 
     uint64_t fileBytes() const { return fileBytes_; }
 
-    [[noreturn]] void fail(const std::string& what) const {
-        throw Error(printable(name_, 400) + " is not a sound GGUF file: " + what + ".");
+    [[noreturn]] void fail(const std::string& what, Trouble trouble = Trouble::Damaged) const {
+        throw Error({trouble, {printable(name_, 400)}},
+                    printable(name_, 400) + " is not a sound GGUF file: " + what + ".");
     }
 
     template <typename T>
@@ -305,12 +306,13 @@ uint32_t readVersion(Reader& in) {
         in.fail("it does not begin with the letters GGUF");
     const auto version = in.number<uint32_t>("its version");
     if (version == 0x02000000 || version == 0x03000000)
-        in.fail("it was written for a big-endian machine");
+        in.fail("it was written for a big-endian machine", Trouble::Other);
     if (version == 1)
-        in.fail(
-            "it has the version 1 of the format, which nobody writes since 2023; a newer copy of the model will do");
+        in.fail("it has the version 1 of the format, which nobody writes since 2023; a newer copy of the model will do",
+                Trouble::Other);
     if (version != 2 && version != 3)
-        in.fail("it has the version " + std::to_string(version) + " of the format, and only 2 and 3 are known");
+        in.fail("it has the version " + std::to_string(version) + " of the format, and only 2 and 3 are known",
+                Trouble::Other);
     return version;
 }
 

@@ -198,7 +198,8 @@ std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const 
     model->describe(options, input);
     model->resident_ = residentMemory(input, placement);
     if (!placement.fits)
-        throw Error(doesNotFit(placement, model->info_.name, input.contextTokens));
+        throw Error(reasonNotToFit(placement, model->info_.name),
+                    doesNotFit(placement, model->info_.name, input.contextTokens));
     if (!goOn(0.05))
         return nullptr;
     model->text_ = readText(model->checkpoint_, input.contextTokens, model->info_.notice);
@@ -213,7 +214,8 @@ std::unique_ptr<LoadedModel> LoadedModel::load(kernels::Backend& backend, const 
     else
         model->encoder_ = std::make_unique<Encoder>(backend, model->config_, model->weights_, options.numerics);
     if (model->checkpoint_.changed())
-        throw Error("The file " + printable(options.path, 400) + " changed while it was loaded.");
+        throw Error({Trouble::Changed, {printable(options.path, 400)}},
+                    "The file " + printable(options.path, 400) + " changed while it was loaded.");
     if (!goOn(1))
         return nullptr;
     model->info_.loadSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

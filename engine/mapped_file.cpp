@@ -84,7 +84,8 @@ int takeGuard(const std::byte* data, size_t size) {
 }
 
 [[noreturn]] void cannotOpen(const std::string& path, const char* why) {
-    throw Error("The file " + printable(path, 400) + " cannot be opened: " + why + ".");
+    throw Error({Trouble::CannotOpen, {printable(path, 400)}},
+                "The file " + printable(path, 400) + " cannot be opened: " + why + ".");
 }
 
 /// A descriptor that closes itself.

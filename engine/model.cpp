@@ -245,8 +245,9 @@ ModelConfig readModelConfig(const Checkpoint& checkpoint) {
     const auto known = architectures();
     const auto row = std::find_if(known.begin(), known.end(), [&](const auto& a) { return a.name == family; });
     if (row == known.end())
-        throw Error("Models of the family " + printable(family) + " cannot be run by this version. The file holds " +
-                    describe(checkpoint) + ".");
+        throw Error({Trouble::UnknownFamily, {printable(family)}},
+                    "Models of the family " + printable(family) + " cannot be run by this version. The file holds " +
+                        describe(checkpoint) + ".");
     try {
         const TensorEntry* embedding = checkpoint.find("token_embd.weight");
         if (!embedding)
@@ -259,7 +260,10 @@ ModelConfig readModelConfig(const Checkpoint& checkpoint) {
         checkTensors(checkpoint, config);
         return config;
     } catch (const Error& error) {
-        throw Error(std::string(error.what()) + " The file holds " + describe(checkpoint) + ".");
+        Reason reason = error.reason();
+        if (reason.trouble == Trouble::Other)
+            reason = {Trouble::Unfit, {printable(family)}};
+        throw Error(std::move(reason), std::string(error.what()) + " The file holds " + describe(checkpoint) + ".");
     }
 }
 

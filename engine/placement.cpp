@@ -16,9 +16,9 @@ namespace hearth::engine {
 
 namespace {
 
-// Weights, cache and buffers of a forward are not all, as tests/engine/core/real_memory_test measures it: code and
-// heap, and of each token its text in header and tokenizer, with tables.
-constexpr uint64_t kOfEveryModel = 4'200'000;
+// Weights, cache and buffers of a forward are not all, as tests/engine/core/real_memory_test measures it: heap,
+// and of each token its text in header and tokenizer, with tables.
+constexpr uint64_t kOfEveryModel = 2'200'000;
 constexpr uint64_t kOfEveryToken = 190;
 // Left free when a model is loaded: the system and this program go on.
 constexpr uint64_t kSpare = uint64_t{48} << 20;
@@ -225,6 +225,16 @@ std::string doesNotFit(const Placement& p, std::string_view modelName, int conte
     else
         text += " A smaller model, or one quantized to fewer bits, would fit.";
     return text;
+}
+
+Reason reasonNotToFit(const Placement& p, std::string_view modelName) {
+    Reason reason{Trouble::TooLarge,
+                  {printable(modelName), readableBytes(p.totalBytes), readableBytes(usableBytes(p.freeBytes))}};
+    if (p.largestContext >= kPageTokens) {
+        reason.trouble = Trouble::ContextTooLarge;
+        reason.values.push_back(std::to_string(p.largestContext / kPageTokens * kPageTokens));
+    }
+    return reason;
 }
 
 uint64_t ownProcessMemory() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/error.h"
 #include "engine/kv_cache.h"
 #include "engine/model.h"
 
@@ -83,6 +84,9 @@ kernels::Type kvTypeFor(const LoadOptions&);
 
 /// A sentence for a placement that does not fit: what is needed, what is free, what would help.
 std::string doesNotFit(const Placement&, std::string_view modelName, int contextTokens);
+
+/// The same, to be said in another language.
+Reason reasonNotToFit(const Placement&, std::string_view modelName);
 
 /// Bytes that this process could still take: what the system calls available, less where a container limits it.
 uint64_t freeSystemMemory();

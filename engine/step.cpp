@@ -122,23 +122,35 @@ kernels::Rounding roundingOf(Numerics numerics, bool floatPrompts, bool backendR
     return floatPrompts ? kernels::Rounding::Split : kernels::Rounding::Whole;
 }
 
+/// Rows of the plan of chunks: none is longer than the context.
+int chunkRows(int contextTokens) {
+    return std::clamp(contextTokens, 2 * kDecodeRows, kChunkRows);
+}
+
+/// Of a plan of so many rows: those of chunks take no 8-bit activations where prompts are floats.
+ForwardBuffers layout(const ModelConfig& config, int rows, int logitRows, kernels::MemoryId memory, Numerics numerics,
+                      bool floatPrompts) {
+    const bool floats = numerics == Numerics::Exact || (floatPrompts && rows > kDecodeRows);
+    return layoutForward(config, rows, logitRows, memory, floats);
+}
+
 } // namespace
 
 uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics numerics, bool floatPrompts) {
     const int64_t pages = contextTokens / kPageTokens + 1;
-    const int chunkRows = std::clamp(contextTokens, kDecodeRows, kChunkRows); // others are never touched
-    const ForwardBuffers chunk = layoutForward(config, chunkRows, kDecodeRows, 0);
-    uint64_t bytes = layoutForward(config, kDecodeRows, kDecodeRows, 0).bytes + chunk.bytes +
+    const int rows = chunkRows(contextTokens);
+    const ForwardBuffers chunk = layout(config, rows, kDecodeRows, 0, numerics, floatPrompts);
+    uint64_t bytes = layout(config, kDecodeRows, kDecodeRows, 0, numerics, floatPrompts).bytes + chunk.bytes +
                      Inputs(layoutKv(kvLayers(config), Type::F32).groups.size(), contextTokens).bytes;
-    for (int rows = 1; rows <= kDecodeRows; rows *= 2)
-        bytes += planBytes(config, numerics, kernels::Path::Decode, rows, false, pages);
+    for (int n = 1; n <= kDecodeRows; n *= 2)
+        bytes += planBytes(config, numerics, kernels::Path::Decode, n, false, pages);
     const kernels::Rounding rounding = roundingOf(numerics, floatPrompts, kernels::cpuRoundsPrompts());
     const bool floats = floatPrompts || rounding != kernels::Rounding::None;
     const Numerics prompts = floats ? Numerics::Exact : numerics;
     const uint64_t rounded = kernels::cpuRoundedBytes(chunk.inputRows, chunk.inputCols, rounding);
-    bytes += planBytes(config, prompts, kernels::Path::Prefill, kChunkRows, false, pages) + rounded;
+    bytes += planBytes(config, prompts, kernels::Path::Prefill, rows, false, pages) + rounded;
     if (canExpandLatents(config.latent))
-        bytes += planBytes(config, prompts, kernels::Path::Prefill, kChunkRows, true, pages) + rounded +
+        bytes += planBytes(config, prompts, kernels::Path::Prefill, rows, true, pages) + rounded +
                  expansionBytes(config.latent);
     return bytes;
 }
@@ -162,12 +174,16 @@ StepRunner::~StepRunner() {
             o_.backend.release(memory);
 }
 
+ForwardBuffers StepRunner::buffers(int rows, int logitRows, kernels::MemoryId memory) const {
+    return layout(o_.config, rows, logitRows, memory, o_.numerics, o_.floatPrompts);
+}
+
 uint64_t StepRunner::bytes() const {
     uint64_t bytes = Inputs(pageTables_.size(), o_.contextTokens).bytes;
     if (decodeArena_ != kernels::kNoMemory)
-        bytes += layoutForward(o_.config, kDecodeRows, kDecodeRows, 0).bytes;
+        bytes += buffers(kDecodeRows, kDecodeRows, 0).bytes;
     if (chunkArena_ != kernels::kNoMemory)
-        bytes += layoutForward(o_.config, kChunkRows, kDecodeRows, 0).bytes;
+        bytes += buffers(chunkRows(o_.contextTokens), kDecodeRows, 0).bytes;
     for (const auto& [rows, forward] : decode_)
         bytes += forward.plan->bytes();
     for (const Forward* forward : {chunk_.get(), expandedChunk_.get(), head_.get()})
@@ -191,7 +207,7 @@ void StepRunner::refresh() {
 kernels::MemoryId StepRunner::arena(int rows, int logitRows) {
     kernels::MemoryId& memory = rows > kDecodeRows ? chunkArena_ : decodeArena_;
     if (memory == kernels::kNoMemory)
-        memory = o_.backend.allocate(layoutForward(o_.config, rows, logitRows, 0).bytes);
+        memory = o_.backend.allocate(buffers(rows, logitRows, 0).bytes);
     return memory;
 }
 
@@ -233,7 +249,7 @@ StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRow
                                       bool expanded) {
     const bool decodes = path == kernels::Path::Decode;
     Forward forward{.batch = narrowed(decodes ? batch_ : chunkBatch_, rows),
-                    .buffers = layoutForward(o_.config, rows, logitRows, arena)};
+                    .buffers = buffers(rows, logitRows, arena)};
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
     ForwardParts p = parts(forward.buffers, decodes ? pageTables_ : chunkTables_);
     p.expanded = expanded;
@@ -262,9 +278,10 @@ StepRunner::Forward& StepRunner::decodeForward(int rows) {
 
 StepRunner::Forward& StepRunner::chunkForward(bool expanded) {
     std::unique_ptr<Forward>& chunk = expanded ? expandedChunk_ : chunk_;
+    const int rows = chunkRows(o_.contextTokens);
     if (!chunk)
         chunk = std::make_unique<Forward>(
-            build(kernels::Path::Prefill, kChunkRows, kDecodeRows, arena(kChunkRows, kDecodeRows), expanded));
+            build(kernels::Path::Prefill, rows, kDecodeRows, arena(rows, kDecodeRows), expanded));
     return *chunk;
 }
 
@@ -273,8 +290,8 @@ StepRunner::Forward& StepRunner::chunkForward(bool expanded) {
 StepRunner::Forward& StepRunner::headForward() {
     if (head_)
         return *head_;
-    Forward forward{.batch = batch_,
-                    .buffers = layoutForward(o_.config, kChunkRows, kDecodeRows, arena(kChunkRows, kDecodeRows))};
+    const int rows = chunkRows(o_.contextTokens);
+    Forward forward{.batch = batch_, .buffers = buffers(rows, kDecodeRows, arena(rows, kDecodeRows))};
     kernels::OperationList list{.path = kernels::Path::Decode, .rows = kDecodeRows, .batch = batch_};
     Tensor picked = forward.buffers.picked;
     picked.rows = kDecodeRows;

@@ -93,6 +93,7 @@ private:
     bool goesOn(const Chunk&) const;
     kernels::RunEnd runChunk(Forward&, const Chunk&, const std::atomic<bool>* cancel);
     void giveLogits(const Forward&, int row, size_t index, const OnLogits&);
+    ForwardBuffers buffers(int rows, int logitRows, kernels::MemoryId memory) const;
     kernels::MemoryId arena(int rows, int logitRows);
 
     Options o_;

@@ -338,7 +338,8 @@ void checkTensor(const Checkpoint& checkpoint, const Binding& binding) {
         return;
     const std::string what = misfit(*tensor, spec, binding.kind != Binding::Kind::Matrix);
     if (!what.empty())
-        throw Error("The tensor " + spec.name + " " + what + ".");
+        throw Error(tensor->type ? Reason{} : Reason{Trouble::UnknownQuant, {spec.name}},
+                    "The tensor " + spec.name + " " + what + ".");
 }
 
 } // namespace

@@ -349,6 +349,7 @@ void ChatSession::takeDefaults(ReplyRequest& request) const {
         return;
     ReplyDefaults defaults = services_.defaults(model());
     request.sampling = defaults.sampling;
+    request.ownSampling = std::move(defaults.ownSampling);
     request.threads = defaults.threads;
     request.prompt.thinking = defaults.thinking;
     auto& messages = request.prompt.messages;

@@ -21,8 +21,9 @@ namespace hearth::app {
 
 /// What a model's replies are made with where the conversation has nothing of its own.
 struct ReplyDefaults {
-    std::optional<engine::SamplerSettings> sampling; // absent: the model's own
-    int threads = 0;                                 // 0: as the engine's options say
+    std::optional<engine::SamplerSettings> sampling;         // absent: the model's own
+    std::vector<std::pair<std::string, double>> ownSampling; // what of it the person set, as ModelDefaults has it
+    int threads = 0;                                         // 0: as the engine's options say
     std::string systemPrompt;
     std::optional<bool> thinking; // absent: as the model does
 };

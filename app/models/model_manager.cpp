@@ -1,6 +1,7 @@
 #include "app/models/model_manager.h"
 
 #include "app/models/files/store_move.h"
+#include "app/models/net/engine_words.h"
 #include "storage/clock.h"
 
 #include <QCoreApplication>
@@ -25,7 +26,7 @@ std::string pathBytes(const QString& path) {
 QString sentenceOf(const std::exception& e) {
     if (const auto* words = dynamic_cast<const ModelError*>(&e))
         return told(words->words());
-    return QString::fromUtf8(e.what());
+    return toldByEngine(e);
 }
 
 } // namespace

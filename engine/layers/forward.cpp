@@ -16,7 +16,7 @@ using kernels::Type;
 /// Gives out places in one memory, 64-byte aligned.
 class Arena {
 public:
-    Arena(kernels::MemoryId memory, int64_t rows) : memory_(memory), rows_(rows) {}
+    Arena(kernels::MemoryId memory, int64_t rows, bool floats) : memory_(memory), rows_(rows), floats_(floats) {}
 
     Tensor add(int64_t cols, Type type = Type::F32) { return add(rows_, cols, type); }
 
@@ -37,7 +37,10 @@ public:
         const auto rows = static_cast<uint64_t>(rows_), all = static_cast<uint64_t>(groups * ((cols + 31) / 32 * 32));
         if (rows * all > inputRows_ * inputCols_)
             inputRows_ = rows, inputCols_ = all;
-        return {.f32 = add(groups * cols), .q8 = add(groups * ((cols + 255) / 256 * 256), Type::A8)};
+        Activations out{.f32 = add(groups * cols), .q8 = {}};
+        if (!floats_)
+            out.q8 = add(groups * ((cols + 255) / 256 * 256), Type::A8);
+        return out;
     }
 
     uint64_t at() const { return at_; }
@@ -58,6 +61,7 @@ public:
 private:
     kernels::MemoryId memory_;
     int64_t rows_;
+    bool floats_; // nothing has an 8-bit form
     uint64_t at_ = 0, end_ = 0, inputRows_ = 0, inputCols_ = 0;
 };
 
@@ -213,8 +217,8 @@ void addParallel(const Block& b) {
 
 } // namespace
 
-ForwardBuffers layoutForward(const ModelConfig& c, int rows, int logitRows, kernels::MemoryId memory) {
-    Arena arena(memory, rows);
+ForwardBuffers layoutForward(const ModelConfig& c, int rows, int logitRows, kernels::MemoryId memory, bool floats) {
+    Arena arena(memory, rows, floats);
     ForwardBuffers b;
     b.x = arena.add(c.dModel);
     b.normed = arena.addActivations(c.dModel);

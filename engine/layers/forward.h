@@ -84,7 +84,9 @@ struct ForwardBuffers {
 };
 
 /// Pure: where the buffers of a forward lie in `memory`. `logitRows`: rows of the head, 0 for a forward without one.
-ForwardBuffers layoutForward(const ModelConfig&, int rows, int logitRows, kernels::MemoryId memory);
+/// `floats`: no product takes 8-bit activations, which then get no place.
+ForwardBuffers layoutForward(const ModelConfig&, int rows, int logitRows, kernels::MemoryId memory,
+                             bool floats = false);
 
 /// What a layer remembers: keys and values, or a state.
 struct LayerMemory {

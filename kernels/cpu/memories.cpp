@@ -10,8 +10,9 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-// From here on whole pages of the system, which it zeroes when they are first touched.
-constexpr uint64_t kMapped = uint64_t(1) << 20;
+// From here on whole pages of the system, which it zeroes when they are first touched: what is never used takes none.
+constexpr uint64_t kMapped = uint64_t(128) << 10;
+constexpr uint64_t kHuge = uint64_t(4) << 20; // from here on large pages
 
 std::byte* obtain(uint64_t bytes) {
     if (bytes > uint64_t(std::numeric_limits<int64_t>::max()))
@@ -23,7 +24,7 @@ std::byte* obtain(uint64_t bytes) {
 #if defined(MADV_HUGEPAGE)
         // A cache is read in pieces of a few KiB that lie MiBs apart: with small pages each costs a walk of the page
         // tables, which takes longer than reading it. Refused: so it is.
-        if (bytes >= 4 * kMapped)
+        if (bytes >= kHuge)
             madvise(p, bytes, MADV_HUGEPAGE);
 #endif
         return static_cast<std::byte*>(p);

@@ -54,6 +54,49 @@
     </message>
 </context>
 <context>
+    <name>Engine</name>
+    <message>
+        <source>The file %1 cannot be opened.</source>
+        <translation>无法打开文件 %1。</translation>
+    </message>
+    <message>
+        <source>The file %1 is damaged or not complete. Download it again.</source>
+        <translation>文件 %1 已损坏或不完整，请重新下载。</translation>
+    </message>
+    <message>
+        <source>The file %1 changed while it was loaded. Load it again.</source>
+        <translation>加载时文件 %1 发生了变化，请重新加载。</translation>
+    </message>
+    <message>
+        <source>This version cannot run models of the family %1.</source>
+        <translation>这个版本无法运行 %1 系列的模型。</translation>
+    </message>
+    <message>
+        <source>This version cannot run this file: it is not as models of the family %1 are.</source>
+        <translation>这个版本无法运行这个文件：它与 %1 系列的模型不符。</translation>
+    </message>
+    <message>
+        <source>This version cannot run this file: the format of its tensor %1 is not supported.</source>
+        <translation>这个版本无法运行这个文件：不支持其中张量 %1 的量化格式。</translation>
+    </message>
+    <message>
+        <source>%1 needs %2 of memory, but only %3 are free for it. A smaller model, or one quantized to fewer bits, would fit.</source>
+        <translation>%1 需要 %2 内存，但只有 %3 可用。请换更小的模型，或量化位数更低的文件。</translation>
+    </message>
+    <message>
+        <source>%1 needs %2 of memory, but only %3 are free for it. A context of %4 tokens would fit.</source>
+        <translation>%1 需要 %2 内存，但只有 %3 可用。把上下文改为 %4 个词元就放得下。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory to load %1.</source>
+        <translation>内存不足，无法加载 %1。</translation>
+    </message>
+    <message>
+        <source>Exactly: %1</source>
+        <translation>详情：%1</translation>
+    </message>
+</context>
+<context>
     <name>EngineWorker</name>
     <message>
         <source>This message needs %1 tokens, and the model has room for %2. Shorten it, or choose a model with a larger context.</source>
@@ -204,6 +247,10 @@
 </context>
 <context>
     <name>Network</name>
+    <message>
+        <source>%1 is there, but sent no word of a reply within %2 s. It may be busy or still loading its model: test it again later.</source>
+        <translation>%1 有响应，但 %2 秒内没有发来任何回复内容。它可能正忙，或仍在加载模型：请稍后再测试。</translation>
+    </message>
     <message>
         <source>%1 cannot be put into the library: %2.</source>
         <translation>无法把 %1 放入模型库：%2。</translation>
@@ -1101,6 +1148,18 @@
 </context>
 <context>
     <name>hearth::ui::DefaultsEditor</name>
+    <message>
+        <source>For every chat with this engine, from the next reply on. What is left empty is as the server has it.</source>
+        <translation>适用于使用这个引擎的所有对话，从下一条回复开始。留空的项目由服务器决定。</translation>
+    </message>
+    <message>
+        <source>Back to what the server has</source>
+        <translation>恢复为服务器的设置</translation>
+    </message>
+    <message>
+        <source>the server’s</source>
+        <translation>由服务器定</translation>
+    </message>
     <message>
         <source>Temperature</source>
         <translation>温度</translation>
@@ -2397,6 +2456,14 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
 </context>
 <context>
     <name>hearth::ui::RemoteSection</name>
+    <message>
+        <source>Its defaults…</source>
+        <translation>默认设置…</translation>
+    </message>
+    <message>
+        <source>Close its defaults</source>
+        <translation>收起默认设置</translation>
+    </message>
     <message>
         <source>In use here</source>
         <translation>当前使用</translation>

@@ -1,8 +1,11 @@
 #include "ui/chat/message_details.h"
 
+#include "ui/this_machine.h"
+
 #include <QDateTime>
 #include <QLocale>
-#include <QRegularExpression>
+
+#include <algorithm>
 
 namespace hearth::ui {
 
@@ -21,9 +24,8 @@ QString MessageDetails::leavingMark(const MessageRow& row) {
     if (host.size() > kLongestHost) // its end says whose it is
         host = QStringLiteral("…") + host.right(kLongestHost - 1);
     // What listens here may pass it on: nobody can tell from this side.
-    static const QRegularExpression here(
-        QStringLiteral("^((^|, )(127\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}|localhost|\\[::1\\])(:\\d+)?)+$"));
-    return here.match(row.remote).hasMatch()
+    const QStringList hosts = row.remote.split(QStringLiteral(", "));
+    return std::all_of(hosts.begin(), hosts.end(), isThisMachine)
                ? tr("sent to another program, %1, and may have left this machine").arg(host)
                : tr("left this machine for %1").arg(host);
 }

@@ -108,7 +108,8 @@ void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
     const bool same = details.path == details_.path && details.defaults == row_ &&
                       details.trainedContext == details_.trainedContext &&
                       details.automaticContext == details_.automaticContext && details.thinks == details_.thinks &&
-                      details.caches == details_.caches;
+                      details.caches == details_.caches && details.remote == details_.remote &&
+                      details.numbers == details_.numbers;
     details_ = details;
     row_ = details.defaults;
     if (!same)
@@ -116,9 +117,6 @@ void DefaultsEditor::setDetails(const ModelDetailsRow& details) {
 }
 
 void DefaultsEditor::retranslate() {
-    help_->setText(
-        tr("For every chat with this model. Another context, or another memory of it, loads the model again; the rest "
-           "holds from the next reply on."));
     contextField_->setWords(tr("Context"));
     kvField_->setWords(tr("Memory of the context"));
     threadsField_->setWords(tr("Threads"));
@@ -128,13 +126,20 @@ void DefaultsEditor::retranslate() {
     promptLabel_->setText(tr("System prompt"));
     prompt_->edit().setAccessibleName(tr("System prompt"));
     prompt_->edit().setPlaceholderText(tr("What the model is told before every chat"));
-    reset_->setText(tr("Back to what is recommended"));
     fill();
 }
 
 void DefaultsEditor::fill() {
     const QScopedValueRollback<bool> guard(filling_, true);
     problem_->hide();
+    help_->setText(
+        details_.remote
+            ? tr("For every chat with this engine, from the next reply on. What is left empty is as the server has it.")
+            : tr("For every chat with this model. Another context, or another memory of it, loads the model again; the "
+                 "rest holds from the next reply on."));
+    reset_->setText(details_.remote ? tr("Back to what the server has") : tr("Back to what is recommended"));
+    for (LabelledField* field : {contextField_, kvField_, threadsField_})
+        field->setVisible(!details_.remote);
     context_->clear();
     context_->addItem(details_.automaticContext > 0 ? tr("Automatic (%1)").arg(tokensWords(details_.automaticContext))
                                                     : tr("Automatic"),
@@ -167,10 +172,13 @@ void DefaultsEditor::fill() {
     thinkingField_->setVisible(details_.thinks);
 
     for (const Number& number : numbers_) {
+        number.field->setVisible(!details_.remote || details_.numbers.contains(QLatin1String(number.name)));
         const std::optional<double> own = valueOf(row_, number.name);
         const std::optional<double> theirs = valueOf(details_.recommended, number.name);
         number.edit->setText(own ? numberText(*own) : QString());
-        number.edit->setPlaceholderText(theirs ? numberText(*theirs) : tr("automatic"));
+        number.edit->setPlaceholderText(theirs            ? numberText(*theirs)
+                                        : details_.remote ? tr("the server\u2019s")
+                                                          : tr("automatic"));
     }
     if (prompt_->edit().toPlainText() != row_.systemPrompt)
         prompt_->edit().setPlainText(row_.systemPrompt);

@@ -55,6 +55,8 @@ struct ModelDetailsRow {
     QStringList caches;           // what ModelDefaultsRow::kv can be
     ModelDefaultsRow defaults;    // the person's own
     ModelDefaultsRow recommended; // by its makers: what stands where nothing is set
+    bool remote = false;          // a server elsewhere: nothing of this machine can be set for it
+    QStringList numbers;          // then: what of ModelDefaultsRow::sampling it takes
 };
 
 /// A server elsewhere that answers as a model.
@@ -68,9 +70,12 @@ struct RemoteRow {
     bool plainAllowed = false; // and the person agreed to that
     QString server;            // "vLLM"; empty: not known
     bool testing = false;
-    QString told;        // what the last test found, a sentence
-    QString problem;     // what it failed on, or why nothing can be sent, a sentence
-    QStringList offered; // models that it has, as far as that is known
+    bool thinks = false;       // it can be told to write down thoughts, or not to
+    QStringList numbers;       // what of ModelDefaultsRow::sampling it takes
+    ModelDefaultsRow defaults; // the person's own
+    QString told;              // what the last test found, a sentence
+    QString problem;           // what it failed on, or why nothing can be sent, a sentence
+    QStringList offered;       // models that it has, as far as that is known
 };
 
 /// What a person typed about one.

@@ -206,6 +206,8 @@ void RemoteSection::setRemotes(const QVector<RemoteRow>& rows, NetworkState netw
     const bool gone = std::none_of(rows_.begin(), rows_.end(), [&](const RemoteRow& r) { return r.path == opened_; });
     if (editor_ && !opened_.isEmpty() && gone)
         closeEditor();
+    if (defaults_ && gone)
+        closeDefaults();
     refresh();
 }
 
@@ -238,8 +240,13 @@ CardRow RemoteSection::cardOf(const RemoteRow& row) const {
     card.actions.push_back({QStringLiteral("switch"), row.on ? tr("Switch off") : tr("Switch on"), false, true, {}});
     if (row.on)
         card.actions.push_back({QStringLiteral("test"), tr("Test"), false, !row.testing && !closed, {}});
+    card.actions.push_back({QStringLiteral("defaults"),
+                            defaults_ && opened_ == row.path ? tr("Close its defaults") : tr("Its defaults\u2026"),
+                            false,
+                            true,
+                            {}});
     card.actions.push_back(
-        {QStringLiteral("edit"), opened_ == row.path ? tr("Close") : tr("Change\u2026"), false, true, {}});
+        {QStringLiteral("edit"), editor_ && opened_ == row.path ? tr("Close") : tr("Change\u2026"), false, true, {}});
     card.actions.push_back({QStringLiteral("remove"), tr("Remove"), false, true, {}});
     return card;
 }
@@ -251,11 +258,24 @@ void RemoteSection::refresh() {
     cards_->setCards(cards);
     cards_->setVisible(!cards.isEmpty());
     add_->setVisible(!newBox_->isVisibleTo(this));
-    if (!editor_)
-        return;
-    for (const RemoteRow& row : rows_)
-        if (row.path == opened_)
+    for (const RemoteRow& row : rows_) {
+        if (row.path != opened_)
+            continue;
+        if (editor_)
             editor_->setRow(row);
+        if (defaults_)
+            defaults_->setDetails(detailsOf(row));
+    }
+}
+
+ModelDetailsRow RemoteSection::detailsOf(const RemoteRow& row) const {
+    ModelDetailsRow details;
+    details.path = row.path;
+    details.remote = true;
+    details.numbers = row.numbers;
+    details.thinks = row.thinks;
+    details.defaults = row.defaults;
+    return details;
 }
 
 void RemoteSection::act(const QString& path, const QString& action) {
@@ -272,13 +292,46 @@ void RemoteSection::act(const QString& path, const QString& action) {
         emit removeRequested(path);
     else if (action == u"allow")
         emit networkAllowed();
+    else if (action == u"defaults" && defaults_ && opened_ == path)
+        closeDefaults();
+    else if (action == u"defaults")
+        openDefaults(path);
     else if (action == u"edit" && editor_ && opened_ == path)
         closeEditor();
     else if (action == u"edit")
         openEditor(path);
 }
 
+void RemoteSection::openDefaults(const QString& path) {
+    closeEditor();
+    closeDefaults();
+    Card* card = cards_->card(path);
+    if (!card)
+        return;
+    opened_ = path;
+    defaults_ = new DefaultsEditor(theme_, card);
+    connect(defaults_, &DefaultsEditor::changed, this, [this, path](const ModelDefaultsRow& row) {
+        for (RemoteRow& remote : rows_)
+            if (remote.path == path)
+                remote.defaults = row;
+        emit defaultsChanged(path, row);
+    });
+    refresh(); // filled before it is seen
+    card->setExtra(defaults_);
+}
+
+void RemoteSection::closeDefaults() {
+    if (!defaults_)
+        return;
+    defaults_ = nullptr;
+    if (Card* card = cards_->card(opened_))
+        card->setExtra(nullptr);
+    opened_.clear();
+    refresh();
+}
+
 void RemoteSection::openEditor(const QString& path) {
+    closeDefaults();
     closeEditor();
     Card* card = path.isEmpty() ? nullptr : cards_->card(path);
     if (!path.isEmpty() && !card)
@@ -300,6 +353,8 @@ void RemoteSection::openEditor(const QString& path) {
 }
 
 void RemoteSection::closeEditor() {
+    if (defaults_) // then there is none
+        return;
     RemoteEditor* editor = editor_;
     editor_ = nullptr;
     Card* card = opened_.isEmpty() ? nullptr : cards_->card(opened_);

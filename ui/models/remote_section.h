@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ui/models/defaults_editor.h"
 #include "ui/models/model_rows.h"
 #include "ui/theme.h"
 
@@ -85,6 +86,11 @@ public:
 
     RemoteEditor* editor() const { return editor_; } // null: closed
 
+    void openDefaults(const QString& path);
+    void closeDefaults();
+
+    DefaultsEditor* defaults() const { return defaults_; } // null: closed
+
     CardList& cards() { return *cards_; }
 
     QPushButton& addButton() { return *add_; }
@@ -97,6 +103,7 @@ signals:
     void removeRequested(const QString& path);
     void keyRemoved(const QString& path);
     void networkAllowed();
+    void defaultsChanged(const QString& path, const hearth::ui::ModelDefaultsRow&);
 
 protected:
     void changeEvent(QEvent*) override;
@@ -106,6 +113,7 @@ private:
     void refresh();
     void act(const QString& path, const QString& action);
     CardRow cardOf(const RemoteRow&) const;
+    ModelDetailsRow detailsOf(const RemoteRow&) const;
 
     const Theme& theme_;
     QVector<RemoteRow> rows_;
@@ -116,6 +124,7 @@ private:
     QWidget* newBox_;
     CardList* cards_;
     QPointer<RemoteEditor> editor_;
+    QPointer<DefaultsEditor> defaults_; // of the card that is opened_; never both
 };
 
 } // namespace hearth::ui

@@ -111,6 +111,7 @@ void readPlacement(const engine::Checkpoint& checkpoint, ModelFacts& facts) {
         facts.caches = cachesOf(config);
     } catch (const engine::Error& error) {
         facts.cannotRun = error.what();
+        facts.reason = error.reason();
     }
 }
 
@@ -225,6 +226,7 @@ ModelFacts readModelFacts(const std::string& path) {
     } catch (const engine::Error& error) {
         ModelFacts facts;
         facts.problem = error.what();
+        facts.reason = error.reason();
         return facts;
     }
 }

@@ -15,6 +15,7 @@ namespace hearth::app {
 struct ModelFacts {
     std::string problem;   // why its header cannot be read, a sentence; the rest is empty then
     std::string cannotRun; // why this engine does not run it, a sentence; empty: it does
+    engine::Reason reason; // of either, to be said in another language
     std::string name, family, quant, format;
     std::string author, license, licenseLink;
     std::vector<std::string> languages; // as it names them: "en", "zh"

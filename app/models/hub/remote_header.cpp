@@ -1,5 +1,6 @@
 #include "app/models/hub/remote_header.h"
 
+#include "app/models/net/engine_words.h"
 #include "app/models/net/sentences.h"
 
 #include <algorithm>
@@ -71,7 +72,7 @@ void RemoteHeader::next() {
         const std::string name = files_[file_].url.fileName().toStdString();
         part = engine::parseGgufBeginning(std::as_bytes(bytes), uint64_t(files_[file_].bytes), name);
     } catch (const std::exception& e) {
-        end({}, {.kind = Kind::Content, .sentence = QString::fromUtf8(e.what())});
+        end({}, {.kind = Kind::Content, .sentence = toldByEngine(e)});
         return;
     }
     if (!part && wanted_ >= kMostBytes) {
@@ -95,7 +96,7 @@ void RemoteHeader::finish() {
     try {
         end(std::make_shared<engine::Checkpoint>(engine::Checkpoint::fromParts(std::move(parts_))), {});
     } catch (const std::exception& e) {
-        end({}, {.kind = Kind::Content, .sentence = QString::fromUtf8(e.what())});
+        end({}, {.kind = Kind::Content, .sentence = toldByEngine(e)});
     }
 }
 

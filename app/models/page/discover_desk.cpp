@@ -2,6 +2,7 @@
 
 #include "app/models/files/model_facts.h"
 #include "app/models/hub/remote_header.h"
+#include "app/models/net/engine_words.h"
 #include "app/models/net/sentences.h"
 #include "app/models/page/rows.h"
 
@@ -330,7 +331,7 @@ ui::FileGroupRow DiscoverDesk::fileRow(const HubGroup& group) const {
     row.judging = judged->asked;
     if (judged->header) {
         const ModelFacts facts = factsOf(*judged->header, group.name.toStdString());
-        row.problem = QString::fromStdString(!facts.problem.empty() ? facts.problem : facts.cannotRun);
+        row.problem = toldByEngine(facts.reason, !facts.problem.empty() ? facts.problem : facts.cannotRun);
         if (const std::optional<Fit> fit = fitOf(group))
             row.fit = fitRow(*fit);
     } else {

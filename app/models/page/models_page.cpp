@@ -89,7 +89,7 @@ ModelsPage::ModelsPage(Services services, std::unique_ptr<Secrets> secrets, Down
             [this](const DownloadRequest& request) { wantDownload(request); });
     connect(&gate_, &NetworkGate::changed, discover_.get(), &DiscoverDesk::refreshNetwork);
     remotes_ = std::make_unique<Remotes>(with_.storage, with_.pipe, gate_, *secrets_);
-    remoteDesk_ = std::make_unique<RemoteDesk>(RemoteDesk::Surroundings{with_.window, *remotes_, gate_});
+    remoteDesk_ = std::make_unique<RemoteDesk>(RemoteDesk::Surroundings{with_.window, *remotes_, gate_, with_.manager});
     connect(remoteDesk_.get(), &RemoteDesk::networkChosen, this, &ModelsPage::allowNetwork);
     pool_.setMaxThreadCount(1);
     connectLibrary();

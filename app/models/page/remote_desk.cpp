@@ -1,6 +1,8 @@
 #include "app/models/page/remote_desk.h"
 
 #include "app/models/net/sentences.h"
+#include "app/models/page/rows.h"
+#include "app/models/remote/chat_request.h"
 #include "ui/models/library_section.h"
 #include "ui/models/models_panel.h"
 #include "ui/models/remote_section.h"
@@ -35,6 +37,15 @@ RemoteDesk::RemoteDesk(Surroundings with, QObject* parent) : QObject(parent), wi
     connect(&section, &RemoteSection::removeRequested, &with_.remotes, &Remotes::remove);
     connect(&section, &RemoteSection::keyRemoved, &with_.remotes, &Remotes::dropKey);
     connect(&section, &RemoteSection::networkAllowed, this, [this] { emit networkChosen(true); });
+    connect(&section, &RemoteSection::defaultsChanged, this,
+            [this](const QString& path, const ui::ModelDefaultsRow& row) {
+                with_.manager.setDefaults(path, defaultsOf(row));
+            });
+    connect(&with_.manager, &ModelManager::changed, this, [this](const QString& path) {
+        if (path.isEmpty() || isRemotePath(path))
+            refresh();
+    });
+    connect(&with_.manager, &ModelManager::opened, this, &RemoteDesk::refresh); // what is set for them is known
     connect(&with_.remotes, &Remotes::changed, this, &RemoteDesk::refresh);
     connect(&with_.remotes, &Remotes::tested, this, &RemoteDesk::onTested);
     connect(&with_.remotes, &Remotes::keyProblem, this, [this](const QString& path, const QString& sentence) {
@@ -70,6 +81,10 @@ ui::RemoteRow RemoteDesk::rowOf(const RemoteEndpoint& e) const {
     row.exposed = isExposed(e.base);
     row.plainAllowed = e.plainAllowed;
     row.server = QString::fromLatin1(e.kind->name);
+    row.thinks = e.kind->thinking != RemoteKind::Thinking::Fixed;
+    for (const std::string& name : samplingOf(*e.kind))
+        row.numbers << QString::fromStdString(name);
+    row.defaults = defaultsRow(with_.manager.defaults(row.path));
     row.testing = with_.remotes.isTesting(row.path);
     row.problem = keyProblems_.value(row.path);
     const auto found = found_.constFind(row.path);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/models/model_manager.h"
 #include "app/models/net/network_gate.h"
 #include "app/models/remote/remotes.h"
 #include "ui/main_window.h"
@@ -19,6 +20,7 @@ public:
         ui::MainWindow& window;
         Remotes& remotes;
         NetworkGate& gate;
+        ModelManager& manager;
     };
 
     explicit RemoteDesk(Surroundings, QObject* parent = nullptr);

@@ -1,6 +1,7 @@
 #include "app/models/page/rows.h"
 
 #include "app/models/model_manager.h"
+#include "app/models/net/engine_words.h"
 #include "ui/models/model_words.h"
 
 #include <QCoreApplication>
@@ -96,7 +97,7 @@ ui::ModelDetailsRow detailsRow(const ModelFile& file, const storage::ModelRecord
         row.facts = QStringList{text(facts.family), ui::parameterWords(double(facts.parameters)), text(facts.quant),
                                 ui::bytesWords(file.bytes)};
         row.licence = text(facts.license);
-        row.problem = text(!facts.problem.empty() ? facts.problem : facts.cannotRun);
+        row.problem = toldByEngine(facts.reason, !facts.problem.empty() ? facts.problem : facts.cannotRun);
         if (row.problem.isEmpty()) {
             row.templateNote = templateNote(facts);
             row.thinks = facts.choosesThinking;

@@ -58,26 +58,44 @@ json messagesOf(const History& history, size_t turns) {
     return messages;
 }
 
-void addSampling(json& body, const RemoteKind& kind, const engine::SamplerSettings& given) {
-    const engine::SamplerSettings s = given.validated();
-    const auto decimal = [](float value) { return std::round(double(value) * 1e6) / 1e6; }; // 0.7, not 0.699999988
-    body["temperature"] = decimal(std::min(s.temperature, 2.0f));                           // the interface's range
-    body["top_p"] = decimal(s.topP);
-    if (s.frequencyPenalty != 0)
-        body["frequency_penalty"] = decimal(std::clamp(s.frequencyPenalty, -2.0f, 2.0f));
-    if (s.presencePenalty != 0)
-        body["presence_penalty"] = decimal(std::clamp(s.presencePenalty, -2.0f, 2.0f));
-    if (s.seed != 0)
-        body["seed"] = s.seed & 0x7FFFFFFF;
-    if (kind.samplesMore) {
-        body["top_k"] = s.topK > 0 ? s.topK : -1; // -1: all, for each of them
-        body["min_p"] = decimal(s.minP);
-    }
-    if (kind.penalty && s.repetitionPenalty != 1)
-        body[kind.penalty] = decimal(s.repetitionPenalty);
+/// What can be set, and the field that each kind of server has for it; null: it has none.
+struct SamplingField {
+    std::string_view name; // as ModelDefaults has it
+    double least, most;    // of the interface
+    const char* (*field)(const RemoteKind&);
+};
+
+constexpr SamplingField kSampling[] = {
+    {"temperature", 0, 2, [](const RemoteKind&) { return "temperature"; }},
+    {"topP", 0, 1, [](const RemoteKind&) { return "top_p"; }},
+    {"topK", 0, 1e6, [](const RemoteKind& kind) { return kind.samplesMore ? "top_k" : nullptr; }},
+    {"minP", 0, 1, [](const RemoteKind& kind) { return kind.samplesMore ? "min_p" : nullptr; }},
+    {"repetitionPenalty", 0.1, 10, [](const RemoteKind& kind) { return kind.penalty; }},
+};
+
+void addSampling(json& body, const RemoteKind& kind, const std::vector<std::pair<std::string, double>>& set) {
+    for (const auto& [name, given] : set)
+        for (const SamplingField& one : kSampling) {
+            const char* field = one.field(kind);
+            if (one.name != name || !field || !std::isfinite(given))
+                continue;
+            const double value = std::clamp(given, one.least, one.most);
+            if (one.name == "topK")
+                body[field] = value >= 1 ? int(value) : -1; // -1: all, for each of them
+            else
+                body[field] = value;
+        }
 }
 
 } // namespace
+
+std::vector<std::string> samplingOf(const RemoteKind& kind) {
+    std::vector<std::string> names;
+    for (const SamplingField& one : kSampling)
+        if (one.field(kind))
+            names.emplace_back(one.name);
+    return names;
+}
 
 int aboutTokens(std::string_view text) {
     int64_t tenths = 0;
@@ -115,7 +133,7 @@ QString cannotAsk(const RemoteEndpoint& endpoint, const PromptInput& input) {
 }
 
 ChatRequest chatRequest(const RemoteEndpoint& endpoint, const PromptInput& input,
-                        const std::optional<engine::SamplerSettings>& sampling, double scale) {
+                        const std::vector<std::pair<std::string, double>>& sampling, double scale) {
     const History history = arrange(input);
     const RemoteKind& kind = *endpoint.kind;
     const int budget = promptBudget(endpoint.contextTokens);
@@ -139,8 +157,7 @@ ChatRequest chatRequest(const RemoteEndpoint& endpoint, const PromptInput& input
                  {"messages", messagesOf(history, turns)},
                  {"stream", true},
                  {"stream_options", {{"include_usage", true}}}};
-    if (sampling)
-        addSampling(body, kind, *sampling);
+    addSampling(body, kind, sampling);
     if (kind.continues == RemoteKind::Continues::ByItself) // these two write on past the end of the context
         body["max_tokens"] = std::max(kLeastReply, endpoint.contextTokens - request.aboutTokens);
     if (history.continueLast && kind.continues == RemoteKind::Continues::Asked) {

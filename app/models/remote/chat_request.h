@@ -2,12 +2,13 @@
 
 #include "app/chat/prompt_builder.h"
 #include "app/models/remote/endpoint.h"
-#include "engine/sampler.h"
 
 #include <QByteArray>
 
-#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace hearth::app {
 
@@ -22,13 +23,17 @@ struct ChatRequest {
     int leftOut = 0;     // oldest messages of the history that had no room
 };
 
+/// What of sampling a server takes, named as in ModelDefaults.
+std::vector<std::string> samplingOf(const RemoteKind&);
+
 /// What cannot be asked of this kind of server; a sentence, empty: all of it can.
 QString cannotAsk(const RemoteEndpoint&, const PromptInput&);
 
 /// The history is cut to the stated context as on this machine, whole turns and more at once than needed; the last turn
-/// always goes, since only the server knows whether it fits. `scale`: by how much its counts have differed from ours.
+/// always goes, since only the server knows whether it fits. `sampling`: what the person set, as ModelDefaults has it;
+/// of the rest the server's own values hold. `scale`: by how much its counts have differed from ours.
 /// Pure; any thread.
-ChatRequest chatRequest(const RemoteEndpoint&, const PromptInput&, const std::optional<engine::SamplerSettings>&,
-                        double scale = 1);
+ChatRequest chatRequest(const RemoteEndpoint&, const PromptInput&,
+                        const std::vector<std::pair<std::string, double>>& sampling, double scale = 1);
 
 } // namespace hearth::app

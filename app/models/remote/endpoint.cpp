@@ -2,6 +2,7 @@
 
 #include "app/models/net/http_rules.h"
 #include "app/models/net/sentences.h"
+#include "ui/this_machine.h"
 
 #include <QHostAddress>
 #include <QRegularExpression>
@@ -31,7 +32,7 @@ constexpr RemoteKind kKinds[] = {
 };
 
 bool isNear(const QString& host) {
-    if (host == QLatin1String("localhost"))
+    if (ui::isThisMachine(host))
         return true;
     const QHostAddress address(host);
     return !address.isNull() && reachOf(address) != Reach::Public;
@@ -40,14 +41,14 @@ bool isNear(const QString& host) {
 /// This machine, or an address of one's own network. What a provider shares out among strangers (RFC 6598), groups and
 /// addresses of a link that nobody gave are near, but nobody's own.
 bool isOwn(const QString& host) {
-    if (host == QLatin1String("localhost"))
+    if (ui::isThisMachine(host))
         return true;
     const QHostAddress address(host);
     bool isV4 = false;
     const QHostAddress v4(address.toIPv4Address(&isV4));
     const Reach reach = address.isNull() ? Reach::Public : reachOf(address);
     const bool shared = isV4 && v4.isInSubnet(QHostAddress(QStringLiteral("100.64.0.0")), 10);
-    return reach == Reach::Loopback || (reach == Reach::Private && !shared);
+    return reach == Reach::Private && !shared;
 }
 
 } // namespace

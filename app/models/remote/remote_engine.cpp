@@ -112,7 +112,7 @@ void RemoteEngine::reply(ReplyRequest request) {
 void RemoteEngine::send(Running& running, const QString& key) {
     running.scale = scales_.value(running.endpoint.id, 1.0);
     const ChatRequest request =
-        chatRequest(running.endpoint, running.request.prompt, running.request.sampling, running.scale);
+        chatRequest(running.endpoint, running.request.prompt, running.request.ownSampling, running.scale);
     running.aboutTokens = request.aboutTokens;
     running.asked = Clock::now();
     pipe_.change(running.request.id, [&](ReplyUpdate& update) {

@@ -6,7 +6,6 @@
 #include "app/models/remote/remote_words.h"
 
 #include <QElapsedTimer>
-#include <QTimer>
 
 #include <algorithm>
 
@@ -18,9 +17,12 @@ constexpr qint64 kLargestList = 8 << 20; // bytes
 } // namespace
 
 RemoteProbe::RemoteProbe(RemoteEngine& engine, NetworkGate& gate, HttpClient& client, const RemoteEndpoint& endpoint,
-                         Done done, QObject* parent)
+                         Done done, QObject* parent, int mostMs)
     : QObject(parent), engine_(engine), gate_(gate), client_(client), done_(std::move(done)) {
     found_.endpoint = endpoint;
+    limit_.setSingleShot(true);
+    limit_.setInterval(mostMs);
+    connect(&limit_, &QTimer::timeout, this, [this] { end(noWordText(found_.endpoint, limit_.interval() / 1000)); });
     if (const QString why = refusal(endpoint, gate); !why.isEmpty()) {
         QTimer::singleShot(0, this, [this, why] { end(why); });
         return;
@@ -36,13 +38,18 @@ RemoteProbe::RemoteProbe(RemoteEngine& engine, NetworkGate& gate, HttpClient& cl
 }
 
 RemoteProbe::~RemoteProbe() {
-    if (list_) {
-        list_->disconnect(this);
-        list_->cancel();
-    }
+    endList();
+}
+
+void RemoteProbe::endList() {
+    if (!list_)
+        return;
+    list_->disconnect(this);
+    list_->cancel();
 }
 
 void RemoteProbe::list(const QString& key) {
+    limit_.start();
     HttpRequest request;
     request.url = found_.endpoint.base;
     request.url.setPath(found_.endpoint.base.path() + QStringLiteral("/models"));
@@ -108,6 +115,8 @@ void RemoteProbe::ask(const QString& key) {
 
 void RemoteProbe::end(const QString& problem) {
     found_.problem = problem;
+    limit_.stop();
+    endList();
     if (call_) {
         call_->disconnect(this);
         call_.release()->deleteLater();

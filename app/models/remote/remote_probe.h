@@ -6,6 +6,7 @@
 
 #include <QObject>
 #include <QPointer>
+#include <QTimer>
 
 #include <functional>
 #include <memory>
@@ -30,13 +31,18 @@ class RemoteProbe : public QObject {
 public:
     using Done = std::function<void(const RemoteFindings&)>;
 
-    RemoteProbe(RemoteEngine&, NetworkGate&, HttpClient&, const RemoteEndpoint&, Done, QObject* parent = nullptr);
+    // From the first request on, whatever comes meanwhile: a sign of life is no word. Some load their model before it.
+    static constexpr int kMostMs = 60'000;
+
+    RemoteProbe(RemoteEngine&, NetworkGate&, HttpClient&, const RemoteEndpoint&, Done, QObject* parent = nullptr,
+                int mostMs = kMostMs);
     ~RemoteProbe() override;
 
 private:
     void list(const QString& key);
     void takeModels(const QByteArray& body);
     void ask(const QString& key);
+    void endList();
     void end(const QString& problem);
 
     RemoteEngine& engine_;
@@ -44,6 +50,7 @@ private:
     HttpClient& client_;
     RemoteFindings found_;
     Done done_;
+    QTimer limit_;
     QPointer<HttpCall> list_;
     std::unique_ptr<ChatCall> call_;
 };

@@ -120,6 +120,14 @@ QString noReplyText(const RemoteEndpoint& e, bool page) {
                       .arg(e.name);
 }
 
+QString noWordText(const RemoteEndpoint& e, int seconds) {
+    return Network::tr(
+               "%1 is there, but sent no word of a reply within %2 s. It may be busy or still loading its model: "
+               "test it again later.")
+        .arg(e.name)
+        .arg(seconds);
+}
+
 QString unfinishedText(const RemoteEndpoint& e, std::string_view finish) {
     if (finish == "content_filter")
         return Network::tr("%1 withholds the rest of this reply: its filter stopped it.").arg(e.name);

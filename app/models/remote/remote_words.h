@@ -23,6 +23,9 @@ QString gaveUpText(const RemoteEndpoint&, const QString& said);
 /// What came is no reply: `page`, a web page.
 QString noReplyText(const RemoteEndpoint&, bool page);
 
+/// A test heard signs of life at most in all that time.
+QString noWordText(const RemoteEndpoint&, int seconds);
+
 /// The sentence of a finish_reason that is no good end; empty: it is one.
 QString unfinishedText(const RemoteEndpoint&, std::string_view finish);
 

@@ -617,6 +617,35 @@ private slots:
         QVERIFY2(clock.elapsed() < 8000, qPrintable(QString::number(clock.elapsed())));
     }
 
+    // Signs of life without a word, or a list that comes byte by byte: each is in time for every other limit.
+    void aTestEndsWhateverDripsIn_data() {
+        QTest::addColumn<bool>("list");
+        QTest::newRow("comments only") << false;
+        QTest::newRow("a list byte by byte") << true;
+    }
+
+    void aTestEndsWhateverDripsIn() {
+        QFETCH(bool, list);
+        std::string pings, models = R"({"data":[)";
+        for (int i = 0; i < 1000; ++i)
+            pings += ": ping\n\n", models += R"({"id":"a"},)";
+        const auto slowly = [](ServerReply reply) {
+            reply.bytesPerSecond = 100;
+            return reply;
+        };
+        server_->on("/v1/models", [&](const ServerRequest&) {
+            return list ? slowly(ServerReply::text(200, models, "application/json")) : ServerReply::text(404, "{}");
+        });
+        server_->on(kPath, [&](const ServerRequest&) { return slowly(stream(pings)); });
+        QElapsedTimer clock;
+        clock.start();
+        const QString problem = probe(nullptr, 2000).problem;
+        QVERIFY2(problem.contains(QStringLiteral("within 2 s")), qPrintable(problem));
+        QVERIFY2(clock.elapsed() >= 1700 && clock.elapsed() < 8000, qPrintable(QString::number(clock.elapsed())));
+        QCOMPARE(server_->count(kPath), list ? 0 : 1);
+        QTRY_VERIFY(engine_->client().findChildren<HttpCall*>().isEmpty()); // nothing goes on behind it
+    }
+
     // The system's proxy is for what is far: it learns nothing of this machine and of the own network.
     void noProxyLearnsOfWhatIsNear() {
         const QByteArray before = qgetenv("http_proxy");
@@ -704,10 +733,11 @@ private:
         return told_[id];
     }
 
-    RemoteFindings probe(HttpClient* client = nullptr) {
+    RemoteFindings probe(HttpClient* client = nullptr, int mostMs = RemoteProbe::kMostMs) {
         std::optional<RemoteFindings> found;
-        RemoteProbe probe(*engine_, *gate_, client ? *client : engine_->client(), endpoint_,
-                          [&](const RemoteFindings& f) { found = f; });
+        RemoteProbe probe(
+            *engine_, *gate_, client ? *client : engine_->client(), endpoint_,
+            [&](const RemoteFindings& f) { found = f; }, nullptr, mostMs);
         if (!QTest::qWaitFor([&] { return found.has_value(); }, 10'000))
             qWarning("the test did not end");
         return found.value_or(RemoteFindings{.problem = QStringLiteral("none")});

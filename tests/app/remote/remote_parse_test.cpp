@@ -5,6 +5,7 @@
 #include "app/models/remote/remote_words.h"
 #include "app/models/remote/sse.h"
 #include "ui/chat/message_details.h"
+#include "ui/this_machine.h"
 
 #include <nlohmann/json.hpp>
 
@@ -62,7 +63,7 @@ PromptInput chat(std::vector<std::pair<const char*, std::string>> messages) {
 }
 
 json bodyOf(const RemoteEndpoint& e, const PromptInput& input,
-            const std::optional<engine::SamplerSettings>& sampling = {}) {
+            const std::vector<std::pair<std::string, double>>& sampling = {}) {
     return json::parse(chatRequest(e, input, sampling).body.toStdString());
 }
 
@@ -341,8 +342,18 @@ TEST(Address, whatCanBeReadOnTheWayNeedsAWord) {
 // What another program of this machine does with it nobody knows; of a host that is none it is known.
 TEST(Address, theMarkSaysWhetherItSurelyLeft) {
     const std::pair<const char*, bool> cases[] = {
-        {"127.0.0.1:8080", false}, {"[::1]:1, localhost", false},         {"gpu.example", true},
-        {"192.168.0.9", true},     {"127.0.0.1:8080, gpu.example", true}, {"127.0.0.1.evil.example", true},
+        {"127.0.0.1:8080", false},
+        {"[::1]:1, localhost", false},
+        {"gpu.example", true},
+        {"192.168.0.9", true},
+        {"127.0.0.1:8080, gpu.example", true},
+        {"127.0.0.1.evil.example", true},
+        {"0.0.0.0:8080", false},
+        {"127.300.0.1", true},
+        {"localhost.example", true},
+        {"[::ffff:127.0.0.1]:80", false},
+        {"[::ffff:10.0.0.1]:80", true},
+        {"127.0.0.1,gpu.example", true},
     };
     for (const auto& [hosts, left] : cases) {
         ui::MessageRow row;
@@ -351,6 +362,23 @@ TEST(Address, theMarkSaysWhetherItSurelyLeft) {
         EXPECT_TRUE(mark.contains(row.remote)) << hosts;
         EXPECT_EQ(mark.startsWith(QStringLiteral("left this machine")), left) << hosts;
     }
+}
+
+// What the mark calls this machine is what addresses call so, and nothing else is.
+TEST(Address, oneFunctionTellsThisMachine) {
+    for (const char* host : {"127.0.0.1", "127.9.8.7", "0.0.0.0", "localhost", "[::1]", "[::]", "[::ffff:127.0.0.1]"}) {
+        QString problem;
+        const auto base = baseAddress(QStringLiteral("http://%1:8080").arg(QString::fromLatin1(host)), &problem);
+        ASSERT_TRUE(base) << host << problem.toStdString();
+        RemoteEndpoint e = endpoint();
+        e.base = *base;
+        EXPECT_TRUE(ui::isThisMachine(e.host())) << host << " as " << e.host().toStdString();
+        EXPECT_TRUE(ui::isThisMachine(base->host())) << host;
+        EXPECT_FALSE(isExposed(*base)) << host;
+    }
+    for (const char* host :
+         {"", "10.0.0.1", "128.0.0.1", "[::2]", "[fe80::1]", "localhost.", "1127.0.0.1", "x127.0.0.1"})
+        EXPECT_FALSE(ui::isThisMachine(QString::fromLatin1(host))) << host;
 }
 
 TEST(Address, aKeyBelongsToIt) {
@@ -383,22 +411,21 @@ TEST(Request, saysWhatTheServerKnows) {
               json::parse(R"([{"role":"system","content":"Be brief."},{"role":"user","content":"Hi\n\nyou"}])"));
     for (const char* absent : {"temperature", "top_k", "max_tokens", "continue_final_message"})
         EXPECT_FALSE(plain.contains(absent)) << absent; // the server's own values hold
-    engine::SamplerSettings s;
-    s.temperature = 3;
-    s.topK = 0;
-    s.seed = 0xFFFFFFFFFFFFFFFF;
-    s.repetitionPenalty = 1.1f;
-    s.presencePenalty = 0.5f;
+    using Set = std::vector<std::pair<std::string, double>>;
+    // What was set and nothing else: of the rest the server's own values hold.
+    EXPECT_EQ(bodyOf(endpoint("vllm"), input, Set{{"topP", 0.9}}).size(), plain.size() + 1);
+    const Set s = {{"temperature", 3},         {"topK", 0}, {"topP", 0.95}, {"minP", 0.05},
+                   {"repetitionPenalty", 1.1}, {"x", 1}};
     const json known = bodyOf(endpoint("vllm"), input, s);
     EXPECT_EQ(known["temperature"], 2.0);
     EXPECT_EQ(known["top_p"], 0.95);
     EXPECT_EQ(known["top_k"], -1);
     EXPECT_EQ(known["min_p"], 0.05);
-    EXPECT_EQ(known["seed"], 0x7FFFFFFF);
     EXPECT_EQ(known["repetition_penalty"], 1.1);
-    EXPECT_EQ(known["presence_penalty"], 0.5);
-    EXPECT_FALSE(known.contains("frequency_penalty"));
+    EXPECT_FALSE(known.contains("x"));
     EXPECT_EQ(bodyOf(endpoint("llamacpp"), input, s)["repeat_penalty"], 1.1);
+    EXPECT_EQ(samplingOf(*endpoint("llamacpp").kind).size(), 5u); // what the editor offers
+    EXPECT_EQ(samplingOf(*endpoint().kind), (std::vector<std::string>{"temperature", "topP"}));
     const json openai = bodyOf(endpoint(), input, s);
     for (const char* unknown : {"top_k", "min_p", "repetition_penalty", "repeat_penalty"})
         EXPECT_FALSE(openai.contains(unknown)) << unknown; // it would refuse the request

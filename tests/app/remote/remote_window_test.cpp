@@ -15,11 +15,15 @@
 #include "ui/models/remote_section.h"
 #include "ui/status_line.h"
 
+#include <nlohmann/json.hpp>
+
 #include <QAccessible>
 #include <QCheckBox>
+#include <QComboBox>
 #include <QDir>
 #include <QFile>
 #include <QLineEdit>
+#include <QPlainTextEdit>
 #include <QPushButton>
 #include <QTemporaryDir>
 #include <QTest>
@@ -285,6 +289,67 @@ private slots:
     }
 
     // Every control says what it is.
+    // Its own defaults: opened and closed by keyboard, stored, and sent: what was set and nothing else.
+    void itsDefaultsAreSent() {
+        window().resize(1180, 900);
+        add(QStringLiteral("127.0.0.1:%1").arg(server_->port()));
+        press("switch");
+        press("allow");
+        press("test"); // it is a vLLM then, which takes all there is
+        QTRY_VERIFY(!card()->row().hint.isEmpty());
+        const auto open = [&] {
+            QPushButton* button = card()->button(QStringLiteral("defaults"));
+            if (!button)
+                return false;
+            button->setFocus();
+            QTest::keyClick(button, Qt::Key_Space);
+            return section().defaults() != nullptr;
+        };
+        QVERIFY2(open(), "no defaults");
+        const auto fields = [&] {
+            QStringList names;
+            for (QWidget* widget : section().defaults()->findChildren<QWidget*>())
+                if (widget->isVisibleTo(section().defaults()) && widget->focusPolicy() != Qt::NoFocus &&
+                    !qobject_cast<QPushButton*>(widget) && !widget->accessibleName().isEmpty())
+                    names << widget->accessibleName();
+            return names;
+        };
+        QVERIFY2(!fields().contains(QStringLiteral("Context")) && !fields().contains(QStringLiteral("Threads")),
+                 qPrintable(fields().join(u' ')));
+        for (const char* name : {"Thinking", "Temperature", "Top K", "System prompt"})
+            QVERIFY2(fields().contains(QLatin1String(name)), qPrintable(fields().join(u' ')));
+        for (QLineEdit* edit : section().defaults()->findChildren<QLineEdit*>())
+            if (edit->accessibleName() == QStringLiteral("Top K")) {
+                edit->setFocus();
+                QTest::keyClicks(edit, QStringLiteral("7"));
+                QTest::keyClick(edit, Qt::Key_Return);
+            }
+        for (QComboBox* box : section().defaults()->findChildren<QComboBox*>())
+            if (box->accessibleName() == QStringLiteral("Thinking"))
+                box->setCurrentIndex(box->findData(0));
+        auto* prompt = section().defaults()->findChild<QPlainTextEdit*>();
+        prompt->setFocus();
+        QTest::keyClicks(prompt, QStringLiteral("Be brief."));
+        section().addButton().setFocus(); // the end of typing
+        press("defaults");
+        QVERIFY(!section().defaults());
+
+        start(); // after a start too
+        QTRY_COMPARE(section().cards().count(), 1);
+        openModels();
+        QVERIFY(open());
+        QCOMPARE(section().defaults()->defaults().systemPrompt, QStringLiteral("Be brief."));
+        QCOMPARE(section().defaults()->defaults().thinking, std::optional<bool>(false));
+        emit window().newConversationRequested();
+        emit window().modelPicked(path());
+        say(QStringLiteral("Hello"));
+        QTRY_VERIFY(document().messages().size() == 2 && !app_->book().anyReplying());
+        const auto body = nlohmann::json::parse(server_->requests().back().body);
+        QVERIFY(body["top_k"] == 7 && !body.contains("temperature") && !body.contains("min_p"));
+        QCOMPARE(body["messages"][0]["content"].get<std::string>(), std::string("Be brief."));
+        QVERIFY(body["chat_template_kwargs"]["enable_thinking"] == false);
+    }
+
     void everyFieldHasAName() {
         section().openEditor({});
         for (const QLineEdit* edit : section().editor()->findChildren<QLineEdit*>())
@@ -321,6 +386,10 @@ private slots:
         QTest::qWait(50);
         keep(QStringLiteral("page"));
         section().closeEditor();
+        section().openDefaults(path());
+        QTest::qWait(50);
+        keep(QStringLiteral("defaults"));
+        section().closeDefaults();
         press("use");
         window().showConversation(app_->book().shown()->content());
         QTest::keyClick(&window(), Qt::Key_Escape);

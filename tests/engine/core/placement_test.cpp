@@ -167,6 +167,7 @@ TEST(Placement, Scratch) {
                            .weights = weights,
                            .cache = cache,
                            .memory = memory,
+                           .floatPrompts = floatPrompts(model.config, options),
                            .contextTokens = options.contextTokens});
         const KvSequence s = cache.open();
         int position = 0;

@@ -184,6 +184,11 @@ private:
             .nextReply = [this] { return ++last_; },
             .loadedName = [this](const QString& path) { return remotes_->nameOf(path); },
             .drainPipe = [this] { pipe_.drain(); },
+            // Not left to the server's chance: so small a model can talk until its context is full.
+            .defaults =
+                [](const QString&) {
+                    return ReplyDefaults{.ownSampling = {{"temperature", 0.0}}};
+                },
         };
         StoredConversation fresh;
         fresh.conversation.model = path_.toStdString();

@@ -178,7 +178,9 @@ void expectEstimate(const LoadOptions& options, bool latent) {
     const uint64_t estimate = placementInput(r.model->checkpoint(), config, options).scratchBytes;
     EXPECT_EQ(estimate, inspectFile(options).scratchBytes);
     EXPECT_GE(estimate, r.model->runner().bytes() + workers);
-    EXPECT_LE(static_cast<double>(estimate), 1.03 * static_cast<double>(r.model->runner().bytes() + workers));
+    // Rounded inputs are estimated by the largest product of all, which the plan that expands need not have: 0.2 MB
+    // here.
+    EXPECT_LE(static_cast<double>(estimate), 1.05 * static_cast<double>(r.model->runner().bytes() + workers));
 }
 
 TEST_F(Latents, TheEstimateIsWhatIsAllocated) {

@@ -157,7 +157,7 @@ struct CpuKernels {
     // inputs at a time, from the first to the last.
     void (*roundPanel[kTypes])(const RoundPanel&);
     GemmFn gemmBf16;
-    // n activations to bf16, filled up with zeros to a multiple of kTileInputs; `low` as in RoundPanel.
+    // n activations to bf16, filled up with zeros to a multiple of kTileInputs.
     void (*roundFloats)(const float* x, int64_t n, const RoundedRow& out);
     void (*roundCodes)(const A8Block* x, int64_t n, const RoundedRow& out);
 

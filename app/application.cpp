@@ -240,6 +240,7 @@ void Application::connectWindow() {
     connect(&window_, &MainWindow::modelPicked, this, &Application::pickModel);
     connect(&window_, &MainWindow::modelLoadCancelled, &desk_, &ModelDesk::cancel);
     connect(&window_, &MainWindow::modelFileOpened, this, &Application::openModelFile);
+    connect(&window_, &MainWindow::modelFileListed, this, &Application::listModelFile);
 
     connect(&window_, &MainWindow::draftChanged, this, [this](const QString& text) {
         book_.shown()->setDraft(text);
@@ -270,7 +271,17 @@ void Application::connectModels() {
     connect(&desk_, &ModelDesk::notice, &window_, &ui::MainWindow::showNotice);
     connect(&desk_, &ModelDesk::noticeOver, &window_, &ui::MainWindow::hideNotice);
     connect(&desk_, &ModelDesk::fileWanted, this, &Application::chooseModelFile);
+    connect(&desk_, &ModelDesk::loadFailed, this, [this](const QString& path, const QString& error) {
+        if (!error.isEmpty() && path == pick_.path)
+            takeBackPick(path);
+    });
+    connect(&desk_, &ModelDesk::retried, this, [this](const QString& path) {
+        if (path == refused_)
+            pickModel(path);
+    });
     connect(&desk_, &ModelDesk::ready, this, [this](const QString& path) {
+        if (path == pick_.path)
+            pick_ = {};
         timings::mark("model ready");
         book_.modelReady(path);
         updateStatus();
@@ -464,6 +475,19 @@ void Application::wantModelFor(ChatSession* session) {
 void Application::pickModel(const QString& path) {
     started_ = false;
     ChatSession* session = book_.shown();
+    const bool again = session->model() == pick_.path && session == pick_.session; // that one was not loaded yet
+    const Pick before = std::exchange(pick_, {.path = path,
+                                              .before = session->model(),
+                                              .lastBefore = preferences_.lastModel,
+                                              .session = session,
+                                              .conversation = session->id()});
+    if (again) {
+        pick_.before = before.before;
+        pick_.lastBefore = before.lastBefore;
+    }
+    if (pick_.before == path)
+        pick_ = {};
+    refused_.clear();
     session->setModel(path);
     preferences_.lastModel = path;
     storeLastModel(storage_, path);
@@ -471,6 +495,35 @@ void Application::pickModel(const QString& path) {
     window_.hideNotice(kNoModelKey);
     updateModelHelp();
     wantModel(path, true);
+}
+
+// What cannot be loaded is not what was chosen: the model before it stays, in the chat and after the next start.
+void Application::takeBackPick(const QString& path) {
+    const Pick pick = std::exchange(pick_, {});
+    refused_ = path;
+    if (preferences_.lastModel == path) {
+        preferences_.lastModel = pick.lastBefore == path ? pick.before : pick.lastBefore;
+        storeLastModel(storage_, preferences_.lastModel);
+    }
+    if (!pick.session) { // another chat was opened meanwhile
+        storage_.post(
+            [id = pick.conversation, path = path.toStdString(), before = pick.before.toStdString()](Store& store) {
+                const auto chat = id ? store.conversations.find(id) : std::nullopt;
+                if (chat && chat->model == path)
+                    store.conversations.setModel(id, before);
+            });
+    }
+    const QPointer<ChatSession> shown = book_.shown();
+    if (shown && shown != pick.session && !shown->id() && shown->model() == path) // a new one, begun with it
+        shown->setModel(pick.before);
+    if (pick.session && pick.session->model() == path)
+        pick.session->setModel(pick.before);
+    if (shown)
+        window_.setCurrentModel(shown->model());
+    updateModelHelp();
+    updateStatus();
+    if (pick.session)
+        pick.session->proceed(); // what was said meanwhile
 }
 
 // An engine elsewhere is ready as soon as it is known; whether it may be asked is decided with the reply.
@@ -488,13 +541,13 @@ void Application::wantModel(const QString& path, bool byHand) {
 }
 
 void Application::openModelFile(const QString& given) {
-    const QString path = QFileInfo(given).absoluteFilePath();
-    listModelFile(path);
-    pickModel(path);
+    listModelFile(given);
+    pickModel(QFileInfo(given).absoluteFilePath());
 }
 
 // Read where it lies.
-void Application::listModelFile(const QString& path) {
+void Application::listModelFile(const QString& given) {
+    const QString path = QFileInfo(given).absoluteFilePath();
     if (!library_.find(path)) {
         library_.addFile(path);
         preferences_.openedModels.removeAll(path);
@@ -510,8 +563,13 @@ void Application::chooseModelFile() {
                         library_.files().isEmpty() ? QString() : QFileInfo(library_.files().first().path).path(),
                         tr("Models (*.gguf)"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(QFileDialog::ExistingFile);
-    connect(dialog, &QFileDialog::fileSelected, this, &Application::openModelFile);
+    dialog->setFileMode(QFileDialog::ExistingFiles);
+    connect(dialog, &QFileDialog::filesSelected, this, [this](const QStringList& paths) {
+        for (const QString& path : paths.mid(1))
+            listModelFile(path);
+        if (!paths.isEmpty())
+            openModelFile(paths[0]);
+    });
     dialog->open();
 }
 

@@ -74,6 +74,7 @@ private:
     void undo(const QString& undoId);
     void submit(const QString& text);
     void pickModel(const QString& path);
+    void takeBackPick(const QString& path);
     void wantModel(const QString& path, bool byHand);
     void showModels();
     void openModelFile(const QString& path);
@@ -96,6 +97,13 @@ private:
     void retranslateNotices();
     void saveScroll();
 
+    /// A model that was chosen and is still to be loaded, and what was chosen before.
+    struct Pick {
+        QString path, before, lastBefore; // lastBefore: for new chats
+        QPointer<ChatSession> session;
+        storage::ConversationId conversation;
+    };
+
     Options options_;
     ui::Theme theme_;
     TokenPipe pipe_;
@@ -111,6 +119,8 @@ private:
     std::unique_ptr<ModelsPage> modelsPage_; // after the window: it fills one of its pages
     QPointer<ChatSession> connected_;        // the session whose signals go to the window
     Preferences preferences_;
+    Pick pick_;
+    QString refused_; // chosen last, and taken back: it could not be loaded
     QTimer scrollTimer_;
     std::optional<double> scroll_; // waits to be stored
     bool remotesRead_ = false;

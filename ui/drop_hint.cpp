@@ -1,11 +1,14 @@
 #include "ui/drop_hint.h"
 
 #include "ui/label.h"
+#include "ui/models/model_words.h"
 #include "ui/style.h"
 #include "ui/text_line.h"
 
 #include <QFileInfo>
 #include <QPainter>
+#include <QRegularExpression>
+#include <QSet>
 
 #include <algorithm>
 
@@ -15,31 +18,48 @@ namespace {
 
 constexpr int kInset = 8, kPadding = 16, kWidest = 480; // px at 100 %
 
-bool isModelFile(const QFileInfo& file) {
-    return file.isFile() && (file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0 ||
-                             file.suffix().compare(QLatin1String("safetensors"), Qt::CaseInsensitive) == 0);
+bool hasSuffix(const QFileInfo& file, QLatin1String suffix) {
+    return file.isFile() && file.suffix().compare(suffix, Qt::CaseInsensitive) == 0;
+}
+
+/// Parts of one model have one name; any other file has its own.
+QString modelName(const QString& path) {
+    static const QRegularExpression part(QStringLiteral("-[0-9]{5}(-of-[0-9]{5}\\.gguf)$"));
+    return QString(path).replace(part, QStringLiteral("\\1"));
 }
 
 } // namespace
 
 Dropped droppedBy(const QList<QUrl>& urls, bool onPage) {
-    QString other;
-    for (const QUrl& url : urls) {
-        if (!url.isLocalFile())
+    QVector<QFileInfo> files;
+    for (const QUrl& url : urls)
+        if (url.isLocalFile())
+            files.append(QFileInfo(url.toLocalFile()));
+    const bool brought =
+        onPage || std::any_of(files.begin(), files.end(), [](const auto& file) { return file.isDir(); });
+    Dropped out;
+    QStringList others;
+    QSet<QString> names;
+    for (const QFileInfo& file : files) {
+        const QString path = file.absoluteFilePath();
+        const bool model = file.isDir() || hasSuffix(file, QLatin1String("gguf")) ||
+                           (brought && hasSuffix(file, QLatin1String("safetensors")));
+        if (names.contains(modelName(path)))
             continue;
-        const QFileInfo file(url.toLocalFile());
-        if (file.isDir())
-            return {Dropped::Kind::Brought, file.absoluteFilePath()};
-        if (isModelFile(file) && onPage)
-            return {Dropped::Kind::Brought, file.absoluteFilePath()};
-        if (isModelFile(file) && file.suffix().compare(QLatin1String("gguf"), Qt::CaseInsensitive) == 0)
-            return {Dropped::Kind::Opened, file.absoluteFilePath()};
-        if (other.isEmpty())
-            other = file.absoluteFilePath();
+        names.insert(modelName(path));
+        (model ? out.paths : others).append(path);
     }
-    if (onPage && !other.isEmpty())
-        return {Dropped::Kind::Brought, other};
-    return {};
+    if (out.paths.isEmpty() && onPage)
+        out.paths = others.mid(0, 1); // the page says what is wrong with it
+    if (out.paths.isEmpty())
+        return {};
+    out.kind = brought ? Dropped::Kind::Brought : Dropped::Kind::Opened;
+    out.leftOut = int(urls.size() - files.size() + others.size()) - (others.value(0) == out.paths[0] ? 1 : 0);
+    return out;
+}
+
+QString leftOutWords(int files) {
+    return files > 0 ? DropHint::tr("%n other file(s) left out: no model.", nullptr, files) : QString();
 }
 
 DropHint::DropHint(const Theme& theme, QWidget* parent)
@@ -52,16 +72,24 @@ DropHint::DropHint(const Theme& theme, QWidget* parent)
 }
 
 void DropHint::offer(const Dropped& dropped, const QList<QUrl>& urls) {
-    const QString name =
-        oneLine(QFileInfo(dropped.path.isEmpty() ? urls.value(0).toLocalFile() : dropped.path).fileName(), 120);
+    const QString path = dropped.paths.value(0, urls.value(0).toLocalFile());
+    const QString name = oneLine(QFileInfo(path).fileName(), 120);
+    const int more = int(dropped.paths.size()) - 1;
+    QString words;
     refused_ = dropped.kind == Dropped::Kind::Nothing;
     if (refused_)
-        words_->setText(name.isEmpty() ? tr("Only files and folders of this computer can be brought.")
-                                       : tr("“%1” is not a model file.").arg(name));
+        words = name.isEmpty() ? tr("Only files and folders of this computer can be brought.")
+                               : tr("“%1” is not a model file.").arg(name);
     else if (dropped.kind == Dropped::Kind::Opened)
-        words_->setText(tr("Let go to use “%1” in this chat. It is read where it lies.").arg(name));
+        words = more > 0 ? tr("Let go to use “%1” in this chat and to list %n more. They are read where they lie.",
+                              nullptr, more)
+                         : tr("Let go to use “%1” in this chat. It is read where it lies.");
     else
-        words_->setText(tr("Let go to bring “%1”. You choose how before anything happens.").arg(name));
+        words = more > 0 ? tr("Let go to bring “%1” and %n more, one after the other. You choose how before anything "
+                              "happens.",
+                              nullptr, more)
+                         : tr("Let go to bring “%1”. You choose how before anything happens.");
+    words_->setText(refused_ ? words : sentences({words.arg(name), leftOutWords(dropped.leftOut)}));
     setGeometry(parentWidget()->rect());
     place();
     raise();

@@ -168,6 +168,7 @@ struct MainWindow::Private {
     void refreshTitle();
     void refreshModel();
     void openModelFile();
+    void openModelFiles(const QStringList& paths);
     void offerLink(const QUrl&);
     void noticeAction(const QString& key, const QString& id);
     void zoom(int steps); // 0: back to 100 %
@@ -482,11 +483,17 @@ void MainWindow::Private::refreshModel() {
 }
 
 void MainWindow::Private::openModelFile() {
-    const QString path =
-        QFileDialog::getOpenFileName(&window, MainWindow::tr("Open a model file"), settings->settings().modelFolder,
-                                     MainWindow::tr("Model files (*.gguf)"));
-    if (!path.isEmpty())
-        emit window.modelFileOpened(path);
+    openModelFiles(QFileDialog::getOpenFileNames(&window, MainWindow::tr("Open a model file"),
+                                                 settings->settings().modelFolder,
+                                                 MainWindow::tr("Model files (*.gguf)")));
+}
+
+// The first is used, the others are there to be chosen.
+void MainWindow::Private::openModelFiles(const QStringList& paths) {
+    for (const QString& path : paths.mid(1))
+        emit window.modelFileListed(path);
+    if (!paths.isEmpty())
+        emit window.modelFileOpened(paths[0]);
 }
 
 // The address is shown as it will be asked for: without foreign letters that look like others.
@@ -763,12 +770,14 @@ void MainWindow::dropEvent(QDropEvent* event) {
     const Dropped dropped = droppedBy(urls, d_->panelOpen());
     hideNotice(kDropNotice);
     if (dropped.kind == Dropped::Kind::Opened) {
-        emit modelFileOpened(dropped.path);
+        d_->openModelFiles(dropped.paths);
+        if (dropped.leftOut > 0)
+            showNotice({kDropNotice, leftOutWords(dropped.leftOut), {}, true});
         return;
     }
     if (dropped.kind == Dropped::Kind::Brought) {
         d_->openPanel(kModelsPage);
-        d_->models->bring(dropped.path);
+        d_->models->bring(dropped.paths, dropped.leftOut);
         return;
     }
     const QString name = oneLine(QFileInfo(urls.value(0).toLocalFile()).fileName(), 120);

@@ -80,6 +80,7 @@ signals:
     void modelLoadCancelled(const QString& path);
     void firstRunFinished();
     void modelFileOpened(const QString& path); // "Open a model file…", or dropped onto the window
+    void modelFileListed(const QString& path); // likewise: the others, where it is several
 
     void draftChanged(const QString& text); // of the shown conversation; at rest for 300 ms
     void scrollChanged(double scroll);

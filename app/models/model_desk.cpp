@@ -206,12 +206,12 @@ void ModelDesk::onEnded(const QString& path, const QString& error) {
         loadingPath_.clear();
     tellRow(path);
     emit progressed();
+    emit loadFailed(path, error); // another one may be loaded instead: the notice comes after that
     if (!error.isEmpty()) {
         failedPath_ = path;
         failure_ = error;
         showFailed();
     }
-    emit loadFailed(path);
     renew();
 }
 
@@ -285,10 +285,12 @@ bool ModelDesk::act(const QString& noticeKey, const QString& actionId) {
     if (noticeKey != kFailedKey && noticeKey != kMissingKey)
         return false;
     emit noticeOver(noticeKey);
-    if (actionId == QLatin1String("again"))
+    if (actionId == QLatin1String("again")) {
         want(failedPath_);
-    else if (actionId == QLatin1String("choose"))
+        emit retried(failedPath_);
+    } else if (actionId == QLatin1String("choose")) {
         emit fileWanted();
+    }
     return true;
 }
 

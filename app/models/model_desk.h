@@ -78,8 +78,10 @@ signals:
     void ready(const QString& path);
     void notice(const hearth::ui::Notice&);
     void noticeOver(const QString& key);
-    void fileWanted();                    // the person wants to choose another file
-    void loadFailed(const QString& path); // what waits for it goes on waiting
+    void fileWanted(); // the person wants to choose another file
+    /// What waits for it goes on waiting. The error is empty where it was stopped.
+    void loadFailed(const QString& path, const QString& error);
+    void retried(const QString& path); // by the notice that told of the error
 
 private:
     void load(const QString& path, int contextTokens = 0);

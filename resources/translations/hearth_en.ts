@@ -36,6 +36,30 @@
     </message>
 </context>
 <context>
+    <name>hearth::ui::DropHint</name>
+    <message numerus="yes">
+        <source>%n other file(s) left out: no model.</source>
+        <translation>
+            <numerusform>One other file is left out: it is no model.</numerusform>
+            <numerusform>%n other files are left out: they are no models.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Let go to use “%1” in this chat and to list %n more. They are read where they lie.</source>
+        <translation>
+            <numerusform>Let go to use “%1” in this chat and to list one more. They are read where they lie.</numerusform>
+            <numerusform>Let go to use “%1” in this chat and to list %n more. They are read where they lie.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Let go to bring “%1” and %n more, one after the other. You choose how before anything happens.</source>
+        <translation>
+            <numerusform>Let go to bring “%1” and one more, one after the other. You choose how before anything happens.</numerusform>
+            <numerusform>Let go to bring “%1” and %n more, one after the other. You choose how before anything happens.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>hearth::ui::HubPage</name>
     <message numerus="yes">
         <source>%n file(s)</source>
@@ -66,6 +90,13 @@
         <translation>
             <numerusform>%n file</numerusform>
             <numerusform>%n files</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more wait(s) for its turn.</source>
+        <translation>
+            <numerusform>One more waits for its turn.</numerusform>
+            <numerusform>%n more wait for their turn.</numerusform>
         </translation>
     </message>
 </context>

@@ -1545,6 +1545,24 @@
         <source>Let go to bring “%1”. You choose how before anything happens.</source>
         <translation>松开后导入“%1”，先由你选择导入方式。</translation>
     </message>
+    <message numerus="yes">
+        <source>%n other file(s) left out: no model.</source>
+        <translation>
+            <numerusform>另有 %n 个文件不是模型，已略去。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Let go to use “%1” in this chat and to list %n more. They are read where they lie.</source>
+        <translation>
+            <numerusform>松开后，本对话改用“%1”，另外 %n 个列入模型库，均就地读取。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Let go to bring “%1” and %n more, one after the other. You choose how before anything happens.</source>
+        <translation>
+            <numerusform>松开后依次导入“%1”和另外 %n 个，每个都先由你选择导入方式。</numerusform>
+        </translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::EmptyState</name>
@@ -1970,6 +1988,24 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
         <source>Before you agree nothing is changed.</source>
         <translation>在你同意之前，不会改动任何内容。</translation>
     </message>
+    <message numerus="yes">
+        <source>%n more wait(s) for its turn.</source>
+        <translation>
+            <numerusform>后面还有 %n 个等待导入。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Skip</source>
+        <translation>跳过</translation>
+    </message>
+    <message>
+        <source>Cancel all</source>
+        <translation>全部取消</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
+    </message>
 </context>
 <context>
     <name>hearth::ui::LibrarySection</name>
@@ -2078,6 +2114,10 @@ Nothing leaves this computer unless you allow it on the page of models.</source>
     <message>
         <source>Deleted models</source>
         <translation>已删除的模型</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>关闭</translation>
     </message>
 </context>
 <context>

@@ -16,7 +16,10 @@
 #include "ui/models/library_section.h"
 #include "ui/notices.h"
 
+#include <QApplication>
+#include <QDragEnterEvent>
 #include <QLineEdit>
+#include <QMimeData>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
@@ -286,7 +289,7 @@ private slots:
 
     void modelsAreBrought() {
         tree_->write("outside/mine.gguf", test::tinyLlama({.layers = 1, .seed = 3}).bytes());
-        panel().bring(at("outside"));
+        panel().bring({at("outside")});
         QTRY_VERIFY(planCard() && planCard()->button(QStringLiteral("go"))->isEnabled());
         press(planCard(), "go"); // a folder with models: read in place
         QTRY_VERIFY(library_->find(at("outside/mine.gguf")));
@@ -295,7 +298,7 @@ private slots:
         emit panel().folderDropped(at("outside"));
         QTRY_VERIFY(!library_->find(at("outside/mine.gguf")));
 
-        panel().bring(at("outside/mine.gguf"));
+        panel().bring({at("outside/mine.gguf")});
         QTRY_VERIFY(planCard() && planCard()->button(QStringLiteral("go"))->isEnabled());
         emit panel().importRequested(at("outside/mine.gguf"), ui::ImportHow::Copy);
         QTRY_VERIFY(planCard() && planCard()->button(QStringLiteral("go"))->isEnabled());
@@ -303,7 +306,7 @@ private slots:
         QTRY_VERIFY(library_->find(at("models/mine.gguf")));
         QVERIFY(QFile::exists(at("outside/mine.gguf")));
 
-        panel().bring(at("home"));
+        panel().bring({at("home")});
         QTRY_VERIFY(planCard() && planCard()->row().isError); // no model there
         QVERIFY(!planCard()->button(QStringLiteral("go"))->isEnabled());
         press(planCard(), "dismiss");
@@ -360,6 +363,24 @@ private slots:
         QVERIFY(!QFile::exists(at("models/tiny-Q4_K_M.gguf")));
     }
 
+    // A move that ended half way has taken the unfinished download along: it is listed after the next start too.
+    void aHalfMovedDownloadIsListedAfterARestart() {
+        beginSlowly();
+        tree_->write("models/z/last.gguf", test::tinyLlama({.layers = 1, .seed = 5}).bytes());
+        tree_->write("elsewhere/z", "a file where a folder must be");
+        QSignalSpy failed(manager_.get(), &ModelManager::jobFailed);
+        emit panel().storeMoveRequested(at("elsewhere"));
+        QTRY_COMPARE(failed.size(), 1);
+        QTRY_COMPARE(downloadCards(), 1);
+        QCOMPARE(workFolders(at("elsewhere")).size(), 1);
+        begin();
+        QTRY_COMPARE(downloadCards(), 1);
+        script_->bytesPerSecond = 0;
+        QTRY_VERIFY(page_->gate().open());
+        press(panel().downloads().cards().card(0), "resume");
+        QTRY_VERIFY_WITH_TIMEOUT(library_->find(at("elsewhere/tiny-Q4_K_M.gguf")), 20000);
+    }
+
     // A second job is refused, and the first one keeps its progress and its Stop.
     void aRefusedJobLeavesTheOtherAlone() {
         tree_->write("outside/mine.gguf", test::tinyLlama({.layers = 2, .seed = 3}).bytes());
@@ -378,6 +399,66 @@ private slots:
         QTRY_VERIFY(library_->find(at("models/mine.gguf")));
         QVERIFY2(shown.contains(QStringLiteral("Bringing mine.gguf")), qPrintable(shown));
         QVERIFY2(shown.contains(QStringLiteral("Another model is being brought")), qPrintable(shown));
+    }
+
+    // Several files are all taken: each is asked about in its turn.
+    void severalFilesAreBroughtOneAfterTheOther() {
+        QList<QUrl> urls;
+        for (const char* name : {"a.gguf", "b.gguf", "c.gguf", "d.gguf", "e.gguf"}) {
+            tree_->write("outside/" + std::string(name), test::tinyLlama({.layers = 1, .seed = 3}).bytes());
+            urls.append(QUrl::fromLocalFile(at("outside/") + QString::fromLatin1(name)));
+        }
+        drop(urls.mid(0, 3));
+        const auto asksAbout = [&](const char* path) {
+            return planCard() && planCard()->row().id == at(path) &&
+                   planCard()->button(QStringLiteral("go"))->isEnabled();
+        };
+        QTRY_VERIFY(asksAbout("outside/a.gguf"));
+        QVERIFY2(planCard()->row().text.contains(QStringLiteral("2 more")), qPrintable(planCard()->row().text));
+        press(planCard(), "go");
+        QTRY_VERIFY(asksAbout("outside/b.gguf"));
+        press(planCard(), "dismiss"); // this one alone
+        QTRY_VERIFY(asksAbout("outside/c.gguf"));
+        press(planCard(), "go");
+        QVERIFY(!planCard());
+        QTRY_VERIFY(library_->find(at("outside/a.gguf")) && library_->find(at("outside/c.gguf")));
+        QVERIFY(!library_->find(at("outside/b.gguf")));
+        // All that wait are let go at once.
+        drop(urls);
+        QTRY_VERIFY(asksAbout("outside/a.gguf"));
+        press(planCard(), "dismissAll");
+        QVERIFY(!planCard());
+    }
+
+    // Another one that is not wanted after all does not stop the copy of the one before.
+    void aDismissedPlanLeavesTheJobAlone() {
+        tree_->write("outside/mine.gguf", test::tinyLlama({.layers = 2, .seed = 3}).bytes());
+        fs::resize_file(tree_->path("outside/mine.gguf"), 256 << 20); // a hole: copying it takes a moment
+        emit panel().importRequested(at("outside/mine.gguf"), ui::ImportHow::Copy);
+        QTRY_VERIFY_WITH_TIMEOUT(planCard() && planCard()->button(QStringLiteral("go"))->isEnabled(), 60000);
+        press(planCard(), "go");
+        QTRY_VERIFY(manager_->isBusy());
+        emit panel().importDismissed();
+        QTRY_VERIFY_WITH_TIMEOUT(!manager_->isBusy(), 60000);
+        QVERIFY(QFile::exists(at("models/mine.gguf")));
+    }
+
+    // What a job has said goes when the person has read it.
+    void theEndOfAJobIsPutAway() {
+        tree_->write("elsewhere", "a file where a folder must be");
+        emit panel().storeMoveRequested(at("elsewhere"));
+        const auto jobCard = [](QWidget& section) -> ui::Card* {
+            for (ui::Card* card : section.findChildren<ui::Card*>())
+                if (card->row().id == u"job")
+                    return card;
+            return nullptr;
+        };
+        QTRY_VERIFY(jobCard(panel().library()) && jobCard(panel().library())->row().isError);
+        QVERIFY(jobCard(panel().import()));
+        press(jobCard(panel().library()), "dismiss");
+        QTest::qWait(10);
+        QVERIFY(!jobCard(panel().library()));
+        QVERIFY(!jobCard(panel().import()));
     }
 
     void aDeletedModelComesBack() {
@@ -448,6 +529,34 @@ private slots:
         QTRY_VERIFY(named());
     }
 
+    // Who reads the list, or reaches for one of it, finds it as it was: only the words are added.
+    void suggestionsStayWhenTheMachineIsMeasured() {
+        page_->open(at("."), true);
+        auto& steps = window_->findChild<ui::EmptyState*>()->firstRun();
+        QTRY_VERIFY(!steps.isHidden());
+        const auto listed = [&] {
+            QStringList ids;
+            for (int i = 0; i < steps.suggestions().count(); ++i)
+                ids << steps.suggestions().card(i)->row().id;
+            return ids;
+        };
+        const QStringList before = listed();
+        if (before.isEmpty())
+            QSKIP("nothing fits this machine");
+        // So slow that all of them would be.
+        const Bandwidth slow{.processor = processorName(), .bytesPerSecond = 1e8, .times = 3};
+        storage_->post([text = slow.toText()](Store& store) { store.settings.set(kBandwidthSetting, text); });
+        manager_->open(at("models"));
+        QTRY_VERIFY(manager_->bandwidth() > 0);
+        emit manager_->calibrated();
+        QCOMPARE(listed(), before);
+        QVERIFY(steps.suggestions().card(0)->row().fit.tokensPerSecond > 0);
+        emit manager_->changed({});
+        library_->rescan();
+        QTest::qWait(50);
+        QCOMPARE(listed(), before);
+    }
+
     void oneMirrorOfBothHubsIsNamedOnce() {
         for (const char* id : {"huggingface", "modelscope"})
             emit panel().hubAddressChanged(QString::fromLatin1(id), QStringLiteral("https://mirror.example"));
@@ -465,6 +574,15 @@ private:
     ui::Card* card(const char* below) { return panel().library().models().card(at(below)); }
 
     int downloadCards() { return panel().downloads().cards().count(); }
+
+    void drop(const QList<QUrl>& urls) {
+        QMimeData data;
+        data.setUrls(urls);
+        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &enter);
+        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &event);
+    }
 
     static QString wordsOf(const QWidget& on) {
         QStringList words;

@@ -14,7 +14,10 @@
 
 #include <QApplication>
 #include <QDir>
+#include <QDragEnterEvent>
+#include <QDropEvent>
 #include <QFile>
+#include <QMimeData>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTemporaryDir>
@@ -230,22 +233,68 @@ private slots:
         QCOMPARE(document().messages()[0].text, QStringLiteral("Remember this."));
     }
 
+    // The model that was chosen before stays, now and at the next start.
     void anotherModelFileThatIsNone() {
         start();
         waitForModel();
         const QString bad = folder_->filePath(QStringLiteral("bad.gguf"));
-        QFile file(bad);
-        QVERIFY(file.open(QIODevice::WriteOnly));
-        file.write("this is not a model");
-        file.close();
+        put(bad, "this is not a model");
         emit window().modelFileOpened(bad);
         auto* notices = window().findChild<ui::NoticeStack*>();
         QTRY_VERIFY_WITH_TIMEOUT(notices->has(QStringLiteral("model-failed")), kLoading);
         QCOMPARE(app_->desk().loadedPath(), model_); // the good one is still there
+        QTRY_COMPARE(shown().model(), model_);
         say(QStringLiteral("Anyone?"));
-        QTRY_COMPARE_WITH_TIMEOUT(document().messages().size(), 1, kReplying); // kept, waits
-        emit window().modelPicked(model_);
-        QTRY_VERIFY_WITH_TIMEOUT(document().messages().size() == 2, kReplying);
+        waitForAnswer(2);
+        // What was said while it was still being tried is answered too.
+        emit window().modelFileOpened(bad);
+        say(QStringLiteral("And now?"));
+        waitForAnswer(4);
+        window().close();
+        start();
+        waitForModel();
+        notices = window().findChild<ui::NoticeStack*>();
+        QTest::qWait(100);
+        QVERIFY(!notices->has(QStringLiteral("model-failed")));
+        QCOMPARE(shown().model(), model_);
+        // Mended meanwhile, and tried again: now it is the one.
+        emit window().modelFileOpened(bad);
+        QTRY_VERIFY_WITH_TIMEOUT(notices->has(QStringLiteral("model-failed")), kLoading);
+        QTRY_COMPARE(shown().model(), model_);
+        put(bad, QByteArray::fromStdString(test::tinyLlama({.layers = 2, .seed = 4}).bytes()));
+        emit window().noticeAction(QStringLiteral("model-failed"), QStringLiteral("again"));
+        QTRY_COMPARE_WITH_TIMEOUT(app_->desk().loadedPath(), bad, kLoading);
+        QCOMPARE(shown().model(), bad);
+    }
+
+    // The first is used in the chat, the others are listed.
+    void severalDroppedModelsAreAllTaken() {
+        start();
+        waitForModel();
+        QList<QUrl> urls;
+        QStringList paths;
+        for (const char* name : {"x.gguf", "y.gguf", "z.gguf"}) {
+            paths << folder_->filePath(QString::fromLatin1(name));
+            put(paths.last(), QByteArray::fromStdString(test::tinyLlama({.layers = 2, .seed = 4}).bytes()));
+            urls << QUrl::fromLocalFile(paths.last());
+        }
+        QMimeData data;
+        data.setUrls(urls);
+        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(&window(), &enter);
+        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(&window(), &event);
+        QTRY_COMPARE_WITH_TIMEOUT(app_->desk().loadedPath(), paths[0], kLoading);
+        QCOMPARE(shown().model(), paths[0]);
+        const auto lists = [this](const QString& path) {
+            const QVector<ui::ModelRow> rows = app_->desk().rows();
+            return std::any_of(rows.begin(), rows.end(), [&](const ui::ModelRow& row) { return row.path == path; });
+        };
+        for (const QString& path : paths)
+            QTRY_VERIFY2(lists(path), qPrintable(path));
+        start(); // after the next start too
+        for (const QString& path : paths)
+            QTRY_VERIFY2(lists(path), qPrintable(path));
     }
 
     // The mark of an abrupt end: nothing is loaded until the person says how.
@@ -434,6 +483,16 @@ private:
         QTest::qWait(20);
     }
 
+    /// It begins, and is stopped.
+    void waitForAnswer(int messages) {
+        QTRY_VERIFY_WITH_TIMEOUT(
+            document().messages().size() == messages &&
+                (!shown().isReplying() || !document().text(document().messages().last().id).isEmpty()),
+            kReplying);
+        shown().stop();
+        QTRY_VERIFY_WITH_TIMEOUT(!shown().isReplying(), kReplying);
+    }
+
     void say(const QString& text) {
         ui::ComposerEdit& edit = composer().edit();
         edit.setFocus();
@@ -444,6 +503,12 @@ private:
                 edit.insertPlainText(QString(c));
         }
         QTest::keyClick(&edit, Qt::Key_Return);
+    }
+
+    static void put(const QString& path, const QByteArray& bytes) {
+        QFile file(path);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        QCOMPARE(file.write(bytes), qint64(bytes.size()));
     }
 
     ui::MainWindow& window() { return app_->window(); }

@@ -326,7 +326,7 @@ Card* CardList::card(const QString& id) const {
     return nullptr;
 }
 
-QVector<CardRow> jobCards(const JobRow& job, const QString& percent, const QString& stop) {
+QVector<CardRow> jobCards(const JobRow& job, const QString& percent, const QString& stop, const QString& dismiss) {
     if (!job.running && job.problem.isEmpty())
         return {};
     CardRow card;
@@ -338,6 +338,8 @@ QVector<CardRow> jobCards(const JobRow& job, const QString& percent, const QStri
         card.progress = job.progress;
         card.state = percent.arg(int(std::clamp(job.progress, 0.0, 1.0) * 100));
         card.actions.push_back({QStringLiteral("stop"), stop, false, true, {}});
+    } else {
+        card.actions.push_back({QStringLiteral("dismiss"), dismiss, false, true, {}});
     }
     return {card};
 }

@@ -90,7 +90,7 @@ struct CardRow {
 };
 
 /// The card "job" of a job on files that runs or ended with a problem; none otherwise. `percent` takes a number.
-QVector<CardRow> jobCards(const JobRow&, const QString& percent, const QString& stop);
+QVector<CardRow> jobCards(const JobRow&, const QString& percent, const QString& stop, const QString& dismiss);
 
 /// One thing in a list: what it is, how it fits, how far it is, what can be done with it. GUI thread.
 class Card : public QFrame {

@@ -1,5 +1,6 @@
 #include "ui/models/import_section.h"
 
+#include "ui/drop_hint.h"
 #include "ui/flow_layout.h"
 #include "ui/label.h"
 #include "ui/models/card.h"
@@ -75,27 +76,28 @@ ImportSection::ImportSection(const Theme& theme, QWidget* parent)
     stack->addWidget(stores_);
 
     connect(file_, &QPushButton::clicked, this, [this] {
-        const QString path =
-            QFileDialog::getOpenFileName(this, tr("Bring a model file"), {}, tr("Model files (*.gguf)"));
-        if (!path.isEmpty())
-            bring(path);
+        bring(QFileDialog::getOpenFileNames(this, tr("Bring a model file"), {}, tr("Model files (*.gguf)")));
     });
     connect(folder_, &QPushButton::clicked, this, [this] {
         const QString path = QFileDialog::getExistingDirectory(this, tr("Bring a folder of models"));
         if (!path.isEmpty())
-            bring(path);
+            bring({path});
     });
     connect(how_, &QComboBox::currentIndexChanged, this, [this] {
         if (!filling_ && !row_.path.isEmpty())
             emit importRequested(row_.path, ImportHow(how_->currentData().toInt()));
     });
     connect(planCards_, &CardList::acted, this, [this](const QString&, const QString& action) {
+        if (action == u"dismissAll")
+            waiting_.clear();
         if (action == u"go")
             emit importConfirmed();
         else
             emit importDismissed();
     });
-    connect(jobs_, &CardList::acted, this, [this] { emit jobCancelled(); });
+    connect(jobs_, &CardList::acted, this, [this](const QString&, const QString& action) {
+        action == u"dismiss" ? emit jobDismissed() : emit jobCancelled();
+    });
     connect(others_, &QCheckBox::toggled, this, [this](bool on) {
         if (!filling_)
             emit otherStoresChanged(on);
@@ -118,7 +120,11 @@ void ImportSection::setStores(const QVector<StoreRow>& rows, bool readOthers) {
 
 void ImportSection::setPlan(const ImportPlanRow& row) {
     row_ = row;
+    if (row.path.isEmpty())
+        leftOut_ = 0;
     refreshPlan();
+    if (row.path.isEmpty())
+        askNext();
 }
 
 void ImportSection::setJob(const JobRow& job) {
@@ -126,8 +132,17 @@ void ImportSection::setJob(const JobRow& job) {
     refreshPlan();
 }
 
-void ImportSection::bring(const QString& path) {
-    emit importRequested(path, ImportHow::InPlace);
+void ImportSection::bring(const QStringList& paths, int leftOut) {
+    for (const QString& path : paths)
+        waiting_.removeAll(path);
+    waiting_ = paths + waiting_;
+    leftOut_ = leftOut;
+    askNext();
+}
+
+void ImportSection::askNext() {
+    if (!waiting_.isEmpty())
+        emit importRequested(waiting_.takeFirst(), ImportHow::InPlace);
 }
 
 CardRow ImportSection::storeCard(const StoreRow& row) const {
@@ -176,6 +191,9 @@ CardRow ImportSection::planCard() const {
         if (row_.how == ImportHow::Move)
             lines << tr("Afterwards it no longer lies where it lies now.");
     }
+    if (!waiting_.isEmpty())
+        lines << tr("%n more wait(s) for its turn.", nullptr, int(waiting_.size()));
+    lines << leftOutWords(leftOut_);
     card.text = sentences(lines);
     card.hint = oneLine(row_.path, 1000);
     if (!row_.duplicateOf.isEmpty())
@@ -190,7 +208,10 @@ CardRow ImportSection::planCard() const {
                             true,
                             row_.state == LoadState::Ready && row_.problem.isEmpty() && !job_.running,
                             {}});
-    card.actions.push_back({QStringLiteral("dismiss"), tr("Cancel"), false, true, {}});
+    card.actions.push_back(
+        {QStringLiteral("dismiss"), waiting_.isEmpty() ? tr("Cancel") : tr("Skip"), false, true, {}});
+    if (!waiting_.isEmpty())
+        card.actions.push_back({QStringLiteral("dismissAll"), tr("Cancel all"), false, true, {}});
     return card;
 }
 
@@ -207,7 +228,7 @@ void ImportSection::refreshPlan() {
     }
     how_->select(int(row_.how), {});
     planCards_->setCards(row_.path.isEmpty() ? QVector<CardRow>() : QVector<CardRow>{planCard()});
-    jobs_->setCards(jobCards(job_, tr("%1\u00A0%"), tr("Stop")));
+    jobs_->setCards(jobCards(job_, tr("%1\u00A0%"), tr("Stop"), tr("Dismiss")));
 }
 
 void ImportSection::retranslate() {

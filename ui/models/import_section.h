@@ -28,8 +28,9 @@ public:
     void setPlan(const ImportPlanRow&);
     void setJob(const JobRow&);
 
-    /// A file or folder that was dropped or chosen.
-    void bring(const QString& path);
+    /// Files and folders that were dropped or chosen: asked about one after the other. `leftOut`: others that are no
+    /// models.
+    void bring(const QStringList& paths, int leftOut = 0);
 
     CardList& stores() { return *stores_; }
 
@@ -43,6 +44,7 @@ signals:
     void folderDropped(const QString& path);
     void revealRequested(const QString& path);
     void jobCancelled();
+    void jobDismissed();
 
 protected:
     void changeEvent(QEvent*) override;
@@ -52,12 +54,15 @@ private:
     void retranslate();
     void refresh();
     void refreshPlan();
+    void askNext();
     CardRow planCard() const;
     CardRow storeCard(const StoreRow&) const;
 
     const Theme& theme_;
     QVector<StoreRow> rows_;
     ImportPlanRow row_;
+    QStringList waiting_; // to be asked about after row_
+    int leftOut_ = 0;
     JobRow job_;
     QWidget* target_; // where things are dropped
     Label *drop_, *help_, *storesTitle_, *storesHelp_, *none_;

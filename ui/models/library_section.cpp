@@ -39,7 +39,9 @@ LibrarySection::LibrarySection(const Theme& theme, QWidget* parent)
     connect(move_, &QPushButton::clicked, this, &LibrarySection::chooseFolder);
     connect(models_, &CardList::acted, this, &LibrarySection::act);
     connect(trashed_, &CardList::acted, this, [this](const QString& id) { emit restoreRequested(id); });
-    connect(jobs_, &CardList::acted, this, [this] { emit jobCancelled(); });
+    connect(jobs_, &CardList::acted, this, [this](const QString&, const QString& action) {
+        action == u"dismiss" ? emit jobDismissed() : emit jobCancelled();
+    });
     connect(remotes_, &RemoteSection::picked, this, &LibrarySection::picked);
 
     auto* buttons = new FlowLayout(8);
@@ -99,6 +101,10 @@ void LibrarySection::setFolder(const QString& path) {
     refresh();
 }
 
+void LibrarySection::refreshFolder() {
+    reveal_->setEnabled(QFileInfo(folder_).isDir());
+}
+
 void LibrarySection::setTrash(const QVector<TrashRow>& rows) {
     trash_ = rows;
     refreshTrash();
@@ -115,7 +121,7 @@ void LibrarySection::refresh() {
     folderLabel_->setText(oneLine(folder_, 1000));
     folderLabel_->setVisible(!folder_.isEmpty());
     reveal_->setVisible(!folder_.isEmpty());
-    reveal_->setEnabled(QFileInfo(folder_).isDir());
+    refreshFolder();
     move_->setVisible(!folder_.isEmpty());
     const QDateTime now = QDateTime::currentDateTime();
     QVector<CardRow> cards;
@@ -194,7 +200,7 @@ void LibrarySection::refreshTrash() {
 }
 
 void LibrarySection::refreshJob() {
-    jobs_->setCards(jobCards(job_, tr("%1\u00A0%"), tr("Stop")));
+    jobs_->setCards(jobCards(job_, tr("%1\u00A0%"), tr("Stop"), tr("Dismiss")));
     move_->setEnabled(!job_.running);
 }
 
@@ -250,6 +256,11 @@ void LibrarySection::retranslate() {
     refresh();
     refreshTrash();
     refreshJob();
+}
+
+void LibrarySection::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    refreshFolder();
 }
 
 void LibrarySection::changeEvent(QEvent* event) {

@@ -29,6 +29,7 @@ public:
     void setDetails(const ModelDetailsRow&);
     void setCurrent(const QString& path);
     void setFolder(const QString& path);
+    void refreshFolder(); // it may have been made since
     void setTrash(const QVector<TrashRow>&);
     void setJob(const JobRow&);
 
@@ -51,9 +52,11 @@ signals:
     void restoreRequested(const QString& trashId);
     void storeMoveRequested(const QString& toFolder);
     void jobCancelled();
+    void jobDismissed();
 
 protected:
     void changeEvent(QEvent*) override;
+    void showEvent(QShowEvent*) override;
 
 private:
     void retranslate();

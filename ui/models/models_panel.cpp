@@ -61,6 +61,7 @@ void ModelsPanel::connectSections() {
     connect(library_, &LibrarySection::restoreRequested, this, &ModelsPanel::restoreRequested);
     connect(library_, &LibrarySection::storeMoveRequested, this, &ModelsPanel::storeMoveRequested);
     connect(library_, &LibrarySection::jobCancelled, this, &ModelsPanel::jobCancelled);
+    connect(library_, &LibrarySection::jobDismissed, this, &ModelsPanel::jobDismissed);
 
     connect(discover_, &DiscoverSection::networkChosen, this, &ModelsPanel::networkChosen);
     connect(discover_, &DiscoverSection::searchRequested, this, &ModelsPanel::searchRequested);
@@ -90,6 +91,7 @@ void ModelsPanel::connectSections() {
     connect(import_, &ImportSection::folderDropped, this, &ModelsPanel::folderDropped);
     connect(import_, &ImportSection::revealRequested, this, &ModelsPanel::revealRequested);
     connect(import_, &ImportSection::jobCancelled, this, &ModelsPanel::jobCancelled);
+    connect(import_, &ImportSection::jobDismissed, this, &ModelsPanel::jobDismissed);
 }
 
 void ModelsPanel::show(Section section) {
@@ -164,10 +166,12 @@ void ModelsPanel::openHubPage(const QString& hub, const QString& model) {
 
 void ModelsPanel::setDownloads(const QVector<DownloadRow>& rows) {
     downloads_->setDownloads(rows);
+    library_->refreshFolder();
 }
 
 void ModelsPanel::updateDownload(const DownloadRow& row) {
     downloads_->updateDownload(row);
+    library_->refreshFolder(); // the first one makes it
 }
 
 void ModelsPanel::setRateLimit(qint64 bytesPerSecond) {
@@ -182,9 +186,9 @@ void ModelsPanel::setImportPlan(const ImportPlanRow& row) {
     import_->setPlan(row);
 }
 
-void ModelsPanel::bring(const QString& path) {
+void ModelsPanel::bring(const QStringList& paths, int leftOut) {
     show(Section::Import);
-    import_->bring(path);
+    import_->bring(paths, leftOut);
 }
 
 void ModelsPanel::retranslate() {

@@ -53,7 +53,7 @@ public:
     // Bring your own
     void setStores(const QVector<StoreRow>&, bool readOthers);
     void setImportPlan(const ImportPlanRow&);
-    void bring(const QString& path); // a file or folder that was dropped
+    void bring(const QStringList& paths, int leftOut = 0); // files and folders that were dropped
 
     LibrarySection& library() { return *library_; }
 
@@ -75,6 +75,7 @@ signals:
     void restoreRequested(const QString& trashId);
     void storeMoveRequested(const QString& toFolder);
     void jobCancelled();
+    void jobDismissed(); // what it ended with was read
 
     void networkChosen(bool on);
     void searchRequested(const QString& hub, const QString& words);

@@ -226,6 +226,12 @@ void SettingsPanel::read() {
     emit changed(row_);
 }
 
+// The folder may have been made since.
+void SettingsPanel::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    reveal_->setEnabled(QFileInfo(row_.modelFolder).isDir());
+}
+
 void SettingsPanel::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::LanguageChange)

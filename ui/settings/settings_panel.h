@@ -32,6 +32,7 @@ signals:
 
 protected:
     void changeEvent(QEvent*) override;
+    void showEvent(QShowEvent*) override;
 
 private:
     struct Field {

@@ -147,8 +147,17 @@ void ModelsPage::take(const Remembered& all) {
     opened_ = true;
     remotes_->read();
     discover_->refreshNetwork();
-    if (!workFolders(with_.library.folder()).isEmpty())
+    if (!unfinishedFolders().isEmpty())
         downloads(); // lists them, paused
+}
+
+// Where downloads that have not ended lie: in a folder that is read in place too, after a move of the store that ended
+// half way.
+QStringList ModelsPage::unfinishedFolders() const {
+    QStringList folders = with_.manager.addedFolders();
+    folders.prepend(with_.library.folder());
+    folders.removeIf([](const QString& folder) { return workFolders(folder).isEmpty(); });
+    return folders;
 }
 
 bool ModelsPage::eventFilter(QObject* object, QEvent* event) {
@@ -172,6 +181,7 @@ void ModelsPage::retranslate() {
     discover_->refreshFiles();
     refreshDetails();
     refreshStores();
+    suggested_.clear(); // others are good at that language
     if (first_)
         showFirstRun();
 }
@@ -251,6 +261,7 @@ void ModelsPage::connectLibrary() {
     connect(&panel, &ModelsPanel::restoreRequested, this, &ModelsPage::undo);
     connect(&panel, &ModelsPanel::storeMoveRequested, this, &ModelsPage::beginMove);
     connect(&panel, &ModelsPanel::jobCancelled, &manager, &ModelManager::cancelJob);
+    connect(&panel, &ModelsPanel::jobDismissed, this, [this] { showJob(); });
     connect(&panel, &ModelsPanel::otherStoresChanged, this, [this](bool on) {
         with_.manager.setOtherStores(on);
         refreshStores();
@@ -325,7 +336,8 @@ Downloader& ModelsPage::downloads() {
         downloader_->setTokenSource([this](const QString& name, const Downloader::Token& done) {
             discover_->token(name, downloader_.get(), done);
         });
-        downloader_->restore(with_.library.folder());
+        for (const QString& folder : unfinishedFolders())
+            downloader_->restore(folder);
     }
     return *downloader_;
 }
@@ -424,10 +436,8 @@ QString ModelsPage::partedWords() const {
 void ModelsPage::endMove() {
     if (with_.manager.isBusy() || !std::exchange(moving_, false))
         return;
-    if (!workFolders(with_.library.folder()).isEmpty())
+    if (!unfinishedFolders().isEmpty())
         downloads();
-    if (!parted_.isEmpty() && !workFolders(parted_).isEmpty())
-        downloads().restore(parted_);
     parted_.clear();
     for (DownloadRequest& request : std::exchange(afterMove_, {})) {
         request.folder = with_.library.folder();
@@ -460,7 +470,8 @@ void ModelsPage::connectImports() {
     connect(&panel, &ModelsPanel::importDismissed, this, [this] {
         ++bringing_.number;
         bringing_.path.clear();
-        with_.manager.cancelJob();
+        if (jobTitle_.isEmpty()) // not what was agreed to before
+            with_.manager.cancelJob();
         showPlan({});
     });
     connect(&manager, &ModelManager::importPlanned, this, [this](const ImportPlan& plan) {
@@ -596,8 +607,10 @@ void ModelsPage::showFirstRun() {
     ui::FirstRunRow row;
     row.active = true;
     row.language = chinese() ? QStringLiteral("zh_CN") : QStringLiteral("en");
-    for (const CatalogModel& model :
-         suggestions(discover_->catalog().models, machine.freeBytes, machine.readBandwidth, chinese(), kSuggestions)) {
+    if (suggested_.isEmpty()) // later only their words change: somebody may be reading, or about to choose
+        suggested_ =
+            suggestions(discover_->catalog().models, machine.freeBytes, machine.readBandwidth, chinese(), kSuggestions);
+    for (const CatalogModel& model : std::as_const(suggested_)) {
         ui::CatalogRow suggested = model.row(chinese());
         suggested.fit = roughFitRow(model, machine.freeBytes, machine.readBandwidth);
         row.suggestions.append(suggested);

@@ -93,6 +93,7 @@ private:
     void showPlan(const ui::ImportPlanRow&);
     void confirm();
     void showFirstRun();
+    QStringList unfinishedFolders() const;
     void setText(const char* key, const QString& value);
 
     Services with_;
@@ -114,6 +115,7 @@ private:
     bool moving_ = false;
     bool opened_ = false, first_ = false;
     QString dataFolder_;
+    QVector<CatalogModel> suggested_; // of the first start, as they are listed
     std::atomic<bool> ending_ = false;
     QThreadPool pool_; // one thread
 };

@@ -4,6 +4,7 @@
 //   wait TEXT          until something visible says TEXT
 //   gone TEXT          until nothing does
 //   press NAME         a button, by its accessible name or its label
+//   reach NAME|BY      the same; where it is not to be seen another button is pressed first, which brings it
 //   write NAME|TEXT    into a field, by its accessible name; a letter after the other
 //   paste NAME|TEXT    through the clipboard
 //   enter NAME         the key in a field
@@ -30,6 +31,7 @@
 
 #include <cstdio>
 #include <unistd.h>
+#include <utility>
 
 namespace {
 
@@ -123,6 +125,7 @@ private:
         line_ = QString::fromUtf8(pending_.left(end)).trimmed();
         pending_.remove(0, end + 1);
         busy_ = true;
+        brought_ = false;
         watch_.start();
         attempt();
     }
@@ -150,6 +153,11 @@ private:
             return anySays(what) ? QStringLiteral("it is still there") : QString();
         if (verb == u"press")
             return press(what);
+        if (verb == u"reach") {
+            if (!named<QAbstractButton>(what) && !std::exchange(brought_, true))
+                press(text);
+            return press(what);
+        }
         if (verb == u"write" || verb == u"paste" || verb == u"enter")
             return fill(verb, what, text);
         if (verb == u"choose")
@@ -218,7 +226,7 @@ private:
     QByteArray pending_;
     QString line_;
     QElapsedTimer watch_;
-    bool busy_ = false;
+    bool busy_ = false, brought_ = false;
 };
 
 class HandPlugin : public QGenericPlugin {

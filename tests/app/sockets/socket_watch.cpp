@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <fcntl.h>
@@ -28,6 +29,8 @@ constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
 #else
 constexpr unsigned kArchitecture = 0;
 #endif
+
+constexpr int kPatience = 90000; // ms
 
 /// In the child, between fork and exec: from here on the kernel tells of these calls. -1: it cannot.
 int installFilter() {
@@ -143,8 +146,8 @@ void SocketWatch::follow(QProcess& process) {
 }
 
 bool SocketWatch::works() {
-    while (state_ == 0)
-        std::this_thread::yield();
+    for (int i = 0; state_ == 0 && i < kPatience; ++i) // for ever, where the process was never made
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return state_ > 0;
 }
 

@@ -9,9 +9,11 @@
 #include <QElapsedTimer>
 #include <QFile>
 #include <QProcess>
+#include <QStandardPaths>
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <csignal>
 #include <memory>
 
 using namespace hearth::tests;
@@ -121,25 +123,65 @@ private slots:
             QVERIFY(does(session, {"wait 1. Language", "wait 3. What is stored where", "press Begin",
                                    "write Message|Hello, are you there?", "enter Message", "press Stop", "gone Stop",
                                    "paste Message|See https://huggingface.co/x/y and ![](http://127.0.0.1:9/i.png)",
-                                   "enter Message", "press Stop", "gone Stop", "press Models", "wait brought"}));
+                                   "enter Message", "press Stop", "gone Stop", "reach Models|Show or hide the sidebar",
+                                   "wait brought"}));
             QVERIFY(does(session, {"press Discover", "wait Nothing has been contacted"}));
             if (refused)
                 QVERIFY(does(session, {"press Keep the network off", "wait The network is off"}));
             // The catalogue's files, the field for an address, the other sections, the settings.
-            QVERIFY(does(session,
-                         {"press Files and sizes", "wait as soon as you allow it", "press Addresses of the hubs",
-                          "paste Hugging Face|http://127.0.0.1:9/hub", "enter Hugging Face",
-                          "wait When the network is allowed", "press Downloads", "wait Nothing is being downloaded",
-                          "press Bring your own", "press Use models of other programs", "press Library",
-                          "press Its defaults", "wait System prompt", "press Settings", "wait Theme", "end"}));
+            QVERIFY(
+                does(session, {"press Files and sizes", "wait as soon as you allow it", "press Addresses of the hubs",
+                               "paste Hugging Face|http://127.0.0.1:9/hub", "enter Hugging Face",
+                               "wait When the network is allowed", "press Downloads",
+                               "wait Nothing is being downloaded", "press Bring your own",
+                               "press Use models of other programs", "press Library", "press Its defaults",
+                               "wait System prompt", "reach Settings|Show or hide the sidebar", "wait Theme", "end"}));
             QVERIFY(session.ended());
             checkNone(session);
         }
         Session again(data(), environment_);
-        QVERIFY(does(again, {"press Models", "press Discover",
+        QVERIFY(does(again, {"reach Models|Show or hide the sidebar", "press Discover",
                              refused ? "wait The network is off" : "wait Nothing has been contacted", "end"}));
         QVERIFY(again.ended());
         checkNone(again);
+    }
+
+    // Watching ends whatever the program does: it may live on, be stopped, or leave a child behind.
+    void watchingEnds_data() {
+        QTest::addColumn<QString>("script");
+        QTest::addColumn<bool>("stopped");
+        const QString calls = QStringLiteral("import os, socket\n%1while True: socket.socket().close()");
+        QTest::newRow("asks for sockets all the time") << calls.arg(QString()) << false;
+        QTest::newRow("with a child that does so too") << calls.arg(QStringLiteral("os.fork()\n")) << false;
+        QTest::newRow("stopped") << calls.arg(QString()) << true;
+        QTest::newRow("is silent") << QStringLiteral("import time; time.sleep(60)") << false;
+    }
+
+    void watchingEnds() {
+        QFETCH(QString, script);
+        QFETCH(bool, stopped);
+        const QString python = QStandardPaths::findExecutable(QStringLiteral("python3"));
+        if (python.isEmpty())
+            QSKIP("there is no python3");
+        for (int i = 0; i < 20; ++i) {
+            QProcess process;
+            auto watch = std::make_unique<SocketWatch>();
+            watch->follow(process);
+            process.start(python, {QStringLiteral("-c"), script});
+            QVERIFY(process.waitForStarted(kPatience));
+            if (!watch->works())
+                QSKIP("this kernel does not tell of a program's calls");
+            QTest::qWait(i * 10);
+            if (stopped)
+                ::kill(pid_t(process.processId()), SIGSTOP);
+            if (i % 2 == 1) {
+                process.kill();
+                QVERIFY(process.waitForFinished(kPatience));
+            }
+            watch.reset(); // what asks from here on is told that there is no such call, and ends
+            process.kill();
+            QVERIFY(process.state() == QProcess::NotRunning || process.waitForFinished(kPatience));
+        }
     }
 
     // The watch sees what there is to see, and all that it sees was named by the person: the hub, and where its link
@@ -154,7 +196,8 @@ private slots:
         Session session(data(), environment_);
         if (!session.isWatched())
             QSKIP("this kernel does not tell of a program's calls");
-        QVERIFY(does(session, {"press Models", "press Discover", "wait Nothing has been contacted"}));
+        QVERIFY(does(session,
+                     {"reach Models|Show or hide the sidebar", "press Discover", "wait Nothing has been contacted"}));
         QCOMPARE(session.seen().internet, 0);
         // Allowing it asks nobody yet.
         QVERIFY(does(session, {"press Allow it", "wait Nothing has been contacted since the start"}));

@@ -328,6 +328,39 @@ private slots:
         QVERIFY(!cardSaying(panel().library(), QStringLiteral("Moving the models")));
     }
 
+    // A download makes it, or somebody else.
+    void theModelFolderIsShownOnceItIsThere() {
+        QTemporaryDir folder;
+        const QString models = folder.filePath(QStringLiteral("models"));
+        panel().setFolder(models);
+        QPushButton* reveal = button(QStringLiteral("Show the model folder"));
+        QVERIFY(reveal && !reveal->isEnabled());
+        QVERIFY(QDir(folder.path()).mkdir(QStringLiteral("models")));
+        panel().updateDownload(someDownloads().first());
+        QVERIFY(reveal->isEnabled());
+        QVERIFY(QDir(models).removeRecursively());
+        panel().show(Section::Discover);
+        panel().show(Section::Library);
+        QVERIFY(!reveal->isEnabled());
+        QVERIFY(QDir(folder.path()).mkdir(QStringLiteral("models")));
+        panel().show(Section::Discover);
+        panel().show(Section::Library);
+        QVERIFY(reveal->isEnabled());
+    }
+
+    void theEndOfAJobIsPutAway() {
+        QSignalSpy dismissed(&panel(), &ModelsPanel::jobDismissed), stopped(&panel(), &ModelsPanel::jobCancelled);
+        panel().setJob({false, QStringLiteral("Moving the models"), 0, QStringLiteral("The disk is full.")});
+        for (const Section section : {Section::Library, Section::Import}) {
+            panel().show(section);
+            QPushButton* dismiss = button(QStringLiteral("Dismiss"));
+            QVERIFY(dismiss);
+            dismiss->click();
+        }
+        QCOMPARE(dismissed.size(), 2);
+        QCOMPARE(stopped.size(), 0);
+    }
+
     // ---- Discover
 
     void nothingIsAskedBeforeItIsAllowed() {
@@ -669,7 +702,7 @@ private slots:
         QSignalSpy asked(&panel(), &ModelsPanel::importRequested);
         QSignalSpy confirmed(&panel(), &ModelsPanel::importConfirmed);
         QSignalSpy dismissed(&panel(), &ModelsPanel::importDismissed);
-        panel().bring(QStringLiteral("/x/model.gguf"));
+        panel().bring({QStringLiteral("/x/model.gguf")});
         QCOMPARE(asked.size(), 1);
         QCOMPARE(asked[0][1].value<ImportHow>(), ImportHow::InPlace); // nothing is copied unless it is asked for
         ImportPlanRow plan = somePlan();

@@ -5,10 +5,14 @@
 #include "ui/models/import_section.h"
 #include "ui/models/library_section.h"
 
+#include <QApplication>
 #include <QDir>
+#include <QDragEnterEvent>
 #include <QImage>
+#include <QMimeData>
 #include <QPushButton>
 #include <QScrollArea>
+#include <QTemporaryDir>
 #include <QTest>
 
 using namespace hearth::ui;
@@ -62,6 +66,37 @@ constexpr Screen kScreens[] = {
      [](MainWindow& w) {
          openModels(w, Section::Import);
          w.modelsPanel().setImportPlan(somePlan());
+     }},
+    {"several", // of which each is asked about in its turn
+     [](MainWindow& w) {
+         openModels(w, Section::Import);
+         ImportPlanRow plan = somePlan();
+         plan.how = ImportHow::InPlace;
+         w.modelsPanel().bring({plan.path, QStringLiteral("/x/b.gguf"), QStringLiteral("/x/c.gguf")}, 1);
+         w.modelsPanel().setImportPlan(plan);
+     }},
+    {"jobended",
+     [](MainWindow& w) {
+         openModels(w, Section::Library);
+         const bool chinese = QLocale().language() == QLocale::Chinese;
+         JobRow job;
+         job.title = chinese ? QStringLiteral("刚才对模型做的事") : QStringLiteral("What was done with the models");
+         job.problem = chinese ? QStringLiteral("磁盘已满。") : QStringLiteral("The disk is full.");
+         w.modelsPanel().setJob(job);
+     }},
+    {"drag",
+     [](MainWindow& w) {
+         QTemporaryDir folder;
+         QMimeData data;
+         QList<QUrl> urls;
+         for (const char* name : {"Qwen3-4B-Q4_K_M.gguf", "gemma-3-4b-it-Q4_K_M.gguf", "notes.txt"}) {
+             QFile file(folder.filePath(QString::fromLatin1(name)));
+             if (file.open(QIODevice::WriteOnly))
+                 urls << QUrl::fromLocalFile(file.fileName());
+         }
+         data.setUrls(urls);
+         QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+         QApplication::sendEvent(&w, &enter);
      }},
     {"firstrun",
      [](MainWindow& w) {

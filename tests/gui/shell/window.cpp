@@ -652,6 +652,64 @@ private slots:
         QVERIFY(shows(QStringLiteral("Only files and folders of this computer can be dropped here.")));
     }
 
+    // Several are all taken, or said to be left out.
+    void severalThingsAreDropped() {
+        QTemporaryDir folder;
+        const auto url = [&](const char* name) {
+            return QUrl::fromLocalFile(folder.filePath(QString::fromLatin1(name)));
+        };
+        for (const char* name : {"a.gguf", "b.GGUF", "notes.txt", "w.safetensors", "big-00001-of-00002.gguf",
+                                 "big-00002-of-00002.gguf", "big-00001-of-00003.gguf"}) {
+            QFile file(url(name).toLocalFile());
+            QVERIFY(file.open(QIODevice::WriteOnly));
+        }
+        QVERIFY(QDir(folder.path()).mkdir(QStringLiteral("models")));
+        const auto names = [&](std::initializer_list<const char*> urls, bool onPage) {
+            QList<QUrl> all;
+            for (const char* name : urls)
+                all << url(name);
+            const Dropped dropped = droppedBy(all, onPage);
+            QStringList said;
+            for (const QString& path : dropped.paths)
+                said << QFileInfo(path).fileName();
+            return QStringLiteral("%1: %2; %3").arg(int(dropped.kind)).arg(said.join(u' ')).arg(dropped.leftOut);
+        };
+        QCOMPARE(names({"a.gguf", "notes.txt", "b.GGUF", "a.gguf"}, false), QStringLiteral("1: a.gguf b.GGUF; 1"));
+        QCOMPARE(names({"notes.txt", "w.safetensors", "b.GGUF"}, true), QStringLiteral("2: w.safetensors b.GGUF; 1"));
+        QCOMPARE(names({"a.gguf", "models", "w.safetensors"}, false),
+                 QStringLiteral("2: a.gguf models w.safetensors; 0"));
+        QCOMPARE(names({"notes.txt", "w.safetensors"}, false), QStringLiteral("0: ; 0"));
+        QCOMPARE(names({"notes.txt"}, true), QStringLiteral("2: notes.txt; 0"));
+        // Parts of one model are one.
+        QCOMPARE(names({"big-00001-of-00002.gguf", "big-00002-of-00002.gguf", "big-00001-of-00003.gguf"}, true),
+                 QStringLiteral("2: big-00001-of-00002.gguf big-00001-of-00003.gguf; 0"));
+
+        QSignalSpy opened(window_.get(), &MainWindow::modelFileOpened);
+        QSignalSpy listed(window_.get(), &MainWindow::modelFileListed);
+        drop({url("a.gguf"), url("notes.txt"), url("b.GGUF")});
+        QCOMPARE(opened.size(), 1);
+        QCOMPARE(opened[0][0].toString(), url("a.gguf").toLocalFile());
+        QCOMPARE(listed.size(), 1);
+        QCOMPARE(listed[0][0].toString(), url("b.GGUF").toLocalFile());
+        QVERIFY(shows(QStringLiteral("One other file is left out: it is no model.")));
+        const auto hint = [&](const QList<QUrl>& urls) {
+            QMimeData data;
+            data.setUrls(urls);
+            QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+            QApplication::sendEvent(window_.get(), &enter);
+            return window_->findChild<DropHint*>()->findChild<QLabel*>()->text();
+        };
+        QCOMPARE(
+            hint({url("a.gguf"), url("b.GGUF"), url("notes.txt")}),
+            QStringLiteral("Let go to use \u201Ca.gguf\u201D in this chat and to list one more. They are read where "
+                           "they lie. One other file is left out: it is no model."));
+        QCOMPARE(hint({url("models"), url("a.gguf"), url("b.GGUF")}),
+                 QStringLiteral("Let go to bring \u201Cmodels\u201D and 2 more, one after the other. You choose how "
+                                "before anything happens."));
+        QDragLeaveEvent leave;
+        QApplication::sendEvent(window_.get(), &leave);
+    }
+
     void aDragIsAnsweredWhileItLasts() {
         auto* hint = window_->findChild<DropHint*>();
         QVERIFY(hint && !hint->isVisible());

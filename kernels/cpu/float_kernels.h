@@ -398,9 +398,8 @@ void addWeighted(const Attend& a, int head, int column, int part) {
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
     // These columns' part of the next keys.
     const uint64_t step = uint64_t(kV * kLanes) * a.kStride / uint64_t(a.vDim);
-    const std::byte* next = a.next && head == 0
-                                ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim)
-                                : nullptr;
+    const std::byte* next =
+        a.next && head == 0 ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim) : nullptr;
     for (int t = 0; t < a.tokens; ++t) {
         if (next)
             prefetch(next + uint64_t(t) * step, step);

@@ -5,6 +5,7 @@
 #include "tests/app/downloads/hub_script.h"
 #include "tests/app/models/model_tree.h"
 #include "tests/engine/core/gguf_writer.h"
+#include "tests/gui/drop.h"
 #include "ui/empty_state.h"
 #include "ui/first_run.h"
 #include "ui/label.h"
@@ -575,14 +576,7 @@ private:
 
     int downloadCards() { return panel().downloads().cards().count(); }
 
-    void drop(const QList<QUrl>& urls) {
-        QMimeData data;
-        data.setUrls(urls);
-        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &enter);
-        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &event);
-    }
+    void drop(const QList<QUrl>& urls) { hearth::tests::dropOn(*window_, urls); }
 
     static QString wordsOf(const QWidget& on) {
         QStringList words;

@@ -2,6 +2,7 @@
 #include "app/application.h"
 #include "tests/app/starter.h"
 #include "tests/engine/core/gguf_writer.h"
+#include "tests/gui/drop.h"
 #include "ui/chat/chat_document.h"
 #include "ui/chat/chat_view.h"
 #include "ui/composer.h"
@@ -278,12 +279,7 @@ private slots:
             put(paths.last(), QByteArray::fromStdString(test::tinyLlama({.layers = 2, .seed = 4}).bytes()));
             urls << QUrl::fromLocalFile(paths.last());
         }
-        QMimeData data;
-        data.setUrls(urls);
-        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(&window(), &enter);
-        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(&window(), &event);
+        hearth::tests::dropOn(window(), urls);
         QTRY_COMPARE_WITH_TIMEOUT(app_->desk().loadedPath(), paths[0], kLoading);
         QCOMPARE(shown().model(), paths[0]);
         const auto lists = [this](const QString& path) {

@@ -1,4 +1,5 @@
 // The page of models: each state of its rows, and what a person's actions say to the application.
+#include "tests/gui/drop.h"
 #include "tests/gui/fixture.h"
 #include "tests/gui/models/model_samples.h"
 #include "ui/chat/chat_view.h"
@@ -911,12 +912,7 @@ private:
     }
 
     void drop(const QString& path) {
-        QMimeData data;
-        data.setUrls({QUrl::fromLocalFile(path)});
-        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &enter);
-        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &event);
+        hearth::tests::dropOn(*window_, {QUrl::fromLocalFile(path)});
         settle();
     }
 

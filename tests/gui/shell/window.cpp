@@ -1,4 +1,5 @@
 // The window around the conversation: sidebar, header, models, notices, undo, settings, language, layout.
+#include "tests/gui/drop.h"
 #include "tests/gui/fixture.h"
 #include "ui/chat/chat_document.h"
 #include "ui/chat/chat_view.h"
@@ -1046,12 +1047,7 @@ private:
     }
 
     void drop(const QList<QUrl>& urls) {
-        QMimeData data;
-        data.setUrls(urls);
-        QDragEnterEvent enter(QPoint(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &enter);
-        QDropEvent event(QPointF(400, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-        QApplication::sendEvent(window_.get(), &event);
+        hearth::tests::dropOn(*window_, urls);
         settle();
     }
 

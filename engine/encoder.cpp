@@ -113,7 +113,11 @@ Encoder::Forward Encoder::build(int rows) {
         kv.heads = layer.nKvHeads;
         parts.memory.push_back({.kv = kv, .state = {}});
     }
-    kernels::OperationList list{.path = kernels::Path::Prefill, .rows = rows, .batch = f.batch, .operations = {}};
+    kernels::OperationList list{.path = kernels::Path::Prefill,
+                                .rows = rows,
+                                .batch = f.batch,
+                                .operations = {},
+                                .codedAttention = numerics_ == Numerics::Fast};
     addEmbedding(list, parts);
     for (int layer = 0; layer < static_cast<int>(config_.layers.size()); ++layer)
         addLayer(list, parts, layer);

@@ -280,6 +280,7 @@ struct OperationList {
     Batch batch;
     std::vector<Operation> operations;
     Rounding rounding = Rounding::None; // of prompts; inputs that are there in 8 bits may always be rounded
+    bool codedAttention = false;        // of prompts: it may run on whole numbers of 16 bits
 };
 
 } // namespace hearth::kernels

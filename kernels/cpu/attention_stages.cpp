@@ -1,3 +1,4 @@
+#include "kernels/cpu/coded_block.h"
 #include "kernels/cpu/stages.h"
 #include "kernels/quant_types.h"
 
@@ -211,37 +212,45 @@ private:
     int64_t splitTokens_;
 };
 
-constexpr int kQueries = 64; // of a tile of prompt attention: rows x heads of one KV head
+constexpr int kQueries = 64;       // of a tile of prompt attention: rows x heads of one KV head
+constexpr int kCodedQueries = 128; // likewise on codes, which cost more to make and take half the place
+constexpr int kValueTokens = 16;   // whose values become codes at once
+
+int64_t slicesOf(const KvPages& kv) {
+    return (kv.vDim + kPanelOutputs - 1) / kPanelOutputs;
+}
 
 /// Where a tile of prompt attention keeps its numbers.
 struct PromptScratch {
-    float* q;            // (kQueries, kDim)
-    float* s;            // (kQueries, kKeyBlock)
-    float* o;            // (vDim / kPanelOutputs rounded up, kQueries, kPanelOutputs)
+    float* q = nullptr;  // (queries, kDim), not of codes
+    CodedBlock codes;    // those of codes
+    float* s;            // (queries, kKeyBlock)
+    float* o;            // (slices, queries, kPanelOutputs)
     float* keys;         // a panel of kDim inputs, whole blocks of them
-    float* values;       // a panel of kKeyBlock inputs
-    float* correction;   // (kQueries)
-    SoftmaxState* state; // (kQueries)
-    int *begin, *end;    // (kQueries)
+    float* values;       // a panel of kKeyBlock inputs; of codes (slices) panels of kValueTokens
+    float* correction;   // (queries)
+    SoftmaxState* state; // (queries)
+    int *begin, *end;    // (queries)
 
-    static int64_t slices(const KvPages& kv) { return (kv.vDim + kPanelOutputs - 1) / kPanelOutputs; }
-
-    static uint64_t bytes(const KvPages& kv) {
-        return 4 * (kQueries * uint64_t(kv.kDim) + kPanelOutputs * uint64_t(cacheRowCols(kv.type, kv.kDim)) +
-                    uint64_t(kQueries) * kKeyBlock + uint64_t(slices(kv)) * kQueries * kPanelOutputs +
-                    kPanelOutputs * kKeyBlock + kQueries * 5);
+    PromptScratch(const KvPages& kv, bool coded, int queries, Pieces& pieces) {
+        if (coded)
+            codes = CodedBlock(pieces, kv.kDim, kv.vDim, queries);
+        else
+            q = pieces.take<float>(int64_t(queries) * kv.kDim);
+        s = pieces.take<float>(int64_t(queries) * kKeyBlock);
+        o = pieces.take<float>(slicesOf(kv) * queries * kPanelOutputs);
+        keys = pieces.take<float>(kPanelOutputs * cacheRowCols(kv.type, kv.kDim));
+        values = pieces.take<float>(kPanelOutputs * (coded ? slicesOf(kv) * kValueTokens : kKeyBlock));
+        correction = pieces.take<float>(queries);
+        state = pieces.take<SoftmaxState>(queries);
+        begin = pieces.take<int>(queries);
+        end = pieces.take<int>(queries);
     }
 
-    PromptScratch(const KvPages& kv, std::byte* scratch) {
-        q = reinterpret_cast<float*>(scratch);
-        s = q + int64_t(kQueries) * kv.kDim;
-        o = s + int64_t(kQueries) * kKeyBlock;
-        keys = o + slices(kv) * kQueries * kPanelOutputs;
-        values = keys + cacheRowCols(kv.type, kv.kDim) * kPanelOutputs;
-        correction = values + int64_t(kPanelOutputs) * kKeyBlock;
-        state = reinterpret_cast<SoftmaxState*>(correction + kQueries);
-        begin = reinterpret_cast<int*>(state + kQueries);
-        end = begin + kQueries;
+    static uint64_t bytes(const KvPages& kv, bool coded) {
+        Pieces pieces(nullptr);
+        PromptScratch(kv, coded, coded ? kCodedQueries : kQueries, pieces);
+        return pieces.bytes();
     }
 };
 
@@ -250,9 +259,11 @@ struct PromptScratch {
 class PromptAttentionStage : public PlanStage {
 public:
     PromptAttentionStage(const StepView& step, const AttentionSpec& a, int64_t capacity)
-        : PlanStage(step), a_(a), capacity_(capacity), group_(a.heads / a.kv.heads),
-          headsPerTile_(std::min(group_, kQueries)), slices_((group_ + headsPerTile_ - 1) / headsPerTile_),
-          rowsPerTile_(kQueries / headsPerTile_), unpackKeys_(kernels().unpackF32[size_t(a.kv.type)]),
+        : PlanStage(step), a_(a), capacity_(capacity),
+          coded_(a.coded && kernels().coded && PromptScratch::bytes(a.kv, true) <= kScratchBytes),
+          queries_(coded_ ? kCodedQueries : kQueries), group_(a.heads / a.kv.heads),
+          headsPerTile_(std::min(group_, queries_)), slices_((group_ + headsPerTile_ - 1) / headsPerTile_),
+          rowsPerTile_(queries_ / headsPerTile_), unpackKeys_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackValues_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -302,16 +313,20 @@ private:
 
     void runRows(const Part& p, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
-        const PromptScratch at(kv, scratch);
+        Pieces pieces(scratch);
+        const PromptScratch at(kv, coded_, queries_, pieces);
         Range all{std::numeric_limits<int64_t>::max(), 0};
         for (int i = 0; i < p.rows; ++i) {
             const Range range = visible(step_, a_, p.row + i, p.last);
             all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
-            std::copy_n(a_.q.f32(p.row + i) + int64_t(p.head) * kv.kDim, int64_t(p.heads) * kv.kDim,
-                        at.q + int64_t(i) * p.heads * kv.kDim);
+            const float* q = a_.q.f32(p.row + i) + int64_t(p.head) * kv.kDim;
+            if (coded_)
+                at.codes.codeQueries(kernels(), int64_t(i) * p.heads, q, kv.kDim, p.heads);
+            else
+                std::copy_n(q, int64_t(p.heads) * kv.kDim, at.q + int64_t(i) * p.heads * kv.kDim);
         }
         std::fill_n(at.state, p.queries(), SoftmaxState{kMinusInfinity, 0.0f});
-        std::fill_n(at.o, PromptScratch::slices(kv) * kQueries * kPanelOutputs, 0.0f);
+        std::fill_n(at.o, slicesOf(kv) * queries_ * kPanelOutputs, 0.0f);
         for (int64_t page = all.begin / kv.pageTokens; page * kv.pageTokens < all.end; ++page)
             for (int token = 0; token < kv.pageTokens; token += kKeyBlock) {
                 const int64_t first = page * kv.pageTokens + token;
@@ -325,12 +340,44 @@ private:
     /// Keys [token, token + width) of a page; `first` is the position of the first.
     void runKeys(const Part& p, const PromptScratch& at, std::byte* page, int token, int64_t first, int width) const {
         const KvPages& kv = a_.kv;
-        for (int n = 0; n < width; n += kPanelOutputs) {
-            unpackKeys_({.weights = kv.key(page, p.kvHead, token + n),
-                         .stride = kv.kRowBytes,
-                         .outputs = std::min(kPanelOutputs, width - n),
-                         .cols = cacheRowCols(kv.type, kv.kDim),
-                         .panel = at.keys});
+        for (int i = 0; i < p.rows; ++i) {
+            const Range range = visible(step_, a_, p.row + i, p.last);
+            const int begin = int(std::clamp<int64_t>(range.begin - first, 0, width));
+            std::fill_n(at.begin + i * p.heads, p.heads, begin);
+            std::fill_n(at.end + i * p.heads, p.heads, int(std::clamp<int64_t>(range.end - first, begin, width)));
+        }
+        const SoftmaxBlock softmax{.s = at.s,
+                                   .rows = p.queries(),
+                                   .width = width,
+                                   .begin = at.begin,
+                                   .end = at.end,
+                                   .scale = a_.scale,
+                                   .softCap = a_.softCap,
+                                   .state = at.state,
+                                   .correction = at.correction};
+        for (int n = 0; n < width; n += kPanelOutputs)
+            meetKeys(p, at, kv.key(page, p.kvHead, token + n), n, std::min(kPanelOutputs, width - n));
+        const std::byte* values = kv.value(page, p.kvHead, token);
+        if (coded_) {
+            codeValues(at, values, width);
+            at.codes.attend(kernels(), 0, softmax, at.o, int64_t(queries_) * kPanelOutputs);
+            return;
+        }
+        kernels().softmaxBlock(softmax);
+        addValues(p, at, values, width);
+    }
+
+    /// A panel of the block's keys, from its key n on: as codes, or the scores of all queries.
+    void meetKeys(const Part& p, const PromptScratch& at, const std::byte* keys, int n, int count) const {
+        const KvPages& kv = a_.kv;
+        unpackKeys_({.weights = keys,
+                     .stride = kv.kRowBytes,
+                     .outputs = count,
+                     .cols = cacheRowCols(kv.type, kv.kDim),
+                     .panel = at.keys});
+        if (coded_)
+            at.codes.codeKeys(kernels(), n, at.keys);
+        else
             kernels().gemmF32({.panel = at.keys,
                                .cols = kv.kDim,
                                .x = reinterpret_cast<std::byte*>(at.q),
@@ -339,39 +386,37 @@ private:
                                .acc = at.s + n,
                                .accStride = kKeyBlock,
                                .first = true});
+    }
+
+    /// Values of `count` tokens, those of a slice of their columns.
+    Unpack valuesOf(const std::byte* values, int64_t slice, int count, float* panel) const {
+        const int64_t column = slice * kPanelOutputs;
+        return {.weights = values + a_.kv.columnBytes(column),
+                .stride = a_.kv.vRowBytes,
+                .outputs = int(std::min<int64_t>(kPanelOutputs, a_.kv.vDim - column)),
+                .cols = count,
+                .panel = panel};
+    }
+
+    void codeValues(const PromptScratch& at, const std::byte* values, int width) const {
+        constexpr int64_t kPanel = int64_t(kValueTokens) * kPanelOutputs;
+        for (int t = 0; t < width; t += kValueTokens) {
+            const int tokens = std::min(kValueTokens, width - t);
+            for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice)
+                unpackValues_(
+                    valuesOf(values + uint64_t(t) * a_.kv.vRowBytes, slice, tokens, at.values + slice * kPanel));
+            at.codes.codeValues(kernels(), t, tokens, at.values, kPanel);
         }
-        for (int i = 0; i < p.rows; ++i) {
-            const Range range = visible(step_, a_, p.row + i, p.last);
-            const int begin = int(std::clamp<int64_t>(range.begin - first, 0, width));
-            std::fill_n(at.begin + i * p.heads, p.heads, begin);
-            std::fill_n(at.end + i * p.heads, p.heads, int(std::clamp<int64_t>(range.end - first, begin, width)));
-        }
-        kernels().softmaxBlock({.s = at.s,
-                                .rows = p.queries(),
-                                .width = width,
-                                .begin = at.begin,
-                                .end = at.end,
-                                .scale = a_.scale,
-                                .softCap = a_.softCap,
-                                .state = at.state,
-                                .correction = at.correction});
-        addValues(p, at, kv.value(page, p.kvHead, token), width);
     }
 
     void addValues(const Part& p, const PromptScratch& at, const std::byte* values, int width) const {
-        const KvPages& kv = a_.kv;
-        for (int64_t slice = 0; slice < PromptScratch::slices(kv); ++slice) {
-            float* o = at.o + slice * kQueries * kPanelOutputs;
+        for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice) {
+            float* o = at.o + slice * queries_ * kPanelOutputs;
             for (int q = 0; q < p.queries(); ++q)
                 if (at.correction[q] != 1.0f)
                     for (int i = 0; i < kPanelOutputs; ++i)
                         o[q * kPanelOutputs + i] *= at.correction[q];
-            const int64_t column = slice * kPanelOutputs;
-            unpackValues_({.weights = values + kv.columnBytes(column),
-                           .stride = kv.vRowBytes,
-                           .outputs = int(std::min<int64_t>(kPanelOutputs, kv.vDim - column)),
-                           .cols = width,
-                           .panel = at.values});
+            unpackValues_(valuesOf(values, slice, width, at.values));
             kernels().gemmF32({.panel = at.values,
                                .cols = width,
                                .x = reinterpret_cast<std::byte*>(at.s),
@@ -389,13 +434,14 @@ private:
             float* out = a_.out.f32(p.row + q / p.heads) + int64_t(head) * a_.kv.vDim;
             const float factor = closeSoftmax(at.state[q], a_.sinks ? a_.sinks + head : nullptr);
             for (int i = 0; i < a_.kv.vDim; ++i)
-                out[i] = at.o[(i / kPanelOutputs * kQueries + q) * kPanelOutputs + i % kPanelOutputs] * factor;
+                out[i] = at.o[(i / kPanelOutputs * queries_ + q) * kPanelOutputs + i % kPanelOutputs] * factor;
         }
     }
 
     AttentionSpec a_;
     int64_t capacity_;
-    int group_, headsPerTile_, slices_;
+    bool coded_;
+    int queries_, group_, headsPerTile_, slices_;
     int64_t rowsPerTile_;
     void (*unpackKeys_)(const Unpack&);
     void (*unpackValues_)(const Unpack&);
@@ -417,7 +463,7 @@ StagePtr makeMergeSplits(const StepView& step, const AttentionSpec& a, std::byte
 }
 
 uint64_t promptScratchBytes(const AttentionSpec& a) {
-    return PromptScratch::bytes(a.kv);
+    return PromptScratch::bytes(a.kv, false); // codes are taken where there is room for them
 }
 
 StagePtr makePromptAttention(const StepView& step, const AttentionSpec& a, int64_t capacity) {

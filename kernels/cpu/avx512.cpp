@@ -9,6 +9,8 @@
 
 #include "kernels/cpu/code_attention.h"
 
+#include "kernels/cpu/pair_attention.h"
+
 #include "kernels/cpu/code_panel.h"
 
 namespace hearth::kernels::cpu {
@@ -556,6 +558,7 @@ CpuKernels avx512Kernels() {
     k.codeAt = inEights;
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
+    overrideCodedAttention(k);
     return k;
 }
 

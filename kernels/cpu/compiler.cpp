@@ -310,6 +310,7 @@ private:
         a.softCap = op.softCap;
         a.window = op.window;
         a.causal = op.causal;
+        a.coded = list_.codedAttention;
         c.require(op.causal || list_.path == Path::Prefill, "looking both ways needs the prefill path");
         a.sinks = c.constants(op.sinks, "sinks", op.heads);
         c.require(promptScratchBytes(a) <= kScratchBytes, "its heads are too wide");
@@ -336,6 +337,7 @@ private:
     ExpandedSpec expandedSpec(const Checker& c, const ExpandedAttention& op) const {
         c.require(list_.path == Path::Prefill, "it needs the prefill path");
         ExpandedSpec a{.q = {}, .out = {}, .kv = pages(c, op.kv), .kB = {}, .vB = {}, .scale = op.scale};
+        a.coded = list_.codedAttention;
         c.require(a.kv.latent && a.kv.heads == 1 && a.kv.vDim < a.kv.kDim, "the cache holds no latents with a rope");
         const size_t heads = op.kB.size();
         c.require(heads >= 1 && heads <= 65536 && op.vB.size() == heads, "its numbers of matrices are impossible");

@@ -117,6 +117,70 @@ struct SoftmaxBlock {
     float* correction;   // (rows) factor for what was summed before
 };
 
+/// Codes of a row of so many numbers.
+constexpr int64_t codedRow(int64_t dims) {
+    return (dims + 31) / 32 * 32;
+}
+
+/// Prompt tokens in whole numbers of 16 bits ("codes"), each row of them with a scale of its own. Here queries.
+struct CodeQueryRows {
+    const float* x; // (rows, dims), rows `xStride` floats apart
+    int64_t xStride;
+    int rows;
+    int dims;           // 1..kAttendDims
+    int16_t* codes;     // (rows, codeStride)
+    int64_t codeStride; // codedRow(dims); filled up with zeros
+    float* scales;      // (rows)
+};
+
+/// A panel of keys as codes: (pairs of dims, kPanelOutputs, 2).
+struct CodeKeys {
+    const float* panel; // (dims, kPanelOutputs)
+    int dims;           // 1..kAttendDims
+    int16_t* codes;     // dims rounded up to 2, times kPanelOutputs
+    float* scales;      // (kPanelOutputs)
+};
+
+/// Some tokens' values as codes, panel by panel: (pairs of tokens, kPanelOutputs, 2). Begins at an even token.
+struct CodeValues {
+    const float* panels; // (slices) of (tokens, kPanelOutputs)
+    int64_t panelStride; // floats from one panel to the next
+    int tokens;
+    int64_t slices;
+    int16_t* codes; // (slices) of tokens rounded up to 2, times kPanelOutputs
+    int64_t codeStride;
+    float* scales; // (tokens)
+};
+
+/// Rows of queries against a block of keys and values: scores, softmax and weighted sums. What a row does not see adds
+/// nothing, not even where it is no number.
+struct AttendCodes {
+    const int16_t* q; // (rows, qStride)
+    int64_t qStride;  // codedRow(dims)
+    const float* qScales;
+    const int16_t* keys;      // panels of kPanelOutputs keys
+    int64_t keyStride;        // codes of a key: dims rounded up to 2
+    const float* keyScales;   // (kKeyBlock)
+    const int16_t* values;    // (slices) panels
+    int64_t valueStride;      // codes from one panel to the next
+    const float* valueScales; // (kKeyBlock)
+    float* weightScales;      // (rows) scratch
+    int64_t slices;
+    float* o; // (slices) of (rows, kPanelOutputs), `oStride` floats apart; not yet divided by the sum
+    int64_t oStride;
+    SoftmaxBlock softmax; // its scores are scratch; its corrections are applied already
+};
+
+/// The kernels of that: all are there, or none.
+struct CodedAttention {
+    void (*queries)(const CodeQueryRows&);
+    void (*keys)(const CodeKeys&);
+    void (*values)(const CodeValues&);
+    void (*attend)(const AttendCodes&);
+
+    explicit operator bool() const { return attend != nullptr; }
+};
+
 /// One token of the gated delta rule for some columns of a head's state S, (dk, columns) with rows `stateStride` floats
 /// apart: S <- decay S;  S <- S + k (beta (v - S^T k))^T;  out = S^T q. Every column has the bits that it has alone.
 struct DeltaStep {
@@ -163,6 +227,7 @@ struct CpuKernels {
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     void (*softmaxBlock)(const SoftmaxBlock&);
+    CodedAttention coded; // where that is faster than floats; null elsewhere
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);

@@ -1,5 +1,6 @@
 #include "kernels/cpu/latent_stages.h"
 
+#include "kernels/cpu/coded_block.h"
 #include "kernels/cpu/weight_scales.h"
 #include "kernels/quant_types.h"
 
@@ -33,27 +34,22 @@ struct Places {
     SoftmaxState* state; // (kTileRows)
     int *begin, *end;    // (kQueryRows)
 
-    /// Lays all of them out from `base` on, which may be null; returns the numbers they take.
-    uint64_t place(float* base, int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
-        uint64_t at = 0;
-        const auto take = [&](int64_t numbers) {
-            float* p = base ? base + at : nullptr;
-            at += (uint64_t(numbers) + 15) / 16 * 16;
-            return p;
-        };
-        kB = take(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
-        vB = take(panels(vDim) * kPanelOutputs * rank);
-        latents = take(kPanelOutputs * std::max(rank, nope));
-        part = take(int64_t(kKeyBlock) * kPanelOutputs);
-        keys = take((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
-        values = take(panels(vDim) * kPanelOutputs * kKeyBlock);
-        s = take(int64_t(kQueryRows) * kKeyBlock);
-        o = take(panels(vDim) * kPanelOutputs * kTileRows);
-        correction = take(kQueryRows);
-        state = reinterpret_cast<SoftmaxState*>(take(2 * kTileRows));
-        begin = reinterpret_cast<int*>(take(kQueryRows));
-        end = reinterpret_cast<int*>(take(kQueryRows));
-        return at;
+    CodedBlock codes; // of kTileRows queries
+
+    Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
+        kB = pieces.take<float>(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
+        vB = pieces.take<float>(panels(vDim) * kPanelOutputs * rank);
+        latents = pieces.take<float>(kPanelOutputs * std::max(rank, nope));
+        part = pieces.take<float>(int64_t(kKeyBlock) * kPanelOutputs);
+        keys = pieces.take<float>((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
+        values = pieces.take<float>(panels(vDim) * kPanelOutputs * kKeyBlock);
+        s = pieces.take<float>(int64_t(kQueryRows) * kKeyBlock);
+        o = pieces.take<float>(panels(vDim) * kPanelOutputs * kTileRows);
+        correction = pieces.take<float>(kQueryRows);
+        state = pieces.take<SoftmaxState>(kTileRows);
+        begin = pieces.take<int>(kQueryRows);
+        end = pieces.take<int>(kQueryRows);
+        codes = CodedBlock(pieces, nope + rope, vDim, kTileRows);
     }
 };
 
@@ -66,7 +62,8 @@ class ExpandedStage : public PlanStage {
 public:
     ExpandedStage(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity)
         : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
-          capacity_(capacity), unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
+          capacity_(capacity), coded_(a.coded && kernels().coded && a.nope() + a.rope() <= kAttendDims),
+          unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -77,8 +74,8 @@ public:
     }
 
     void run(int64_t tile, std::byte* scratch) const override {
-        Places at;
-        at.place(reinterpret_cast<float*>(scratch), a_.rank(), a_.rope(), a_.nope(), a_.vDim());
+        Pieces pieces(scratch);
+        const Places at(pieces, a_.rank(), a_.rope(), a_.nope(), a_.vDim());
         unpackHead(tile, at);
         for (int64_t r = 0; r < liveRows();) { // runs of rows of one sequence that see some of the span
             if (position(r) < begin_) {
@@ -153,7 +150,7 @@ private:
         save(p, at);
     }
 
-    /// What the rows have summed over the spans before.
+    /// What the rows have summed over the spans before, and their queries as codes.
     void load(const Part& p, const Places& at) const {
         for (int r = 0; r < p.rows; ++r) {
             at.state[r] = begin_ == 0 ? SoftmaxState{-std::numeric_limits<float>::infinity(), 0.0f} : *state(p, r);
@@ -165,6 +162,8 @@ private:
                     std::copy_n(out(p, r) + n, count, o);
             }
         }
+        if (coded_)
+            at.codes.codeQueries(kernels(), 0, query(p, 0), int64_t(a_.q.stride / 4), p.rows);
     }
 
     void save(const Part& p, const Places& at) const {
@@ -211,6 +210,8 @@ private:
             turned.cols = cacheRowCols(kv.type, a_.rope()); // what is too much lies where the next panel begins
             turned.panel = keys + nope * kPanelOutputs;
             unpackLatents_(turned);
+            if (coded_)
+                at.codes.codeKeys(kernels(), n, keys);
         }
     }
 
@@ -229,28 +230,39 @@ private:
                 multiply(at.vB + (n * rank + k) * kPanelOutputs, cols, at.part, kPanelOutputs, width,
                          at.values + n * kKeyBlock * kPanelOutputs, k == 0);
         }
+        if (coded_)
+            at.codes.codeValues(kernels(), 0, width, at.values, int64_t(kKeyBlock) * kPanelOutputs);
     }
 
     /// Rows [r, r + rows) of the part against the block of keys that begins at position `first`.
     void attend(const Part& p, const Places& at, int r, int rows, int64_t first, int width) const {
         if (position(p.row + r + rows - 1) < first)
             return;
-        const int64_t dims = a_.nope() + a_.rope();
-        for (int n = 0; n < width; n += kPanelOutputs)
-            multiply(at.keys + n * dims, dims, query(p, r), int64_t(a_.q.stride / 4), rows, at.s + n, true, kKeyBlock);
         for (int i = 0; i < rows; ++i) {
             at.begin[i] = 0;
             at.end[i] = int(std::clamp<int64_t>(position(p.row + r + i) + 1 - first, 0, width));
         }
-        kernels().softmaxBlock({.s = at.s,
-                                .rows = rows,
-                                .width = width,
-                                .begin = at.begin,
-                                .end = at.end,
-                                .scale = a_.scale,
-                                .softCap = 0,
-                                .state = at.state + r,
-                                .correction = at.correction});
+        const SoftmaxBlock softmax{.s = at.s,
+                                   .rows = rows,
+                                   .width = width,
+                                   .begin = at.begin,
+                                   .end = at.end,
+                                   .scale = a_.scale,
+                                   .softCap = 0,
+                                   .state = at.state + r,
+                                   .correction = at.correction};
+        if (coded_)
+            at.codes.attend(kernels(), r, softmax, at.o + r * kPanelOutputs, int64_t(kTileRows) * kPanelOutputs);
+        else
+            attendFloats(p, at, r, softmax);
+    }
+
+    void attendFloats(const Part& p, const Places& at, int r, const SoftmaxBlock& softmax) const {
+        const int64_t dims = a_.nope() + a_.rope();
+        const int rows = softmax.rows, width = softmax.width;
+        for (int n = 0; n < width; n += kPanelOutputs)
+            multiply(at.keys + n * dims, dims, query(p, r), int64_t(a_.q.stride / 4), rows, at.s + n, true, kKeyBlock);
+        kernels().softmaxBlock(softmax);
         for (int64_t n = 0; n < panels(a_.vDim()); ++n) {
             float* o = at.o + (n * kTileRows + r) * kPanelOutputs;
             for (int i = 0; i < rows; ++i)
@@ -264,6 +276,7 @@ private:
     const ExpandedSpec& a_; // the plan's own
     int64_t begin_, end_;   // positions of the span
     int64_t capacity_;
+    bool coded_;
     void (*unpackLatents_)(const Unpack&);
     void (*unpackColumns_)(const Unpack&);
 };
@@ -276,7 +289,9 @@ int64_t expandedSpan(const KvPages& kv) {
 }
 
 uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
-    return Places{}.place(nullptr, rank, rope, nope, vDim) * sizeof(float);
+    Pieces pieces(nullptr);
+    Places(pieces, rank, rope, nope, vDim);
+    return pieces.bytes();
 }
 
 StagePtr makeExpandedAttention(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity) {

@@ -15,6 +15,7 @@ struct ExpandedSpec {
     std::vector<Rows> vB; // (H) of (vDim, rank)
     float scale = 1;
     SoftmaxState* states = nullptr; // (R, H) of rows that have not seen all their keys
+    bool coded = false;             // OperationList::codedAttention
 
     int64_t heads() const { return int64_t(kB.size()); }
 

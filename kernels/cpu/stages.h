@@ -234,6 +234,7 @@ struct AttentionSpec {
     int window = 0;
     bool causal = true;
     const float* sinks = nullptr; // (heads), may be null
+    bool coded = false;           // of prompts: OperationList::codedAttention
 };
 
 /// Generated tokens: parts of the key range beside each other, then merged in their order.

@@ -1,0 +1,302 @@
+#pragma once
+
+// Attention of prompt tokens in whole numbers of 16 bits, for AVX-512 VNNI, which multiplies 32 pairs of those in the
+// time of 16 floats. Every query, key, value and row of weights has a scale of its own, and sums of a block are exact:
+// so nothing depends on which rows are looked at together. Included after float_kernels.h. Internal linkage on purpose.
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// Sums stay below 2^31: |q . k| <= |q| |k| (Cauchy and Schwarz), also of any part of the sum, and |w . v| is at most
+/// the sum of the weights times the largest value. Each code is rounded by half a unit at most, of 4096 numbers or 64
+/// weights, which is left free below the limits.
+constexpr float kMostNorm = 46300;       // of a query and a key: (46300 + 32)^2 < 2^31
+constexpr float kMostPair = 32767;       // of any number
+constexpr float kMostValue = 16383;      // (131000 + 32 + 1) * 16383 < 2^31
+constexpr float kMostWeightSum = 131000; // of a row in a block
+static_assert(kAttendDims <= 4096 && kKeyBlock <= 64);
+
+/// 1 / scale where that is a number to work with, else 0: all codes become 0, and a scale of NaN or infinity makes NaN
+/// of all that it meets.
+inline Vec inversesOf(Vec scale) {
+    const __mmask16 use = _mm512_cmp_ps_mask(scale, splat(0x1p-120f), _CMP_GE_OQ) &
+                          _mm512_cmp_ps_mask(scale, splat(0x1p120f), _CMP_LE_OQ);
+    return _mm512_maskz_div_ps(use, splat(1.0f), scale);
+}
+
+/// Scales of rows of `dims` numbers: from the sum of their squares, or, where that is out of range, the largest.
+inline Vec scalesOfRows(Vec squares, Vec largest, int64_t dims) {
+    const __mmask16 odd =
+        _mm512_cmp_ps_mask(squares, splat(1e-25f), _CMP_LT_OQ) | _mm512_cmp_ps_mask(squares, splat(1e37f), _CMP_GT_OQ);
+    const Vec most = mul(largest, _mm512_sqrt_ps(splat(float(dims))));
+    const Vec norm = _mm512_mask_mov_ps(_mm512_sqrt_ps(squares), odd, most);
+    return maximum(mul(largest, splat(1.0f / kMostPair)), mul(norm, splat(1.0f / kMostNorm))); // NaN of the norm stays
+}
+
+/// x and y, 16 whole numbers each, side by side.
+inline __m512i pairsOf(Vec x, Vec y) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_cvtps_epi32(x), _mm512_slli_epi32(_mm512_cvtps_epi32(y), 16));
+}
+
+void codeQueryRows(const CodeQueryRows& a) {
+    for (int r = 0; r < a.rows; ++r) {
+        const float* x = a.x + r * a.xStride;
+        Vec squares = zero(), largest = zero();
+        for (int i = 0; i < a.dims; i += kLanes) {
+            const Vec v = loadPart(x + i, lesser(kLanes, a.dims - i));
+            squares = fma(v, v, squares);
+            largest = maximum(absolute(v), largest);
+        }
+        const Vec scale = scalesOfRows(splat(sumLanes(squares)), splat(maxLane(largest)), a.dims);
+        const Vec inverse = inversesOf(scale);
+        a.scales[r] = _mm512_cvtss_f32(scale);
+        int16_t* out = a.codes + r * a.codeStride;
+        for (int i = 0; i < a.codeStride; i += kLanes) {
+            const int part = a.dims - i < 0 ? 0 : lesser(kLanes, a.dims - i);
+            storeInt16(out + i, mul(loadPart(x + i, part), inverse));
+        }
+    }
+}
+
+/// Half a panel: 16 keys, a lane each.
+inline void codeKeyLanes(const CodeKeys& a, int n) {
+    const float* panel = a.panel + n;
+    Vec squares = zero(), largest = zero();
+    for (int64_t k = 0; k < a.dims; ++k) {
+        const Vec v = load(panel + k * kPanelOutputs);
+        squares = fma(v, v, squares);
+        largest = maximum(absolute(v), largest);
+    }
+    const Vec scale = scalesOfRows(squares, largest, a.dims), inverse = inversesOf(scale);
+    store(a.scales + n, scale);
+    int16_t* out = a.codes + 2 * n;
+    for (int64_t k = 0; k < a.dims; k += 2) {
+        const Vec x = mul(load(panel + k * kPanelOutputs), inverse);
+        const Vec y = k + 1 < a.dims ? mul(load(panel + (k + 1) * kPanelOutputs), inverse) : zero();
+        _mm512_storeu_si512(out + k * kPanelOutputs, pairsOf(x, y));
+    }
+}
+
+void codeKeyPanel(const CodeKeys& a) {
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        codeKeyLanes(a, n);
+}
+
+/// The scale of a token's values; their bits are compared, so that NaN is larger than all.
+inline float scaleOfValues(const CodeValues& a, int token) {
+    __m512i top = _mm512_setzero_si512();
+    for (int64_t slice = 0; slice < a.slices; ++slice)
+        for (int n = 0; n < kPanelOutputs; n += kLanes) {
+            const Vec v = load(a.panels + slice * a.panelStride + token * kPanelOutputs + n);
+            top = _mm512_max_epu32(top, _mm512_castps_si512(absolute(v)));
+        }
+    const uint32_t bits = _mm512_reduce_max_epu32(top);
+    float largest;
+    std::memcpy(&largest, &bits, 4);
+    return largest * (1.0f / kMostValue);
+}
+
+void codeValuePanels(const CodeValues& a) {
+    for (int t = 0; t < a.tokens; t += 2) {
+        const bool both = t + 1 < a.tokens;
+        a.scales[t] = scaleOfValues(a, t);
+        if (both)
+            a.scales[t + 1] = scaleOfValues(a, t + 1);
+        const Vec first = inversesOf(splat(a.scales[t])), second = both ? inversesOf(splat(a.scales[t + 1])) : zero();
+        for (int64_t slice = 0; slice < a.slices; ++slice)
+            for (int n = 0; n < kPanelOutputs; n += kLanes) {
+                const float* v = a.panels + slice * a.panelStride + t * kPanelOutputs + n;
+                const Vec x = mul(load(v), first), y = both ? mul(load(v + kPanelOutputs), second) : zero();
+                _mm512_storeu_si512(a.codes + slice * a.codeStride + t * kPanelOutputs + 2 * n, pairsOf(x, y));
+            }
+    }
+}
+
+/// Sums of kR rows over `pairs` pairs of codes with the 32 columns of a panel.
+template <int kR>
+inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* panel, int64_t pairs,
+                          __m512i (&sums)[kR][2]) {
+    for (int r = 0; r < kR; ++r)
+        sums[r][0] = sums[r][1] = _mm512_setzero_si512();
+    for (int64_t k = 0; k < pairs; ++k) {
+        const __m512i low = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs);
+        const __m512i high = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs + kPanelOutputs);
+        for (int r = 0; r < kR; ++r) {
+            int32_t both;
+            std::memcpy(&both, x + r * xStride + 2 * k, 4);
+            const __m512i xs = _mm512_set1_epi32(both);
+            sums[r][0] = _mm512_dpwssd_epi32(sums[r][0], low, xs);
+            sums[r][1] = _mm512_dpwssd_epi32(sums[r][1], high, xs);
+        }
+    }
+}
+
+template <int kR>
+void scoreRows(const AttendCodes& a, int row) {
+    for (int n = 0; n < a.softmax.width; n += kPanelOutputs) {
+        __m512i sums[kR][2];
+        multiplyPairs<kR>(a.q + row * a.qStride, a.qStride, a.keys + n * a.keyStride, a.keyStride / 2, sums);
+        for (int r = 0; r < kR; ++r)
+            for (int v = 0; v < 2; ++v)
+                store(a.softmax.s + (row + r) * kKeyBlock + n + v * kLanes,
+                      mul(mul(_mm512_cvtepi32_ps(sums[r][v]), load(a.keyScales + n + v * kLanes)),
+                          splat(a.qScales[row + r])));
+    }
+}
+
+/// e^x for x <= 0 within about 3e-7 of 1 near 0, where weights count; below -87 it stays at 2^-126. NaN stays NaN.
+/// The polynomial is 2^r's for |r| <= 1/2, within 2e-7.
+inline Vec weightOf(Vec x) {
+    x = maximum(splat(-87.0f), x);
+    const Vec n = roundNearest(mul(x, splat(1.44269504f)));
+    const Vec r = _mm512_fmsub_ps(x, splat(1.44269504f), n);
+    Vec p = splat(0.001327647203f);
+    p = fma(p, r, splat(0.00967554148f));
+    p = fma(p, r, splat(0.05550713275f));
+    p = fma(p, r, splat(0.2402211972f));
+    p = fma(p, r, splat(0.6931469671f));
+    p = fma(p, r, splat(1.000000072f));
+    return scaleByPower(p, n);
+}
+
+/// Largest lanes of four vectors without NaN.
+inline __m128 maxLanes4(const Vec (&v)[4]) {
+    const Vec ab = maximum(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+    const Vec cd = maximum(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+    const Vec all = maximum(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+    return _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+}
+
+inline Vec splatLane(__m128 v, int lane) {
+    return _mm512_permutexvar_ps(_mm512_set1_epi32(lane), _mm512_castps128_ps512(v));
+}
+
+/// Four rows of weights beside each other: one alone would leave the processor waiting. Past the last row it is
+/// repeated.
+struct WeightRows {
+    static constexpr int kR = 4, kV = kKeyBlock / kLanes;
+
+    int row[kR];
+    uint64_t seen[kR]; // keys of the block
+    Vec w[kR][kV];
+
+    inline WeightRows(const SoftmaxBlock& a, int first) {
+        for (int i = 0; i < kR; ++i) {
+            row[i] = lesser(first + i, a.rows - 1);
+            const int begin = a.begin[row[i]], end = a.end[row[i]];
+            seen[i] = begin < end ? (~uint64_t(0) >> (64 - (end - begin))) << begin : 0;
+        }
+    }
+
+    inline __mmask16 lanes(int i, int v) const { return __mmask16(seen[i] >> (v * kLanes)); }
+
+    /// Scores; returns the largest of each row and `before`.
+    inline __m128 read(const SoftmaxBlock& a, __m128 before) {
+        Vec top[kR];
+        for (int i = 0; i < kR; ++i) {
+            const Vec none = top[i] = splatLane(before, i);
+            for (int v = 0; v < kV; ++v) {
+                w[i][v] = capScores(mul(load(a.s + row[i] * kKeyBlock + v * kLanes), splat(a.scale)), a.softCap);
+                top[i] = maximum(_mm512_mask_mov_ps(none, lanes(i, v), w[i][v]), top[i]);
+            }
+        }
+        return maxLanes4(top);
+    }
+
+    /// Weights; returns the sum of each row.
+    inline __m128 weigh(__m128 max) {
+        Vec sum[kR];
+        for (int i = 0; i < kR; ++i) {
+            const Vec top = splatLane(max, i);
+            for (int v = 0; v < kV; ++v) {
+                w[i][v] = _mm512_maskz_mov_ps(lanes(i, v), weightOf(sub(w[i][v], top)));
+                sum[i] = v == 0 ? w[i][v] : add(sum[i], w[i][v]);
+            }
+        }
+        return sumLanes4(sum[0], sum[1], sum[2], sum[3]);
+    }
+
+    /// Weights times the values' scales as codes; returns the scale of each row.
+    inline __m128 code(const AttendCodes& a) {
+        Vec sum[kR], top[kR];
+        for (int i = 0; i < kR; ++i)
+            for (int v = 0; v < kV; ++v) {
+                w[i][v] = _mm512_maskz_mul_ps(lanes(i, v), w[i][v], load(a.valueScales + v * kLanes));
+                sum[i] = v == 0 ? w[i][v] : add(sum[i], w[i][v]);
+                top[i] = v == 0 ? w[i][v] : maximum(w[i][v], top[i]);
+            }
+        const __m128 sums = _mm_mul_ps(sumLanes4(sum[0], sum[1], sum[2], sum[3]), _mm_set1_ps(1.0f / kMostWeightSum));
+        const __m128 scale = _mm_max_ps(_mm_mul_ps(maxLanes4(top), _mm_set1_ps(1.0f / kMostPair)), sums); // NaN of sums
+        const __m128 inverse = _mm512_castps512_ps128(inversesOf(_mm512_castps128_ps512(scale)));
+        for (int i = 0; i < kR; ++i)
+            for (int v = 0; v < kV; ++v)
+                storeInt16(reinterpret_cast<int16_t*>(a.softmax.s + row[i] * kKeyBlock) + v * kLanes,
+                           mul(w[i][v], splatLane(inverse, i)));
+        return scale;
+    }
+};
+
+/// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on.
+inline void weighRows(const AttendCodes& a, int first, float (&scales)[WeightRows::kR]) {
+    WeightRows rows(a.softmax, first);
+    SoftmaxState* state[WeightRows::kR];
+    for (int i = 0; i < WeightRows::kR; ++i)
+        state[i] = a.softmax.state + rows.row[i];
+    const __m128 before = _mm_setr_ps(state[0]->max, state[1]->max, state[2]->max, state[3]->max);
+    const __m128 sums = _mm_setr_ps(state[0]->sum, state[1]->sum, state[2]->sum, state[3]->sum);
+    const __m128 max = rows.read(a.softmax, before);
+    const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
+    const __m128 correction =
+        _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ), _mm512_castps512_ps128(fallen));
+    float tops[4], weights[4], corrections[4];
+    _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, rows.weigh(max)));
+    _mm_storeu_ps(tops, max);
+    _mm_storeu_ps(corrections, correction);
+    _mm_storeu_ps(scales, rows.code(a));
+    for (int i = 0; i < WeightRows::kR; ++i) {
+        *state[i] = {tops[i], weights[i]};
+        a.softmax.correction[rows.row[i]] = corrections[i];
+    }
+}
+
+template <int kR>
+void addValueRows(const AttendCodes& a, int row) {
+    const auto* weights = reinterpret_cast<const int16_t*>(a.softmax.s + row * kKeyBlock);
+    for (int64_t slice = 0; slice < a.slices; ++slice) {
+        __m512i sums[kR][2];
+        multiplyPairs<kR>(weights, 2 * kKeyBlock, a.values + slice * a.valueStride, (a.softmax.width + 1) / 2, sums);
+        float* o = a.o + slice * a.oStride + row * kPanelOutputs;
+        for (int r = 0; r < kR; ++r, o += kPanelOutputs)
+            for (int v = 0; v < 2; ++v) {
+                const Vec before = mul(load(o + v * kLanes), splat(a.softmax.correction[row + r]));
+                store(o + v * kLanes, fma(_mm512_cvtepi32_ps(sums[r][v]), splat(a.weightScales[row + r]), before));
+            }
+    }
+}
+
+void attendCodedBlock(const AttendCodes& a) {
+    constexpr int kR = 8;
+    int r = 0;
+    for (; r + kR <= a.softmax.rows; r += kR)
+        scoreRows<kR>(a, r);
+    for (; r < a.softmax.rows; ++r)
+        scoreRows<1>(a, r);
+    for (r = 0; r < a.softmax.rows; r += WeightRows::kR) {
+        float scales[WeightRows::kR];
+        weighRows(a, r, scales);
+        for (int i = 0; i < WeightRows::kR && r + i < a.softmax.rows; ++i)
+            a.weightScales[r + i] = scales[i];
+    }
+    for (r = 0; r + kR <= a.softmax.rows; r += kR)
+        addValueRows<kR>(a, r);
+    for (; r < a.softmax.rows; ++r)
+        addValueRows<1>(a, r);
+}
+
+inline void overrideCodedAttention(CpuKernels& k) {
+    k.coded = {codeQueryRows, codeKeyPanel, codeValuePanels, attendCodedBlock};
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -19,6 +19,7 @@ struct AttentionCase {
     bool sinks = false;
     bool latent = false; // values are the first vDim numbers of the keys
     bool causal = true;
+    bool coded = false; // prompts may run on codes
 };
 
 struct AttentionRun {
@@ -39,14 +40,18 @@ std::vector<float> stored(Type type, std::vector<float> numbers, int cols) {
     return numbers;
 }
 
-/// `tokens` rows of sequence 1 through StoreKv and Attention, the last `rows` of them by `path`.
-AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path path, int tokens, int rows) {
-    Machine m(2, isa);
-    AttentionRun r;
-    r.q = randomFloats(size_t(tokens * c.heads * c.kDim), 1);
-    r.k = randomFloats(size_t(tokens * c.kvHeads * c.kDim), 2);
-    r.v = randomFloats(size_t(tokens * c.kvHeads * c.vDim), 3);
-    r.sinks = randomFloats(size_t(c.heads), 4);
+AttentionRun randomRun(const AttentionCase& c, int tokens) {
+    return {.q = randomFloats(size_t(tokens * c.heads * c.kDim), 1),
+            .k = randomFloats(size_t(tokens * c.kvHeads * c.kDim), 2),
+            .v = randomFloats(size_t(tokens * c.kvHeads * c.vDim), 3),
+            .sinks = randomFloats(size_t(c.heads), 4),
+            .out = {}};
+}
+
+/// These rows of sequence 1 through StoreKv and Attention, the last `rows` of them by `path`, at most `piece` at once.
+AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path path, int tokens, int rows,
+                          AttentionRun r, int piece, int threads = 2) {
+    Machine m(threads, isa);
     const int maxPages = (tokens + c.pageTokens - 1) / c.pageTokens + 1;
     KvView kv{.type = c.type, .pageTokens = c.pageTokens, .heads = c.kvHeads, .kDim = c.kDim, .vDim = c.vDim};
     kv.kOffset = 64; // something else lies before
@@ -62,6 +67,7 @@ AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path p
     kv.pageTable = m.indices(table, 2);
     const auto lists = [&](Path p, int first, int count, bool attend) {
         OperationList list{.path = p, .rows = count, .batch = m.batch(count)};
+        list.codedAttention = c.coded;
         std::vector<int32_t> positions;
         for (int i = 0; i < count; ++i)
             positions.push_back(first + i);
@@ -88,9 +94,16 @@ AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path p
     };
     if (tokens > rows)
         lists(Path::Prefill, 0, tokens - rows, false);
-    r.out = lists(path, tokens - rows, rows, true);
+    for (int at = tokens - rows; at < tokens; at += piece) {
+        const std::vector<float> part = lists(path, at, std::min(piece, tokens - at), true);
+        r.out.insert(r.out.end(), part.begin(), part.end());
+    }
     r.k = stored(c.type, r.k, c.kDim), r.v = stored(c.type, r.v, c.vDim);
     return r;
+}
+
+AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path path, int tokens, int rows) {
+    return runAttention(isa, c, path, tokens, rows, randomRun(c, tokens), rows);
 }
 
 /// Value d of a head's token.
@@ -100,7 +113,8 @@ double valueOf(const AttentionCase& c, const AttentionRun& r, int token, int kvH
 }
 
 void expectAttention(const std::string& what, const AttentionCase& c, const AttentionRun& r, int tokens, int rows) {
-    const double bound = quantType(c.type).block > 1 ? 5e-4 : 2e-5; // queries and weights of 16 bits
+    // Codes of 16 bits: a score is off by about 1e-5 of |q| |k|, which here is 0.3 kDim, and the values go up to 4.
+    const double bound = c.coded ? 1e-4 + 1.2e-5 * c.kDim : quantType(c.type).block > 1 ? 5e-4 : 2e-5;
     for (int i = 0; i < rows; ++i)
         for (int h = 0; h < c.heads; ++h) {
             const int position = tokens - rows + i, kvHead = h / (c.heads / c.kvHeads);
@@ -151,17 +165,24 @@ TEST(Attention, AgainstPlainArithmetic) {
         {.type = Type::Q4_0, .heads = 3, .kvHeads = 3, .kDim = 33, .vDim = 65, .pageTokens = 30, .softCap = 3.0f},
         {.type = Type::Q4_0, .heads = 5, .kvHeads = 1, .kDim = 96, .vDim = 64, .pageTokens = 64, .latent = true},
     };
+
+    constexpr struct {
+        Path path;
+        bool coded;
+        const char* name;
+    } kWays[] = {{Path::Decode, false, " decode"}, {Path::Prefill, false, " prefill"}, {Path::Prefill, true, " coded"}};
+
     for (const std::string& isa : isaNames())
-        for (const AttentionCase& c : cases)
-            for (const Path path : {Path::Decode, Path::Prefill})
+        for (AttentionCase c : cases)
+            for (const auto& way : kWays)
                 for (const int tokens : {3, 65, 300}) {
                     if (tokens == 300 && isa == "reference" && c.heads > 5)
                         continue;
-                    const int rows = path == Path::Decode ? std::min(tokens, 3) : std::min(tokens, 50);
+                    c.coded = way.coded;
+                    const int rows = way.path == Path::Decode ? std::min(tokens, 3) : std::min(tokens, 50);
                     const std::string what = isa + " " + std::string(quantType(c.type).name) + " heads " +
-                                             std::to_string(c.heads) + " tokens " + std::to_string(tokens) +
-                                             (path == Path::Decode ? " decode" : " prefill");
-                    expectAttention(what, c, runAttention(isa, c, path, tokens, rows), tokens, rows);
+                                             std::to_string(c.heads) + " tokens " + std::to_string(tokens) + way.name;
+                    expectAttention(what, c, runAttention(isa, c, way.path, tokens, rows), tokens, rows);
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -176,20 +197,24 @@ TEST(Attention, EncodersLookBothWays) {
         {.type = Type::Q8_0, .heads = 2, .kvHeads = 1, .kDim = 64, .vDim = 80, .window = 128, .causal = false},
     };
     for (const std::string& isa : isaNames())
-        for (const AttentionCase& c : cases)
-            for (const int tokens : {1, 3, 65, 200}) {
-                expectAttention(isa + " tokens " + std::to_string(tokens), c,
-                                runAttention(isa, c, Path::Prefill, tokens, tokens), tokens, tokens);
-                if (testing::Test::HasFatalFailure())
-                    return;
-            }
+        for (AttentionCase c : cases)
+            for (const bool coded : {false, true})
+                for (const int tokens : {1, 3, 65, 200}) {
+                    c.coded = coded;
+                    expectAttention(isa + " tokens " + std::to_string(tokens) + (coded ? " coded" : ""), c,
+                                    runAttention(isa, c, Path::Prefill, tokens, tokens), tokens, tokens);
+                    if (testing::Test::HasFatalFailure())
+                        return;
+                }
 }
 
 /// Several sequences of one encoder in a batch: (sequence, length) in turn.
-std::vector<float> encode(const std::string& isa, int threads, const std::vector<std::pair<int, int>>& sequences) {
+std::vector<float> encode(const std::string& isa, int threads, bool coded,
+                          const std::vector<std::pair<int, int>>& sequences) {
     constexpr int kDim = 24, kHeads = 2, kPageTokens = 40, kPages = 12, kMost = 300;
     Machine m(threads, isa);
     OperationList list{.path = Path::Prefill, .rows = kMost, .batch = m.batch(kMost)};
+    list.codedAttention = coded;
     KvView kv{.type = Type::F16, .pageTokens = kPageTokens, .heads = kHeads, .kDim = kDim, .vDim = kDim};
     kv.vOffset = kPageTokens * kHeads * kDim * 2, kv.pageBytes = 2 * kv.vOffset;
     kv.memory = m.backend->allocate(kv.pageBytes * kPages);
@@ -223,14 +248,137 @@ std::vector<float> encode(const std::string& isa, int threads, const std::vector
 }
 
 TEST(Attention, EncodersSequencesDoNotSeeEachOther) {
-    for (const std::string& isa : isaNames()) {
-        std::vector<float> alone;
-        for (const std::pair<int, int>& sequence : {std::pair(2, 65), {0, 1}, {1, 110}}) {
-            const auto part = encode(isa, 1, {sequence});
-            alone.insert(alone.end(), part.begin(), part.end());
+    for (const std::string& isa : isaNames())
+        for (const bool coded : {false, true}) {
+            std::vector<float> alone;
+            for (const std::pair<int, int>& sequence : {std::pair(2, 65), {0, 1}, {1, 110}}) {
+                const auto part = encode(isa, 1, coded, {sequence});
+                alone.insert(alone.end(), part.begin(), part.end());
+            }
+            EXPECT_EQ(encode(isa, 1, coded, {{2, 65}, {0, 1}, {1, 110}}), alone) << isa;
+            EXPECT_EQ(encode(isa, 2, coded, {{2, 65}, {0, 1}, {1, 110}}), alone) << isa;
         }
-        EXPECT_EQ(encode(isa, 1, {{2, 65}, {0, 1}, {1, 110}}), alone) << isa;
-        EXPECT_EQ(encode(isa, 2, {{2, 65}, {0, 1}, {1, 110}}), alone) << isa;
+}
+
+/// Instruction sets that take codes for prompts.
+std::vector<std::string> codedIsas() {
+    std::vector<std::string> names;
+    for (const auto& isa : tests::availableIsas())
+        if (isa.kernels.coded)
+            names.push_back(std::string(isa.name));
+    return names;
+}
+
+/// Not from threads, nor from how a prompt is cut.
+TEST(Attention, CodedBitsDependOnNothing) {
+    const AttentionCase cases[] = {
+        {.type = Type::F16, .heads = 9, .kvHeads = 3, .kDim = 64, .vDim = 64, .pageTokens = 64, .coded = true},
+        {.type = Type::Q8_0, .heads = 3, .kvHeads = 1, .kDim = 96, .vDim = 40, .pageTokens = 7, .coded = true},
+        {.heads = 5, .kvHeads = 1, .kDim = 21, .vDim = 17, .pageTokens = 30, .window = 33, .coded = true},
+        {.type = Type::F16, .heads = 4, .kvHeads = 1, .softCap = 2.0f, .sinks = true, .latent = true, .coded = true},
+    };
+    for (const std::string& isa : codedIsas())
+        for (const AttentionCase& c : cases) {
+            const int tokens = 300;
+            const auto out = [&](int piece, int threads) {
+                return runAttention(isa, c, Path::Prefill, tokens, tokens, randomRun(c, tokens), piece, threads).out;
+            };
+            const std::vector<float> whole = out(tokens, 1);
+            for (const int piece : {tokens, 1, 64, 77})
+                EXPECT_EQ(out(piece, 3), whole) << isa << " pieces of " << piece;
+            AttentionCase floats = c;
+            floats.coded = false;
+            EXPECT_NE(runAttention(isa, floats, Path::Prefill, tokens, tokens).out, whole) << "codes were not taken";
+        }
+}
+
+/// The largest sums there can be: all numbers equal, so that the bounds of the codes are met.
+TEST(Attention, CodesDoNotOverflow) {
+    for (const std::string& isa : codedIsas())
+        for (const int dims : {1, 2, 64, 65, 128, 576}) {
+            const AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = dims, .vDim = dims, .coded = true};
+            constexpr int kTokens = 70;
+            for (const float size : {1.0f, 3e4f, 1e-20f}) {
+                AttentionRun r = randomRun(c, kTokens);
+                std::fill(r.q.begin(), r.q.end(), 1e-3f / size);
+                std::fill(r.k.begin(), r.k.end(), size);
+                std::fill(r.v.begin(), r.v.end(), -size);
+                r = runAttention(isa, c, Path::Prefill, kTokens, kTokens, std::move(r), kTokens);
+                for (const float f : r.out)
+                    ASSERT_NEAR(f / size, -1.0f, 2e-4f) << isa << " " << dims;
+            }
+        }
+}
+
+/// Beside one heavy key six thousand light ones, which together weigh as much.
+TEST(Attention, CodedTailsDoNotVanish) {
+    for (const std::string& isa : codedIsas())
+        for (const bool first : {true, false}) { // where the heavy one is
+            const AttentionCase c{.heads = 1, .kvHeads = 1, .kDim = 8, .vDim = 4, .pageTokens = 64, .coded = true};
+            constexpr int kTokens = 6001;
+            AttentionRun r = randomRun(c, kTokens);
+            std::fill(r.k.begin(), r.k.end(), 0.0f);
+            std::fill(r.q.begin(), r.q.end(), 1.0f);
+            std::fill(r.v.begin(), r.v.end(), 1.0f);
+            const int heavy = first ? 0 : kTokens - 1;
+            r.k[size_t(heavy * c.kDim)] = std::log(6000.0f) / 0.3f;
+            std::fill_n(r.v.begin() + heavy * c.vDim, c.vDim, 0.0f);
+            r = runAttention(isa, c, Path::Prefill, kTokens, 1, std::move(r), 1);
+            for (const float f : r.out)
+                EXPECT_NEAR(f, 0.5f, 5e-4f) << isa;
+        }
+}
+
+/// What is no number makes NaN of the rows that see it, and of no others.
+TEST(Attention, CodesHideNothing) {
+    const AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = 20, .vDim = 12, .pageTokens = 30, .coded = true};
+    constexpr int kTokens = 150, kAt = 70;
+    for (const std::string& isa : codedIsas()) {
+        const AttentionRun plain = runAttention(isa, c, Path::Prefill, kTokens, kTokens);
+        for (const float bad : {std::nanf(""), INFINITY, -INFINITY})
+            for (std::vector<float> AttentionRun::*where : {&AttentionRun::q, &AttentionRun::k, &AttentionRun::v}) {
+                AttentionRun r = randomRun(c, kTokens);
+                const size_t cols = (r.*where).size() / kTokens;
+                (r.*where)[kAt * cols + 3] = bad;
+                r = runAttention(isa, c, Path::Prefill, kTokens, kTokens, std::move(r), kTokens);
+                const bool ofQuery = where == &AttentionRun::q; // of the first head
+                for (int row = 0; row < kTokens; ++row)
+                    for (int i = 0; i < c.heads * c.vDim; ++i) {
+                        const size_t at = size_t(row * c.heads * c.vDim + i);
+                        if (ofQuery ? row == kAt && i < c.vDim : row >= kAt)
+                            ASSERT_TRUE(std::isnan(r.out[at])) << isa << " row " << row;
+                        else
+                            ASSERT_EQ(r.out[at], plain.out[at]) << isa << " row " << row;
+                    }
+            }
+    }
+}
+
+/// Zeros, and numbers so small that their products are none.
+TEST(Attention, CodesOfNothing) {
+    for (const std::string& isa : codedIsas())
+        for (const float size : {0.0f, 1e-40f, 1e-37f}) {
+            const AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = 20, .vDim = 12, .coded = true};
+            AttentionRun r = randomRun(c, 70);
+            for (std::vector<float>* all : {&r.q, &r.k})
+                for (float& f : *all)
+                    f *= size;
+            r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
+            expectAttention(isa, c, r, 70, 70); // all keys weigh the same
+            std::fill(r.v.begin(), r.v.end(), size);
+            r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
+            for (size_t i = r.out.size() / 2; i < r.out.size(); ++i)
+                ASSERT_LE(std::abs(r.out[i]), 2 * size) << isa;
+        }
+}
+
+/// Heads too wide for the scratch that codes take go on as floats.
+TEST(Attention, WideHeadsStayFloats) {
+    for (const std::string& isa : codedIsas()) {
+        AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = 1024, .vDim = 1024};
+        const std::vector<float> floats = runAttention(isa, c, Path::Prefill, 70, 20).out;
+        c.coded = true;
+        EXPECT_EQ(runAttention(isa, c, Path::Prefill, 70, 20).out, floats) << isa;
     }
 }
 

@@ -84,11 +84,12 @@ public:
     }
 
     /// Rows [first, first + count), cut into pieces of `piece` rows.
-    std::vector<float> expanded(int first, int count, int piece) {
+    std::vector<float> expanded(int first, int count, int piece, bool coded) {
         std::vector<float> all;
         for (int at = first; at < first + count; at += piece) {
             const int n = std::min(piece, first + count - at), width = c.heads * (c.nope + c.rope);
             OperationList list = rows(Path::Prefill, at, n);
+            list.codedAttention = coded;
             const Tensor out = m.tensor(Type::F32, n, c.heads * c.vDim);
             list.operations = {ExpandedAttention{
                 .q = m.floats(n, width, {q.begin() + long(at) * width, q.begin() + long(at + n) * width}),
@@ -185,12 +186,15 @@ TEST(ExpandedAttention, GivesWhatAbsorbedAttentionGives) {
                 SCOPED_TRACE(nameOf(isa, c) + ", " + std::to_string(tokens) + " tokens");
                 Latents latents(isa, 2, c, tokens);
                 const int rows = std::min(tokens, 70), first = tokens - rows;
-                const std::vector<float> want = latents.absorbed(first, rows),
-                                         got = latents.expanded(first, rows, rows);
-                ASSERT_EQ(got.size(), want.size());
-                const double bound = 3e-5 * std::max(1.0, largest(want));
-                for (size_t i = 0; i < got.size(); ++i)
-                    ASSERT_NEAR(got[i], want[i], bound) << "number " << i;
+                const std::vector<float> want = latents.absorbed(first, rows);
+                for (const bool coded : {false, true}) {
+                    const std::vector<float> got = latents.expanded(first, rows, rows, coded);
+                    ASSERT_EQ(got.size(), want.size());
+                    // Scores reach hundreds here, so that their own rounding is seen in what weighs most.
+                    const double bound = (coded ? 2e-3 : 3e-5) * std::max(1.0, largest(want));
+                    for (size_t i = 0; i < got.size(); ++i)
+                        ASSERT_NEAR(got[i], want[i], bound) << "number " << i << (coded ? " coded" : "");
+                }
             }
 }
 
@@ -201,10 +205,12 @@ TEST(ExpandedAttention, BitsDependOnNothing) {
             SCOPED_TRACE(nameOf(isa, c));
             const int tokens = isa == "reference" ? 150 : 1200;
             Latents one(isa, 1, c, tokens), three(isa, 3, c, tokens);
-            const std::vector<float> whole = one.expanded(0, tokens, tokens);
-            EXPECT_EQ(whole, three.expanded(0, tokens, tokens));
-            EXPECT_EQ(whole, three.expanded(0, tokens, 64));
-            EXPECT_EQ(whole, one.expanded(0, tokens, 7 * 64 + 5));
+            for (const bool coded : {false, true}) {
+                const std::vector<float> whole = one.expanded(0, tokens, tokens, coded);
+                EXPECT_EQ(whole, three.expanded(0, tokens, tokens, coded));
+                EXPECT_EQ(whole, three.expanded(0, tokens, 64, coded));
+                EXPECT_EQ(whole, one.expanded(0, tokens, 7 * 64 + 5, coded));
+            }
         }
 }
 
@@ -215,10 +221,11 @@ TEST(ExpandedAttention, SequencesDoNotSeeEachOther) {
         Machine& m = latents.m;
         const Case& c = latents.c;
         const int width = c.heads * (c.nope + c.rope);
-        const auto run = [&](const std::vector<Machine::Row>& live, uint32_t seed) {
+        const auto run = [&](const std::vector<Machine::Row>& live, uint32_t seed, bool coded) {
             const int n = int(live.size());
             OperationList list = latents.rows(Path::Prefill, 0, n);
             m.setRows(list.batch, live);
+            list.codedAttention = coded;
             const Tensor out = m.tensor(Type::F32, n, c.heads * c.vDim);
             std::vector<float> q = randomFloats(size_t(100 * width), 9);
             q.erase(q.begin(), q.begin() + long(seed) * width);
@@ -232,10 +239,12 @@ TEST(ExpandedAttention, SequencesDoNotSeeEachOther) {
             m.run(list);
             return m.read(out);
         };
-        std::vector<float> alone = run({{97, 1}, {98, 1}}, 0);
-        const std::vector<float> second = run({{3, 0}, {4, 0}, {5, 0}}, 2);
-        alone.insert(alone.end(), second.begin(), second.end());
-        EXPECT_EQ(run({{97, 1}, {98, 1}, {3, 0}, {4, 0}, {5, 0}}, 0), alone) << isa;
+        for (const bool coded : {false, true}) {
+            std::vector<float> alone = run({{97, 1}, {98, 1}}, 0, coded);
+            const std::vector<float> second = run({{3, 0}, {4, 0}, {5, 0}}, 2, coded);
+            alone.insert(alone.end(), second.begin(), second.end());
+            EXPECT_EQ(run({{97, 1}, {98, 1}, {3, 0}, {4, 0}, {5, 0}}, 0, coded), alone) << isa;
+        }
     }
 }
 

@@ -12,8 +12,8 @@ namespace {
 /// weights, which is left free below the limits.
 constexpr float kMostNorm = 46300;       // of a query and a key: (46300 + 32)^2 < 2^31
 constexpr float kMostPair = 32767;       // of any number
-constexpr float kMostValue = 16383;      // (131000 + 32 + 1) * 16383 < 2^31
-constexpr float kMostWeightSum = 131000; // of a row in a block
+constexpr float kMostValue = 11585;      // about as fine as 64 equal weights; (185300 + 32 + 1) * 11585 < 2^31
+constexpr float kMostWeightSum = 185300; // of a row in a block
 static_assert(kAttendDims <= 4096 && kKeyBlock <= 64);
 
 /// 1 / scale where that is a number to work with, else 0: all codes become 0, and a scale of NaN or infinity makes NaN

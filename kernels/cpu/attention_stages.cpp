@@ -198,8 +198,9 @@ private:
             const float weight = part.max == all.max ? 1.0f : std::exp(part.max - all.max);
             const float* sums = partials_.sums(r, s, h);
             all.sum += part.sum * weight;
-            for (int i = 0; i < a_.kv.vDim; ++i)
-                out[i] = s == first ? weight * sums[i] : out[i] + weight * sums[i];
+            if (s == first)
+                std::fill_n(out, a_.kv.vDim, 0.0f);
+            kernels().add(out, sums, weight, out, a_.kv.vDim);
         }
         const float factor = closeSoftmax(all, a_.sinks ? a_.sinks + h : nullptr);
         for (int i = 0; i < a_.kv.vDim; ++i)

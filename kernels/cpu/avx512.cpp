@@ -11,6 +11,8 @@
 
 #include "kernels/cpu/pair_attention.h"
 
+#include "kernels/cpu/latent_attention.h"
+
 #include "kernels/cpu/code_panel.h"
 
 namespace hearth::kernels::cpu {
@@ -559,6 +561,7 @@ CpuKernels avx512Kernels() {
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
+    overrideLatentAttention(k);
     return k;
 }
 

@@ -114,10 +114,9 @@ void codeValuePanels(const CodeValues& a) {
 
 /// Sums of kR rows over `pairs` pairs of codes with the 32 columns of a panel.
 template <int kR>
-inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* panel, int64_t pairs,
-                          __m512i (&sums)[kR][2]) {
+inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* panel, int64_t pairs, Ints (&sums)[kR][2]) {
     for (int r = 0; r < kR; ++r)
-        sums[r][0] = sums[r][1] = _mm512_setzero_si512();
+        sums[r][0] = sums[r][1] = Ints{};
     for (int64_t k = 0; k < pairs; ++k) {
         const __m512i low = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs);
         const __m512i high = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs + kPanelOutputs);
@@ -125,8 +124,8 @@ inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* pane
             int32_t both;
             std::memcpy(&both, x + r * xStride + 2 * k, 4);
             const __m512i xs = _mm512_set1_epi32(both);
-            sums[r][0] = _mm512_dpwssd_epi32(sums[r][0], low, xs);
-            sums[r][1] = _mm512_dpwssd_epi32(sums[r][1], high, xs);
+            sums[r][0] = addPairs(sums[r][0], low, xs);
+            sums[r][1] = addPairs(sums[r][1], high, xs);
         }
     }
 }
@@ -134,13 +133,12 @@ inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* pane
 template <int kR>
 void scoreRows(const AttendCodes& a, int row) {
     for (int n = 0; n < a.softmax.width; n += kPanelOutputs) {
-        __m512i sums[kR][2];
+        Ints sums[kR][2];
         multiplyPairs<kR>(a.q + row * a.qStride, a.qStride, a.keys + n * a.keyStride, a.keyStride / 2, sums);
         for (int r = 0; r < kR; ++r)
             for (int v = 0; v < 2; ++v)
                 store(a.softmax.s + (row + r) * kKeyBlock + n + v * kLanes,
-                      mul(mul(_mm512_cvtepi32_ps(sums[r][v]), load(a.keyScales + n + v * kLanes)),
-                          splat(a.qScales[row + r])));
+                      mul(mul(toFloats(sums[r][v]), load(a.keyScales + n + v * kLanes)), splat(a.qScales[row + r])));
     }
 }
 
@@ -264,13 +262,13 @@ template <int kR>
 void addValueRows(const AttendCodes& a, int row) {
     const auto* weights = reinterpret_cast<const int16_t*>(a.softmax.s + row * kKeyBlock);
     for (int64_t slice = 0; slice < a.slices; ++slice) {
-        __m512i sums[kR][2];
+        Ints sums[kR][2];
         multiplyPairs<kR>(weights, 2 * kKeyBlock, a.values + slice * a.valueStride, (a.softmax.width + 1) / 2, sums);
         float* o = a.o + slice * a.oStride + row * kPanelOutputs;
         for (int r = 0; r < kR; ++r, o += kPanelOutputs)
             for (int v = 0; v < 2; ++v) {
                 const Vec before = mul(load(o + v * kLanes), splat(a.softmax.correction[row + r]));
-                store(o + v * kLanes, fma(_mm512_cvtepi32_ps(sums[r][v]), splat(a.weightScales[row + r]), before));
+                store(o + v * kLanes, fma(toFloats(sums[r][v]), splat(a.weightScales[row + r]), before));
             }
     }
 }

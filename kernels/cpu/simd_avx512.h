@@ -311,17 +311,31 @@ inline void storeInt16(int16_t* p, Vec v) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
 }
 
+/// 16 whole numbers of 32 bits, for sums that a loop carries: those of type __m512i, which are 8 of 64 bits to the
+/// compiler, it copies at every addition (GCC 12).
+using Ints = int __attribute__((vector_size(64)));
+
+/// sums + x * y, pairs of neighbours of 16 bits each.
+inline Ints addPairs(Ints sums, __m512i x, __m512i y) {
+    return reinterpret_cast<Ints>(_mm512_dpwssd_epi32(reinterpret_cast<__m512i>(sums), x, y));
+}
+
+inline Vec toFloats(Ints v) {
+    return _mm512_cvtepi32_ps(reinterpret_cast<__m512i>(v));
+}
+
 /// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
 struct PairSums {
-    __m512i low, high; // columns 0-3 and 4-7 of each eight
+    Ints low, high; // columns 0-3 and 4-7 of each eight
 
-    inline void clear() { low = high = _mm512_setzero_si512(); }
+    inline void clear() { low = high = Ints{}; }
 
     inline void read(Vec (&v)[2]) const {
         const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
         const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-        v[0] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(low, first, high));
-        v[1] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(low, second, high));
+        const auto a = reinterpret_cast<__m512i>(low), b = reinterpret_cast<__m512i>(high);
+        v[0] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, first, b));
+        v[1] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, second, b));
     }
 };
 
@@ -336,8 +350,8 @@ struct RowPair {
         int32_t both;
         std::memcpy(&both, weights, 4);
         const __m512i w = _mm512_set1_epi32(both);
-        sums.low = _mm512_dpwssd_epi32(sums.low, low, w);
-        sums.high = _mm512_dpwssd_epi32(sums.high, high, w);
+        sums.low = addPairs(sums.low, low, w);
+        sums.high = addPairs(sums.high, high, w);
     }
 };
 

@@ -153,8 +153,9 @@ inline __m512i sumsOf(const Ints (&v)[4][4]) {
     return _mm512_add_epi32(_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xdd));
 }
 
-/// Scores of four tokens and up to four heads; what there is not repeats the last.
-inline void scoreLatents(const LatentBlock& b, int head, int token) {
+/// Scores of four tokens and up to four heads; what there is not repeats the last. Meanwhile `lines` times a row's
+/// cache lines from `later` on come nearer, a few at a time: asked for at once, they would stop the loop.
+inline void scoreLatents(const LatentBlock& b, int head, int token, const std::byte* later, int lines) {
     const int16_t *q[4], *k[4];
     for (int i = 0; i < 4; ++i) {
         q[i] = b.s.queries() + lesser(head + i, b.a.heads - 1) * b.stride;
@@ -165,6 +166,7 @@ inline void scoreLatents(const LatentBlock& b, int head, int token) {
         __m512i ks[4];
         for (int j = 0; j < 4; ++j)
             ks[j] = _mm512_loadu_si512(k[j] + i);
+        prefetch(later + i * lines * 2, uint64_t(64 * lines));
         for (int h = 0; h < 4; ++h) {
             const __m512i qs = _mm512_loadu_si512(q[h] + i);
             for (int j = 0; j < 4; ++j)
@@ -237,16 +239,14 @@ inline const std::byte* laterThan(const LatentBlock& b, int token) {
 template <Type kType>
 void attendLatentBlock(const LatentBlock& b) {
     const Attend& a = b.a;
+    const int rows = a.heads > 12 ? 1 : 2; // of four that are read later, while four heads get their scores
     float largest = 0;
     for (int t = 0; t < a.tokens; t += 4) {
         const float code = codeLatents<kType>(b, t);
         largest = code > largest ? code : largest;
         const std::byte* later = laterThan(b, t);
-        const uint64_t part = later ? 4 * a.kStride * 4 / uint64_t((a.heads + 3) / 4 * 4) : 0;
-        for (int h = 0; h < a.heads; h += 4) {
-            prefetch(later + uint64_t(h / 4) * part, part);
-            scoreLatents(b, h, t);
-        }
+        for (int h = 0; h < a.heads; h += 4)
+            scoreLatents(b, h, t, later ? later + uint64_t(h / 4 * rows) * a.kStride : nullptr, later ? rows : 0);
     }
     weighHeads(a, 0, a.heads);
     for (int h = 0; h < a.heads; ++h)

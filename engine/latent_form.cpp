@@ -10,13 +10,13 @@ namespace hearth::engine {
 
 namespace {
 
-uint64_t workerBytes(const LatentConfig& m) {
+uint64_t workerBytes(const LatentConfig& m, int rows) {
     kernels::ExpandedAttention shape;
     shape.kv.kDim = m.kvRank + m.ropeDim;
     shape.kv.vDim = m.kvRank;
     shape.kB = {{.rows = m.kvRank, .cols = m.nopeDim}};
     shape.vB = {{.rows = m.vDim, .cols = m.kvRank}};
-    return kernels::cpuWorkerBytes(shape);
+    return kernels::cpuWorkerBytes(shape, rows);
 }
 
 } // namespace
@@ -46,11 +46,11 @@ bool expandsLatents(const LatentConfig& m, int newTokens, int cachedTokens) {
 }
 
 bool canExpandLatents(const LatentConfig& m) {
-    return m.kvRank > 0 && m.ropeDim > 0 && workerBytes(m) <= kernels::kMostWorkerBytes;
+    return m.kvRank > 0 && m.ropeDim > 0 && workerBytes(m, kChunkRows) <= kernels::kMostWorkerBytes;
 }
 
-uint64_t expansionBytes(const LatentConfig& m) {
-    return workerBytes(m) * static_cast<uint64_t>(kernels::cpu::usableCores());
+uint64_t expansionBytes(const LatentConfig& m, int rows) {
+    return workerBytes(m, rows) * static_cast<uint64_t>(kernels::cpu::usableCores());
 }
 
 } // namespace hearth::engine

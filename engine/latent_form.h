@@ -10,9 +10,10 @@ namespace hearth::engine {
 /// on how it was cut. The engine gives a request that expands chunks of kChunkRows rows.
 bool expandsLatents(const LatentConfig&, int newTokens, int cachedTokens);
 
-/// Whether a worker's scratch holds what an expansion needs; and what it takes of all workers of this machine.
+/// Whether a worker's scratch holds what an expansion needs; and what it takes of all workers of this machine in plans
+/// of `rows` rows.
 bool canExpandLatents(const LatentConfig&);
-uint64_t expansionBytes(const LatentConfig&);
+uint64_t expansionBytes(const LatentConfig&, int rows);
 
 /// Where a chunk ends that begins at `position` and has `wanted` rows at most, at least a page: at a multiple of the
 /// page size, or with the prompt.

@@ -151,7 +151,7 @@ uint64_t scratchBytes(const ModelConfig& config, int contextTokens, Numerics num
     bytes += planBytes(config, prompts, kernels::Path::Prefill, rows, false, pages) + rounded;
     if (canExpandLatents(config.latent))
         bytes += planBytes(config, prompts, kernels::Path::Prefill, rows, true, pages) + rounded +
-                 expansionBytes(config.latent);
+                 expansionBytes(config.latent, rows);
     return bytes;
 }
 

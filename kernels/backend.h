@@ -32,8 +32,8 @@ uint64_t cpuPlanBytes(const ExpandedAttention&, int rows);
 uint64_t cpuRoundedBytes(uint64_t rows, uint64_t cols, Rounding);
 /// Whether a backend made with CpuOptions{} does: asks the processor and HEARTH_ISA.
 bool cpuRoundsPrompts();
-/// Bytes that each worker needs for it; more than kMostWorkerBytes are refused.
-uint64_t cpuWorkerBytes(const ExpandedAttention&);
+/// Bytes that each worker needs for it in a plan of `rows` rows; more than kMostWorkerBytes are refused.
+uint64_t cpuWorkerBytes(const ExpandedAttention&, int rows);
 inline constexpr uint64_t kMostWorkerBytes = uint64_t(8) << 20;
 
 /// A device that runs plans. Used by one thread (the engine's) only; `run` is the one call that takes time.

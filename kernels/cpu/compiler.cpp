@@ -111,7 +111,7 @@ private:
     void prepare(const Checker& c, const ExpandedAttention& op) {
         plan_->expanded.push_back(expandedSpec(c, op));
         plan_->stateBytes = std::max(plan_->stateBytes, cpuPlanBytes(op, list_.rows));
-        plan_->scratchBytes = std::max(plan_->scratchBytes, cpuWorkerBytes(op));
+        plan_->scratchBytes = std::max(plan_->scratchBytes, cpuWorkerBytes(op, list_.rows));
     }
 
     RopeTableSpec ropeSpec(const Checker& c, const Rope& op) const {
@@ -343,7 +343,7 @@ private:
         c.require(heads >= 1 && heads <= 65536 && op.vB.size() == heads, "its numbers of matrices are impossible");
         const int64_t nope = op.kB.front().cols, vDim = op.vB.front().rows;
         c.require(nope >= 1 && nope <= kMaxHeadDim && vDim >= 1 && vDim <= kMaxHeadDim, "its heads are too wide");
-        c.require(cpuWorkerBytes(op) <= kMostWorkerBytes, "a head's matrices are too large to be expanded");
+        c.require(cpuWorkerBytes(op, list_.rows) <= kMostWorkerBytes, "a head's matrices are too large to be expanded");
         for (size_t h = 0; h < heads; ++h) {
             a.kB.push_back(weight(c, op.kB[h], "kB " + std::to_string(h), a.rank(), nope));
             a.vB.push_back(weight(c, op.vB[h], "vB " + std::to_string(h), vDim, a.rank()));
@@ -591,8 +591,8 @@ uint64_t cpuPlanBytes(const ExpandedAttention& op, int rows) {
     return uint64_t(rows) * op.kB.size() * sizeof(cpu::SoftmaxState);
 }
 
-uint64_t cpuWorkerBytes(const ExpandedAttention& op) {
-    return cpu::expandedScratchBytes(op.kv.vDim, op.kv.kDim - op.kv.vDim, op.kB.front().cols, op.vB.front().rows);
+uint64_t cpuWorkerBytes(const ExpandedAttention& op, int rows) {
+    return cpu::expandedScratchBytes(op.kv.vDim, op.kv.kDim - op.kv.vDim, op.kB.front().cols, op.vB.front().rows, rows);
 }
 
 } // namespace hearth::kernels

@@ -10,7 +10,7 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kTileRows = 512;                         // that share one expansion
+constexpr int64_t kTileRows = 512;                     // that share one expansion, at most
 constexpr int kQueryRows = 64;                         // of these, against one block of keys
 constexpr int64_t kSpanTokens = 512, kMostSpans = 128; // a tile of 512 keys lasts a few milliseconds
 constexpr int64_t kPieces = kPanelInputsF32;
@@ -18,6 +18,11 @@ constexpr int64_t kMostFill = 31; // columns behind the rope in a cache of block
 
 int64_t panels(int64_t outputs) {
     return (outputs + kPanelOutputs - 1) / kPanelOutputs;
+}
+
+/// Rows that share one expansion, in a plan of so many.
+int64_t expandedTileRows(int64_t rows) {
+    return std::min(rows, kTileRows);
 }
 
 /// Where a tile keeps its numbers.
@@ -29,14 +34,14 @@ struct Places {
     float* keys;         // (panels of kKeyBlock) panels of nope + rope inputs, and what fills up the rope's last block
     float* values;       // (panels of vDim) panels of kKeyBlock inputs
     float* s;            // (kQueryRows, kKeyBlock)
-    float* o;            // (panels of vDim, kTileRows, kPanelOutputs)
+    float* o;            // (panels of vDim, rows, kPanelOutputs)
     float* correction;   // (kQueryRows)
-    SoftmaxState* state; // (kTileRows)
+    SoftmaxState* state; // (rows)
     int *begin, *end;    // (kQueryRows)
 
-    CodedBlock codes; // of kTileRows queries
+    CodedBlock codes; // of `rows` queries
 
-    Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
+    Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows) {
         kB = pieces.take<float>(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
         vB = pieces.take<float>(panels(vDim) * kPanelOutputs * rank);
         latents = pieces.take<float>(kPanelOutputs * std::max(rank, nope));
@@ -44,16 +49,16 @@ struct Places {
         keys = pieces.take<float>((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
         values = pieces.take<float>(panels(vDim) * kPanelOutputs * kKeyBlock);
         s = pieces.take<float>(int64_t(kQueryRows) * kKeyBlock);
-        o = pieces.take<float>(panels(vDim) * kPanelOutputs * kTileRows);
+        o = pieces.take<float>(panels(vDim) * kPanelOutputs * rows);
         correction = pieces.take<float>(kQueryRows);
-        state = pieces.take<SoftmaxState>(kTileRows);
+        state = pieces.take<SoftmaxState>(rows);
         begin = pieces.take<int>(kQueryRows);
         end = pieces.take<int>(kQueryRows);
-        codes = CodedBlock(pieces, nope + rope, vDim, kTileRows);
+        codes = CodedBlock(pieces, nope + rope, vDim, rows);
     }
 };
 
-/// Tiles are heads. A tile takes every row of the batch that sees keys of the span, up to kTileRows of one sequence at
+/// Tiles are heads. A tile takes every row of the batch that sees keys of the span, up to tileRows_ of one sequence at
 /// once: it expands a block of the span's latents to the head's keys and values, and meets them with all these rows
 /// before it goes on to the next block. A query's sums run over blocks in ascending order, a key's over the latent from
 /// its first number to its last, and between spans they wait in `out` and `states` as they are: so nothing depends on
@@ -62,7 +67,8 @@ class ExpandedStage : public PlanStage {
 public:
     ExpandedStage(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity)
         : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
-          capacity_(capacity), coded_(a.coded && kernels().coded && a.nope() + a.rope() <= kAttendDims),
+          capacity_(capacity), tileRows_(expandedTileRows(capacity)),
+          coded_(a.coded && kernels().coded && a.nope() + a.rope() <= kAttendDims),
           unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
@@ -75,7 +81,7 @@ public:
 
     void run(int64_t tile, std::byte* scratch) const override {
         Pieces pieces(scratch);
-        const Places at(pieces, a_.rank(), a_.rope(), a_.nope(), a_.vDim());
+        const Places at(pieces, a_.rank(), a_.rope(), a_.nope(), a_.vDim(), tileRows_);
         unpackHead(tile, at);
         for (int64_t r = 0; r < liveRows();) { // runs of rows of one sequence that see some of the span
             if (position(r) < begin_) {
@@ -83,7 +89,7 @@ public:
                 continue;
             }
             int64_t next = r + 1;
-            while (next < liveRows() && next - r < kTileRows &&
+            while (next < liveRows() && next - r < tileRows_ &&
                    step_.sequences.index(next) == step_.sequences.index(r) && position(next) >= begin_)
                 ++next;
             runRows({.head = tile, .row = r, .rows = int(next - r)}, at);
@@ -156,7 +162,7 @@ private:
             at.state[r] = begin_ == 0 ? SoftmaxState{-std::numeric_limits<float>::infinity(), 0.0f} : *state(p, r);
             for (int64_t n = 0; n < a_.vDim(); n += kPanelOutputs) {
                 const int64_t count = std::min<int64_t>(kPanelOutputs, a_.vDim() - n);
-                float* o = at.o + (n / kPanelOutputs * kTileRows + r) * kPanelOutputs;
+                float* o = at.o + (n / kPanelOutputs * tileRows_ + r) * kPanelOutputs;
                 std::fill_n(o, kPanelOutputs, 0.0f);
                 if (begin_ > 0)
                     std::copy_n(out(p, r) + n, count, o);
@@ -173,7 +179,7 @@ private:
             *state(p, r) = at.state[r];
             float* to = out(p, r);
             for (int64_t i = 0; i < a_.vDim(); ++i)
-                to[i] = at.o[(i / kPanelOutputs * kTileRows + r) * kPanelOutputs + i % kPanelOutputs] * factor;
+                to[i] = at.o[(i / kPanelOutputs * tileRows_ + r) * kPanelOutputs + i % kPanelOutputs] * factor;
         }
     }
 
@@ -252,7 +258,7 @@ private:
                                    .state = at.state + r,
                                    .correction = at.correction};
         if (coded_)
-            at.codes.attend(kernels(), r, softmax, at.o + r * kPanelOutputs, int64_t(kTileRows) * kPanelOutputs);
+            at.codes.attend(kernels(), r, softmax, at.o + r * kPanelOutputs, tileRows_ * kPanelOutputs);
         else
             attendFloats(p, at, r, softmax);
     }
@@ -264,7 +270,7 @@ private:
             multiply(at.keys + n * dims, dims, query(p, r), int64_t(a_.q.stride / 4), rows, at.s + n, true, kKeyBlock);
         kernels().softmaxBlock(softmax);
         for (int64_t n = 0; n < panels(a_.vDim()); ++n) {
-            float* o = at.o + (n * kTileRows + r) * kPanelOutputs;
+            float* o = at.o + (n * tileRows_ + r) * kPanelOutputs;
             for (int i = 0; i < rows; ++i)
                 if (at.correction[i] != 1.0f)
                     for (int j = 0; j < kPanelOutputs; ++j)
@@ -275,7 +281,7 @@ private:
 
     const ExpandedSpec& a_; // the plan's own
     int64_t begin_, end_;   // positions of the span
-    int64_t capacity_;
+    int64_t capacity_, tileRows_;
     bool coded_;
     void (*unpackLatents_)(const Unpack&);
     void (*unpackColumns_)(const Unpack&);
@@ -288,9 +294,9 @@ int64_t expandedSpan(const KvPages& kv) {
     return (tokens + kv.pageTokens - 1) / kv.pageTokens * kv.pageTokens;
 }
 
-uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim) {
+uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows) {
     Pieces pieces(nullptr);
-    Places(pieces, rank, rope, nope, vDim);
+    Places(pieces, rank, rope, nope, vDim, expandedTileRows(rows));
     return pieces.bytes();
 }
 

@@ -30,8 +30,8 @@ struct ExpandedSpec {
 
 /// Keys that one stage looks at lie in a span of so many positions, at its multiples; a multiple of the page size.
 int64_t expandedSpan(const KvPages&);
-/// Scratch of a worker.
-uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim);
+/// Scratch of a worker, for plans of so many rows.
+uint64_t expandedScratchBytes(int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows);
 /// The stage of span `span`. All of a sequence's spans run in ascending order. The spec must outlive the stage.
 StagePtr makeExpandedAttention(const StepView&, const ExpandedSpec&, int64_t span, int64_t capacity);
 

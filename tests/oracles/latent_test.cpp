@@ -32,6 +32,7 @@ TEST(LatentForm, IsChosenByNewAndCachedTokens) {
         EXPECT_EQ(expandsLatents(kDeepSeek, c.newTokens, c.cached), c.expands) << c.newTokens << " after " << c.cached;
     EXPECT_TRUE(canExpandLatents(kDeepSeek));
     EXPECT_FALSE(canExpandLatents({})) << "no latents at all";
+    EXPECT_LT(expansionBytes(kDeepSeek, 64), expansionBytes(kDeepSeek, kChunkRows)) << "of a short context";
     EXPECT_FALSE(canExpandLatents({.kvRank = 4096, .nopeDim = 512, .ropeDim = 64, .vDim = 512})) << "beyond 8 MiB";
 }
 
@@ -174,7 +175,7 @@ void expectEstimate(const LoadOptions& options, bool latent) {
                                                 [](size_t, std::span<float>) {}),
                       RunEnd::Done);
         }
-    const uint64_t workers = latent ? expansionBytes(config.latent) : 0;
+    const uint64_t workers = latent ? expansionBytes(config.latent, kChunkRows) : 0;
     const uint64_t estimate = placementInput(r.model->checkpoint(), config, options).scratchBytes;
     EXPECT_EQ(estimate, inspectFile(options).scratchBytes);
     EXPECT_GE(estimate, r.model->runner().bytes() + workers);

@@ -59,7 +59,7 @@ struct PairDots {
 };
 
 /// Four keys at once, block by block: pairs of 16 bits, then floats.
-struct KeyScores {
+struct KeyScores : PlainWeights {
     static inline void prepare(CodeScratch&, int) {}
 
     template <typename Format, int kH>

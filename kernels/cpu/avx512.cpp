@@ -473,7 +473,7 @@ void overrideCodes(CpuKernels& k, Type type) {
 
 /// 16 keys at once, a lane each: a block of them is turned, so that four numbers of all 16 lie in a vector, and meets
 /// the high and the low bytes of the queries.
-struct KeyScores {
+struct KeyScores : PlainWeights {
     static constexpr int kKeys = 16;
 
     static inline void prepare(CodeScratch& s, int block) {
@@ -485,6 +485,58 @@ struct KeyScores {
             sum += q;
         }
         s.querySums[block] = sum;
+    }
+
+    template <int kH>
+    static inline void weigh(const Attend& a, int head) {
+        if (kH >= 3 && a.tokens <= kKeyBlock)
+            weighFewHeads(a, head, kH);
+        else
+            weighHeads(a, head, kH);
+    }
+
+    template <int kH>
+    static inline void code(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
+        if (kH >= 3 && a.tokens <= kKeyBlock)
+            codeFewWeights(a, block, s, scale);
+        else
+            weightsOf(a, block, s, scale);
+    }
+
+    /// weightsOf() for up to four heads and kKeyBlock tokens: what is looked at twice stays in registers.
+    template <int kH>
+    static inline void codeFewWeights(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
+        constexpr int kV = kKeyBlock / kLanes;
+        Vec scales[kV], w[kH][kV];
+        __m512i top[4] = {};
+        for (int v = 0; v < kV; ++v) {
+            const int live = a.tokens - v * kLanes < 0 ? 0 : lesser(kLanes, a.tokens - v * kLanes);
+            scales[v] = keepLanes(scalesAt(s, block, v * kLanes), 0, live);
+            for (int h = 0; h < kH; ++h) {
+                w[h][v] = mul(loadPart(a.scores + h * a.tokens + v * kLanes, live), scales[v]);
+                top[h] = _mm512_max_epu32(_mm512_castps_si512(absolute(w[h][v])), top[h]); // NaN is larger than all
+            }
+        }
+        float largest[4], inverses[4];
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(largest), mostLanes4(top));
+        for (int h = 0; h < kH; ++h)
+            inverses[h] = wholeNumbers(largest[h], &scale[h]);
+        for (int h = 0; h < kH; ++h) {
+            for (int v = 0; v < kV; ++v)
+                storeInt16(s.weights16[h] + v * kLanes, inverses[h] != 0 ? mul(w[h][v], splat(inverses[h])) : zero());
+            s.weights16[h][a.tokens] = 0; // an odd last row meets itself with no weight
+        }
+    }
+
+    /// The largest lanes of four vectors.
+    static inline __m128i mostLanes4(const __m512i (&v)[4]) {
+        const auto fold = [](__m512i x, __m512i y) {
+            return _mm512_max_epu32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+        };
+        const __m512i ab = fold(v[0], v[1]), cd = fold(v[2], v[3]);
+        const __m512i all = _mm512_max_epu32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+        const __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+        return _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
     }
 
     template <typename Format, int kH>

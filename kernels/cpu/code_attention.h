@@ -80,6 +80,20 @@ inline float toInt16(const float* x, int n, int16_t* out) {
     return scale;
 }
 
+/// Eight scales of 16 bits, `stride` bytes apart: no store waits between them and who reads them as a vector.
+inline __m128i eightScales(const std::byte* p, uint64_t stride) {
+    const auto at = [&](int i) {
+        int16_t scale;
+        std::memcpy(&scale, p + uint64_t(i) * stride, 2);
+        return int(scale);
+    };
+    const auto fourFrom = [&](int i) {
+        const __m128i two = _mm_insert_epi16(_mm_cvtsi32_si128(at(i)), at(i + 1), 1);
+        return _mm_insert_epi16(_mm_insert_epi16(two, at(i + 2), 2), at(i + 3), 3);
+    };
+    return _mm_unpacklo_epi64(fourFrom(0), fourFrom(4));
+}
+
 /// The scales of so many rows of `dims` numbers, a few rows at a time as they come from memory.
 template <typename Format>
 inline void gatherScales(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
@@ -88,8 +102,7 @@ inline void gatherScales(const std::byte* rows, uint64_t stride, int tokens, int
         const int live = lesser(8, tokens - t);
         for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes)
             if (live == 8)
-                for (int i = 0; i < 8; ++i)
-                    std::memcpy(&s.scales[b][t + i], row + uint64_t(i) * stride, 2);
+                _mm_storeu_si128(reinterpret_cast<__m128i*>(s.scales[b] + t), eightScales(row, stride));
             else
                 for (int i = 0; i < live; ++i)
                     std::memcpy(&s.scales[b][t + i], row + uint64_t(i) * stride, 2);
@@ -134,11 +147,11 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
 }
 
 /// o += weights x a block of the values, for kH heads.
-template <typename Format, int kH>
+template <typename Format, typename Weights, int kH>
 inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     const std::byte* values = a.v + column / kCodes * Format::kBytes;
     float scale[kH];
-    weightsOf(a, column / kCodes, s, scale);
+    Weights::template code<kH>(a, column / kCodes, s, scale);
     PairSums sums[kH];
     for (int h = 0; h < kH; ++h)
         sums[h].clear();
@@ -171,7 +184,21 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     }
 }
 
-/// `Scores` meets the queries of kH heads with the keys, which instruction sets do in ways of their own.
+/// How scores become weights, and those times a block's scales codes: what instruction sets may do in ways of their
+/// own.
+struct PlainWeights {
+    template <int kH>
+    static inline void weigh(const Attend& a, int head) {
+        weighHeads(a, head, kH);
+    }
+
+    template <int kH>
+    static inline void code(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
+        weightsOf(a, block, s, scale);
+    }
+};
+
+/// `Scores` meets the queries of kH heads with the keys, likewise; it is PlainWeights, too.
 template <typename Format, typename Scores, int kH>
 void attendCodeHeads(const Attend& a, int head) {
     CodeScratch& s = *reinterpret_cast<CodeScratch*>(a.scratch);
@@ -190,10 +217,10 @@ void attendCodeHeads(const Attend& a, int head) {
         }
     gatherScales<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
-    weighHeads(a, head, kH);
+    Scores::template weigh<kH>(a, head);
     gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
     for (int column = 0; column < a.vDim; column += kCodes)
-        addCodes<Format, kH>(a, head, column, s);
+        addCodes<Format, Scores, kH>(a, head, column, s);
 }
 
 template <typename Format, typename Scores>

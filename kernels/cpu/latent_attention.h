@@ -248,7 +248,11 @@ void attendLatentBlock(const LatentBlock& b) {
         for (int h = 0; h < a.heads; h += 4)
             scoreLatents(b, h, t, later ? later + uint64_t(h / 4 * rows) * a.kStride : nullptr, later ? rows : 0);
     }
-    weighHeads(a, 0, a.heads);
+    for (int h = 0; h < a.heads; h += WeightRows::kR) {
+        Attend few = a;
+        few.scores += h * a.tokens;
+        weighFewHeads(few, h, lesser(WeightRows::kR, a.heads - h));
+    }
     for (int h = 0; h < a.heads; ++h)
         codeWeights(b, h, largest);
     for (int column = 0; column < a.vDim; column += 32) {

@@ -170,32 +170,49 @@ inline Vec splatLane(__m128 v, int lane) {
     return _mm512_permutexvar_ps(_mm512_set1_epi32(lane), _mm512_castps128_ps512(v));
 }
 
-/// Four rows of weights beside each other: one alone would leave the processor waiting. Past the last row it is
-/// repeated.
+/// Four rows of weights beside each other, of up to kKeyBlock keys: one alone would leave the processor waiting.
 struct WeightRows {
     static constexpr int kR = 4, kV = kKeyBlock / kLanes;
 
-    int row[kR];
+    const float* scores[kR];
     uint64_t seen[kR]; // keys of the block
+    SoftmaxState* state[kR];
     Vec w[kR][kV];
 
-    inline WeightRows(const SoftmaxBlock& a, int first) {
-        for (int i = 0; i < kR; ++i) {
-            row[i] = lesser(first + i, a.rows - 1);
-            const int begin = a.begin[row[i]], end = a.end[row[i]];
-            seen[i] = begin < end ? (~uint64_t(0) >> (64 - (end - begin))) << begin : 0;
-        }
+    /// Row i: keys [begin, end) of the block are seen.
+    inline void take(int i, const float* s, int begin, int end, SoftmaxState* of) {
+        scores[i] = s;
+        seen[i] = begin < end ? (~uint64_t(0) >> (64 - (end - begin))) << begin : 0;
+        state[i] = of;
     }
 
     inline __mmask16 lanes(int i, int v) const { return __mmask16(seen[i] >> (v * kLanes)); }
 
+    /// Scores become weights, and the states of the rows go on. Returns the factors for what was summed before.
+    inline __m128 weigh(float scale, float softCap) {
+        const __m128 before = _mm_setr_ps(state[0]->max, state[1]->max, state[2]->max, state[3]->max);
+        const __m128 sums = _mm_setr_ps(state[0]->sum, state[1]->sum, state[2]->sum, state[3]->sum);
+        const __m128 max = read(scale, softCap, before);
+        const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
+        const __m128 correction = _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ),
+                                                  _mm512_castps512_ps128(fallen));
+        float tops[kR], weights[kR];
+        _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, exponentiate(max)));
+        _mm_storeu_ps(tops, max);
+        for (int i = 0; i < kR; ++i)
+            *state[i] = {tops[i], weights[i]};
+        return correction;
+    }
+
+private:
     /// Scores; returns the largest of each row and `before`.
-    inline __m128 read(const SoftmaxBlock& a, __m128 before) {
+    inline __m128 read(float scale, float softCap, __m128 before) {
         Vec top[kR];
         for (int i = 0; i < kR; ++i) {
             const Vec none = top[i] = splatLane(before, i);
             for (int v = 0; v < kV; ++v) {
-                w[i][v] = capScores(mul(load(a.s + row[i] * kKeyBlock + v * kLanes), splat(a.scale)), a.softCap);
+                const Vec s = _mm512_maskz_loadu_ps(lanes(i, v), scores[i] + v * kLanes);
+                w[i][v] = capScores(mul(s, splat(scale)), softCap);
                 top[i] = maximum(_mm512_mask_mov_ps(none, lanes(i, v), w[i][v]), top[i]);
             }
         }
@@ -203,7 +220,7 @@ struct WeightRows {
     }
 
     /// Weights; returns the sum of each row.
-    inline __m128 weigh(__m128 max) {
+    inline __m128 exponentiate(__m128 max) {
         Vec sum[kR];
         for (int i = 0; i < kR; ++i) {
             const Vec top = splatLane(max, i);
@@ -214,47 +231,63 @@ struct WeightRows {
         }
         return sumLanes4(sum[0], sum[1], sum[2], sum[3]);
     }
-
-    /// Weights times the values' scales as codes; returns the scale of each row.
-    inline __m128 code(const AttendCodes& a) {
-        Vec sum[kR], top[kR];
-        for (int i = 0; i < kR; ++i)
-            for (int v = 0; v < kV; ++v) {
-                w[i][v] = _mm512_maskz_mul_ps(lanes(i, v), w[i][v], load(a.valueScales + v * kLanes));
-                sum[i] = v == 0 ? w[i][v] : add(sum[i], w[i][v]);
-                top[i] = v == 0 ? w[i][v] : maximum(w[i][v], top[i]);
-            }
-        const __m128 sums = _mm_mul_ps(sumLanes4(sum[0], sum[1], sum[2], sum[3]), _mm_set1_ps(1.0f / kMostWeightSum));
-        const __m128 scale = _mm_max_ps(_mm_mul_ps(maxLanes4(top), _mm_set1_ps(1.0f / kMostPair)), sums); // NaN of sums
-        const __m128 inverse = _mm512_castps512_ps128(inversesOf(_mm512_castps128_ps512(scale)));
-        for (int i = 0; i < kR; ++i)
-            for (int v = 0; v < kV; ++v)
-                storeInt16(reinterpret_cast<int16_t*>(a.softmax.s + row[i] * kKeyBlock) + v * kLanes,
-                           mul(w[i][v], splatLane(inverse, i)));
-        return scale;
-    }
 };
 
-/// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on.
+/// Weights times the values' scales as codes in place of the scores; returns the scale of each row.
+inline __m128 codeWeightRows(WeightRows& rows, const float* valueScales, int16_t* const (&out)[WeightRows::kR]) {
+    constexpr int kR = WeightRows::kR, kV = WeightRows::kV;
+    Vec sum[kR], top[kR];
+    for (int i = 0; i < kR; ++i)
+        for (int v = 0; v < kV; ++v) {
+            Vec& w = rows.w[i][v];
+            w = _mm512_maskz_mul_ps(rows.lanes(i, v), w, load(valueScales + v * kLanes));
+            sum[i] = v == 0 ? w : add(sum[i], w);
+            top[i] = v == 0 ? w : maximum(w, top[i]);
+        }
+    const __m128 sums = _mm_mul_ps(sumLanes4(sum[0], sum[1], sum[2], sum[3]), _mm_set1_ps(1.0f / kMostWeightSum));
+    const __m128 scale = _mm_max_ps(_mm_mul_ps(maxLanes4(top), _mm_set1_ps(1.0f / kMostPair)), sums); // NaN of sums
+    const __m128 inverse = _mm512_castps512_ps128(inversesOf(_mm512_castps128_ps512(scale)));
+    for (int i = 0; i < kR; ++i)
+        for (int v = 0; v < kV; ++v)
+            storeInt16(out[i] + v * kLanes, mul(rows.w[i][v], splatLane(inverse, i)));
+    return scale;
+}
+
+/// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on. Past
+/// the last row it is repeated.
 inline void weighRows(const AttendCodes& a, int first, float (&scales)[WeightRows::kR]) {
-    WeightRows rows(a.softmax, first);
-    SoftmaxState* state[WeightRows::kR];
-    for (int i = 0; i < WeightRows::kR; ++i)
-        state[i] = a.softmax.state + rows.row[i];
-    const __m128 before = _mm_setr_ps(state[0]->max, state[1]->max, state[2]->max, state[3]->max);
-    const __m128 sums = _mm_setr_ps(state[0]->sum, state[1]->sum, state[2]->sum, state[3]->sum);
-    const __m128 max = rows.read(a.softmax, before);
-    const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
-    const __m128 correction =
-        _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ), _mm512_castps512_ps128(fallen));
-    float tops[4], weights[4], corrections[4];
-    _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, rows.weigh(max)));
-    _mm_storeu_ps(tops, max);
-    _mm_storeu_ps(corrections, correction);
-    _mm_storeu_ps(scales, rows.code(a));
+    WeightRows rows;
+    int row[WeightRows::kR];
+    int16_t* out[WeightRows::kR];
     for (int i = 0; i < WeightRows::kR; ++i) {
-        *state[i] = {tops[i], weights[i]};
-        a.softmax.correction[rows.row[i]] = corrections[i];
+        row[i] = lesser(first + i, a.softmax.rows - 1);
+        float* s = a.softmax.s + row[i] * kKeyBlock;
+        rows.take(i, s, a.softmax.begin[row[i]], a.softmax.end[row[i]], a.softmax.state + row[i]);
+        out[i] = reinterpret_cast<int16_t*>(s);
+    }
+    float corrections[WeightRows::kR];
+    _mm_storeu_ps(corrections, rows.weigh(a.softmax.scale, a.softmax.softCap));
+    _mm_storeu_ps(scales, codeWeightRows(rows, a.valueScales, out));
+    for (int i = 0; i < WeightRows::kR; ++i)
+        a.softmax.correction[row[i]] = corrections[i];
+}
+
+/// weighHeads() for up to four heads of generated tokens and kKeyBlock tokens.
+inline void weighFewHeads(const Attend& a, int head, int heads) {
+    WeightRows rows;
+    for (int i = 0; i < WeightRows::kR; ++i) {
+        const int h = lesser(i, heads - 1);
+        rows.take(i, a.scores + h * a.tokens, 0, a.tokens, a.state + head + h);
+    }
+    float corrections[WeightRows::kR];
+    _mm_storeu_ps(corrections, rows.weigh(a.scale, a.softCap));
+    for (int h = 0; h < heads; ++h) {
+        for (int v = 0; v < WeightRows::kV; ++v)
+            _mm512_mask_storeu_ps(a.scores + h * a.tokens + v * kLanes, rows.lanes(h, v), rows.w[h][v]);
+        float* o = a.o + (head + h) * a.vDim;
+        if (corrections[h] != 1.0f)
+            for (int i = 0; i < a.vDim; ++i)
+                o[i] *= corrections[h];
     }
 }
 

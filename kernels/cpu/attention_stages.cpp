@@ -98,7 +98,8 @@ public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
         : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity),
           splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads)), group_(a.heads / a.kv.heads),
-          slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), attend_(kernels().attend[size_t(a.kv.type)]) {}
+          slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), headsPerTile_((group_ + slices_ - 1) / slices_),
+          attend_(kernels().attend[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -126,12 +127,12 @@ private:
     static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
-    static constexpr int kHeadsPerTile = 16; // of a latent cache's one KV head there are 128
+    static constexpr int kHeadsPerTile = 16; // at most; of a latent cache's one KV head there are 128
 
     void runSplit(int64_t r, int kvHead, int slice, int64_t split, Range range, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
-        const int head = kvHead * group_ + slice * kHeadsPerTile;
-        const int heads = std::min(kHeadsPerTile, group_ - slice * kHeadsPerTile);
+        const int head = kvHead * group_ + slice * headsPerTile_;
+        const int heads = std::min(headsPerTile_, group_ - slice * headsPerTile_);
         SoftmaxState* state = partials_.state(r, split, head);
         float* sums = partials_.sums(r, split, head);
         std::fill_n(state, heads, SoftmaxState{kMinusInfinity, 0.0f});
@@ -168,7 +169,7 @@ private:
     Partials partials_;
     int64_t capacity_;
     Splits splits_;
-    int group_, slices_;
+    int group_, slices_, headsPerTile_;
     mutable int64_t spread_ = 1; // splits a row of this run has at most; set before the run by worker 0
     void (*attend_)(const Attend&);
 };

@@ -489,15 +489,15 @@ struct KeyScores : PlainWeights {
 
     template <int kH>
     static inline void weigh(const Attend& a, int head) {
-        if (kH >= 3 && a.tokens <= kKeyBlock)
-            weighFewHeads(a, head, kH);
+        if (a.tokens <= kKeyBlock)
+            weighFewHeads<kH>(a, head);
         else
             weighHeads(a, head, kH);
     }
 
     template <int kH>
     static inline void code(const Attend& a, int block, CodeScratch& s, float (&scale)[kH]) {
-        if (kH >= 3 && a.tokens <= kKeyBlock)
+        if (a.tokens <= kKeyBlock)
             codeFewWeights(a, block, s, scale);
         else
             weightsOf(a, block, s, scale);

@@ -100,7 +100,7 @@ struct Attend {
     SoftmaxState* state;      // (heads)
     float* o;                 // (heads, vDim)
     float* scores;            // (kAttendHeads, tokens) scratch
-    std::byte* scratch;       // kAttendScratchBytes; for quantized caches only
+    std::byte* scratch;       // kAttendScratchBytes, at a cache line's begin; for codes
     bool sameQueries = false; // those of the last call with this scratch: what it holds of them still stands
 };
 

@@ -2,7 +2,8 @@
 
 // Attention of generated tokens over latents, which are keys and values at once and serve many heads: on whole numbers
 // of 16 bits, which AVX-512 VNNI multiplies in pairs. A token's latent becomes codes once for all heads. Sums of a
-// block of tokens are exact, so every head has the bits that it has alone. Included after pair_attention.h, whose
+// block of tokens are exact, so every head has the bits that it has in any other group of kLatentHeads / 2 heads and
+// more. Included after pair_attention.h, whose
 // limits keep the scores' sums below 2^31. Internal linkage on purpose.
 
 namespace hearth::kernels::cpu {
@@ -19,7 +20,6 @@ struct alignas(64) LatentScratch {
     int16_t weights[kLatentHeads][kLatentTokens];
     float scales[kLatentTokens]; // of the latents
     float weightScales[kLatentHeads], queryScales[kLatentHeads];
-    float row[kLatentDims]; // that becomes codes
 
     int16_t* queries() { return reinterpret_cast<int16_t*>(this + 1); } // (kLatentHeads, codedRow(kDim))
 
@@ -40,7 +40,8 @@ struct LatentBlock {
         : a(part), s(scratch), stride(int(codedRow(part.kDim))), latents(scratch.latents(part.kDim)) {}
 };
 
-/// The largest magnitude of a row of 16-bit floats, whose bits order them; NaN is larger than all.
+/// The largest magnitude of a row of 16-bit floats, whose bits order them. NaN may be lost here: the sum of squares has
+/// it.
 template <Type kType>
 inline float largestOf(const std::byte* row, int dims) {
     const __m512i magnitude = _mm512_set1_epi16(0x7fff);
@@ -117,19 +118,17 @@ inline float codeLatents(const LatentBlock& b, int token) {
 /// A query as codes, in the order of the latents'.
 inline void codeQuery(const LatentBlock& b, int head) {
     const float* q = b.a.q + int64_t(head) * b.a.kDim;
+    const auto at = [&](int i) { return loadPart(q + i, b.a.kDim - i < 0 ? 0 : lesser(kLanes, b.a.kDim - i)); };
     Vec squares = zero(), top = zero();
-    for (int i = 0; i < b.stride; i += kLanes) {
-        const int part = b.a.kDim - i < 0 ? 0 : lesser(kLanes, b.a.kDim - i);
-        const Vec v = loadPart(q + i, part);
-        squares = fma(v, v, squares);
-        top = maximum(absolute(v), top);
-        store(b.s.row + i, v);
+    for (int i = 0; i < b.a.kDim; i += kLanes) {
+        squares = fma(at(i), at(i), squares);
+        top = maximum(absolute(at(i)), top);
     }
     const Vec scale = scalesOfRows(splat(sumLanes(squares)), splat(maxLane(top)), b.a.kDim),
               inverse = inversesOf(scale);
     b.s.queryScales[head] = _mm512_cvtss_f32(scale);
     for (int i = 0; i < b.stride; i += 2 * kLanes)
-        storeCodes32(b.s.queries() + head * b.stride + i, load(b.s.row + i), load(b.s.row + i + kLanes), inverse);
+        storeCodes32(b.s.queries() + head * b.stride + i, at(i), at(i + kLanes), inverse);
 }
 
 /// Each four lanes: parts of the sums of a, b, c and d.
@@ -248,10 +247,15 @@ void attendLatentBlock(const LatentBlock& b) {
         for (int h = 0; h < a.heads; h += 4)
             scoreLatents(b, h, t, later ? later + uint64_t(h / 4 * rows) * a.kStride : nullptr, later ? rows : 0);
     }
-    for (int h = 0; h < a.heads; h += WeightRows::kR) {
+    for (int h = 0; h < a.heads;) {
         Attend few = a;
         few.scores += h * a.tokens;
-        weighFewHeads(few, h, lesser(WeightRows::kR, a.heads - h));
+        if (h + 4 <= a.heads) {
+            weighFewHeads<4>(few, h);
+            h += 4;
+        } else {
+            weighFewHeads<1>(few, h++);
+        }
     }
     for (int h = 0; h < a.heads; ++h)
         codeWeights(b, h, largest);

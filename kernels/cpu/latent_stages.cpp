@@ -39,7 +39,7 @@ struct Places {
     SoftmaxState* state; // (rows)
     int *begin, *end;    // (kQueryRows)
 
-    CodedBlock codes; // of `rows` queries
+    CodedBlock codes; // of `rows` queries; there for floats, too, so that an estimate need not know which
 
     Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows) {
         kB = pieces.take<float>(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole

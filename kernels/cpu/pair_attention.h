@@ -142,8 +142,8 @@ void scoreRows(const AttendCodes& a, int row) {
     }
 }
 
-/// e^x for x <= 0 within about 3e-7 of 1 near 0, where weights count; below -87 it stays at 2^-126. NaN stays NaN.
-/// The polynomial is 2^r's for |r| <= 1/2, within 2e-7.
+/// e^x for x <= 0 within about 3e-7 of 1 near 0, where weights count; below -87 it stays at 1.4 * 2^-126. NaN stays
+/// NaN. The polynomial is 2^r's for |r| <= 1/2, within 2e-7.
 inline Vec weightOf(Vec x) {
     x = maximum(splat(-87.0f), x);
     const Vec n = roundNearest(mul(x, splat(1.44269504f)));
@@ -170,9 +170,11 @@ inline Vec splatLane(__m128 v, int lane) {
     return _mm512_permutexvar_ps(_mm512_set1_epi32(lane), _mm512_castps128_ps512(v));
 }
 
-/// Four rows of weights beside each other, of up to kKeyBlock keys: one alone would leave the processor waiting.
+/// Up to four rows of weights beside each other, of up to kKeyBlock keys: one alone leaves the processor waiting. Each
+/// has the bits that it has alone.
+template <int kR>
 struct WeightRows {
-    static constexpr int kR = 4, kV = kKeyBlock / kLanes;
+    static constexpr int kV = kKeyBlock / kLanes;
 
     const float* scores[kR];
     uint64_t seen[kR]; // keys of the block
@@ -190,13 +192,14 @@ struct WeightRows {
 
     /// Scores become weights, and the states of the rows go on. Returns the factors for what was summed before.
     inline __m128 weigh(float scale, float softCap) {
-        const __m128 before = _mm_setr_ps(state[0]->max, state[1]->max, state[2]->max, state[3]->max);
-        const __m128 sums = _mm_setr_ps(state[0]->sum, state[1]->sum, state[2]->sum, state[3]->sum);
+        const auto stateOf = [&](int i) -> const SoftmaxState& { return *state[lesser(i, kR - 1)]; };
+        const __m128 before = _mm_setr_ps(stateOf(0).max, stateOf(1).max, stateOf(2).max, stateOf(3).max);
+        const __m128 sums = _mm_setr_ps(stateOf(0).sum, stateOf(1).sum, stateOf(2).sum, stateOf(3).sum);
         const __m128 max = read(scale, softCap, before);
         const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
         const __m128 correction = _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ),
                                                   _mm512_castps512_ps128(fallen));
-        float tops[kR], weights[kR];
+        float tops[4], weights[4];
         _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, exponentiate(max)));
         _mm_storeu_ps(tops, max);
         for (int i = 0; i < kR; ++i)
@@ -216,7 +219,7 @@ private:
                 top[i] = maximum(_mm512_mask_mov_ps(none, lanes(i, v), w[i][v]), top[i]);
             }
         }
-        return maxLanes4(top);
+        return maxLanes4({top[0], top[lesser(1, kR - 1)], top[lesser(2, kR - 1)], top[kR - 1]});
     }
 
     /// Weights; returns the sum of each row.
@@ -229,13 +232,13 @@ private:
                 sum[i] = v == 0 ? w[i][v] : add(sum[i], w[i][v]);
             }
         }
-        return sumLanes4(sum[0], sum[1], sum[2], sum[3]);
+        return sumLanes4(sum[0], sum[lesser(1, kR - 1)], sum[lesser(2, kR - 1)], sum[kR - 1]);
     }
 };
 
 /// Weights times the values' scales as codes in place of the scores; returns the scale of each row.
-inline __m128 codeWeightRows(WeightRows& rows, const float* valueScales, int16_t* const (&out)[WeightRows::kR]) {
-    constexpr int kR = WeightRows::kR, kV = WeightRows::kV;
+inline __m128 codeWeightRows(WeightRows<4>& rows, const float* valueScales, int16_t* const (&out)[4]) {
+    constexpr int kR = 4, kV = WeightRows<kR>::kV;
     Vec sum[kR], top[kR];
     for (int i = 0; i < kR; ++i)
         for (int v = 0; v < kV; ++v) {
@@ -255,34 +258,33 @@ inline __m128 codeWeightRows(WeightRows& rows, const float* valueScales, int16_t
 
 /// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on. Past
 /// the last row it is repeated.
-inline void weighRows(const AttendCodes& a, int first, float (&scales)[WeightRows::kR]) {
-    WeightRows rows;
-    int row[WeightRows::kR];
-    int16_t* out[WeightRows::kR];
-    for (int i = 0; i < WeightRows::kR; ++i) {
+inline void weighRows(const AttendCodes& a, int first, float (&scales)[4]) {
+    WeightRows<4> rows;
+    int row[4];
+    int16_t* out[4];
+    for (int i = 0; i < 4; ++i) {
         row[i] = lesser(first + i, a.softmax.rows - 1);
         float* s = a.softmax.s + row[i] * kKeyBlock;
         rows.take(i, s, a.softmax.begin[row[i]], a.softmax.end[row[i]], a.softmax.state + row[i]);
         out[i] = reinterpret_cast<int16_t*>(s);
     }
-    float corrections[WeightRows::kR];
+    float corrections[4];
     _mm_storeu_ps(corrections, rows.weigh(a.softmax.scale, a.softmax.softCap));
     _mm_storeu_ps(scales, codeWeightRows(rows, a.valueScales, out));
-    for (int i = 0; i < WeightRows::kR; ++i)
+    for (int i = 0; i < 4; ++i)
         a.softmax.correction[row[i]] = corrections[i];
 }
 
-/// weighHeads() for up to four heads of generated tokens and kKeyBlock tokens.
-inline void weighFewHeads(const Attend& a, int head, int heads) {
-    WeightRows rows;
-    for (int i = 0; i < WeightRows::kR; ++i) {
-        const int h = lesser(i, heads - 1);
-        rows.take(i, a.scores + h * a.tokens, 0, a.tokens, a.state + head + h);
-    }
-    float corrections[WeightRows::kR];
+/// weighHeads() for kH heads of generated tokens and up to kKeyBlock tokens.
+template <int kH>
+inline void weighFewHeads(const Attend& a, int head) {
+    WeightRows<kH> rows;
+    for (int h = 0; h < kH; ++h)
+        rows.take(h, a.scores + h * a.tokens, 0, a.tokens, a.state + head + h);
+    float corrections[4];
     _mm_storeu_ps(corrections, rows.weigh(a.scale, a.softCap));
-    for (int h = 0; h < heads; ++h) {
-        for (int v = 0; v < WeightRows::kV; ++v)
+    for (int h = 0; h < kH; ++h) {
+        for (int v = 0; v < WeightRows<kH>::kV; ++v)
             _mm512_mask_storeu_ps(a.scores + h * a.tokens + v * kLanes, rows.lanes(h, v), rows.w[h][v]);
         float* o = a.o + (head + h) * a.vDim;
         if (corrections[h] != 1.0f)
@@ -313,10 +315,10 @@ void attendCodedBlock(const AttendCodes& a) {
         scoreRows<kR>(a, r);
     for (; r < a.softmax.rows; ++r)
         scoreRows<1>(a, r);
-    for (r = 0; r < a.softmax.rows; r += WeightRows::kR) {
-        float scales[WeightRows::kR];
+    for (r = 0; r < a.softmax.rows; r += 4) {
+        float scales[4];
         weighRows(a, r, scales);
-        for (int i = 0; i < WeightRows::kR && r + i < a.softmax.rows; ++i)
+        for (int i = 0; i < 4 && r + i < a.softmax.rows; ++i)
             a.weightScales[r + i] = scales[i];
     }
     for (r = 0; r + kR <= a.softmax.rows; r += kR)

@@ -326,7 +326,7 @@ inline Vec toFloats(Ints v) {
 
 /// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
 struct PairSums {
-    Ints low, high; // columns 0-3 and 4-7 of each eight
+    Ints low, high; // of rows in their order columns 0-3 and 4-7 of each eight
 
     inline void clear() { low = high = Ints{}; }
 

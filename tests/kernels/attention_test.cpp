@@ -112,11 +112,19 @@ double valueOf(const AttentionCase& c, const AttentionRun& r, int token, int kvH
     return double((c.latent ? r.k : r.v)[size_t((token * c.kvHeads + kvHead) * dims + d)]);
 }
 
-void expectAttention(const std::string& what, const AttentionCase& c, const AttentionRun& r, int tokens, int rows) {
-    // Codes of 16 bits: a score is off by 9e-6 of |q| |k|, which here is 0.3 kDim: five and a half such deviations.
-    // Generated tokens may take them for latents of 16 bits that serve many heads.
-    const bool latentCodes = c.latent && quantType(c.type).bytes == 2 && c.heads / c.kvHeads >= 8;
-    const double bound = c.coded || latentCodes ? 1e-4 + 1.5e-5 * c.kDim : quantType(c.type).block > 1 ? 5e-4 : 2e-5;
+/// Whether an instruction set takes codes of 16 bits for that: for prompts that may, and for generated tokens over
+/// latents of 16 bits that serve many heads.
+bool takesCodes(const std::string& isa, const AttentionCase& c, Path path) {
+    const bool latents = c.latent && quantType(c.type).bytes == 2 && c.heads / c.kvHeads >= 8;
+    return tests::takesCodes(isa) && (path == Path::Prefill ? c.coded : latents);
+}
+
+void expectAttention(const std::string& what, const AttentionCase& c, const AttentionRun& r, int tokens, int rows,
+                     bool codes) {
+    // A score on codes is off by 9e-6 of |q| |k|, which here is 0.3 kDim: five and a half such deviations.
+    const double bound = codes                         ? 1e-4 + 1.5e-5 * c.kDim
+                         : quantType(c.type).block > 1 ? 5e-4
+                                                       : std::max(2e-5, 1e-7 * c.kDim);
     for (int i = 0; i < rows; ++i)
         for (int h = 0; h < c.heads; ++h) {
             const int position = tokens - rows + i, kvHead = h / (c.heads / c.kvHeads);
@@ -196,7 +204,8 @@ TEST(Attention, AgainstPlainArithmetic) {
                     const int rows = way.path == Path::Decode ? std::min(tokens, 3) : std::min(tokens, 50);
                     const std::string what = isa + " " + std::string(quantType(c.type).name) + " heads " +
                                              std::to_string(c.heads) + " tokens " + std::to_string(tokens) + way.name;
-                    expectAttention(what, c, runAttention(isa, c, way.path, tokens, rows), tokens, rows);
+                    expectAttention(what, c, runAttention(isa, c, way.path, tokens, rows), tokens, rows,
+                                    takesCodes(isa, c, way.path));
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -216,7 +225,8 @@ TEST(Attention, EncodersLookBothWays) {
                 for (const int tokens : {1, 3, 65, 200}) {
                     c.coded = coded;
                     expectAttention(isa + " tokens " + std::to_string(tokens) + (coded ? " coded" : ""), c,
-                                    runAttention(isa, c, Path::Prefill, tokens, tokens), tokens, tokens);
+                                    runAttention(isa, c, Path::Prefill, tokens, tokens), tokens, tokens,
+                                    takesCodes(isa, c, Path::Prefill));
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -277,9 +287,9 @@ TEST(Attention, EncodersSequencesDoNotSeeEachOther) {
 /// Instruction sets that take codes for prompts.
 std::vector<std::string> codedIsas() {
     std::vector<std::string> names;
-    for (const auto& isa : tests::availableIsas())
-        if (isa.kernels.coded)
-            names.push_back(std::string(isa.name));
+    for (const std::string& isa : isaNames())
+        if (tests::takesCodes(isa))
+            names.push_back(isa);
     return names;
 }
 
@@ -366,6 +376,37 @@ TEST(Attention, LatentCodesOfOneToken) {
         }
 }
 
+/// From eight heads on latents become codes, and a head has the same bits among any number of them.
+TEST(Attention, LatentCodesOfManyHeads) {
+    constexpr int kTokens = 100, kRows = 3, kDim = 72, kVDim = 40;
+    for (const std::string& isa : codedIsas()) {
+        const auto first = [&](int heads) {
+            const AttentionCase c{.type = Type::F16,
+                                  .heads = heads,
+                                  .kvHeads = 1,
+                                  .kDim = kDim,
+                                  .vDim = kVDim,
+                                  .pageTokens = 64,
+                                  .latent = true};
+            const AttentionCase most{.heads = 16, .kvHeads = 1, .kDim = kDim, .vDim = kVDim};
+            AttentionRun r = randomRun(most, kTokens);
+            std::vector<float> q;
+            for (int t = 0; t < kTokens; ++t)
+                q.insert(q.end(), r.q.begin() + t * 16 * kDim, r.q.begin() + (t * 16 + heads) * kDim);
+            r.q = std::move(q);
+            r = runAttention(isa, c, Path::Decode, kTokens, kRows, std::move(r), kRows);
+            std::vector<float> out; // of the first seven heads
+            for (int row = 0; row < kRows; ++row)
+                out.insert(out.end(), r.out.begin() + row * heads * kVDim, r.out.begin() + (row * heads + 7) * kVDim);
+            return out;
+        };
+        const std::vector<float> eight = first(8);
+        for (const int heads : {9, 11, 12, 15, 16})
+            EXPECT_EQ(first(heads), eight) << isa << " " << heads;
+        EXPECT_NE(first(7), eight) << isa << ": codes were not taken";
+    }
+}
+
 TEST(Attention, LatentCodesHideNothing) {
     const AttentionCase c{
         .type = Type::F16, .heads = 9, .kvHeads = 1, .kDim = 40, .vDim = 32, .pageTokens = 64, .latent = true};
@@ -450,7 +491,7 @@ TEST(Attention, CodesOfNothing) {
                 for (float& f : *all)
                     f *= size;
             r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
-            expectAttention(isa, c, r, 70, 70); // all keys weigh the same
+            expectAttention(isa, c, r, 70, 70, true); // all keys weigh the same
             std::fill(r.v.begin(), r.v.end(), size);
             r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
             for (size_t i = r.out.size() / 2; i < r.out.size(); ++i)

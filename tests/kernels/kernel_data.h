@@ -37,6 +37,14 @@ inline std::vector<cpu::Isa> availableIsas() {
     return found;
 }
 
+/// Whether an instruction set takes codes of 16 bits where it may.
+inline bool takesCodes(std::string_view isa) {
+    for (const cpu::Isa& one : availableIsas())
+        if (one.name == isa)
+            return bool(one.kernels.coded);
+    return false;
+}
+
 inline std::vector<float> randomFloats(size_t n, uint32_t seed, float deviation = 1.0f) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal(0.0f, deviation);

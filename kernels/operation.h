@@ -280,7 +280,9 @@ struct OperationList {
     Batch batch;
     std::vector<Operation> operations;
     Rounding rounding = Rounding::None; // of prompts; inputs that are there in 8 bits may always be rounded
-    bool codedAttention = false;        // of prompts: it may run on whole numbers of 16 bits
+    // Of prompts: what may run on whole numbers of 16 bits. Products by weights of F32 do not, nor those of outputs
+    // only.
+    bool codedAttention = false, codedProducts = false;
 };
 
 } // namespace hearth::kernels

@@ -13,6 +13,8 @@
 
 #include "kernels/cpu/latent_attention.h"
 
+#include "kernels/cpu/pair_product.h"
+
 #include "kernels/cpu/code_panel.h"
 
 namespace hearth::kernels::cpu {
@@ -614,6 +616,7 @@ CpuKernels avx512Kernels() {
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
     overrideLatentAttention(k);
+    overrideCodedProducts(k);
     return k;
 }
 

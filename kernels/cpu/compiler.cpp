@@ -195,6 +195,7 @@ private:
                 part.rounded = p.rounded.add(p.x, part.weight.cols, part.group);
             addRoundInputs(p.x, p.rounded, p.capacity, p.outputsOnly, 1);
         }
+        p.coded = list_.codedProducts;
         add(list_.path == Path::Decode ? makeMatVec(plan_->step, std::move(p), threads_)
                                        : makeGemm(plan_->step, std::move(p), threads_));
     }

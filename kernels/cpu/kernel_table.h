@@ -171,10 +171,27 @@ struct AttendCodes {
     SoftmaxBlock softmax; // its scores are scratch; its corrections are applied already
 };
 
+/// Rows of codes times a panel of them, within about 1e-4 of the product of a row's and an output's norms:
+/// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n].
+struct MultiplyCodes {
+    const int16_t* x; // (rows, xStride)
+    int64_t xStride;  // codedRow(cols); filled up with zeros
+    const float* xScales;
+    const int16_t* panel; // as CodeKeys::codes
+    const float* panelScales;
+    int64_t cols;
+    int rows;
+    float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
+    int64_t accStride;
+    bool first;
+};
+
 /// The kernels of that: all are there, or none.
-struct CodedAttention {
+struct CodedKernels {
     void (*queries)(const CodeQueryRows&);
-    void (*keys)(const CodeKeys&);
+    void (*inputs)(const CodeQueryRows&); // of products: faster, a norm alone sets the scale
+    void (*keys)(const CodeKeys&);        // and the outputs of a product
+    void (*multiply)(const MultiplyCodes&);
     void (*values)(const CodeValues&);
     void (*attend)(const AttendCodes&);
 
@@ -227,7 +244,7 @@ struct CpuKernels {
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     void (*softmaxBlock)(const SoftmaxBlock&);
-    CodedAttention coded; // where that is faster than floats; null elsewhere
+    CodedKernels coded; // where that is faster than floats; null elsewhere
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);

@@ -328,7 +328,10 @@ void attendCodedBlock(const AttendCodes& a) {
 }
 
 inline void overrideCodedAttention(CpuKernels& k) {
-    k.coded = {codeQueryRows, codeKeyPanel, codeValuePanels, attendCodedBlock};
+    k.coded.queries = codeQueryRows;
+    k.coded.keys = codeKeyPanel;
+    k.coded.values = codeValuePanels;
+    k.coded.attend = attendCodedBlock;
 }
 
 } // namespace

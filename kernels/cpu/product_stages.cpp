@@ -82,6 +82,11 @@ public:
             outputs_ += part.weight.rows;
             k_ = std::max(k_, part.weight.cols);
         }
+        // By what the product is alone, so that no row's bits depend on how many there are.
+        coded_ = p_.coded && kernels().coded && !p_.rounded && !p_.outputsOnly &&
+                 std::ranges::none_of(p_.parts, [&](const ProductPart& part) {
+                     return usesInt8(p_.x, part.weight.type) || part.weight.type == Type::F32;
+                 });
     }
 
     int64_t tiles() const override {
@@ -122,7 +127,8 @@ private:
     /// For the longest rows of all parts.
     TileShape shape() const {
         const Rounding rounding = p_.rounded.rounding;
-        const PanelForm form = rounding == Rounding::None    ? PanelForm::F32
+        const PanelForm form = coded_                        ? PanelForm::Coded
+                               : rounding == Rounding::None  ? PanelForm::F32
                                : rounding == Rounding::Split ? PanelForm::SplitBf16
                                                              : PanelForm::Bf16;
         return tileShape(form, k_, liveRows(step_, p_), outputs_, threads_);
@@ -134,7 +140,9 @@ private:
         PanelProduct product{.weight = part.weight,
                              .output = n,
                              .outputs = outputs,
-                             .form = int8 ? PanelForm::Int8 : PanelForm::F32,
+                             .form = int8     ? PanelForm::Int8
+                                     : coded_ ? PanelForm::Coded
+                                              : PanelForm::F32,
                              .x = nullptr,
                              .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
                              .low = 0,
@@ -153,6 +161,7 @@ private:
     Product p_;
     int64_t outputs_ = 0, k_ = 0;
     int threads_;
+    bool coded_ = false;
 };
 
 constexpr int64_t kMostPanelRows = 512, kMostPanels = 8; // of a tile
@@ -164,6 +173,13 @@ constexpr size_t kPanelAt = kMostPanels * kPanelSums * sizeof(float);
 constexpr size_t kRoundedAt = kPanelAt + size_t(kPanelInputsBf16) * kPanelOutputs * sizeof(float);
 constexpr size_t kLowAt = kRoundedAt + size_t(kPanelInputsBf16) * kPanelOutputs * sizeof(uint16_t);
 static_assert(kLowAt + (kLowAt - kRoundedAt) <= kScratchBytes);
+
+/// Codes take the place of half the sums; their scales lie where nothing is taken by rounding.
+constexpr int64_t kMostCodedPanels = kMostPanels / 2;
+constexpr size_t kCodesAt = kMostCodedPanels * kPanelSums * sizeof(float);
+static_assert(kCodesAt + size_t(kMostPanelRows) * kPanelInputsF32 * sizeof(int16_t) <= kPanelAt);
+static_assert(size_t(kMostPanelRows + kPanelOutputs) * sizeof(float) <= kLowAt - kRoundedAt);
+static_assert(kPanelInputsF32 * kPanelOutputs * sizeof(int16_t) <= kLowAt - kRoundedAt);
 
 float* outOf(const PanelProduct& p, int64_t r) {
     return reinterpret_cast<float*>(p.out + uint64_t(r) * p.outStride) + p.output;
@@ -212,7 +228,12 @@ bool usesInt8(const ActivationRows& x, Type weight) {
 TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs, int threads) {
     if (!inBf16(form)) {
         constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
-        return {std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows), kPanelOutputs};
+        // Codes of the inputs serve some panels.
+        const int64_t panels = form == PanelForm::Coded
+                                   ? std::clamp<int64_t>(outputs / kPanelOutputs / (4 * threads), 1, kMostCodedPanels)
+                                   : 1;
+        return {std::clamp<int64_t>(kTileProducts / (panels * kPanelOutputs * k), kFewestRows, kMostPanelRows),
+                panels * kPanelOutputs};
     }
     // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
     // some panels share what the second-level cache holds of the rows, as long as a tile lasts a few milliseconds at
@@ -289,6 +310,37 @@ void addSmallParts(const PanelKernels& kernels, const PanelProduct& p, Gemm prod
     kernels.gemm(product);
 }
 
+/// All rows' inputs [at, at + cols) as codes.
+void codeInputs(const CpuKernels& table, const PanelProduct& p, int64_t at, int64_t cols, std::byte* scratch) {
+    table.coded.inputs({.x = reinterpret_cast<const float*>(p.x) + at,
+                        .xStride = int64_t(p.xStride / sizeof(float)),
+                        .rows = int(p.rows),
+                        .dims = int(cols),
+                        .codes = reinterpret_cast<int16_t*>(scratch + kCodesAt),
+                        .codeStride = codedRow(cols),
+                        .scales = reinterpret_cast<float*>(scratch + kLowAt)});
+}
+
+/// The panel becomes codes, too, and meets them.
+void multiplyCodes(const CpuKernels& table, const Gemm& product, std::byte* scratch) {
+    auto* codes = reinterpret_cast<int16_t*>(scratch + kRoundedAt);
+    auto* scales = reinterpret_cast<float*>(scratch + kLowAt);
+    table.coded.keys({.panel = static_cast<const float*>(product.panel),
+                      .dims = int(product.cols),
+                      .codes = codes,
+                      .scales = scales + kMostPanelRows});
+    table.coded.multiply({.x = reinterpret_cast<const int16_t*>(scratch + kCodesAt),
+                          .xStride = codedRow(product.cols),
+                          .xScales = scales,
+                          .panel = codes,
+                          .panelScales = scales + kMostPanelRows,
+                          .cols = product.cols,
+                          .rows = product.rows,
+                          .acc = product.acc,
+                          .accStride = product.accStride,
+                          .first = product.first});
+}
+
 void writeRows(const PanelProduct& p, const float* acc, int64_t n) {
     static constexpr float kNoBias[kPanelOutputs] = {};
     const int outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n));
@@ -308,6 +360,8 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
     auto* acc = reinterpret_cast<float*>(scratch);
     for (int64_t at = 0; at < k; at += kernels.step) {
         const int64_t cols = std::min(kernels.step, k - at), next = at + cols;
+        if (p.form == PanelForm::Coded)
+            codeInputs(table, p, at, cols, scratch);
         for (int64_t n = p.output; n < end; n += kPanelOutputs) {
             const std::byte* panel = panelOf(p, kernels, n, at, cols, scratch);
             if (inBf16(p.form) && next < k)
@@ -325,7 +379,10 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
                          .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
                          .accStride = kPanelOutputs,
                          .first = at == 0};
-            kernels.gemm(product);
+            if (p.form == PanelForm::Coded)
+                multiplyCodes(table, product, scratch);
+            else
+                kernels.gemm(product);
             if (p.form == PanelForm::SplitBf16)
                 addSmallParts(kernels, p, product, scratch);
             if (next == k)

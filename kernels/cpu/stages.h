@@ -162,6 +162,7 @@ struct Product {
     std::vector<ProductPart> parts;
     RoundedInputs rounded;
     bool outputsOnly = false;
+    bool coded = false;   // OperationList::codedProducts
     int64_t capacity = 0; // rows that all tensors have
 };
 
@@ -172,7 +173,8 @@ StagePtr makeGemm(const StepView&, Product, int threads);
 bool usesInt8(const ActivationRows& x, Type weight);
 
 /// What a panel and the activations that meet it consist of.
-enum class PanelForm : uint8_t { F32, Int8, Bf16, SplitBf16 };
+/// Coded: floats that become whole numbers of 16 bits in the tile.
+enum class PanelForm : uint8_t { F32, Int8, Bf16, SplitBf16, Coded };
 
 /// What one tile of a product of prompt tokens multiplies.
 struct TileShape {

@@ -255,8 +255,7 @@ StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRow
     p.expanded = expanded;
     if (!decodes)
         list.rounding = roundingOf(o_.numerics, o_.floatPrompts, o_.backend.roundsPrompts());
-    list.codedAttention = o_.numerics == Numerics::Fast && !o_.floatPrompts;
-    list.codedProducts = o_.numerics == Numerics::Fast;
+    list.codedAttention = list.codedProducts = o_.numerics == Numerics::Fast;
     if (!decodes && (o_.floatPrompts || list.rounding != kernels::Rounding::None))
         p.numerics = Numerics::Exact; // of the products; the cache keeps its type
     addEmbedding(list, p);

@@ -228,12 +228,12 @@ bool usesInt8(const ActivationRows& x, Type weight) {
 TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs, int threads) {
     if (!inBf16(form)) {
         constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
-        // Codes of the inputs serve some panels.
-        const int64_t panels = form == PanelForm::Coded
-                                   ? std::clamp<int64_t>(outputs / kPanelOutputs / (4 * threads), 1, kMostCodedPanels)
-                                   : 1;
-        return {std::clamp<int64_t>(kTileProducts / (panels * kPanelOutputs * k), kFewestRows, kMostPanelRows),
-                panels * kPanelOutputs};
+        // Codes of the inputs serve some panels, and those of a panel as many rows as there are.
+        const bool coded = form == PanelForm::Coded;
+        const int64_t share = outputs / kPanelOutputs / (4 * threads),
+                      panels = coded ? std::clamp<int64_t>(share, 1, kMostCodedPanels) : 1;
+        const int64_t fit = (coded ? 2 : 1) * kTileProducts / (kPanelOutputs * k);
+        return {std::clamp<int64_t>(fit, kFewestRows, kMostPanelRows), panels * kPanelOutputs};
     }
     // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
     // some panels share what the second-level cache holds of the rows, as long as a tile lasts a few milliseconds at

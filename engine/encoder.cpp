@@ -117,7 +117,8 @@ Encoder::Forward Encoder::build(int rows) {
                                 .rows = rows,
                                 .batch = f.batch,
                                 .operations = {},
-                                .codedAttention = numerics_ == Numerics::Fast};
+                                .codedAttention = numerics_ == Numerics::Fast,
+                                .codedProducts = numerics_ == Numerics::Fast};
     addEmbedding(list, parts);
     for (int layer = 0; layer < static_cast<int>(config_.layers.size()); ++layer)
         addLayer(list, parts, layer);

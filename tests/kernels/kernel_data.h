@@ -37,12 +37,9 @@ inline std::vector<cpu::Isa> availableIsas() {
     return found;
 }
 
-/// Whether an instruction set takes codes of 16 bits where it may.
-inline bool takesCodes(std::string_view isa) {
-    for (const cpu::Isa& one : availableIsas())
-        if (one.name == isa)
-            return bool(one.kernels.coded);
-    return false;
+/// Whether an instruction set that there is takes codes of 16 bits where it may.
+inline bool takesCodes(const std::string& isa) {
+    return bool(cpu::chooseIsa(isa).kernels.coded);
 }
 
 inline std::vector<float> randomFloats(size_t n, uint32_t seed, float deviation = 1.0f) {

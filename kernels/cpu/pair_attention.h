@@ -2,7 +2,8 @@
 
 // Attention of prompt tokens in whole numbers of 16 bits, for AVX-512 VNNI, which multiplies 32 pairs of those in the
 // time of 16 floats. Every query, key, value and row of weights has a scale of its own, and sums of a block are exact:
-// so nothing depends on which rows are looked at together. Included after float_kernels.h. Internal linkage on purpose.
+// so nothing depends on which rows are looked at together. What generated tokens and products share with them is here,
+// too: scales, codes of rows, rows of weights. Included after float_kernels.h. Internal linkage on purpose.
 
 namespace hearth::kernels::cpu {
 namespace {

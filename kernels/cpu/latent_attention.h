@@ -3,8 +3,7 @@
 // Attention of generated tokens over latents, which are keys and values at once and serve many heads: on whole numbers
 // of 16 bits, which AVX-512 VNNI multiplies in pairs. A token's latent becomes codes once for all heads. Sums of a
 // block of tokens are exact, so every head has the bits that it has in any other group of kLatentHeads / 2 heads and
-// more. Included after pair_attention.h, whose
-// limits keep the scores' sums below 2^31. Internal linkage on purpose.
+// more. Included after pair_attention.h, whose limits keep the scores' sums below 2^31. Internal linkage on purpose.
 
 namespace hearth::kernels::cpu {
 namespace {
@@ -55,13 +54,11 @@ inline float largestOf(const std::byte* row, int dims) {
 }
 
 /// 32 numbers times a factor as codes: 0-3, 16-19, 4-7, 20-23 and so on, so that pairs of rows have the columns in
-/// their order. What is added last leaves a whole number in a float's lowest bits.
+/// their order.
 inline void storeCodes32(int16_t* out, Vec x, Vec y, Vec by) {
-    const Vec whole = splat(0x1.8p23f);
     const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42,
                                            40, 14, 12, 10, 8, 38, 36, 34, 32, 6, 4, 2, 0);
-    _mm512_storeu_si512(out, _mm512_permutex2var_epi16(_mm512_castps_si512(fma(x, by, whole)), order,
-                                                       _mm512_castps_si512(fma(y, by, whole))));
+    _mm512_storeu_si512(out, codesOf32(x, y, by, order));
 }
 
 /// The sum of squares of a latent.

@@ -34,6 +34,14 @@ inline Vec scalesOfRows(Vec squares, Vec largest, int64_t dims) {
     return maximum(mul(largest, splat(1.0f / kMostPair)), mul(norm, splat(1.0f / kMostNorm))); // NaN of the norm stays
 }
 
+/// x and y times a factor, to nearest: words of 16 bits, those of x first, in the places that `order` gives of them.
+/// What is added leaves a whole number in a float's lowest bits, the even ones of 64 words.
+inline __m512i codesOf32(Vec x, Vec y, Vec by, __m512i order) {
+    const Vec whole = splat(0x1.8p23f);
+    return _mm512_permutex2var_epi16(_mm512_castps_si512(fma(x, by, whole)), order,
+                                     _mm512_castps_si512(fma(y, by, whole)));
+}
+
 /// x and y, 16 whole numbers each, side by side.
 inline __m512i pairsOf(Vec x, Vec y) {
     return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_cvtps_epi32(x), _mm512_slli_epi32(_mm512_cvtps_epi32(y), 16));

@@ -37,17 +37,13 @@ inline void codeFewInputs(const CodeQueryRows& a, int row) {
         _mm_movemask_ps(_mm_or_ps(_mm_cmpnge_ps(sums, _mm_set1_ps(1e-25f)), _mm_cmpnle_ps(sums, _mm_set1_ps(1e37f))));
     float all[4];
     _mm_storeu_ps(all, scale);
-    const Vec whole = splat(0x1.8p23f); // leaves a whole number in a float's lowest bits
     const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26,
                                            24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     for (int i = 0; i < rows; ++i) {
         a.scales[row + i] = all[i];
         int16_t* out = a.codes + (row + i) * a.codeStride;
         const Vec by = splatLane(inverse, i);
-        const auto put = [&](int to, Vec v, Vec w) {
-            _mm512_storeu_si512(out + to, _mm512_permutex2var_epi16(_mm512_castps_si512(fma(v, by, whole)), order,
-                                                                    _mm512_castps_si512(fma(w, by, whole))));
-        };
+        const auto put = [&](int to, Vec v, Vec w) { _mm512_storeu_si512(out + to, codesOf32(v, w, by, order)); };
         int n = 0;
         for (; n + 2 * kLanes <= dims; n += 2 * kLanes)
             put(n, load(x[i] + n), load(x[i] + n + kLanes));

@@ -253,10 +253,9 @@ StepRunner::Forward StepRunner::build(kernels::Path path, int rows, int logitRow
     kernels::OperationList list{.path = path, .rows = rows, .batch = forward.batch};
     ForwardParts p = parts(forward.buffers, decodes ? pageTables_ : chunkTables_);
     p.expanded = expanded;
-    if (!decodes) {
-        list.rounding = roundingOf(o_.numerics, o_.floatPrompts, o_.backend.roundsPrompts());
+    list.rounding = roundingOf(o_.numerics, o_.floatPrompts, o_.backend.roundsPrompts());
+    if (!decodes)
         list.codedAttention = list.codedProducts = o_.numerics == Numerics::Fast;
-    }
     if (!decodes && (o_.floatPrompts || list.rounding != kernels::Rounding::None))
         p.numerics = Numerics::Exact; // of the products; the cache keeps its type
     addEmbedding(list, p);

@@ -279,7 +279,9 @@ struct OperationList {
     int rows = 1; // row capacity
     Batch batch;
     std::vector<Operation> operations;
-    Rounding rounding = Rounding::None; // of prompts; inputs that are there in 8 bits may always be rounded
+    // Of prompts, whose inputs that are there in 8 bits may always be rounded; and, whole, of what generated tokens look
+    // at in a latent cache.
+    Rounding rounding = Rounding::None;
     // Of prompts: what may run on whole numbers of 16 bits. Products by weights of F32 do not, nor those of outputs
     // only.
     bool codedAttention = false, codedProducts = false;

@@ -3,28 +3,19 @@
 
 #include "kernels/cpu/simd_avx512.h"
 
-#include "kernels/cpu/amx_tiles.h"
+#include "kernels/cpu/float_kernels.h"
+
+#include "kernels/cpu/pair_attention.h"
+
+#include "kernels/cpu/latent_tiles.h"
+
 #include "kernels/cpu/code_panel.h"
 #include "kernels/quant/formats.h"
 
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kTileRows = 16, kTileBytes = 1024; // of a whole tile, and of 16 outputs in kTileInputs inputs
 static_assert(kPanelOutputs == 32 && kTileInputs == 32);
-
-/// bf16 of 16 numbers, then of 16 more, to nearest even; what is below the normal numbers becomes zero.
-inline __m512i rounded(Vec first, Vec second) {
-    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
-}
-
-/// What rounding has taken from the numbers; 0 of those that became infinite.
-inline void takeAway(__m512i high, Vec& first, Vec& second) {
-    first = sub(first, widenBf16(_mm512_castsi512_si256(high)));
-    second = sub(second, widenBf16(_mm512_extracti64x4_epi64(high, 1)));
-    first = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(first), splat(0x1p127f), _CMP_LT_OQ), first);
-    second = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(second), splat(0x1p127f), _CMP_LT_OQ), second);
-}
 
 // --- Activations -----------------------------------------------------------------------------------------------------
 
@@ -153,18 +144,20 @@ template <bool kTall>
 void multiplyRows(const Gemm& a, int row) {
     constexpr int64_t kOutputs = 16; // floats of a tile
     constexpr int64_t kLine = 64;    // bytes of a tile's row
-    const int64_t accBytes = a.accStride * 4;
-    float *acc = a.acc + row * a.accStride, *acc2 = acc + kTileRows * a.accStride;
     const std::byte* x = a.x + row * kLine;
     const auto* w = static_cast<const std::byte*>(a.panel);
-    if (a.first) {
+    if (a.first && !a.begin) {
         Tiles::clear<0>(), Tiles::clear<1>();
         if constexpr (kTall)
             Tiles::clear<2>(), Tiles::clear<3>();
     } else {
-        Tiles::load<0>(acc, accBytes), Tiles::load<1>(acc + kOutputs, accBytes);
-        if constexpr (kTall)
-            Tiles::load<2>(acc2, accBytes), Tiles::load<3>(acc2 + kOutputs, accBytes);
+        const int64_t stride = a.first ? a.beginStride : a.accStride;
+        const float* from = (a.first ? a.begin : a.acc) + row * stride;
+        Tiles::load<0>(from, stride * 4), Tiles::load<1>(from + kOutputs, stride * 4);
+        if constexpr (kTall) {
+            from += kTileRows * stride;
+            Tiles::load<2>(from, stride * 4), Tiles::load<3>(from + kOutputs, stride * 4);
+        }
     }
     for (int64_t left = a.cols; left > 0; left -= kTileInputs) {
         Tiles::loadOnce<4>(x, kLine);
@@ -177,9 +170,13 @@ void multiplyRows(const Gemm& a, int row) {
             Tiles::addProduct<2, 5, 6>(), Tiles::addProduct<3, 5, 7>();
         x += a.xStride, w += 2 * kTileBytes;
     }
-    Tiles::store<0>(acc, accBytes), Tiles::store<1>(acc + kOutputs, accBytes);
-    if constexpr (kTall)
-        Tiles::store<2>(acc2, accBytes), Tiles::store<3>(acc2 + kOutputs, accBytes);
+    const int64_t stride = a.out ? a.outStride : a.accStride;
+    float* to = (a.out ? a.out : a.acc) + row * stride;
+    Tiles::store<0>(to, stride * 4), Tiles::store<1>(to + kOutputs, stride * 4);
+    if constexpr (kTall) {
+        to += kTileRows * stride;
+        Tiles::store<2>(to, stride * 4), Tiles::store<3>(to + kOutputs, stride * 4);
+    }
 }
 
 /// 32 rows at a time. The tiles are this thread's from here to the end of the call only: nothing has to be remembered
@@ -216,6 +213,7 @@ CpuKernels amxKernels() {
     k.gemmBf16 = gemmTiles;
     k.roundFloats = roundFloats;
     k.roundCodes = roundCodes;
+    overrideLatentTiles(k);
     return k;
 }
 

@@ -160,7 +160,8 @@ private:
                      .o = sums,
                      .scores = reinterpret_cast<float*>(scratch),
                      .scratch = scratch + kScoreBytes,
-                     .sameQueries = at > range.begin});
+                     .sameQueries = at > range.begin,
+                     .rounded = a_.rounded});
             at += tokens;
         }
     }

@@ -312,6 +312,7 @@ private:
         a.window = op.window;
         a.causal = op.causal;
         a.coded = list_.codedAttention;
+        a.rounded = list_.rounding == Rounding::Whole;
         c.require(op.causal || list_.path == Path::Prefill, "looking both ways needs the prefill path");
         a.sinks = c.constants(op.sinks, "sinks", op.heads);
         c.require(promptScratchBytes(a) <= kScratchBytes, "its heads are too wide");

@@ -49,6 +49,7 @@ struct Unpack {
 };
 
 /// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n]: strictly in the order of the inputs, for every row alike.
+/// Products in bf16 can begin with other sums than 0, and leave theirs in another place.
 struct Gemm {
     const void* panel;
     int64_t cols;
@@ -58,6 +59,10 @@ struct Gemm {
     float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
     int64_t accStride;
     bool first;
+    const float* begin = nullptr; // rows `beginStride` floats apart: the first sums instead of 0; may be null
+    int64_t beginStride = 0;
+    float* out = nullptr; // rows `outStride` floats apart: where the sums go instead of acc; may be null
+    int64_t outStride = 0;
 };
 
 /// Rounds a panel to bf16 in the order that gemmBf16 reads: for each kTileInputs inputs (outputs / 16, pairs of inputs,
@@ -102,6 +107,7 @@ struct Attend {
     float* scores;            // (kAttendHeads, tokens) scratch
     std::byte* scratch;       // kAttendScratchBytes, at a cache line's begin; for codes
     bool sameQueries = false; // those of the last call with this scratch: what it holds of them still stands
+    bool rounded = false;     // queries, latents and weights may be rounded to bf16
 };
 
 /// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.
@@ -215,7 +221,7 @@ struct DeltaStep {
 
 /// Heads that `attend` may look at together, tokens that it sees at most, and numbers of a key.
 inline constexpr int kAttendHeads = 4, kAttendTokens = 256, kAttendDims = 4096;
-inline constexpr size_t kAttendScratchBytes = size_t(160) << 10;
+inline constexpr size_t kAttendScratchBytes = size_t(192) << 10;
 
 /// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
 /// overrides the rows that it does faster. Rows of types that a kernel does not serve are null.

@@ -193,15 +193,6 @@ void prefetchRows(const PanelProduct& p, int64_t n, int64_t outputs) {
             __builtin_prefetch(outOf(p, r) + (n - p.output) + i, 1, 2);
 }
 
-/// The first inputs of the next outputs, which this thread or another unpacks soon: rows far apart, which no reader of
-/// streams foresees. Inside a panel the kernels look ahead themselves.
-void prefetchNextPanel(const PanelProduct& p, int64_t first, uint64_t bytes) {
-    const int64_t end = std::min<int64_t>(first + kPanelOutputs, p.weight.rows);
-    for (int64_t n = first; n < end; ++n)
-        for (uint64_t at = 0; at < std::min(bytes, p.weight.stride); at += 64)
-            __builtin_prefetch(p.weight.row(n) + at, 0, 2);
-}
-
 bool inBf16(PanelForm form) {
     return form == PanelForm::Bf16 || form == PanelForm::SplitBf16;
 }
@@ -270,6 +261,23 @@ uint64_t inputBytes(const PanelProduct& p, int64_t at) {
     if (inBf16(p.form))
         return uint64_t(at / kTileInputs) * p.xStride;
     return p.form == PanelForm::Int8 ? uint64_t(at / 256) * sizeof(A8Block) : uint64_t(at) * sizeof(float);
+}
+
+/// What is unpacked after inputs from `at` on of outputs from n on, by this thread or another: pieces of rows far apart,
+/// which no reader of streams foresees.
+void prefetchNextPanel(const PanelProduct& p, const PanelKernels& kernels, int64_t n, int64_t at, int64_t end) {
+    const int64_t k = p.weight.cols;
+    n += kPanelOutputs;
+    if (n >= end && at + kernels.step < k)
+        n = p.output, at += kernels.step;
+    else if (n >= end)
+        at = 0;
+    const QuantType& format = quantType(p.weight.type);
+    const uint64_t first = uint64_t(at / format.block) * format.bytes,
+                   bytes = uint64_t(std::min(kernels.step, k - at) / format.block) * format.bytes;
+    for (const int64_t last = std::min(n + kPanelOutputs, p.weight.rows); n < last; ++n)
+        for (uint64_t i = 0; i < bytes; i += 64)
+            __builtin_prefetch(p.weight.row(n) + first + i, 0, 2);
 }
 
 /// All rows' inputs [at, at + cols) in bf16, which all panels multiply next, come out of the third-level cache bit by
@@ -341,6 +349,23 @@ void multiplyCodes(const CpuKernels& table, const Gemm& product, std::byte* scra
                           .first = product.first});
 }
 
+/// Whether a panel's tiles begin with what is added to them and end where they belong, which saves a way through the
+/// second-level cache. What rounding has taken would make three of it.
+bool goesInPlace(const PanelProduct& p, int64_t n) {
+    return p.form == PanelForm::Bf16 && n + kPanelOutputs <= p.weight.rows && !(p.bias && p.accumulate);
+}
+
+void beginAndEndInPlace(const PanelProduct& p, int64_t n, bool last, Gemm& product) {
+    float* out = outOf(p, 0) + (n - p.output);
+    const auto stride = int64_t(p.outStride / sizeof(float));
+    if (p.accumulate)
+        product.begin = out, product.beginStride = stride;
+    else if (p.bias)
+        product.begin = p.bias + n; // all rows with the same
+    if (last)
+        product.out = out, product.outStride = stride;
+}
+
 void writeRows(const PanelProduct& p, const float* acc, int64_t n) {
     static constexpr float kNoBias[kPanelOutputs] = {};
     const int outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n));
@@ -354,7 +379,6 @@ void writeRows(const PanelProduct& p, const float* acc, int64_t n) {
 
 void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* scratch) {
     const PanelKernels kernels(table, p.form, p.weight.type);
-    const QuantType& format = quantType(p.weight.type);
     const int64_t k = p.weight.cols, end = std::min(p.output + p.outputs, p.weight.rows);
     const int64_t panels = (end - p.output + kPanelOutputs - 1) / kPanelOutputs;
     auto* acc = reinterpret_cast<float*>(scratch);
@@ -366,11 +390,10 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
             const std::byte* panel = panelOf(p, kernels, n, at, cols, scratch);
             if (inBf16(p.form) && next < k)
                 prefetchInputs(p, next, std::min(kernels.step, k - next), (n - p.output) / kPanelOutputs, panels);
-            if (next == k) {
+            if (next == k)
                 prefetchRows(p, n, std::min<int64_t>(kPanelOutputs, end - n));
-                if (n + kPanelOutputs >= end)
-                    prefetchNextPanel(p, end, uint64_t(std::min(kernels.step, k) / format.block) * format.bytes);
-            }
+            if (panels > 1 || next == k) // else the next one are the rows' next inputs, which `unpack` has asked for
+                prefetchNextPanel(p, kernels, n, at, end);
             Gemm product{.panel = panel,
                          .cols = cols,
                          .x = p.x + inputBytes(p, at),
@@ -379,13 +402,16 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
                          .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
                          .accStride = kPanelOutputs,
                          .first = at == 0};
+            const bool inPlace = goesInPlace(p, n);
+            if (inPlace)
+                beginAndEndInPlace(p, n, next == k, product);
             if (p.form == PanelForm::Coded)
                 multiplyCodes(table, product, scratch);
             else
                 kernels.gemm(product);
             if (p.form == PanelForm::SplitBf16)
                 addSmallParts(kernels, p, product, scratch);
-            if (next == k)
+            if (next == k && !inPlace)
                 writeRows(p, product.acc, n);
         }
     }

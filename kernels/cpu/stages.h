@@ -237,6 +237,7 @@ struct AttentionSpec {
     bool causal = true;
     const float* sinks = nullptr; // (heads), may be null
     bool coded = false;           // of prompts: OperationList::codedAttention
+    bool rounded = false;         // of generated tokens: latents may be
 };
 
 /// Generated tokens: parts of the key range beside each other, then merged in their order.

@@ -19,7 +19,8 @@ struct AttentionCase {
     bool sinks = false;
     bool latent = false; // values are the first vDim numbers of the keys
     bool causal = true;
-    bool coded = false; // prompts may run on codes
+    bool coded = false;   // prompts may run on codes
+    bool rounded = false; // what generated tokens look at in latents may be rounded to bf16
 };
 
 struct AttentionRun {
@@ -68,6 +69,7 @@ AttentionRun runAttention(const std::string& isa, const AttentionCase& c, Path p
     const auto lists = [&](Path p, int first, int count, bool attend) {
         OperationList list{.path = p, .rows = count, .batch = m.batch(count)};
         list.codedAttention = c.coded;
+        list.rounding = c.rounded ? Rounding::Whole : Rounding::None;
         std::vector<int32_t> positions;
         for (int i = 0; i < count; ++i)
             positions.push_back(first + i);
@@ -119,12 +121,13 @@ bool takesCodes(const std::string& isa, const AttentionCase& c, Path path) {
     return tests::takesCodes(isa) && (path == Path::Prefill ? c.coded : latents);
 }
 
+/// A score on codes is off by 9e-6 of |q| |k|, which here is 0.3 kDim: five and a half such deviations.
+double boundOf(const AttentionCase& c, bool codes) {
+    return codes ? 1e-4 + 1.5e-5 * c.kDim : quantType(c.type).block > 1 ? 5e-4 : std::max(2e-5, 1e-7 * c.kDim);
+}
+
 void expectAttention(const std::string& what, const AttentionCase& c, const AttentionRun& r, int tokens, int rows,
-                     bool codes) {
-    // A score on codes is off by 9e-6 of |q| |k|, which here is 0.3 kDim: five and a half such deviations.
-    const double bound = codes                         ? 1e-4 + 1.5e-5 * c.kDim
-                         : quantType(c.type).block > 1 ? 5e-4
-                                                       : std::max(2e-5, 1e-7 * c.kDim);
+                     double bound) {
     for (int i = 0; i < rows; ++i)
         for (int h = 0; h < c.heads; ++h) {
             const int position = tokens - rows + i, kvHead = h / (c.heads / c.kvHeads);
@@ -205,7 +208,7 @@ TEST(Attention, AgainstPlainArithmetic) {
                     const std::string what = isa + " " + std::string(quantType(c.type).name) + " heads " +
                                              std::to_string(c.heads) + " tokens " + std::to_string(tokens) + way.name;
                     expectAttention(what, c, runAttention(isa, c, way.path, tokens, rows), tokens, rows,
-                                    takesCodes(isa, c, way.path));
+                                    boundOf(c, takesCodes(isa, c, way.path)));
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -226,7 +229,7 @@ TEST(Attention, EncodersLookBothWays) {
                     c.coded = coded;
                     expectAttention(isa + " tokens " + std::to_string(tokens) + (coded ? " coded" : ""), c,
                                     runAttention(isa, c, Path::Prefill, tokens, tokens), tokens, tokens,
-                                    takesCodes(isa, c, Path::Prefill));
+                                    boundOf(c, takesCodes(isa, c, Path::Prefill)));
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -376,10 +379,10 @@ TEST(Attention, LatentCodesOfOneToken) {
         }
 }
 
-/// From eight heads on latents become codes, and a head has the same bits among any number of them.
-TEST(Attention, LatentCodesOfManyHeads) {
-    constexpr int kTokens = 100, kRows = 3, kDim = 72, kVDim = 40;
-    for (const std::string& isa : codedIsas()) {
+/// From eight heads on latents become codes or meet tiles, and a head has the same bits among any number of them.
+void expectSameBitsAmongHeads(const std::vector<std::string>& isas, bool rounded) {
+    constexpr int kTokens = 100, kRows = 3, kDim = 72, kVDim = 48;
+    for (const std::string& isa : isas) {
         const auto first = [&](int heads) {
             const AttentionCase c{.type = Type::F16,
                                   .heads = heads,
@@ -387,7 +390,8 @@ TEST(Attention, LatentCodesOfManyHeads) {
                                   .kDim = kDim,
                                   .vDim = kVDim,
                                   .pageTokens = 64,
-                                  .latent = true};
+                                  .latent = true,
+                                  .rounded = rounded};
             const AttentionCase most{.heads = 16, .kvHeads = 1, .kDim = kDim, .vDim = kVDim};
             AttentionRun r = randomRun(most, kTokens);
             std::vector<float> q;
@@ -403,15 +407,25 @@ TEST(Attention, LatentCodesOfManyHeads) {
         const std::vector<float> eight = first(8);
         for (const int heads : {9, 11, 12, 15, 16})
             EXPECT_EQ(first(heads), eight) << isa << " " << heads;
-        EXPECT_NE(first(7), eight) << isa << ": codes were not taken";
+        EXPECT_NE(first(7), eight) << isa << ": neither codes nor tiles were taken";
     }
 }
 
-TEST(Attention, LatentCodesHideNothing) {
-    const AttentionCase c{
-        .type = Type::F16, .heads = 9, .kvHeads = 1, .kDim = 40, .vDim = 32, .pageTokens = 64, .latent = true};
+TEST(Attention, LatentCodesOfManyHeads) {
+    expectSameBitsAmongHeads(codedIsas(), false);
+}
+
+void expectNothingHidden(const std::vector<std::string>& isas, bool rounded) {
+    const AttentionCase c{.type = Type::F16,
+                          .heads = 9,
+                          .kvHeads = 1,
+                          .kDim = 40,
+                          .vDim = 32,
+                          .pageTokens = 64,
+                          .latent = true,
+                          .rounded = rounded};
     constexpr int kTokens = 150, kRows = 100, kAt = 70;
-    for (const std::string& isa : isaNames()) {
+    for (const std::string& isa : isas) {
         const AttentionRun plain = runAttention(isa, c, Path::Decode, kTokens, kRows);
         EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, kRows, randomRun(c, kTokens), 7, 3).out, plain.out)
             << isa;
@@ -435,6 +449,87 @@ TEST(Attention, LatentCodesHideNothing) {
                     }
             }
     }
+}
+
+TEST(Attention, LatentCodesHideNothing) {
+    expectNothingHidden(isaNames(), false);
+}
+
+/// Instruction sets that take tiles of bf16.
+std::vector<std::string> tiledIsas() {
+    std::vector<std::string> names;
+    for (const std::string& isa : isaNames())
+        if (cpu::chooseIsa(isa).kernels.gemmBf16)
+            names.push_back(isa);
+    return names;
+}
+
+class TiledLatents : public ::testing::Test {
+protected:
+    void SetUp() override {
+        if (tiledIsas().empty())
+            GTEST_SKIP() << "neither tiles nor AVX-512 with bf16 for their emulation";
+    }
+};
+
+/// Numbers of four bits: rounding leaves them as they are, so that only the weights are rounded.
+TEST_F(TiledLatents, AgainstPlainArithmetic) {
+    AttentionCase c{.type = Type::F16, .kvHeads = 1, .pageTokens = 64, .latent = true, .rounded = true};
+
+    struct {
+        int kDim, vDim;
+    } constexpr kDims[] = {{576, 512}, {768, 768}, {72, 48}, {32, 32}, {33, 16}};
+
+    for (const std::string& isa : tiledIsas())
+        for (const Type type : {Type::F16, Type::BF16})
+            for (const auto& dims : kDims)
+                for (const int heads : {8, 11, 16, 35})
+                    for (const int tokens : {1, 2, 15, 16, 17, 33, 64, 65, 150}) {
+                        c.type = type, c.heads = heads, c.kDim = dims.kDim, c.vDim = dims.vDim;
+                        c.sinks = tokens == 17, c.softCap = tokens == 33 ? 2.0f : 0.0f;
+                        c.pageTokens = tokens == 150 ? 100 : 64; // more than go together
+                        AttentionRun r = randomRun(c, tokens);
+                        for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
+                            for (float& f : r.*numbers)
+                                f = std::round(std::clamp(f * 2, -7.0f, 7.0f)) / 8;
+                        const int rows = std::min(tokens, 2);
+                        r = runAttention(isa, c, Path::Decode, tokens, rows, std::move(r), rows);
+                        expectAttention(isa + " " + std::to_string(dims.kDim) + " heads " + std::to_string(heads) +
+                                            " tokens " + std::to_string(tokens),
+                                        c, r, tokens, rows, 0x1p-8);
+                        if (HasFatalFailure())
+                            return;
+                    }
+}
+
+/// A score of rounded numbers is off by some 5e-4 of its deviation's 0.3 sqrt(kDim) times three.
+TEST_F(TiledLatents, RoundWhatTheyMay) {
+    for (const std::string& isa : tiledIsas()) {
+        AttentionCase c{.type = Type::F16,
+                        .heads = 16,
+                        .kvHeads = 1,
+                        .kDim = 576,
+                        .vDim = 512,
+                        .pageTokens = 64,
+                        .latent = true,
+                        .rounded = true};
+        constexpr int kTokens = 200, kRows = 2;
+        const AttentionRun r = runAttention(isa, c, Path::Decode, kTokens, kRows);
+        expectAttention(isa, c, r, kTokens, kRows, 0.06);
+        c.rounded = false;
+        EXPECT_NE(runAttention(isa, c, Path::Decode, kTokens, kRows).out, r.out) << isa << ": nothing was rounded";
+        c.rounded = true;
+        EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, kRows, randomRun(c, kTokens), 1, 3).out, r.out)
+            << isa << ": bits depend on rows or threads";
+    }
+}
+
+TEST_F(TiledLatents, HaveTheSameBitsAmongHeads) {
+    expectSameBitsAmongHeads(tiledIsas(), true);
+}
+
+TEST_F(TiledLatents, HideNothing) {
+    expectNothingHidden(tiledIsas(), true);
 }
 
 /// Beside one heavy key six thousand light ones, which together weigh as much.
@@ -491,7 +586,7 @@ TEST(Attention, CodesOfNothing) {
                 for (float& f : *all)
                     f *= size;
             r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
-            expectAttention(isa, c, r, 70, 70, true); // all keys weigh the same
+            expectAttention(isa, c, r, 70, 70, boundOf(c, true)); // all keys weigh the same
             std::fill(r.v.begin(), r.v.end(), size);
             r = runAttention(isa, c, Path::Prefill, 70, 70, std::move(r), 70);
             for (size_t i = r.out.size() / 2; i < r.out.size(); ++i)

@@ -1,0 +1,22 @@
+#pragma once
+
+// Vectors of bf16, with AVX512_BF16. Included after simd_avx512.h. Internal linkage on purpose.
+
+namespace hearth::kernels::cpu {
+namespace {
+
+/// bf16 of 16 numbers, then of 16 more, to nearest even; what is below the normal numbers becomes zero.
+inline __m512i rounded(Vec first, Vec second) {
+    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+}
+
+/// What rounding has taken from the numbers; 0 of those that became infinite.
+inline void takeAway(__m512i high, Vec& first, Vec& second) {
+    first = sub(first, widenBf16(_mm512_castsi512_si256(high)));
+    second = sub(second, widenBf16(_mm512_extracti64x4_epi64(high, 1)));
+    first = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(first), splat(0x1p127f), _CMP_LT_OQ), first);
+    second = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(second), splat(0x1p127f), _CMP_LT_OQ), second);
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

@@ -40,9 +40,10 @@ inline __m256 halvesOf(const uint8_t* p) {
     return _mm256_cvtph_ps(_mm_unpacklo_epi64(_mm_cvtsi64_si128(int64_t(low)), _mm_cvtsi64_si128(int64_t(high))));
 }
 
-/// Pairs of halves (d, m) of 2 * kPairs blocks kBytes apart: the d as floats, then the m.
+/// 32-bit fields of 2 * kPairs blocks that lie kBytes apart, then zeros. One by one: _mm256_set_epi32() of memory makes
+/// GCC 12 write them to the stack and wait until it can read them there.
 template <int kPairs, int kBytes>
-inline __m512 halfPairsOf(const uint8_t* p) {
+inline __m256i wordsOf(const uint8_t* p) {
     __m128i low = _mm_cvtsi32_si128(load32(p)), high = _mm_setzero_si128();
     low = _mm_insert_epi32(low, load32(p + kBytes), 1);
     if constexpr (kPairs > 1) {
@@ -57,7 +58,13 @@ inline __m512 halfPairsOf(const uint8_t* p) {
         high = _mm_insert_epi32(high, load32(p + 6 * kBytes), 2);
         high = _mm_insert_epi32(high, load32(p + 7 * kBytes), 3);
     }
-    const __m256i pairs = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+/// Pairs of halves (d, m) of 2 * kPairs blocks kBytes apart: the d as floats, then the m.
+template <int kPairs, int kBytes>
+inline __m512 halfPairsOf(const uint8_t* p) {
+    const __m256i pairs = wordsOf<kPairs, kBytes>(p);
     const __m128i d = _mm256_cvtepi32_epi16(pairs), m = _mm256_cvtepi32_epi16(_mm256_srli_epi32(pairs, 16));
     return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(d), m, 1));
 }
@@ -144,9 +151,7 @@ struct CodesQ4_1 : quant::Q4_1 {
 /// Adds 16 where the fifth bit is set: 32 bits of each of 2 * kPairs blocks that lie kBytes apart.
 template <int kPairs, int kBytes>
 inline void addFifthBits(const uint8_t* p, Codes& c) {
-    const auto word = [&](int n) { return n < 2 * kPairs ? load32(p + n * kBytes) : 0; };
-    const __m512i words = _mm512_castsi256_si512(
-        _mm256_set_epi32(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0)));
+    const __m512i words = _mm512_castsi256_si512(wordsOf<kPairs, kBytes>(p));
     const __m512i bit = _mm512_set1_epi64(int64_t(0x8040201008040201)), sixteen = _mm512_set1_epi8(16);
     constexpr int64_t kFirst = 0x0404040404040404; // byte 4g for each byte of piece g
     const __m512i bytes =
@@ -435,45 +440,98 @@ struct CodesNVFP4 : quant::NVFP4 {
 
 // --- Grids -----------------------------------------------------------------------------------------------------------
 
-/// Eight points of eight numbers.
+/// The points that 32 words name, by levels. A lookup finds 64 at once; bits beyond those choose among several.
 template <int kPoints>
-inline __m512i eightPoints(const quant::Grid<uint64_t, kPoints>& grid, const uint16_t* at) {
-    const auto point = [&](int i) { return int64_t(grid.point[at[i]]); };
+inline __m512i levelsAt(const uint16_t* points, __m512i at) {
+    const auto* table = reinterpret_cast<const uint8_t*>(points);
+    if constexpr (kPoints == 64) {
+        return _mm512_permutex2var_epi16(load512(table), at, load512(table + 64));
+    } else {
+        constexpr int kHalf = kPoints / 2;
+        const __mmask32 upper = _mm512_test_epi16_mask(at, _mm512_set1_epi16(kHalf));
+        const __m512i first = levelsAt<kHalf>(points, at), second = levelsAt<kHalf>(points + kHalf, at);
+        return _mm512_mask_mov_epi16(first, upper, second);
+    }
+}
+
+template <int kPoints>
+inline __m512i levelsAt(const quant::LevelGrid<kPoints>& grid, __m512i at) {
+    return levelsAt<kPoints>(grid.point, at);
+}
+
+/// Levels of magnitudes: kOffset + each, then kOffset - each, again and again, so that a lookup by 6 bits needs no more
+/// than the lowest 2 or 3, and above them the sign.
+template <int kOffset, size_t kLevels>
+inline __m512i signedLevels(const int8_t (&levels)[kLevels]) {
+    constexpr int kHalf = kLevels <= 4 ? 4 : 8;
+    uint64_t plus = 0, minus = 0;
+    for (size_t i = 0; i < kLevels; ++i) {
+        plus |= uint64_t(uint8_t(kOffset + levels[i])) << (8 * i);
+        minus |= uint64_t(uint8_t(kOffset - levels[i])) << (8 * i);
+    }
+    return kHalf == 4 ? _mm512_set1_epi64(int64_t(minus << 32 | plus))
+                      : _mm512_broadcast_i32x4(_mm_set_epi64x(int64_t(minus), int64_t(plus)));
+}
+
+/// Eight numbers' codes in each piece of 64 bits. Their levels of kBits begin at bit kFirst of the same piece of
+/// `points`, their signs at bit kSigns of that of `signs`.
+template <int kBits, int kFirst, int kSigns>
+inline __m512i eightNumbers(__m512i points, __m512i signs, __m512i table) {
+    // A point of eight numbers is a word of 16 bits; one of four numbers is half of what is looked for.
+    constexpr auto kLevel = [](int i) {
+        return uint64_t(kFirst + (kBits == 2 ? 2 * i : i / 4 * 16 + i % 4 * 3)) << (8 * i);
+    };
+    constexpr auto kSign = [](int i) { return uint64_t((kSigns + i - kBits) & 63) << (8 * i); }; // above the level
+    constexpr auto kAll = [](auto at) {
+        return int64_t(at(0) | at(1) | at(2) | at(3) | at(4) | at(5) | at(6) | at(7));
+    };
+    const __m512i level = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(kAll(kLevel)), points);
+    const __m512i sign = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(kAll(kSign)), signs);
+    const __m512i both = _mm512_ternarylogic_epi64(_mm512_set1_epi8((1 << kBits) - 1), level, sign, 0xca);
+    return _mm512_permutexvar_epi8(both, table);
+}
+
+/// Codes in eights of 32 points of eight numbers, four words to a group, which a piece holds. `signs` has 32 bits of
+/// each group.
+inline void eightsOf(Codes& c, __m512i points, __m256i signs, __m512i table) {
+    const __m512i pieces = _mm512_cvtepu32_epi64(signs);
+    c.q[0] = eightNumbers<2, 0, 0>(points, pieces, table);
+    c.q[1] = eightNumbers<2, 16, 8>(points, pieces, table);
+    c.q[2] = eightNumbers<2, 32, 16>(points, pieces, table);
+    c.q[3] = eightNumbers<2, 48, 24>(points, pieces, table);
+}
+
+/// Codes in eights of 64 points of four numbers, eight words to a group.
+inline void eightsOf(Codes& c, __m512i first, __m512i second, __m256i signs, __m512i table) {
+    const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i low = _mm512_permutex2var_epi64(first, even, second);
+    const __m512i high = _mm512_permutex2var_epi64(first, _mm512_add_epi64(even, _mm512_set1_epi64(1)), second);
+    const __m512i pieces = _mm512_cvtepu32_epi64(signs);
+    c.q[0] = eightNumbers<3, 0, 0>(low, pieces, table);
+    c.q[1] = eightNumbers<3, 32, 8>(low, pieces, table);
+    c.q[2] = eightNumbers<3, 0, 16>(high, pieces, table);
+    c.q[3] = eightNumbers<3, 32, 24>(high, pieces, table);
+}
+
+/// Eight points of eight numbers: the ith of each group's four.
+inline __m512i pointsOfGroups(const Points& points, int i) {
+    const auto point = [&](int g) { return int64_t(quant::kIq1Grid.point[points.at[4 * g + i]]); };
     return _mm512_set_epi64(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
 }
 
-/// Sixteen points of four numbers.
-template <int kPoints, typename Index>
-inline __m512i sixteenPoints(const quant::Grid<uint32_t, kPoints>& grid, const Index* at) {
-    const auto point = [&](int i) { return int(grid.point[at[i]]); };
-    return _mm512_set_epi32(point(15), point(14), point(13), point(12), point(11), point(10), point(9), point(8),
-                            point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
-}
-
-/// kOffset + or - magnitudes, as the bits of `signs` say.
-template <int kOffset>
-inline void applySigns(Codes& c, __m256i signs) {
-    const __m512i offset = _mm512_set1_epi8(kOffset);
-    const __m128i low = _mm256_castsi256_si128(signs), high = _mm256_extracti128_si256(signs, 1);
-    const int64_t masks[] = {_mm_cvtsi128_si64(low), _mm_extract_epi64(low, 1), _mm_cvtsi128_si64(high),
-                             _mm_extract_epi64(high, 1)};
-    for (int i = 0; i < 4; ++i)
-        c.q[i] = _mm512_mask_sub_epi8(_mm512_add_epi8(c.q[i], offset), __mmask64(masks[i]), offset, c.q[i]);
+inline __m512i words(const uint8_t* bytes) {
+    return _mm512_cvtepu8_epi16(load256(bytes));
 }
 
 struct CodesIQ2_XXS : quant::IQ2_XXS {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < 4; ++i) {
-            const uint8_t *p = b + 2 + 16 * i, *next = p + 8;
-            const uint16_t at[] = {p[0], p[1], p[2], p[3], next[0], next[1], next[2], next[3]};
-            c.q[i] = eightPoints(quant::kIq2XxsGrid, at);
-        }
-        const __m256i words = wordsOfIQ2_XXS(b);
-        applySigns<kOffset>(c, signsOfWords(words));
-        arrange<4>(c);
-        c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.25f), -float(kOffset));
+        const __m512i points = _mm512_cvtepu8_epi16(_mm512_cvtepi64_epi32(load512(b + 2)));
+        const __m256i fields = wordsOfIQ2_XXS(b);
+        eightsOf(c, levelsAt(quant::kIq2XxsPoints, points), signsOfWords(fields),
+                 signedLevels<kOffset>(quant::kIq2Levels));
+        c.scaleMin = scalesWithOffset(scalesOfWords(fields, halfAt(b), 0.25f), -float(kOffset));
         return c;
     }
 };
@@ -488,13 +546,8 @@ struct CodesIQ2_XS : quant::IQ2_XS {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        Points points;
-        for (int half = 0; half < 2; ++half)
-            points.store16(16 * half, _mm256_and_si256(load256(b + 2 + 32 * half), _mm256_set1_epi16(511)));
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = eightPoints(quant::kIq2XsGrid, points.at + 8 * i);
-        applySigns<kOffset>(c, signsOfIQ2_XS(b));
-        arrange<4>(c);
+        const __m512i points = _mm512_and_si512(load512(b + 2), _mm512_set1_epi16(511));
+        eightsOf(c, levelsAt(quant::kIq2XsPoints, points), signsOfIQ2_XS(b), signedLevels<kOffset>(quant::kIq2Levels));
         c.scale16 = quarterScales(b + 66, halfAt(b));
         return c;
     }
@@ -504,12 +557,14 @@ struct CodesIQ2_S : quant::IQ2_S {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        Points points;
-        pointsOfIQ2_S(b, points);
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = eightPoints(quant::kIq2SGrid, points.at + 8 * i);
-        applySigns<kOffset>(c, load256(b + 34));
-        arrange<4>(c);
+        // Each of eight bytes holds the upper bits of four points.
+        const __m512i places = _mm512_set1_epi64(int64_t{4} << 48 | int64_t{16} << 32 | 64 << 16 | 256);
+        const __m512i eight = _mm512_cvtepu8_epi64(load64(b + 66));
+        const __m512i each = _mm512_shuffle_epi8(
+            eight, _mm512_broadcast_i32x4(_mm_set_epi64x(int64_t(0x8008800880088008), int64_t(0x8000800080008000))));
+        const __m512i high = _mm512_and_si512(_mm512_mullo_epi16(each, places), _mm512_set1_epi16(0x300));
+        const __m512i points = _mm512_or_si512(high, words(b + 2));
+        eightsOf(c, levelsAt(quant::kIq2SPoints, points), load256(b + 34), signedLevels<kOffset>(quant::kIq2Levels));
         c.scale16 = quarterScales(b + 74, halfAt(b));
         return c;
     }
@@ -519,12 +574,10 @@ struct CodesIQ3_XXS : quant::IQ3_XXS {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = sixteenPoints(quant::kIq3XxsGrid, b + 2 + 16 * i);
-        const __m256i words = load256(b + 66);
-        applySigns<kOffset>(c, signsOfWords(words));
-        arrange<4>(c);
-        c.scaleMin = scalesWithOffset(scalesOfWords(words, halfAt(b), 0.5f), -float(kOffset));
+        const __m256i fields = load256(b + 66);
+        eightsOf(c, levelsAt(quant::kIq3XxsPoints, words(b + 2)), levelsAt(quant::kIq3XxsPoints, words(b + 34)),
+                 signsOfWords(fields), signedLevels<kOffset>(quant::kIq3XxsLevels));
+        c.scaleMin = scalesWithOffset(scalesOfWords(fields, halfAt(b), 0.5f), -float(kOffset));
         return c;
     }
 };
@@ -533,12 +586,13 @@ struct CodesIQ3_S : quant::IQ3_S {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        Points points;
-        pointsOfIQ3_S(b, points);
-        for (int i = 0; i < 4; ++i)
-            c.q[i] = sixteenPoints(quant::kIq3SGrid, points.at + 16 * i);
-        applySigns<kOffset>(c, load256(b + 74));
-        arrange<4>(c);
+        const auto points = [&](int first) {
+            const __m512i low = words(b + 2 + first); // the ninth bits stand elsewhere
+            const auto ninth = __mmask32(load32(b + 66 + first / 8));
+            return _mm512_mask_add_epi16(low, ninth, low, _mm512_set1_epi16(256));
+        };
+        eightsOf(c, levelsAt(quant::kIq3SPoints, points(0)), levelsAt(quant::kIq3SPoints, points(32)), load256(b + 74),
+                 signedLevels<kOffset>(quant::kIq3SLevels));
         const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
         const __m256 odd = _mm256_add_ps(_mm256_add_ps(scale, scale), _mm256_set1_ps(1.0f));
         c.scaleMin = scalesWithOffset(_mm256_mul_ps(odd, _mm256_set1_ps(halfAt(b))), -float(kOffset));
@@ -558,13 +612,9 @@ struct CodesIQ1_S : quant::IQ1_S {
         Codes c;
         Points points;
         pointsOfIQ1_S(b, points);
-        const int down = _mm_movemask_epi8(load128(b + 34)); // odd bits: the groups
-        for (int i = 0; i < 4; ++i) {
-            const int first = down >> (4 * i + 1) & 1, second = down >> (4 * i + 3) & 1;
-            c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
-                                     upOrDown(__mmask8(first * 0x0f | second * 0xf0)));
-        }
-        arrange<4>(c);
+        const __m512i moved = upOrDown(_mm_movepi16_mask(load128(b + 34))); // a piece is of one group
+        for (int i = 0; i < 4; ++i)
+            c.q[i] = _mm512_add_epi8(pointsOfGroups(points, i), moved);
         c.scaleMin = scalesWithOffset(scalesOfIQ1_S(b), -float(kOffset));
         return c;
     }
@@ -576,13 +626,12 @@ struct CodesIQ1_M : quant::IQ1_M {
         Codes c;
         Points points;
         pointsOfIQ1_M(b, points);
-        for (int half = 0; half < 2; ++half) {
-            const int down = _mm_movemask_epi8(_mm_slli_epi16(nibblesOfIQ1_M(b, half), 4)); // of 16 points
-            for (int i = 2 * half; i < 2 * half + 2; ++i)
-                c.q[i] = _mm512_add_epi8(eightPoints(quant::kIq1Grid, points.at + 8 * i),
-                                         upOrDown(__mmask8(down >> (i % 2 * 8))));
+        const __m512i nibbles = _mm512_cvtepu8_epi16(
+            _mm256_inserti128_si256(_mm256_castsi128_si256(nibblesOfIQ1_M(b, 0)), nibblesOfIQ1_M(b, 1), 1));
+        for (int i = 0; i < 4; ++i) {
+            const __mmask8 down = _mm512_test_epi64_mask(nibbles, _mm512_set1_epi64(int64_t{8} << (16 * i)));
+            c.q[i] = _mm512_add_epi8(pointsOfGroups(points, i), upOrDown(down));
         }
-        arrange<4>(c);
         c.scale16 = join(scalesOfIQ1_M(b, 0), scalesOfIQ1_M(b, 1));
         return c;
     }

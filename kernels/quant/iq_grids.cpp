@@ -104,16 +104,31 @@ constexpr Grid<Word, kPoints> gridOf(std::string_view members, const int8_t (&le
     return points == kPoints ? grid : throw "the grid is not complete";
 }
 
-constexpr int8_t kLevels1[] = {-8, 0, 8}, kLevels2[] = {8, 25, 43}, kLevels3Xxs[] = {4, 12, 20, 28, 36, 44, 52, 62},
-                 kLevels3S[] = {1, 3, 5, 7, 9, 11, 13, 15};
+template <typename Word, int kPoints, size_t kLevels>
+constexpr LevelGrid<kPoints> levelsOf(const Grid<Word, kPoints>& grid, const int8_t (&levels)[kLevels]) {
+    constexpr size_t kBits = kLevels <= 4 ? 2 : 3;
+    LevelGrid<kPoints> out = {};
+    for (int p = 0; p < kPoints; ++p)
+        for (size_t i = 0; i < sizeof(Word); ++i)
+            for (size_t level = 0; level < kLevels; ++level)
+                if (uint8_t(grid.point[p] >> (8 * i)) == uint8_t(levels[level]))
+                    out.point[p] = uint16_t(out.point[p] | level << (kBits * i));
+    return out;
+}
 
 } // namespace
 
-constinit const Grid<uint64_t, 256> kIq2XxsGrid = gridOf<uint64_t, 256>(kIq2XxsMembers, kLevels2);
-constinit const Grid<uint64_t, 512> kIq2XsGrid = gridOf<uint64_t, 512>(kIq2XsMembers, kLevels2);
-constinit const Grid<uint64_t, 1024> kIq2SGrid = gridOf<uint64_t, 1024>(kIq2SMembers, kLevels2);
-constinit const Grid<uint64_t, 2048> kIq1Grid = gridOf<uint64_t, 2048>(kIq1Members, kLevels1);
-constinit const Grid<uint32_t, 256> kIq3XxsGrid = gridOf<uint32_t, 256>(kIq3XxsMembers, kLevels3Xxs);
-constinit const Grid<uint32_t, 512> kIq3SGrid = gridOf<uint32_t, 512>(kIq3SMembers, kLevels3S);
+constexpr Grid<uint64_t, 256> kIq2XxsGrid = gridOf<uint64_t, 256>(kIq2XxsMembers, kIq2Levels);
+constexpr Grid<uint64_t, 512> kIq2XsGrid = gridOf<uint64_t, 512>(kIq2XsMembers, kIq2Levels);
+constexpr Grid<uint64_t, 1024> kIq2SGrid = gridOf<uint64_t, 1024>(kIq2SMembers, kIq2Levels);
+constexpr Grid<uint64_t, 2048> kIq1Grid = gridOf<uint64_t, 2048>(kIq1Members, kIq1Levels);
+constexpr Grid<uint32_t, 256> kIq3XxsGrid = gridOf<uint32_t, 256>(kIq3XxsMembers, kIq3XxsLevels);
+constexpr Grid<uint32_t, 512> kIq3SGrid = gridOf<uint32_t, 512>(kIq3SMembers, kIq3SLevels);
+
+constinit const LevelGrid<256> kIq2XxsPoints = levelsOf(kIq2XxsGrid, kIq2Levels);
+constinit const LevelGrid<512> kIq2XsPoints = levelsOf(kIq2XsGrid, kIq2Levels);
+constinit const LevelGrid<1024> kIq2SPoints = levelsOf(kIq2SGrid, kIq2Levels);
+constinit const LevelGrid<256> kIq3XxsPoints = levelsOf(kIq3XxsGrid, kIq3XxsLevels);
+constinit const LevelGrid<512> kIq3SPoints = levelsOf(kIq3SGrid, kIq3SLevels);
 
 } // namespace hearth::kernels::quant

@@ -21,6 +21,14 @@ inline int lesser(int a, int b) {
     return b < a ? b : a;
 }
 
+/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache are pieces of a few KiB, too short for
+/// the processor's own readers of streams. Into the second-level cache: the first waits for so few lines at a time that
+/// asking it stops the loop (Zen 4: half the rate).
+inline void prefetch(const std::byte* p, uint64_t bytes) {
+    for (uint64_t at = 0; at < bytes; at += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
+}
+
 inline void finish(const MatVec& a, int row, int64_t n, float sum) {
     float* out = a.out + row * a.outStride + n;
     if (a.bias)
@@ -28,10 +36,14 @@ inline void finish(const MatVec& a, int row, int64_t n, float sum) {
     *out = a.accumulate ? *out + sum : sum;
 }
 
-/// kW weight rows x kR activation rows. Each product has two sums of its own, so its bits do not depend on kW or kR.
+/// kW weight rows n, n + step, ... x kR activation rows. Each product has two sums of its own, so its bits do not
+/// depend on kW or kR. What the rows hold further on, which may be the next row's, or nothing, comes nearer.
 template <Type kType, int kW, int kR>
-void dotFloats(const MatVec& a, int64_t n, int row) {
-    const std::byte* w = a.weights + uint64_t(n) * a.weightStride;
+void dotFloats(const MatVec& a, int64_t n, int64_t step, int row) {
+    constexpr int kAhead = 2048, kStepBytes = 2 * kLanes * kBytesOf<kType>;
+    const std::byte* w[kW];
+    for (int i = 0; i < kW; ++i)
+        w[i] = a.weights + uint64_t(n + i * step) * a.weightStride;
     const std::byte* x = a.x + uint64_t(row) * a.xStride;
     Vec sums[2][kW][kR];
     for (int u = 0; u < 2; ++u)
@@ -39,22 +51,25 @@ void dotFloats(const MatVec& a, int64_t n, int row) {
             for (int r = 0; r < kR; ++r)
                 sums[u][i][r] = zero();
     int64_t k = 0;
-    for (; k + 2 * kLanes <= a.k; k += 2 * kLanes)
+    for (; k + 2 * kLanes <= a.k; k += 2 * kLanes) {
+        for (int i = 0; i < kW; ++i)
+            prefetch(w[i] + k * kBytesOf<kType> + kAhead, kStepBytes);
         for (int u = 0; u < 2; ++u) {
             const int64_t at = k + u * kLanes;
             Vec xs[kR];
             for (int r = 0; r < kR; ++r)
                 xs[r] = loadAs<Type::F32>(x + uint64_t(r) * a.xStride + at * 4);
             for (int i = 0; i < kW; ++i) {
-                const Vec ws = loadAs<kType>(w + uint64_t(i) * a.weightStride + at * kBytesOf<kType>);
+                const Vec ws = loadAs<kType>(w[i] + at * kBytesOf<kType>);
                 for (int r = 0; r < kR; ++r)
                     sums[u][i][r] = fma(ws, xs[r], sums[u][i][r]);
             }
         }
+    }
     for (int u = 0; k < a.k; k += kLanes, ++u) {
         const int part = a.k - k < kLanes ? int(a.k - k) : kLanes;
         for (int i = 0; i < kW; ++i) {
-            const Vec ws = loadPartAs<kType>(w + uint64_t(i) * a.weightStride + k * kBytesOf<kType>, part);
+            const Vec ws = loadPartAs<kType>(w[i] + k * kBytesOf<kType>, part);
             for (int r = 0; r < kR; ++r)
                 sums[u][i][r] =
                     fma(ws, loadPartAs<Type::F32>(x + uint64_t(r) * a.xStride + k * 4, part), sums[u][i][r]);
@@ -62,25 +77,28 @@ void dotFloats(const MatVec& a, int64_t n, int row) {
     }
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
-            finish(a, row + r, n + i, sumLanes(add(sums[0][i][r], sums[1][i][r])));
+            finish(a, row + r, n + i * step, sumLanes(add(sums[0][i][r], sums[1][i][r])));
 }
 
 template <Type kType, int kW>
-void dotFloatRows(const MatVec& a, int64_t n) {
+void dotFloatRows(const MatVec& a, int64_t n, int64_t step) {
     int r = 0;
     for (; r + 4 <= a.rows; r += 4)
-        dotFloats<kType, kW, 4>(a, n, r);
+        dotFloats<kType, kW, 4>(a, n, step, r);
     for (; r < a.rows; ++r)
-        dotFloats<kType, kW, 1>(a, n, r);
+        dotFloats<kType, kW, 1>(a, n, step, r);
 }
+
+/// Four weight rows at once, a quarter of the rows apart: long streams are read faster from memory than rows of a few
+/// KiB beside each other.
 
 template <Type kType>
 void matvecFloats(const MatVec& a) {
-    int64_t n = 0;
-    for (; n + 4 <= a.outputs; n += 4)
-        dotFloatRows<kType, 4>(a, n);
-    for (; n < a.outputs; ++n)
-        dotFloatRows<kType, 1>(a, n);
+    const int64_t part = a.outputs / 4;
+    for (int64_t n = 0; n < part; ++n)
+        dotFloatRows<kType, 4>(a, n, part);
+    for (int64_t n = 4 * part; n < a.outputs; ++n)
+        dotFloatRows<kType, 1>(a, n, 0);
 }
 
 /// Quantized weights x f32, for exact numerics: 256 numbers at a time as floats.
@@ -327,14 +345,6 @@ inline float oneExponential(float x) {
 }
 
 constexpr float kLowest = -3.4028235e38f;
-
-/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache are pieces of a few KiB, too short for
-/// the processor's own readers of streams. Into the second-level cache: the first waits for so few lines at a time that
-/// asking it stops the loop (Zen 4: half the rate).
-inline void prefetch(const std::byte* p, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
-}
 
 /// A vector of four keys' numbers from i on, the first `part` of them, times those of kH queries.
 template <Type kType, int kH>

@@ -78,8 +78,8 @@ public:
     /// Whether it can run ExpandedAttention.
     virtual bool expandsLatents() const { return false; }
 
-    /// Whether it multiplies prompts fastest in bf16 (OperationList::rounding): then their inputs are best given as
-    /// floats.
+    /// Whether it multiplies prompts, and generated tokens latents, fastest in bf16 (OperationList::rounding): then the
+    /// inputs of prompts are best given as floats.
     virtual bool roundsPrompts() const { return false; }
 
     /// Bytes a second at which the weights can be read, all threads, measured now (about 0.1 s).

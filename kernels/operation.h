@@ -279,8 +279,8 @@ struct OperationList {
     int rows = 1; // row capacity
     Batch batch;
     std::vector<Operation> operations;
-    // Of prompts, whose inputs that are there in 8 bits may always be rounded; and, whole, of what generated tokens look
-    // at in a latent cache.
+    // Of prompts, whose inputs that are there in 8 bits may always be rounded. Whole also lets generated tokens round
+    // what meets in a latent cache: queries, latents and weights.
     Rounding rounding = Rounding::None;
     // Of prompts: what may run on whole numbers of 16 bits. Products by weights of F32 do not, nor those of outputs
     // only.

@@ -99,7 +99,7 @@ public:
         : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity),
           splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads)), group_(a.heads / a.kv.heads),
           slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), headsPerTile_((group_ + slices_ - 1) / slices_),
-          attend_(kernels().attend[size_t(a.kv.type)]) {}
+          attend_(attendOf(kernels(), a)) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -127,7 +127,15 @@ private:
     static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
-    static constexpr int kHeadsPerTile = 16; // at most; of a latent cache's one KV head there are 128
+    static constexpr int kHeadsPerTile = kLatentHeads; // at most; of a latent cache's one KV head there are 128
+
+    /// One for all calls: a run's queries are prepared by the first.
+    static auto attendOf(const CpuKernels& k, const AttentionSpec& a) -> void (*)(const Attend&) {
+        const auto type = size_t(a.kv.type);
+        const bool rounded = a.rounded && a.kv.latent && a.heads / a.kv.heads >= kFewLatentHeads &&
+                             a.kv.kDim <= kLatentDims && a.kv.vDim % 16 == 0 && k.attendRounded[type];
+        return rounded ? k.attendRounded[type] : k.attend[type];
+    }
 
     void runSplit(int64_t r, int kvHead, int slice, int64_t split, Range range, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
@@ -160,8 +168,7 @@ private:
                      .o = sums,
                      .scores = reinterpret_cast<float*>(scratch),
                      .scratch = scratch + kScoreBytes,
-                     .sameQueries = at > range.begin,
-                     .rounded = a_.rounded});
+                     .sameQueries = at > range.begin});
             at += tokens;
         }
     }

@@ -388,6 +388,28 @@ struct CodesIQ2_XS : quant::IQ2_XS {
     }
 };
 
+inline void pointsOfIQ2_S(const uint8_t* b, Points& points) {
+    const __m256i places = _mm256_set1_epi64x(int64_t{4} << 48 | int64_t{16} << 32 | 64 << 16 | 256);
+    for (int half = 0; half < 2; ++half) {
+        const __m128i bytes = _mm_cvtepu8_epi16(_mm_cvtsi32_si128(load32(b + 66 + 4 * half)));
+        const __m256i high =
+            _mm256_and_si256(_mm256_mullo_epi16(eachFourTimes(bytes), places), _mm256_set1_epi16(0x300));
+        points.store16(16 * half, _mm256_or_si256(high, _mm256_cvtepu8_epi16(load128(b + 2 + 16 * half))));
+    }
+}
+
+inline void pointsOfIQ3_S(const uint8_t* b, Points& points) {
+    const __m128i select = _mm_set1_epi64x(int64_t(0x8040201008040201u)), one = _mm_set1_epi8(1);
+    for (int i = 0; i < 4; ++i) {
+        const __m128i bits =
+            _mm_shuffle_epi8(_mm_cvtsi32_si128(load16(b + 66 + 2 * i)), _mm_set_epi64x(0x0101010101010101, 0));
+        const __m128i ninth = _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(bits, select), select), one);
+        const __m128i low = load128(b + 2 + 16 * i);
+        points.store8(16 * i, _mm_unpacklo_epi8(low, ninth));
+        points.store8(16 * i + 8, _mm_unpackhi_epi8(low, ninth));
+    }
+}
+
 struct CodesIQ2_S : quant::IQ2_S {
     static constexpr int kTop = 2 * kOffset;
 

@@ -519,7 +519,7 @@ inline __m512i pointsOfGroups(const Points& points, int i) {
     return _mm512_set_epi64(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
 }
 
-inline __m512i words(const uint8_t* bytes) {
+inline __m512i widened(const uint8_t* bytes) {
     return _mm512_cvtepu8_epi16(load256(bytes));
 }
 
@@ -563,7 +563,7 @@ struct CodesIQ2_S : quant::IQ2_S {
         const __m512i each = _mm512_shuffle_epi8(
             eight, _mm512_broadcast_i32x4(_mm_set_epi64x(int64_t(0x8008800880088008), int64_t(0x8000800080008000))));
         const __m512i high = _mm512_and_si512(_mm512_mullo_epi16(each, places), _mm512_set1_epi16(0x300));
-        const __m512i points = _mm512_or_si512(high, words(b + 2));
+        const __m512i points = _mm512_or_si512(high, widened(b + 2));
         eightsOf(c, levelsAt(quant::kIq2SPoints, points), load256(b + 34), signedLevels<kOffset>(quant::kIq2Levels));
         c.scale16 = quarterScales(b + 74, halfAt(b));
         return c;
@@ -575,7 +575,7 @@ struct CodesIQ3_XXS : quant::IQ3_XXS {
     static inline Codes load(const uint8_t* b) {
         Codes c;
         const __m256i fields = load256(b + 66);
-        eightsOf(c, levelsAt(quant::kIq3XxsPoints, words(b + 2)), levelsAt(quant::kIq3XxsPoints, words(b + 34)),
+        eightsOf(c, levelsAt(quant::kIq3XxsPoints, widened(b + 2)), levelsAt(quant::kIq3XxsPoints, widened(b + 34)),
                  signsOfWords(fields), signedLevels<kOffset>(quant::kIq3XxsLevels));
         c.scaleMin = scalesWithOffset(scalesOfWords(fields, halfAt(b), 0.5f), -float(kOffset));
         return c;
@@ -587,7 +587,7 @@ struct CodesIQ3_S : quant::IQ3_S {
     static inline Codes load(const uint8_t* b) {
         Codes c;
         const auto points = [&](int first) {
-            const __m512i low = words(b + 2 + first); // the ninth bits stand elsewhere
+            const __m512i low = widened(b + 2 + first); // the ninth bits stand elsewhere
             const auto ninth = __mmask32(load32(b + 66 + first / 8));
             return _mm512_mask_add_epi16(low, ninth, low, _mm512_set1_epi16(256));
         };

@@ -21,9 +21,9 @@ inline int lesser(int a, int b) {
     return b < a ? b : a;
 }
 
-/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache are pieces of a few KiB, too short for
-/// the processor's own readers of streams. Into the second-level cache: the first waits for so few lines at a time that
-/// asking it stops the loop (Zen 4: half the rate).
+/// Brings `bytes` from p on nearer, which need not be there. Pages of the cache and rows of weights are pieces of a few
+/// KiB, too short for the processor's own readers of streams. Into the second-level cache: the first waits for so few
+/// lines at a time that asking it stops the loop (Zen 4: half the rate).
 inline void prefetch(const std::byte* p, uint64_t bytes) {
     for (uint64_t at = 0; at < bytes; at += 64)
         _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
@@ -91,7 +91,6 @@ void dotFloatRows(const MatVec& a, int64_t n, int64_t step) {
 
 /// Four weight rows at once, a quarter of the rows apart: long streams are read faster from memory than rows of a few
 /// KiB beside each other.
-
 template <Type kType>
 void matvecFloats(const MatVec& a) {
     const int64_t part = a.outputs / 4;

@@ -49,7 +49,7 @@ struct Unpack {
 };
 
 /// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n]: strictly in the order of the inputs, for every row alike.
-/// Products in bf16 can begin with other sums than 0, and leave theirs in another place.
+/// gemmBf16 alone knows `begin`, which takes the 0's place, and `out`, which takes acc's for the result.
 struct Gemm {
     const void* panel;
     int64_t cols;
@@ -59,9 +59,9 @@ struct Gemm {
     float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
     int64_t accStride;
     bool first;
-    const float* begin = nullptr; // rows `beginStride` floats apart: the first sums instead of 0; may be null
+    const float* begin = nullptr; // rows `beginStride` floats apart; may be null
     int64_t beginStride = 0;
-    float* out = nullptr; // rows `outStride` floats apart: where the sums go instead of acc; may be null
+    float* out = nullptr; // rows `outStride` floats apart; may be null
     int64_t outStride = 0;
 };
 
@@ -105,9 +105,8 @@ struct Attend {
     SoftmaxState* state;      // (heads)
     float* o;                 // (heads, vDim)
     float* scores;            // (kAttendHeads, tokens) scratch
-    std::byte* scratch;       // kAttendScratchBytes, at a cache line's begin; for codes
+    std::byte* scratch;       // kAttendScratchBytes, at a cache line's begin
     bool sameQueries = false; // those of the last call with this scratch: what it holds of them still stands
-    bool rounded = false;     // queries, latents and weights may be rounded to bf16
 };
 
 /// Prompt tokens: turns scores of a key block into weights, in place; what a row may not see becomes 0.
@@ -221,6 +220,9 @@ struct DeltaStep {
 
 /// Heads that `attend` may look at together, tokens that it sees at most, and numbers of a key.
 inline constexpr int kAttendHeads = 4, kAttendTokens = 256, kAttendDims = 4096;
+/// Of latents: heads that whole numbers or tiles look at together, the fewest that are worth making those, and numbers
+/// of a latent at most.
+inline constexpr int kLatentHeads = 16, kFewLatentHeads = 8, kLatentDims = 768;
 inline constexpr size_t kAttendScratchBytes = size_t(192) << 10;
 
 /// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
@@ -249,6 +251,9 @@ struct CpuKernels {
     void (*roundCodes)(const A8Block* x, int64_t n, const RoundedRow& out);
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
+    // Latents (v is k) with all of what is multiplied rounded to bf16, in tiles: up to kLatentHeads heads, kLatentDims
+    // numbers of a latent, of which multiples of 16 are values. Null where there are no tiles, and of other types.
+    void (*attendRounded[kTypes])(const Attend&);
     void (*softmaxBlock)(const SoftmaxBlock&);
     CodedKernels coded; // where that is faster than floats; null elsewhere
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache

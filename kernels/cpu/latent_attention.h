@@ -2,15 +2,13 @@
 
 // Attention of generated tokens over latents, which are keys and values at once and serve many heads: on whole numbers
 // of 16 bits, which AVX-512 VNNI multiplies in pairs. A token's latent becomes codes once for all heads. Sums of a
-// block of tokens are exact, so every head has the bits that it has in any other group of kLatentHeads / 2 heads and
-// more. Included after pair_attention.h, whose limits keep the scores' sums below 2^31. Internal linkage on purpose.
+// block of tokens are exact, so every head has the bits that it has in any other group of kFewLatentHeads and more.
+// Included after pair_attention.h, whose limits keep the scores' sums below 2^31. Internal linkage on purpose.
 
 namespace hearth::kernels::cpu {
 namespace {
 
 constexpr int kLatentTokens = 64; // that become codes at once: they stay in the second-level cache
-constexpr int kLatentHeads = 16;  // of a call at most, and at least half as many: fewer are not worth the codes
-constexpr int kLatentDims = 768;  // more make no codes
 constexpr int kTogether = 8;      // heads that share a read of the values
 
 /// Where a call keeps its numbers.
@@ -244,16 +242,7 @@ void attendLatentBlock(const LatentBlock& b) {
         for (int h = 0; h < a.heads; h += 4)
             scoreLatents(b, h, t, later ? later + uint64_t(h / 4 * rows) * a.kStride : nullptr, later ? rows : 0);
     }
-    for (int h = 0; h < a.heads;) {
-        Attend few = a;
-        few.scores += h * a.tokens;
-        if (h + 4 <= a.heads) {
-            weighFewHeads<4>(few, h);
-            h += 4;
-        } else {
-            weighFewHeads<1>(few, h++);
-        }
-    }
+    weighAllHeads(a);
     for (int h = 0; h < a.heads; ++h)
         codeWeights(b, h, largest);
     for (int column = 0; column < a.vDim; column += 32) {
@@ -267,7 +256,7 @@ void attendLatentBlock(const LatentBlock& b) {
 
 template <Type kType>
 void attendLatents(const Attend& a) {
-    if (a.k != a.v || a.heads < kLatentHeads / 2 || a.heads > kLatentHeads || a.kDim > kLatentDims) {
+    if (a.k != a.v || a.heads < kFewLatentHeads || a.heads > kLatentHeads || a.kDim > kLatentDims) {
         attendTokens<kType>(a);
         return;
     }

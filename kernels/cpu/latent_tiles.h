@@ -11,25 +11,25 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kTileRows = 16, kTileBytes = 1024;    // of a whole tile, and of 16 outputs in kTileInputs inputs
-constexpr int kTiledTokens = 64;                    // at once
-constexpr int kTiledDims = 768;                     // of a latent at most
-constexpr int kFewTiledHeads = 8, kTiledHeads = 16; // fewer are not worth the rounding
+constexpr int kTileRows = 16, kTileBytes = 1024;     // of a whole tile, and of 16 outputs in kTileInputs inputs
+constexpr int kTiledTokens = 64;                     // at once
+constexpr int kLatentDims = 768;                     // of a latent at most
+constexpr int kFewTiledHeads = 8, kLatentHeads = 16; // fewer are not worth the rounding
 
 /// Where a call keeps its numbers.
 struct alignas(64) TiledLatents {
-    static constexpr int kSteps = kTiledDims / int(kTileInputs), kValueTiles = kTiledDims / 16;
+    static constexpr int kSteps = kLatentDims / int(kTileInputs), kValueTiles = kLatentDims / 16;
     static constexpr int kTokenSteps = kTiledTokens / int(kTileInputs);
     static constexpr int kRowsAtOnce = 2 * kTileRows; // tokens: more do not fit into the first-level cache
 
     uint16_t queries[kSteps][kTileBytes / 2]; // (pairs of dims, heads, 2) of each step
-    uint16_t rows[kRowsAtOnce][kTiledDims];
+    uint16_t rows[kRowsAtOnce][kLatentDims];
     // (pairs of tokens, 16 dims, 2) of each step of tokens; a line more, so that they do not fall into the same sets of
     // a cache.
     uint16_t values[kValueTiles][kTokenSteps * kTileBytes / 2 + 32];
-    float sums[kRowsAtOnce][kTiledHeads]; // scores as they come
-    float scores[kTiledHeads * kTiledTokens];
-    uint16_t weights[kTiledHeads][kTiledTokens];
+    float sums[kRowsAtOnce][kLatentHeads]; // scores as they come
+    float scores[kLatentHeads * kTiledTokens];
+    uint16_t weights[kLatentHeads][kTiledTokens];
 };
 
 static_assert(sizeof(TiledLatents) <= kAttendScratchBytes);
@@ -59,8 +59,8 @@ inline void storePairs(uint16_t* first, uint16_t* second, __m512i a, __m512i b) 
 /// Queries of all heads; those that there are not are zeros.
 inline void roundQueries(const Attend& a, TiledLatents& s) {
     for (int step = 0; step < tileSteps(a.kDim); ++step) {
-        __m512i heads[kTiledHeads];
-        for (int h = 0; h < kTiledHeads; ++h) {
+        __m512i heads[kLatentHeads];
+        for (int h = 0; h < kLatentHeads; ++h) {
             const auto* q = reinterpret_cast<const std::byte*>(a.q + int64_t(lesser(h, a.heads - 1)) * a.kDim);
             const int at = step * int(kTileInputs);
             heads[h] = h < a.heads
@@ -73,14 +73,16 @@ inline void roundQueries(const Attend& a, TiledLatents& s) {
     }
 }
 
-/// Latents `token` and the next as rows and as values; zeros behind the last. Two others that are read
-/// later come nearer meanwhile.
+/// Latents `token` and the next as rows and as values; zeros behind the last. Meanwhile two that are read some time
+/// after them come nearer.
 template <Type kType>
 inline void roundLatents(const Attend& a, TiledLatents& s, int token) {
     constexpr int kAhead = 16; // tokens: 18 KiB
     const std::byte* row = a.k + uint64_t(token) * a.kStride;
     const int live = a.tokens - token, later = token + kAhead - a.tokens;
-    const std::byte* ahead = later < 0 ? row + kAhead * a.kStride : a.next ? a.next + uint64_t(later) * a.kStride : row;
+    const std::byte* ahead = later <= -2 ? row + kAhead * a.kStride
+                             : a.next    ? a.next + uint64_t(later < 0 ? 0 : later) * a.kStride
+                                         : nullptr;
     uint16_t *first = s.rows[token % s.kRowsAtOnce], *second = s.rows[token % s.kRowsAtOnce + 1];
     const int pair = token / 2 * 32;
     for (int i = 0; i < a.kDim; i += int(kTileInputs)) {
@@ -90,8 +92,10 @@ inline void roundLatents(const Attend& a, TiledLatents& s, int token) {
                             : _mm512_setzero_si512();
         };
         const __m512i x = at(0), y = at(1);
-        prefetch(ahead + i * kBytesOf<kType>, 1);
-        prefetch(ahead + a.kStride + i * kBytesOf<kType>, 1);
+        if (ahead) {
+            prefetch(ahead + i * kBytesOf<kType>, 1);
+            prefetch(ahead + a.kStride + i * kBytesOf<kType>, 1);
+        }
         _mm512_storeu_si512(first + i, x);
         _mm512_storeu_si512(second + i, y);
         if (i < a.vDim)
@@ -121,16 +125,9 @@ inline void scoreTiled(const Attend& a, TiledLatents& s, int token) {
 }
 
 inline void weighTiled(const Attend& a, TiledLatents& s) {
-    for (int h = 0; h < a.heads;) {
-        Attend few = a;
-        few.scores = s.scores + h * a.tokens;
-        if (h + 4 <= a.heads) {
-            weighFewHeads<4>(few, h);
-            h += 4;
-        } else {
-            weighFewHeads<1>(few, h++);
-        }
-    }
+    Attend all = a;
+    all.scores = s.scores;
+    weighAllHeads(all);
     for (int h = 0; h < a.heads; ++h)
         for (int i = 0; i < kTiledTokens; i += int(kTileInputs)) {
             const auto* w = reinterpret_cast<const std::byte*>(s.scores + h * a.tokens);
@@ -169,11 +166,6 @@ inline void configureWhole() {
     Tiles::configure(shapes);
 }
 
-inline bool fitTiles(const Attend& a) {
-    return a.rounded && a.k == a.v && a.heads >= kFewTiledHeads && a.heads <= kTiledHeads && a.kDim <= kTiledDims &&
-           a.vDim <= a.kDim && a.vDim % 16 == 0;
-}
-
 template <Type kType>
 void attendTiledBlock(const Attend& a, TiledLatents& s) {
     configureWhole();
@@ -194,19 +186,8 @@ void attendTiledBlock(const Attend& a, TiledLatents& s) {
     Tiles::release();
 }
 
-/// What else attends: the table's that this one starts from.
-template <Type kType>
-void attendOther(const Attend& a) {
-    static void (*const other)(const Attend&) = avx512Kernels().attend[size_t(kType)];
-    other(a);
-}
-
 template <Type kType>
 void attendTiledLatents(const Attend& a) {
-    if (!fitTiles(a)) {
-        attendOther<kType>(a);
-        return;
-    }
     TiledLatents& s = *reinterpret_cast<TiledLatents*>(a.scratch);
     if (!a.sameQueries)
         roundQueries(a, s);
@@ -220,8 +201,8 @@ void attendTiledLatents(const Attend& a) {
 }
 
 inline void overrideLatentTiles(CpuKernels& k) {
-    k.attend[size_t(Type::F16)] = attendTiledLatents<Type::F16>;
-    k.attend[size_t(Type::BF16)] = attendTiledLatents<Type::BF16>;
+    k.attendRounded[size_t(Type::F16)] = attendTiledLatents<Type::F16>;
+    k.attendRounded[size_t(Type::BF16)] = attendTiledLatents<Type::BF16>;
 }
 
 } // namespace

@@ -302,6 +302,20 @@ inline void weighFewHeads(const Attend& a, int head) {
     }
 }
 
+/// weighHeads() for all heads and up to kKeyBlock tokens. Scores are (heads, tokens).
+inline void weighAllHeads(const Attend& a) {
+    for (int h = 0; h < a.heads;) {
+        Attend few = a;
+        few.scores += h * a.tokens;
+        if (h + 4 <= a.heads) {
+            weighFewHeads<4>(few, h);
+            h += 4;
+        } else {
+            weighFewHeads<1>(few, h++);
+        }
+    }
+}
+
 template <int kR>
 void addValueRows(const AttendCodes& a, int row) {
     const auto* weights = reinterpret_cast<const int16_t*>(a.softmax.s + row * kKeyBlock);

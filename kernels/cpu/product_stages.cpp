@@ -263,8 +263,8 @@ uint64_t inputBytes(const PanelProduct& p, int64_t at) {
     return p.form == PanelForm::Int8 ? uint64_t(at / 256) * sizeof(A8Block) : uint64_t(at) * sizeof(float);
 }
 
-/// What is unpacked after inputs from `at` on of outputs from n on, by this thread or another: pieces of rows far apart,
-/// which no reader of streams foresees.
+/// What is unpacked after inputs from `at` on of outputs from n on, by this thread or another: pieces of rows far
+/// apart, which no reader of streams foresees.
 void prefetchNextPanel(const PanelProduct& p, const PanelKernels& kernels, int64_t n, int64_t at, int64_t end) {
     const int64_t k = p.weight.cols;
     n += kPanelOutputs;
@@ -350,7 +350,7 @@ void multiplyCodes(const CpuKernels& table, const Gemm& product, std::byte* scra
 }
 
 /// Whether a panel's tiles begin with what is added to them and end where they belong, which saves a way through the
-/// second-level cache. What rounding has taken would make three of it.
+/// second-level cache. Not in three products for one, the last two of which add to the first's sums.
 bool goesInPlace(const PanelProduct& p, int64_t n) {
     return p.form == PanelForm::Bf16 && n + kPanelOutputs <= p.weight.rows && !(p.bias && p.accumulate);
 }
@@ -390,9 +390,10 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
             const std::byte* panel = panelOf(p, kernels, n, at, cols, scratch);
             if (inBf16(p.form) && next < k)
                 prefetchInputs(p, next, std::min(kernels.step, k - next), (n - p.output) / kPanelOutputs, panels);
-            if (next == k)
+            const bool inPlace = goesInPlace(p, n);
+            if (next == k || (inPlace && p.accumulate && at == 0))
                 prefetchRows(p, n, std::min<int64_t>(kPanelOutputs, end - n));
-            if (panels > 1 || next == k) // else the next one are the rows' next inputs, which `unpack` has asked for
+            if (panels > 1 || next == k) // else the next panel has the rows' next inputs, which `unpack` has asked for
                 prefetchNextPanel(p, kernels, n, at, end);
             Gemm product{.panel = panel,
                          .cols = cols,
@@ -402,7 +403,6 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
                          .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
                          .accStride = kPanelOutputs,
                          .first = at == 0};
-            const bool inPlace = goesInPlace(p, n);
             if (inPlace)
                 beginAndEndInPlace(p, n, next == k, product);
             if (p.form == PanelForm::Coded)

@@ -109,10 +109,12 @@ constexpr LevelGrid<kPoints> levelsOf(const Grid<Word, kPoints>& grid, const int
     constexpr size_t kBits = kLevels <= 4 ? 2 : 3;
     LevelGrid<kPoints> out = {};
     for (int p = 0; p < kPoints; ++p)
-        for (size_t i = 0; i < sizeof(Word); ++i)
-            for (size_t level = 0; level < kLevels; ++level)
-                if (uint8_t(grid.point[p] >> (8 * i)) == uint8_t(levels[level]))
-                    out.point[p] = uint16_t(out.point[p] | level << (kBits * i));
+        for (size_t i = 0; i < sizeof(Word); ++i) {
+            size_t level = 0;
+            while (uint8_t(levels[level]) != uint8_t(grid.point[p] >> (8 * i))) // past the end: does not compile
+                ++level;
+            out.point[p] = uint16_t(out.point[p] | level << (kBits * i));
+        }
     return out;
 }
 
@@ -125,10 +127,10 @@ constexpr Grid<uint64_t, 2048> kIq1Grid = gridOf<uint64_t, 2048>(kIq1Members, kI
 constexpr Grid<uint32_t, 256> kIq3XxsGrid = gridOf<uint32_t, 256>(kIq3XxsMembers, kIq3XxsLevels);
 constexpr Grid<uint32_t, 512> kIq3SGrid = gridOf<uint32_t, 512>(kIq3SMembers, kIq3SLevels);
 
-constinit const LevelGrid<256> kIq2XxsPoints = levelsOf(kIq2XxsGrid, kIq2Levels);
-constinit const LevelGrid<512> kIq2XsPoints = levelsOf(kIq2XsGrid, kIq2Levels);
-constinit const LevelGrid<1024> kIq2SPoints = levelsOf(kIq2SGrid, kIq2Levels);
-constinit const LevelGrid<256> kIq3XxsPoints = levelsOf(kIq3XxsGrid, kIq3XxsLevels);
-constinit const LevelGrid<512> kIq3SPoints = levelsOf(kIq3SGrid, kIq3SLevels);
+constexpr LevelGrid<256> kIq2XxsPoints = levelsOf(kIq2XxsGrid, kIq2Levels);
+constexpr LevelGrid<512> kIq2XsPoints = levelsOf(kIq2XsGrid, kIq2Levels);
+constexpr LevelGrid<1024> kIq2SPoints = levelsOf(kIq2SGrid, kIq2Levels);
+constexpr LevelGrid<256> kIq3XxsPoints = levelsOf(kIq3XxsGrid, kIq3XxsLevels);
+constexpr LevelGrid<512> kIq3SPoints = levelsOf(kIq3SGrid, kIq3SLevels);
 
 } // namespace hearth::kernels::quant

@@ -381,7 +381,8 @@ TEST(Attention, LatentCodesOfOneToken) {
 
 /// From eight heads on latents become codes or meet tiles, and a head has the same bits among any number of them.
 void expectSameBitsAmongHeads(const std::vector<std::string>& isas, bool rounded) {
-    constexpr int kTokens = 100, kRows = 3, kDim = 72, kVDim = 48;
+    constexpr int kTokens = 100, kRows = 3, kDim = 72;
+    const int kVDim = rounded ? 48 : 40; // tiles have whole sixteens of values
     for (const std::string& isa : isas) {
         const auto first = [&](int heads) {
             const AttentionCase c{.type = Type::F16,
@@ -472,7 +473,7 @@ protected:
     }
 };
 
-/// Numbers of four bits: rounding leaves them as they are, so that only the weights are rounded.
+/// Numbers of five bits: rounding leaves them as they are, so that only the weights are rounded. Values are below 4.
 TEST_F(TiledLatents, AgainstPlainArithmetic) {
     AttentionCase c{.type = Type::F16, .kvHeads = 1, .pageTokens = 64, .latent = true, .rounded = true};
 
@@ -484,19 +485,20 @@ TEST_F(TiledLatents, AgainstPlainArithmetic) {
         for (const Type type : {Type::F16, Type::BF16})
             for (const auto& dims : kDims)
                 for (const int heads : {8, 11, 16, 35})
-                    for (const int tokens : {1, 2, 15, 16, 17, 33, 64, 65, 150}) {
+                    for (const int tokens : {1, 2, 15, 16, 17, 33, 64, 65, 150, 300}) {
                         c.type = type, c.heads = heads, c.kDim = dims.kDim, c.vDim = dims.vDim;
                         c.sinks = tokens == 17, c.softCap = tokens == 33 ? 2.0f : 0.0f;
-                        c.pageTokens = tokens == 150 ? 100 : 64; // more than go together
+                        c.window = tokens == 65 ? 40 : 0;                              // begins inside a page
+                        c.pageTokens = tokens == 150 ? 100 : tokens == 300 ? 299 : 64; // more than go together
                         AttentionRun r = randomRun(c, tokens);
                         for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
                             for (float& f : r.*numbers)
-                                f = std::round(std::clamp(f * 2, -7.0f, 7.0f)) / 8;
+                                f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
                         const int rows = std::min(tokens, 2);
                         r = runAttention(isa, c, Path::Decode, tokens, rows, std::move(r), rows);
                         expectAttention(isa + " " + std::to_string(dims.kDim) + " heads " + std::to_string(heads) +
                                             " tokens " + std::to_string(tokens),
-                                        c, r, tokens, rows, 0x1p-8);
+                                        c, r, tokens, rows, 0x1p-7 + 1e-4);
                         if (HasFatalFailure())
                             return;
                     }
@@ -522,6 +524,25 @@ TEST_F(TiledLatents, RoundWhatTheyMay) {
         EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, kRows, randomRun(c, kTokens), 1, 3).out, r.out)
             << isa << ": bits depend on rows or threads";
     }
+}
+
+/// What tiles do not fit is not rounded at all.
+TEST_F(TiledLatents, LeaveTheRestAsItIs) {
+    const AttentionCase cases[] = {
+        {.type = Type::F16, .heads = 7, .kDim = 72, .vDim = 48},
+        {.type = Type::F16, .heads = 9, .kDim = 72, .vDim = 40},
+        {.type = Type::BF16, .heads = 9, .kDim = 800, .vDim = 512},
+        {.type = Type::Q8_0, .heads = 9, .kDim = 96, .vDim = 64},
+        {.type = Type::F32, .heads = 9, .kDim = 96, .vDim = 64},
+    };
+    constexpr int kTokens = 70;
+    for (const std::string& isa : tiledIsas())
+        for (AttentionCase c : cases) {
+            c.kvHeads = 1, c.latent = true;
+            const std::vector<float> plain = runAttention(isa, c, Path::Decode, kTokens, 2).out;
+            c.rounded = true;
+            EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, 2).out, plain) << isa << " heads " << c.heads;
+        }
 }
 
 TEST_F(TiledLatents, HaveTheSameBitsAmongHeads) {

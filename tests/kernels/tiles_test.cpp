@@ -339,6 +339,109 @@ TEST_F(TileProducts, EveryFormat) {
                     }
 }
 
+/// Sums that begin with rows of other numbers, or with the same for all, and that end elsewhere.
+TEST_F(TileProducts, BeginAndEndWhereTheyAreTold) {
+    constexpr int kCols = 96, kStride = kPanelOutputs + 5;
+    for (const Isa& isa : isas)
+        for (const int rows : {1, 16, 17, 32, 49})
+            for (const int64_t beginStride : {0, kStride}) {
+                const RoundedRows x(isa.kernels, randomFloats(size_t(rows) * kCols, 3), rows, kCols, false);
+                const auto weights = randomWeights(Type::BF16, kPanelOutputs, kCols, 5);
+                std::vector<float> panel(size_t(kCols) * kPanelOutputs);
+                std::vector<uint16_t> rounded(panel.size());
+                isa.kernels.unpackF32[size_t(Type::BF16)]({.weights = weights.data(),
+                                                           .stride = rowBytes(Type::BF16, kCols),
+                                                           .outputs = kPanelOutputs,
+                                                           .cols = kCols,
+                                                           .panel = panel.data()});
+                isa.kernels.roundPanel[size_t(Type::BF16)](
+                    {.panel = panel.data(), .cols = kCols, .out = rounded.data(), .low = nullptr});
+                const std::vector<float> begin = randomFloats(size_t(rows) * kStride, 9);
+                std::vector<float> acc(size_t(rows) * kPanelOutputs), out(size_t(rows) * kStride, 99.0f);
+                for (int r = 0; r < rows; ++r)
+                    std::copy_n(begin.begin() + r * beginStride, kPanelOutputs, acc.begin() + r * kPanelOutputs);
+                Gemm product{.panel = rounded.data(),
+                             .cols = kCols,
+                             .x = x.from(0, 0),
+                             .xStride = x.step(),
+                             .rows = rows,
+                             .acc = acc.data(),
+                             .accStride = kPanelOutputs,
+                             .first = false};
+                isa.kernels.gemmBf16(product);
+                std::vector<float> untouched(acc.size(), 77.0f);
+                product.acc = untouched.data();
+                product.first = true;
+                product.begin = begin.data(), product.beginStride = beginStride;
+                product.out = out.data(), product.outStride = kStride;
+                isa.kernels.gemmBf16(product);
+                for (int r = 0; r < rows; ++r) {
+                    for (int n = 0; n < kPanelOutputs; ++n)
+                        ASSERT_EQ(out[size_t(r * kStride + n)], acc[size_t(r * kPanelOutputs + n)])
+                            << isa.name << " rows " << rows << " row " << r << " output " << n;
+                    for (int n = kPanelOutputs; n < kStride; ++n)
+                        ASSERT_EQ(out[size_t(r * kStride + n)], 99.0f) << isa.name << " wrote beside a row";
+                }
+                EXPECT_EQ(untouched, std::vector<float>(acc.size(), 77.0f)) << isa.name;
+            }
+}
+
+/// Whole numbers, so that each product has one right answer: several panels and steps, the last of them partial.
+TEST_F(TileProducts, OfManyPanels) {
+    constexpr int64_t kOutputs = 300, kCols = 1100, kOutStride = kOutputs + 20;
+    std::vector<float> w = randomFloats(size_t(kOutputs * kCols), 5);
+    for (float& f : w)
+        f = std::round(f);
+    const Rows weight{.data = reinterpret_cast<std::byte*>(w.data()),
+                      .stride = uint64_t(kCols) * 4,
+                      .rows = kOutputs,
+                      .cols = kCols,
+                      .type = Type::F32};
+    std::vector<float> bias = randomFloats(size_t(kOutputs), 6);
+    for (float& f : bias)
+        f = std::round(f * 8);
+    const std::unique_ptr<std::byte[]> memory(new std::byte[kScratchBytes + 64]);
+    std::byte* scratch = memory.get() + 64 - reinterpret_cast<uintptr_t>(memory.get()) % 64;
+    for (const Isa& isa : isas)
+        for (const int64_t rows : {1, 17, 40}) {
+            std::vector<float> numbers = randomFloats(size_t(rows * kCols), 7);
+            for (float& f : numbers)
+                f = std::round(f * 2);
+            const RoundedRows x(isa.kernels, numbers, rows, kCols, false);
+            for (const bool biased : {false, true})
+                for (const bool accumulate : {false, true}) {
+                    std::fill_n(scratch, kScratchBytes, std::byte{0xff}); // NaN
+                    std::vector<float> out(size_t(rows * kOutStride), 3.0f);
+                    for (int64_t output = 0; output < kOutputs; output += 8 * kPanelOutputs)
+                        multiplyPanels(isa.kernels,
+                                       {.weight = weight,
+                                        .output = output,
+                                        .outputs = 8 * kPanelOutputs,
+                                        .form = PanelForm::Bf16,
+                                        .x = x.from(0, 0),
+                                        .xStride = x.step(),
+                                        .low = 0,
+                                        .rows = rows,
+                                        .bias = biased ? bias.data() : nullptr,
+                                        .out = reinterpret_cast<std::byte*>(out.data()),
+                                        .outStride = kOutStride * 4,
+                                        .accumulate = accumulate},
+                                       scratch);
+                    for (int64_t r = 0; r < rows; ++r)
+                        for (int64_t n = 0; n < kOutStride; ++n) {
+                            double want = n >= kOutputs || accumulate ? 3 : 0;
+                            if (n < kOutputs && biased)
+                                want += double(bias[size_t(n)]);
+                            for (int64_t i = 0; i < kCols && n < kOutputs; ++i)
+                                want += double(numbers[size_t(r * kCols + i)]) * double(w[size_t(n * kCols + i)]);
+                            ASSERT_EQ(double(out[size_t(r * kOutStride + n)]), want)
+                                << isa.name << " rows " << rows << " row " << r << " output " << n
+                                << (biased ? " biased" : "") << (accumulate ? " accumulated" : "");
+                        }
+                }
+        }
+}
+
 // --- Choice ----------------------------------------------------------------------------------------------------------
 
 TEST_F(TileProducts, AreCheckedBeforeTheyAreChosen) {

@@ -11,10 +11,9 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kTileRows = 16, kTileBytes = 1024;     // of a whole tile, and of 16 outputs in kTileInputs inputs
-constexpr int kTiledTokens = 64;                     // at once
-constexpr int kLatentDims = 768;                     // of a latent at most
-constexpr int kFewTiledHeads = 8, kLatentHeads = 16; // fewer are not worth the rounding
+constexpr int kTileRows = 16, kTileBytes = 1024; // of a whole tile, and of 16 outputs in kTileInputs inputs
+constexpr int kTiledTokens = 64;                 // at once
+static_assert(kLatentHeads == kTileRows);
 
 /// Where a call keeps its numbers.
 struct alignas(64) TiledLatents {

@@ -1,5 +1,6 @@
-// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products of prompts in tiles. Compiled with
-// AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
+// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products of prompts, and what generated tokens
+// look at in latent caches, in tiles. Compiled with AVX-512's flags and AVX512_BF16: nothing with inline library code
+// may be included here.
 
 #include "kernels/cpu/simd_avx512.h"
 
@@ -22,11 +23,7 @@ static_assert(kPanelOutputs == 32 && kTileInputs == 32);
 void roundFloats(const float* x, int64_t n, const RoundedRow& to) {
     std::byte *out = to.out, *low = to.low;
     for (int64_t i = 0; i < n; i += kTileInputs, out += to.step) {
-        const int64_t left = n - i;
-        Vec first = left >= kLanes ? load(x + i) : loadPart(x + i, int(left));
-        Vec second = left >= 2 * kLanes ? load(x + i + kLanes)
-                     : left > kLanes    ? loadPart(x + i + kLanes, int(left) - kLanes)
-                                        : zero();
+        Vec first = floatsFrom<Type::F32>(x, i, n), second = floatsFrom<Type::F32>(x, i + kLanes, n);
         const __m512i high = rounded(first, second);
         _mm512_storeu_si512(out, high);
         if (!low)
@@ -128,14 +125,8 @@ void roundFloatPanel(const RoundPanel& a) {
 /// Tiles 0 to 3: sums of the first and the second 16 rows x the first and the second 16 outputs; 4, 5: those rows'
 /// inputs; 6, 7: those outputs' weights.
 inline void configureFor(int rows) {
-    TileShapes shapes;
-    for (int tile = 0; tile < 8; ++tile) {
-        const bool second = tile == 2 || tile == 3 || tile == 5;
-        const int live = tile >= 6 ? kTileRows : second ? rows - kTileRows : rows < kTileRows ? rows : kTileRows;
-        shapes.rows[tile] = uint8_t(live < 0 ? 0 : live);
-        shapes.rowBytes[tile] = live > 0 ? 64 : 0;
-    }
-    Tiles::configure(shapes);
+    const int first = lesser(rows, kTileRows), second = rows - first;
+    configureRows({first, first, second, second, first, second, kTileRows, kTileRows});
 }
 
 /// kTall: more than 16 rows from `row` on, as configured. The panel is met by all rows, but together with the rows that

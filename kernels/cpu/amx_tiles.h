@@ -22,6 +22,8 @@ struct alignas(64) TileShapes {
 
 static_assert(sizeof(TileShapes) == 64);
 
+constexpr int kTileRows = 16, kTileBytes = 1024; // of a whole tile
+
 #if !defined(HEARTH_TEST_TILES)
 
 /// The instructions. Own words for them, because the compilers' do not all tell that memory is read. Tiles belong to a
@@ -163,6 +165,16 @@ private:
 };
 
 #endif
+
+/// Tiles of whole rows, so many each.
+inline void configureRows(const int (&rows)[8]) {
+    TileShapes shapes;
+    for (int tile = 0; tile < 8; ++tile) {
+        shapes.rows[tile] = uint8_t(rows[tile]);
+        shapes.rowBytes[tile] = rows[tile] > 0 ? kTileBytes / kTileRows : 0;
+    }
+    Tiles::configure(shapes);
+}
 
 } // namespace
 } // namespace hearth::kernels::cpu

@@ -1,9 +1,16 @@
 #pragma once
 
-// Vectors of bf16, with AVX512_BF16. Included after simd_avx512.h. Internal linkage on purpose.
+// Vectors of bf16, with AVX512_BF16. Included after float_kernels.h. Internal linkage on purpose.
 
 namespace hearth::kernels::cpu {
 namespace {
+
+/// 16 numbers of a row of n from number i on, zeros behind the last.
+template <Type kType>
+inline Vec floatsFrom(const void* row, int64_t i, int64_t n) {
+    const std::byte* at = static_cast<const std::byte*>(row) + i * kBytesOf<kType>;
+    return n - i >= kLanes ? loadAs<kType>(at) : n > i ? loadPartAs<kType>(at, int(n - i)) : zero();
+}
 
 /// bf16 of 16 numbers, then of 16 more, to nearest even; what is below the normal numbers becomes zero.
 inline __m512i rounded(Vec first, Vec second) {

@@ -11,8 +11,7 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-constexpr int kTileRows = 16, kTileBytes = 1024; // of a whole tile, and of 16 outputs in kTileInputs inputs
-constexpr int kTiledTokens = 64;                 // at once
+constexpr int kTiledTokens = 64; // at once
 static_assert(kLatentHeads == kTileRows);
 
 /// Where a call keeps its numbers.
@@ -37,13 +36,6 @@ inline int tileSteps(int n) {
     return (n + int(kTileInputs) - 1) / int(kTileInputs);
 }
 
-/// 16 numbers from number i of n on, zeros behind the last.
-template <Type kType>
-inline Vec loadFrom(const std::byte* row, int i, int n) {
-    const std::byte* at = row + i * kBytesOf<kType>;
-    return n - i >= kLanes ? loadAs<kType>(at) : n - i > 0 ? loadPartAs<kType>(at, n - i) : zero();
-}
-
 /// Two rows of 32 numbers side by side: pairs of the first 16 columns, then of the others.
 inline void storePairs(uint16_t* first, uint16_t* second, __m512i a, __m512i b) {
     const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -60,11 +52,9 @@ inline void roundQueries(const Attend& a, TiledLatents& s) {
     for (int step = 0; step < tileSteps(a.kDim); ++step) {
         __m512i heads[kLatentHeads];
         for (int h = 0; h < kLatentHeads; ++h) {
-            const auto* q = reinterpret_cast<const std::byte*>(a.q + int64_t(lesser(h, a.heads - 1)) * a.kDim);
-            const int at = step * int(kTileInputs);
-            heads[h] = h < a.heads
-                           ? rounded(loadFrom<Type::F32>(q, at, a.kDim), loadFrom<Type::F32>(q, at + kLanes, a.kDim))
-                           : _mm512_setzero_si512();
+            const int at = step * int(kTileInputs), dims = h < a.heads ? a.kDim : 0;
+            const float* q = a.q + int64_t(h) * dims;
+            heads[h] = rounded(floatsFrom<Type::F32>(q, at, dims), floatsFrom<Type::F32>(q, at + kLanes, dims));
         }
         transpose(heads);
         for (int pair = 0; pair < 16; ++pair)
@@ -86,8 +76,8 @@ inline void roundLatents(const Attend& a, TiledLatents& s, int token) {
     const int pair = token / 2 * 32;
     for (int i = 0; i < a.kDim; i += int(kTileInputs)) {
         const auto at = [&](int r) {
-            return r < live ? rounded(loadFrom<kType>(row + uint64_t(r) * a.kStride, i, a.kDim),
-                                      loadFrom<kType>(row + uint64_t(r) * a.kStride, i + kLanes, a.kDim))
+            return r < live ? rounded(floatsFrom<kType>(row + uint64_t(r) * a.kStride, i, a.kDim),
+                                      floatsFrom<kType>(row + uint64_t(r) * a.kStride, i + kLanes, a.kDim))
                             : _mm512_setzero_si512();
         };
         const __m512i x = at(0), y = at(1);
@@ -129,9 +119,9 @@ inline void weighTiled(const Attend& a, TiledLatents& s) {
     weighAllHeads(all);
     for (int h = 0; h < a.heads; ++h)
         for (int i = 0; i < kTiledTokens; i += int(kTileInputs)) {
-            const auto* w = reinterpret_cast<const std::byte*>(s.scores + h * a.tokens);
-            _mm512_storeu_si512(s.weights[h] + i, rounded(loadFrom<Type::F32>(w, i, a.tokens),
-                                                          loadFrom<Type::F32>(w, i + kLanes, a.tokens)));
+            const float* w = s.scores + h * a.tokens;
+            _mm512_storeu_si512(s.weights[h] + i, rounded(floatsFrom<Type::F32>(w, i, a.tokens),
+                                                          floatsFrom<Type::F32>(w, i + kLanes, a.tokens)));
         }
 }
 
@@ -148,33 +138,18 @@ inline void addTiled(const Attend& a, TiledLatents& s, int column) {
     Tiles::store<kSums>(a.o + column, stride);
 }
 
-/// Sums and weights have as many rows as there are heads.
-inline void configureHeads(const Attend& a) {
-    TileShapes shapes;
-    for (int tile = 0; tile < 8; ++tile) {
-        shapes.rows[tile] = uint8_t(tile < 6 ? a.heads : kTileRows);
-        shapes.rowBytes[tile] = 64;
-    }
-    Tiles::configure(shapes);
-}
-
-inline void configureWhole() {
-    TileShapes shapes;
-    for (int tile = 0; tile < 8; ++tile)
-        shapes.rows[tile] = kTileRows, shapes.rowBytes[tile] = 64;
-    Tiles::configure(shapes);
-}
-
 template <Type kType>
 void attendTiledBlock(const Attend& a, TiledLatents& s) {
-    configureWhole();
+    constexpr int kAll = kTileRows;
+    configureRows({kAll, kAll, kAll, kAll, kAll, kAll, kAll, kAll});
     for (int token = 0; token < a.tokens; token += s.kRowsAtOnce) {
         for (int t = token; t < token + s.kRowsAtOnce; t += 2)
             roundLatents<kType>(a, s, t);
         scoreTiled(a, s, token);
     }
     weighTiled(a, s);
-    configureHeads(a);
+    const int heads = a.heads; // rows of sums and of weights
+    configureRows({heads, heads, heads, heads, heads, heads, kAll, kAll});
     Tiles::load<4>(s.weights[0], sizeof s.weights[0]);
     Tiles::load<5>(s.weights[0] + kTileInputs, sizeof s.weights[0]);
     int column = 0;

@@ -456,22 +456,7 @@ TEST(Attention, LatentCodesHideNothing) {
     expectNothingHidden(isaNames(), false);
 }
 
-/// Instruction sets that take tiles of bf16.
-std::vector<std::string> tiledIsas() {
-    std::vector<std::string> names;
-    for (const std::string& isa : isaNames())
-        if (cpu::chooseIsa(isa).kernels.gemmBf16)
-            names.push_back(isa);
-    return names;
-}
-
-class TiledLatents : public ::testing::Test {
-protected:
-    void SetUp() override {
-        if (tiledIsas().empty())
-            GTEST_SKIP() << "neither tiles nor AVX-512 with bf16 for their emulation";
-    }
-};
+using TiledLatents = tests::TileTest;
 
 /// Numbers of five bits: rounding leaves them as they are, so that only the weights are rounded. Values are below 4.
 TEST_F(TiledLatents, AgainstPlainArithmetic) {
@@ -481,7 +466,7 @@ TEST_F(TiledLatents, AgainstPlainArithmetic) {
         int kDim, vDim;
     } constexpr kDims[] = {{576, 512}, {768, 768}, {72, 48}, {32, 32}, {33, 16}};
 
-    for (const std::string& isa : tiledIsas())
+    for (const std::string& isa : names)
         for (const Type type : {Type::F16, Type::BF16})
             for (const auto& dims : kDims)
                 for (const int heads : {8, 11, 16, 35})
@@ -506,7 +491,7 @@ TEST_F(TiledLatents, AgainstPlainArithmetic) {
 
 /// A score of rounded numbers is off by some 5e-4 of its deviation's 0.3 sqrt(kDim) times three.
 TEST_F(TiledLatents, RoundWhatTheyMay) {
-    for (const std::string& isa : tiledIsas()) {
+    for (const std::string& isa : names) {
         AttentionCase c{.type = Type::F16,
                         .heads = 16,
                         .kvHeads = 1,
@@ -536,7 +521,7 @@ TEST_F(TiledLatents, LeaveTheRestAsItIs) {
         {.type = Type::F32, .heads = 9, .kDim = 96, .vDim = 64},
     };
     constexpr int kTokens = 70;
-    for (const std::string& isa : tiledIsas())
+    for (const std::string& isa : names)
         for (AttentionCase c : cases) {
             c.kvHeads = 1, c.latent = true;
             const std::vector<float> plain = runAttention(isa, c, Path::Decode, kTokens, 2).out;
@@ -546,11 +531,11 @@ TEST_F(TiledLatents, LeaveTheRestAsItIs) {
 }
 
 TEST_F(TiledLatents, HaveTheSameBitsAmongHeads) {
-    expectSameBitsAmongHeads(tiledIsas(), true);
+    expectSameBitsAmongHeads(names, true);
 }
 
 TEST_F(TiledLatents, HideNothing) {
-    expectNothingHidden(tiledIsas(), true);
+    expectNothingHidden(names, true);
 }
 
 /// Beside one heavy key six thousand light ones, which together weigh as much.

@@ -23,6 +23,26 @@ inline std::vector<std::string> isaNames() {
     return names;
 }
 
+/// Those of them that multiply in tiles.
+inline std::vector<std::string> tiledIsaNames() {
+    std::vector<std::string> names = isaNames();
+    std::erase_if(names, [](const std::string& isa) { return !cpu::chooseIsa(isa).kernels.gemmBf16; });
+    return names;
+}
+
+/// Tests of tiles. A processor without them that also lacks AVX-512 with bf16 can run neither the rows of AMX nor their
+/// emulation: nothing that such a machine ever computes goes untested.
+class TileTest : public testing::Test {
+protected:
+    void SetUp() override {
+        if (names.empty())
+            GTEST_SKIP()
+                << "this processor has neither AMX nor AVX-512 with bf16, so it never runs what is tested here";
+    }
+
+    const std::vector<std::string> names = tiledIsaNames();
+};
+
 /// A backend and its tensors.
 class Machine {
 public:

@@ -21,24 +21,15 @@ using tests::randomWeights;
 using tests::testScales;
 
 /// Instruction sets with tiles: the processor's and the emulated ones, where they can run.
-std::vector<Isa> tileIsas() {
-    std::vector<Isa> found;
-    for (const char* name : {"amx", "amx-emulated"})
-        try {
-            found.push_back(chooseIsa(name));
-        } catch (const BackendError&) {
-        }
-    return found;
-}
-
-class TileProducts : public testing::Test {
+class TileProducts : public tests::TileTest {
 protected:
     void SetUp() override {
-        if (isas.empty())
-            GTEST_SKIP() << "neither tiles nor AVX-512 with bf16 for their emulation";
+        TileTest::SetUp();
+        for (const std::string& name : names)
+            isas.push_back(chooseIsa(name));
     }
 
-    const std::vector<Isa> isas = tileIsas();
+    std::vector<Isa> isas;
 };
 
 // --- The emulation ---------------------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 #include "ui/chat/characters.h"
 #include "ui/text/script_runs.h"
 
-#include <QList>
-
 #include <algorithm>
 
 namespace hearth::ui {
@@ -22,11 +20,16 @@ bool endsAddress(char32_t c) {
     return isSpace(c) || c < ' ' || c == '<' || kind == CharClass::CjkMark || kind == CharClass::SharedMark;
 }
 
+/// A name has 253 characters at most (RFC 1035, 2.3.4, less the length bytes at its ends). Looking no further keeps a
+/// text of many names that turn out to be none linear.
+constexpr qsizetype kLongestHost = 253;
+
 /// The end of a host's name: labels parted by dots. A name that begins in Latin ends where Han begins.
 qsizetype scanHost(QStringView s, qsizetype at) {
     const bool han = at < s.size() && charClass(codeAt(s, at)) == CharClass::Han;
+    const qsizetype most = std::min(s.size(), at + kLongestHost + 2); // one too many, behind a dot that may end it
     qsizetype end = at;
-    while (end < s.size()) {
+    while (end < most) {
         const QChar c = s[end];
         const bool ofHost = isAsciiAlnum(c) || c == u'-' || c == u'_' || c == u'.' ||
                             (c.unicode() >= 0x80 && !endsAddress(codeAt(s, end)) &&
@@ -38,15 +41,16 @@ qsizetype scanHost(QStringView s, qsizetype at) {
     return end;
 }
 
-/// A dot within, and no underscore in the last two labels.
+/// A dot within, no label empty, and no underscore in the last two.
 bool isHost(QStringView host) {
     while (host.endsWith(u'.'))
         host.chop(1);
-    const QList<QStringView> labels = host.split(u'.');
-    const bool empty = std::any_of(labels.begin(), labels.end(), [](QStringView l) { return l.isEmpty(); });
-    if (empty || labels.size() < 2)
+    if (host.size() > kLongestHost || host.startsWith(u'.') || host.contains(QStringView(u"..")))
+        return false;
+    const qsizetype last = host.lastIndexOf(u'.');
+    if (last < 0)
         return host == u"localhost";
-    return !labels[labels.size() - 1].contains(u'_') && !labels[labels.size() - 2].contains(u'_');
+    return !host.mid(host.lastIndexOf(u'.', last - 1) + 1).contains(u'_');
 }
 
 /// `&name;` at the end is a character reference, no part of an address.

@@ -131,6 +131,13 @@ void InlineParserTest::inlines_data() {
     row(u"HTTP://A.bc *http://a.bc* xhttp://a.bc", u"<a HTTP://A.bc>HTTP://A.bc</> <ea http://a.bc>http://a.bc</> "
                                                    u"xhttp://a.bc");
     row(u"http://a_b.c http://a.b_c http:// www. ftp://a.bc", u"http://a_b.c http://a.b_c http:// www. ftp://a.bc");
+    row(u"http://.a.b http://a..b http://localhost/x.", u"http://.a.b http://a..b <a "
+                                                        u"http://localhost/x>http://localhost/x</>.");
+    // A name of 253 characters is the longest there is.
+    const QString longest = QString(249, u'a') + QStringLiteral(".bc");
+    QTest::newRow("a name as long as may be")
+        << QStringLiteral("http://%1e http://%1ef/g").arg(longest)
+        << QStringLiteral("<a http://%1e>http://%1e</> http://%1ef/g").arg(longest);
     row(u"a.b-c_d@e.f. a@b a@b.c_ @a.b", u"<a mailto:a.b-c_d@e.f>a.b-c_d@e.f</>. a@b a@b.c_ @a.b");
     row(u"[see http://a.bc](u) [no http://a.bc]", u"<a u>see http://a.bc</> [no <a http://a.bc>http://a.bc</>]");
     // The public rules of emphasis beside CJK.

@@ -279,11 +279,11 @@ struct OperationList {
     int rows = 1; // row capacity
     Batch batch;
     std::vector<Operation> operations;
-    // Of prompts, whose inputs that are there in 8 bits may always be rounded. Whole also lets generated tokens round
-    // what meets in a latent cache: queries, latents and weights.
+    // Of prompts, whose inputs that are there in 8 bits may always be rounded. Whole also lets attention round what it
+    // multiplies: queries, keys, weights and values; that of generated tokens in latent caches only.
     Rounding rounding = Rounding::None;
-    // Of prompts: what may run on whole numbers of 16 bits. Products by weights of F32 do not, nor those of outputs
-    // only.
+    // Of prompts: what may run on whole numbers of 16 bits, or, of attention that may round, on bf16. Products by
+    // weights of F32 do not, nor those of outputs only.
     bool codedAttention = false, codedProducts = false;
 };
 

@@ -1,6 +1,6 @@
-// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products of prompts, and what generated tokens
-// look at in latent caches, in tiles. Compiled with AVX-512's flags and AVX512_BF16: nothing with inline library code
-// may be included here.
+// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products and the attention of prompts, and what
+// generated tokens look at in latent caches, in tiles. Compiled with AVX-512's flags and AVX512_BF16: nothing with
+// inline library code may be included here.
 
 #include "kernels/cpu/simd_avx512.h"
 
@@ -9,6 +9,8 @@
 #include "kernels/cpu/pair_attention.h"
 
 #include "kernels/cpu/latent_tiles.h"
+
+#include "kernels/cpu/prompt_tiles.h"
 
 #include "kernels/cpu/code_panel.h"
 #include "kernels/quant/formats.h"
@@ -51,14 +53,6 @@ void roundCodes(const A8Block* x, int64_t n, const RoundedRow& to) {
 }
 
 // --- Weights ---------------------------------------------------------------------------------------------------------
-
-/// Words of 16 outputs' first inputs, then of their second ones, side by side.
-inline __m512i pairs(__m512i words) {
-    const __m512i each = _mm512_set1_epi32(0x00100000); // lane n: words n and 16 + n
-    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i order = _mm512_add_epi32(each, _mm512_or_si512(lanes, _mm512_slli_epi32(lanes, 16)));
-    return _mm512_permutexvar_epi16(order, words);
-}
 
 /// The place of a panel that is written next.
 template <bool kSplit>
@@ -121,13 +115,6 @@ void roundFloatPanel(const RoundPanel& a) {
 }
 
 // --- Products --------------------------------------------------------------------------------------------------------
-
-/// Tiles 0 to 3: sums of the first and the second 16 rows x the first and the second 16 outputs; 4, 5: those rows'
-/// inputs; 6, 7: those outputs' weights.
-inline void configureFor(int rows) {
-    const int first = lesser(rows, kTileRows), second = rows - first;
-    configureRows({first, first, second, second, first, second, kTileRows, kTileRows});
-}
 
 /// kTall: more than 16 rows from `row` on, as configured. The panel is met by all rows, but together with the rows that
 /// pass by it is more than the first-level cache holds: those are loaded past it.
@@ -205,6 +192,7 @@ CpuKernels amxKernels() {
     k.roundFloats = roundFloats;
     k.roundCodes = roundCodes;
     overrideLatentTiles(k);
+    overridePromptTiles(k);
     return k;
 }
 

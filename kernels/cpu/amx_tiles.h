@@ -176,5 +176,12 @@ inline void configureRows(const int (&rows)[8]) {
     Tiles::configure(shapes);
 }
 
+/// Tiles 0 to 3: sums of the first and the second 16 rows x the first and the second 16 outputs; 4, 5: those rows'
+/// inputs; 6, 7: those outputs' weights.
+inline void configureFor(int rows) {
+    const int first = rows < kTileRows ? rows : kTileRows, second = rows - first;
+    configureRows({first, first, second, second, first, second, kTileRows, kTileRows});
+}
+
 } // namespace
 } // namespace hearth::kernels::cpu

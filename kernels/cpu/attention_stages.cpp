@@ -270,7 +270,7 @@ class PromptAttentionStage : public PlanStage {
 public:
     PromptAttentionStage(const StepView& step, const AttentionSpec& a, int64_t capacity)
         : PlanStage(step), a_(a), capacity_(capacity),
-          coded_(a.coded && kernels().coded && PromptScratch::bytes(a.kv, true) <= kScratchBytes),
+          coded_(PromptScratch::bytes(a.kv, true) <= kScratchBytes ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
           queries_(coded_ ? kCodedQueries : kQueries), group_(a.heads / a.kv.heads),
           headsPerTile_(std::min(group_, queries_)), slices_((group_ + headsPerTile_ - 1) / headsPerTile_),
           rowsPerTile_(queries_ / headsPerTile_), unpackKeys_(kernels().unpackF32[size_t(a.kv.type)]),
@@ -324,14 +324,14 @@ private:
     void runRows(const Part& p, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
         Pieces pieces(scratch);
-        const PromptScratch at(kv, coded_, queries_, pieces);
+        const PromptScratch at(kv, coded_ != nullptr, queries_, pieces);
         Range all{std::numeric_limits<int64_t>::max(), 0};
         for (int i = 0; i < p.rows; ++i) {
             const Range range = visible(step_, a_, p.row + i, p.last);
             all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
             const float* q = a_.q.f32(p.row + i) + int64_t(p.head) * kv.kDim;
             if (coded_)
-                at.codes.codeQueries(kernels(), int64_t(i) * p.heads, q, kv.kDim, p.heads);
+                at.codes.codeQueries(*coded_, int64_t(i) * p.heads, q, kv.kDim, p.heads);
             else
                 std::copy_n(q, int64_t(p.heads) * kv.kDim, at.q + int64_t(i) * p.heads * kv.kDim);
         }
@@ -370,7 +370,7 @@ private:
         const std::byte* values = kv.value(page, p.kvHead, token);
         if (coded_) {
             codeValues(at, values, width);
-            at.codes.attend(kernels(), 0, softmax, at.o, int64_t(queries_) * kPanelOutputs);
+            at.codes.attend(*coded_, 0, softmax, at.o, int64_t(queries_) * kPanelOutputs);
             return;
         }
         kernels().softmaxBlock(softmax);
@@ -386,7 +386,7 @@ private:
                      .cols = cacheRowCols(kv.type, kv.kDim),
                      .panel = at.keys});
         if (coded_)
-            at.codes.codeKeys(kernels(), n, at.keys);
+            at.codes.codeKeys(*coded_, n, at.keys);
         else
             kernels().gemmF32({.panel = at.keys,
                                .cols = kv.kDim,
@@ -415,7 +415,7 @@ private:
             for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice)
                 unpackValues_(
                     valuesOf(values + uint64_t(t) * a_.kv.vRowBytes, slice, tokens, at.values + slice * kPanel));
-            at.codes.codeValues(kernels(), t, tokens, at.values, kPanel);
+            at.codes.codeValues(*coded_, t, tokens, at.values, kPanel);
         }
     }
 
@@ -443,14 +443,13 @@ private:
             const int head = p.head + q % p.heads;
             float* out = a_.out.f32(p.row + q / p.heads) + int64_t(head) * a_.kv.vDim;
             const float factor = closeSoftmax(at.state[q], a_.sinks ? a_.sinks + head : nullptr);
-            for (int i = 0; i < a_.kv.vDim; ++i)
-                out[i] = at.o[(i / kPanelOutputs * queries_ + q) * kPanelOutputs + i % kPanelOutputs] * factor;
+            scaleSlices(at.o + q * kPanelOutputs, int64_t(queries_) * kPanelOutputs, a_.kv.vDim, factor, out);
         }
     }
 
     AttentionSpec a_;
     int64_t capacity_;
-    bool coded_;
+    const CodedKernels* coded_;
     int queries_, group_, headsPerTile_, slices_;
     int64_t rowsPerTile_;
     void (*unpackKeys_)(const Unpack&);

@@ -25,5 +25,13 @@ inline void takeAway(__m512i high, Vec& first, Vec& second) {
     second = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(absolute(second), splat(0x1p127f), _CMP_LT_OQ), second);
 }
 
+/// 32 words: those of 16 outputs' first inputs, then of their second ones. Puts each output's two side by side.
+inline __m512i pairs(__m512i words) {
+    const __m512i each = _mm512_set1_epi32(0x00100000); // lane n: words n and 16 + n
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i order = _mm512_add_epi32(each, _mm512_or_si512(lanes, _mm512_slli_epi32(lanes, 16)));
+    return _mm512_permutexvar_epi16(order, words);
+}
+
 } // namespace
 } // namespace hearth::kernels::cpu

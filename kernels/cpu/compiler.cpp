@@ -340,6 +340,7 @@ private:
         c.require(list_.path == Path::Prefill, "it needs the prefill path");
         ExpandedSpec a{.q = {}, .out = {}, .kv = pages(c, op.kv), .kB = {}, .vB = {}, .scale = op.scale};
         a.coded = list_.codedAttention;
+        a.rounded = list_.rounding == Rounding::Whole;
         c.require(a.kv.latent && a.kv.heads == 1 && a.kv.vDim < a.kv.kDim, "the cache holds no latents with a rope");
         const size_t heads = op.kB.size();
         c.require(heads >= 1 && heads <= 65536 && op.vB.size() == heads, "its numbers of matrices are impossible");

@@ -127,7 +127,8 @@ constexpr int64_t codedRow(int64_t dims) {
     return (dims + 31) / 32 * 32;
 }
 
-/// Prompt tokens in whole numbers of 16 bits ("codes"), each row of them with a scale of its own. Here queries.
+/// Prompt tokens in 16 bits ("codes"): whole numbers, each row of them with a scale of its own, or, where there are
+/// tiles, bf16 without scales. Here queries.
 struct CodeQueryRows {
     const float* x; // (rows, dims), rows `xStride` floats apart
     int64_t xStride;
@@ -142,15 +143,17 @@ struct CodeQueryRows {
 struct CodeKeys {
     const float* panel; // (dims, kPanelOutputs)
     int dims;           // 1..kAttendDims
-    int16_t* codes;     // dims rounded up to 2, times kPanelOutputs
+    int16_t* codes;     // dims rounded up to 2, times kPanelOutputs; of bf16 codedRow(dims) with zeros behind the last
     float* scales;      // (kPanelOutputs)
 };
 
-/// Some tokens' values as codes, panel by panel: (pairs of tokens, kPanelOutputs, 2). Begins at an even token.
+/// Some tokens' values as codes, panel by panel: (pairs of tokens, kPanelOutputs, 2). Begins at an even token. The
+/// scale of values that cannot be multiplied is no number.
 struct CodeValues {
     const float* panels; // (slices) of (tokens, kPanelOutputs)
     int64_t panelStride; // floats from one panel to the next
     int tokens;
+    int room; // tokens: from these to the next multiple of kTileInputs in their block, which bf16 fills up with zeros
     int64_t slices;
     int16_t* codes; // (slices) of tokens rounded up to 2, times kPanelOutputs
     int64_t codeStride;
@@ -160,11 +163,12 @@ struct CodeValues {
 /// Rows of queries against a block of keys and values: scores, softmax and weighted sums. What a row does not see adds
 /// nothing, not even where it is no number.
 struct AttendCodes {
+    int dims;
     const int16_t* q; // (rows, qStride)
     int64_t qStride;  // codedRow(dims)
     const float* qScales;
     const int16_t* keys;      // panels of kPanelOutputs keys
-    int64_t keyStride;        // codes of a key: dims rounded up to 2
+    int64_t keyStride;        // codes of a key: codedRow(dims)
     const float* keyScales;   // (kKeyBlock)
     const int16_t* values;    // (slices) panels
     int64_t valueStride;      // codes from one panel to the next
@@ -191,7 +195,7 @@ struct MultiplyCodes {
     bool first;
 };
 
-/// The kernels of that: all are there, or none.
+/// The kernels of that: all are there, or none; in bf16 those of products are missing.
 struct CodedKernels {
     void (*queries)(const CodeQueryRows&);
     void (*inputs)(const CodeQueryRows&); // of products: faster, a norm alone sets the scale
@@ -255,7 +259,8 @@ struct CpuKernels {
     // numbers of a latent, of which multiples of 16 are values. Null where there are no tiles, and of other types.
     void (*attendRounded[kTypes])(const Attend&);
     void (*softmaxBlock)(const SoftmaxBlock&);
-    CodedKernels coded; // where that is faster than floats; null elsewhere
+    CodedKernels coded;        // where that is faster than floats; null elsewhere
+    CodedKernels codedInTiles; // in bf16, where there are tiles
     void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);

@@ -68,7 +68,7 @@ public:
     ExpandedStage(const StepView& step, const ExpandedSpec& a, int64_t span, int64_t capacity)
         : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
           capacity_(capacity), tileRows_(expandedTileRows(capacity)),
-          coded_(a.coded && kernels().coded && a.nope() + a.rope() <= kAttendDims),
+          coded_(a.nope() + a.rope() <= kAttendDims ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
           unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
@@ -169,7 +169,7 @@ private:
             }
         }
         if (coded_)
-            at.codes.codeQueries(kernels(), 0, query(p, 0), int64_t(a_.q.stride / 4), p.rows);
+            at.codes.codeQueries(*coded_, 0, query(p, 0), int64_t(a_.q.stride / 4), p.rows);
     }
 
     void save(const Part& p, const Places& at) const {
@@ -177,9 +177,7 @@ private:
             const bool whole = position(p.row + r) < end_;
             const float factor = whole ? 1.0f / at.state[r].sum : 1.0f;
             *state(p, r) = at.state[r];
-            float* to = out(p, r);
-            for (int64_t i = 0; i < a_.vDim(); ++i)
-                to[i] = at.o[(i / kPanelOutputs * tileRows_ + r) * kPanelOutputs + i % kPanelOutputs] * factor;
+            scaleSlices(at.o + r * kPanelOutputs, tileRows_ * kPanelOutputs, a_.vDim(), factor, out(p, r));
         }
     }
 
@@ -217,7 +215,7 @@ private:
             turned.panel = keys + nope * kPanelOutputs;
             unpackLatents_(turned);
             if (coded_)
-                at.codes.codeKeys(kernels(), n, keys);
+                at.codes.codeKeys(*coded_, n, keys);
         }
     }
 
@@ -237,7 +235,7 @@ private:
                          at.values + n * kKeyBlock * kPanelOutputs, k == 0);
         }
         if (coded_)
-            at.codes.codeValues(kernels(), 0, width, at.values, int64_t(kKeyBlock) * kPanelOutputs);
+            at.codes.codeValues(*coded_, 0, width, at.values, int64_t(kKeyBlock) * kPanelOutputs);
     }
 
     /// Rows [r, r + rows) of the part against the block of keys that begins at position `first`.
@@ -258,7 +256,7 @@ private:
                                    .state = at.state + r,
                                    .correction = at.correction};
         if (coded_)
-            at.codes.attend(kernels(), r, softmax, at.o + r * kPanelOutputs, tileRows_ * kPanelOutputs);
+            at.codes.attend(*coded_, r, softmax, at.o + r * kPanelOutputs, tileRows_ * kPanelOutputs);
         else
             attendFloats(p, at, r, softmax);
     }
@@ -282,7 +280,7 @@ private:
     const ExpandedSpec& a_; // the plan's own
     int64_t begin_, end_;   // positions of the span
     int64_t capacity_, tileRows_;
-    bool coded_;
+    const CodedKernels* coded_;
     void (*unpackLatents_)(const Unpack&);
     void (*unpackColumns_)(const Unpack&);
 };

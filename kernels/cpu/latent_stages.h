@@ -16,6 +16,7 @@ struct ExpandedSpec {
     float scale = 1;
     SoftmaxState* states = nullptr; // (R, H) of rows that have not seen all their keys
     bool coded = false;             // OperationList::codedAttention
+    bool rounded = false;           // OperationList::rounding
 
     int64_t heads() const { return int64_t(kB.size()); }
 

@@ -143,7 +143,7 @@ template <int kR>
 void scoreRows(const AttendCodes& a, int row) {
     for (int n = 0; n < a.softmax.width; n += kPanelOutputs) {
         Ints sums[kR][2];
-        multiplyPairs<kR>(a.q + row * a.qStride, a.qStride, a.keys + n * a.keyStride, a.keyStride / 2, sums);
+        multiplyPairs<kR>(a.q + row * a.qStride, a.qStride, a.keys + n * a.keyStride, (a.dims + 1) / 2, sums);
         for (int r = 0; r < kR; ++r)
             for (int v = 0; v < 2; ++v)
                 store(a.softmax.s + (row + r) * kKeyBlock + n + v * kLanes,

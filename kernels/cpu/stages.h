@@ -237,7 +237,7 @@ struct AttentionSpec {
     bool causal = true;
     const float* sinks = nullptr; // (heads), may be null
     bool coded = false;           // of prompts: OperationList::codedAttention
-    bool rounded = false;         // of generated tokens: what meets latents may be rounded to bf16
+    bool rounded = false;         // OperationList::rounding: what is multiplied may be rounded to bf16
 };
 
 /// Generated tokens: parts of the key range beside each other, then merged in their order.

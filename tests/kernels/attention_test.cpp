@@ -297,15 +297,16 @@ std::vector<std::string> codedIsas() {
 }
 
 /// Not from threads, nor from how a prompt is cut.
-TEST(Attention, CodedBitsDependOnNothing) {
+void expectBitsDependOnNothing(const std::vector<std::string>& isas, bool rounded) {
     const AttentionCase cases[] = {
         {.type = Type::F16, .heads = 9, .kvHeads = 3, .kDim = 64, .vDim = 64, .pageTokens = 64, .coded = true},
         {.type = Type::Q8_0, .heads = 3, .kvHeads = 1, .kDim = 96, .vDim = 40, .pageTokens = 7, .coded = true},
         {.heads = 5, .kvHeads = 1, .kDim = 21, .vDim = 17, .pageTokens = 30, .window = 33, .coded = true},
         {.type = Type::F16, .heads = 4, .kvHeads = 1, .softCap = 2.0f, .sinks = true, .latent = true, .coded = true},
     };
-    for (const std::string& isa : codedIsas())
-        for (const AttentionCase& c : cases) {
+    for (const std::string& isa : isas)
+        for (AttentionCase c : cases) {
+            c.rounded = rounded;
             const int tokens = 300;
             const auto out = [&](int piece, int threads) {
                 return runAttention(isa, c, Path::Prefill, tokens, tokens, randomRun(c, tokens), piece, threads).out;
@@ -313,10 +314,14 @@ TEST(Attention, CodedBitsDependOnNothing) {
             const std::vector<float> whole = out(tokens, 1);
             for (const int piece : {tokens, 1, 64, 77})
                 EXPECT_EQ(out(piece, 3), whole) << isa << " pieces of " << piece;
-            AttentionCase floats = c;
-            floats.coded = false;
-            EXPECT_NE(runAttention(isa, floats, Path::Prefill, tokens, tokens).out, whole) << "codes were not taken";
+            AttentionCase other = c;
+            (rounded ? other.rounded : other.coded) = false;
+            EXPECT_NE(runAttention(isa, other, Path::Prefill, tokens, tokens).out, whole) << "codes were not taken";
         }
+}
+
+TEST(Attention, CodedBitsDependOnNothing) {
+    expectBitsDependOnNothing(codedIsas(), false);
 }
 
 /// The largest sums there can be: all numbers equal, so that the bounds of the codes are met.
@@ -538,6 +543,92 @@ TEST_F(TiledLatents, HideNothing) {
     expectNothingHidden(names, true);
 }
 
+/// What is no number makes NaN of the rows that see it, and of no others.
+void expectPromptsHideNothing(const std::vector<std::string>& isas, bool rounded) {
+    AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = 20, .vDim = 12, .pageTokens = 30, .coded = true};
+    c.rounded = rounded;
+    constexpr int kTokens = 150, kAt = 70;
+    for (const std::string& isa : isas) {
+        const AttentionRun plain = runAttention(isa, c, Path::Prefill, kTokens, kTokens);
+        for (const float bad : {std::nanf(""), INFINITY, -INFINITY, 3.4e38f})
+            for (std::vector<float> AttentionRun::*where : {&AttentionRun::q, &AttentionRun::k, &AttentionRun::v}) {
+                if (bad == 3.4e38f && (!rounded || where != &AttentionRun::v))
+                    continue; // only there infinite after rounding
+                AttentionRun r = randomRun(c, kTokens);
+                const size_t cols = (r.*where).size() / kTokens;
+                (r.*where)[kAt * cols + 3] = bad;
+                r = runAttention(isa, c, Path::Prefill, kTokens, kTokens, std::move(r), kTokens);
+                const bool ofQuery = where == &AttentionRun::q; // of the first head
+                // A score of minus infinity makes a weight of zero, where numbers have no scale that it would spoil.
+                const bool mayVanish = rounded && where == &AttentionRun::k && std::isinf(bad);
+                for (int row = 0; row < kTokens; ++row)
+                    for (int i = 0; i < c.heads * c.vDim; ++i) {
+                        const size_t at = size_t(row * c.heads * c.vDim + i);
+                        if (ofQuery ? row == kAt && i < c.vDim : row >= kAt)
+                            ASSERT_TRUE(mayVanish || std::isnan(r.out[at])) << isa << " row " << row;
+                        else
+                            ASSERT_EQ(r.out[at], plain.out[at]) << isa << " row " << row;
+                    }
+            }
+    }
+}
+
+TEST(Attention, CodesHideNothing) {
+    expectPromptsHideNothing(codedIsas(), false);
+}
+
+using TiledPrompts = tests::TileTest;
+
+/// Numbers of five bits: rounding leaves them as they are, so that only the weights are rounded. Values are below 4.
+TEST_F(TiledPrompts, AgainstPlainArithmetic) {
+    const AttentionCase cases[] = {
+        {},
+        {.type = Type::F16, .heads = 9, .kvHeads = 3, .kDim = 64, .vDim = 64, .pageTokens = 64},
+        {.type = Type::BF16, .heads = 5, .kvHeads = 1, .kDim = 20, .vDim = 20, .pageTokens = 48},
+        {.type = Type::F16, .heads = 6, .kvHeads = 6, .kDim = 80, .vDim = 40, .pageTokens = 7, .window = 33},
+        {.heads = 4, .kvHeads = 1, .kDim = 24, .vDim = 72, .pageTokens = 256, .softCap = 2.0f, .sinks = true},
+        {.type = Type::F16, .heads = 71, .kvHeads = 1, .kDim = 16, .vDim = 16, .pageTokens = 32},
+        {.type = Type::F32, .heads = 2, .kvHeads = 2, .kDim = 7, .vDim = 5, .pageTokens = 600, .window = 300},
+        {.type = Type::F16, .heads = 8, .kvHeads = 2, .kDim = 128, .vDim = 128, .pageTokens = 64, .causal = false},
+        {.heads = 4, .kvHeads = 4, .kDim = 33, .vDim = 65, .pageTokens = 70, .window = 31, .causal = false},
+        {.type = Type::F16, .heads = 6, .kvHeads = 1, .kDim = 72, .vDim = 64, .pageTokens = 48, .latent = true},
+    };
+    for (const std::string& isa : names)
+        for (AttentionCase c : cases)
+            for (const int tokens : {1, 2, 17, 33, 65, 150, 300}) {
+                c.coded = c.rounded = true;
+                AttentionRun r = randomRun(c, tokens);
+                for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k, &AttentionRun::v})
+                    for (float& f : r.*numbers)
+                        f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
+                const int rows = std::min(tokens, 37), piece = c.causal ? 20 : rows;
+                r = runAttention(isa, c, Path::Prefill, tokens, rows, std::move(r), piece);
+                expectAttention(isa + " " + std::to_string(c.kDim) + " heads " + std::to_string(c.heads) + " tokens " +
+                                    std::to_string(tokens),
+                                c, r, tokens, rows, 0x1p-7 + 1e-4);
+                if (HasFatalFailure())
+                    return;
+            }
+}
+
+TEST_F(TiledPrompts, BitsDependOnNothing) {
+    expectBitsDependOnNothing(names, true);
+}
+
+TEST_F(TiledPrompts, HideNothing) {
+    expectPromptsHideNothing(names, true);
+}
+
+/// Floats that may not be rounded are not.
+TEST_F(TiledPrompts, OnlyRoundWhatIsCoded) {
+    for (const std::string& isa : names) {
+        AttentionCase c{.heads = 2, .kvHeads = 1};
+        const std::vector<float> floats = runAttention(isa, c, Path::Prefill, 70, 20).out;
+        c.rounded = true;
+        EXPECT_EQ(runAttention(isa, c, Path::Prefill, 70, 20).out, floats) << isa;
+    }
+}
+
 /// Beside one heavy key six thousand light ones, which together weigh as much.
 TEST(Attention, CodedTailsDoNotVanish) {
     for (const std::string& isa : codedIsas())
@@ -555,31 +646,6 @@ TEST(Attention, CodedTailsDoNotVanish) {
             for (const float f : r.out)
                 EXPECT_NEAR(f, 0.5f, 5e-4f) << isa;
         }
-}
-
-/// What is no number makes NaN of the rows that see it, and of no others.
-TEST(Attention, CodesHideNothing) {
-    const AttentionCase c{.heads = 2, .kvHeads = 1, .kDim = 20, .vDim = 12, .pageTokens = 30, .coded = true};
-    constexpr int kTokens = 150, kAt = 70;
-    for (const std::string& isa : codedIsas()) {
-        const AttentionRun plain = runAttention(isa, c, Path::Prefill, kTokens, kTokens);
-        for (const float bad : {std::nanf(""), INFINITY, -INFINITY})
-            for (std::vector<float> AttentionRun::*where : {&AttentionRun::q, &AttentionRun::k, &AttentionRun::v}) {
-                AttentionRun r = randomRun(c, kTokens);
-                const size_t cols = (r.*where).size() / kTokens;
-                (r.*where)[kAt * cols + 3] = bad;
-                r = runAttention(isa, c, Path::Prefill, kTokens, kTokens, std::move(r), kTokens);
-                const bool ofQuery = where == &AttentionRun::q; // of the first head
-                for (int row = 0; row < kTokens; ++row)
-                    for (int i = 0; i < c.heads * c.vDim; ++i) {
-                        const size_t at = size_t(row * c.heads * c.vDim + i);
-                        if (ofQuery ? row == kAt && i < c.vDim : row >= kAt)
-                            ASSERT_TRUE(std::isnan(r.out[at])) << isa << " row " << row;
-                        else
-                            ASSERT_EQ(r.out[at], plain.out[at]) << isa << " row " << row;
-                    }
-            }
-    }
 }
 
 /// Zeros, and numbers so small that their products are none.

@@ -83,13 +83,19 @@ public:
         m.run(list);
     }
 
+    void scaleQueries(float by) {
+        for (float& f : q)
+            f *= by;
+    }
+
     /// Rows [first, first + count), cut into pieces of `piece` rows.
-    std::vector<float> expanded(int first, int count, int piece, bool coded) {
+    std::vector<float> expanded(int first, int count, int piece, bool coded, bool rounded = false) {
         std::vector<float> all;
         for (int at = first; at < first + count; at += piece) {
             const int n = std::min(piece, first + count - at), width = c.heads * (c.nope + c.rope);
             OperationList list = rows(Path::Prefill, at, n);
             list.codedAttention = coded;
+            list.rounding = rounded ? Rounding::Whole : Rounding::None;
             const Tensor out = m.tensor(Type::F32, n, c.heads * c.vDim);
             list.operations = {ExpandedAttention{
                 .q = m.floats(n, width, {q.begin() + long(at) * width, q.begin() + long(at + n) * width}),
@@ -212,6 +218,27 @@ TEST(ExpandedAttention, BitsDependOnNothing) {
                 EXPECT_EQ(whole, one.expanded(0, tokens, 7 * 64 + 5, coded));
             }
         }
+}
+
+using TiledExpansion = tests::TileTest;
+
+/// Keys and values in tiles: their own rounding, of 1 in 512, is seen in scores of up to hundreds, hence smaller ones.
+TEST_F(TiledExpansion, GivesWhatAbsorbedAttentionGives) {
+    for (const std::string& isa : names)
+        for (const Case& c : kCases)
+            for (const int tokens : {1, 65, 150}) {
+                SCOPED_TRACE(nameOf(isa, c) + ", " + std::to_string(tokens) + " tokens");
+                Latents latents(isa, 2, c, tokens);
+                latents.scaleQueries(0.01f);
+                const int rows = std::min(tokens, 70), first = tokens - rows;
+                const std::vector<float> want = latents.absorbed(first, rows);
+                const std::vector<float> got = latents.expanded(first, rows, rows, true, true);
+                ASSERT_EQ(got.size(), want.size());
+                for (size_t i = 0; i < got.size(); ++i)
+                    ASSERT_NEAR(got[i], want[i], 0.01 * std::max(1.0, largest(want))) << "number " << i;
+                EXPECT_NE(got, latents.expanded(first, rows, rows, true)) << "nothing was rounded";
+                EXPECT_EQ(got, latents.expanded(first, rows, 33, true, true)) << "bits depend on pieces";
+            }
 }
 
 /// Rows of two sequences in one batch have the bits that they have alone.

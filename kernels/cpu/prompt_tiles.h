@@ -1,0 +1,185 @@
+#pragma once
+
+// Attention of prompt tokens in tiles of bf16: queries, keys, weights and values are rounded, sums and the softmax are
+// floats. A query is a row of both products, and has the bits that it has among any other rows. Included after
+// pair_attention.h. Internal linkage on purpose.
+
+#include "kernels/cpu/amx_tiles.h"
+#include "kernels/cpu/bf16_512.h"
+
+namespace hearth::kernels::cpu {
+namespace {
+
+void roundQueryRows(const CodeQueryRows& a) {
+    for (int r = 0; r < a.rows; ++r) {
+        const float* x = a.x + r * a.xStride;
+        for (int i = 0; i < a.codeStride; i += int(kTileInputs))
+            _mm512_storeu_si512(a.codes + r * a.codeStride + i, rounded(floatsFrom<Type::F32>(x, i, a.dims),
+                                                                        floatsFrom<Type::F32>(x, i + kLanes, a.dims)));
+    }
+}
+
+void roundKeyPanel(const CodeKeys& a) {
+    for (int64_t k = 0; k < codedRow(a.dims); k += 2)
+        for (int n = 0; n < kPanelOutputs; n += kLanes) {
+            const auto key = [&](int64_t i) { return i < a.dims ? load(a.panel + i * kPanelOutputs + n) : zero(); };
+            _mm512_storeu_si512(a.codes + k * kPanelOutputs + 2 * n, pairs(rounded(key(k), key(k + 1))));
+        }
+}
+
+/// Whether a token's values are numbers after rounding, too. Else its scale is NaN, and its codes are zeros.
+inline float scaleOfRounded(const CodeValues& a, int token) {
+    constexpr uint32_t kInfinite = 0x7f7f8000; // the least that rounds to infinity
+    __m512i top = _mm512_setzero_si512();
+    for (int64_t slice = 0; slice < a.slices; ++slice)
+        for (int n = 0; n < kPanelOutputs; n += kLanes) {
+            const Vec v = load(a.panels + slice * a.panelStride + token * kPanelOutputs + n);
+            top = _mm512_max_epu32(top, _mm512_castps_si512(absolute(v)));
+        }
+    return _mm512_cmpge_epu32_mask(top, _mm512_set1_epi32(kInfinite)) ? __builtin_nanf("") : 1.0f;
+}
+
+void roundValuePanels(const CodeValues& a) {
+    for (int t = 0; t < a.room; t += 2) {
+        __mmask16 live[2] = {};
+        for (int i = 0; i < 2; ++i)
+            if (t + i < a.tokens) {
+                a.scales[t + i] = scaleOfRounded(a, t + i);
+                live[i] = a.scales[t + i] == 1.0f ? 0xffff : 0;
+            }
+        for (int64_t slice = 0; slice < a.slices; ++slice)
+            for (int n = 0; n < kPanelOutputs; n += kLanes) {
+                const float* v = a.panels + slice * a.panelStride + t * kPanelOutputs + n;
+                _mm512_storeu_si512(a.codes + slice * a.codeStride + t * kPanelOutputs + 2 * n,
+                                    pairs(rounded(_mm512_maskz_loadu_ps(live[0], v),
+                                                  _mm512_maskz_loadu_ps(live[1], v + kPanelOutputs))));
+            }
+    }
+}
+
+constexpr int64_t kPairsRow = 2 * kPanelOutputs; // codes of a pair of dims or tokens in a panel
+
+/// kTall: more than 16 rows from `row` on, as configured.
+template <bool kTall>
+void scoreTiles(const AttendCodes& a, int row) {
+    const int16_t* q = a.q + row * a.qStride;
+    for (int n = 0; n < a.softmax.width; n += kPanelOutputs) {
+        const int16_t* keys = a.keys + n * a.keyStride;
+        Tiles::clear<0>(), Tiles::clear<1>();
+        if constexpr (kTall)
+            Tiles::clear<2>(), Tiles::clear<3>();
+        for (int d = 0; d < a.dims; d += int(kTileInputs)) {
+            Tiles::load<4>(q + d, a.qStride * 2);
+            Tiles::load<6>(keys + d * kPanelOutputs, kPairsRow * 2);
+            Tiles::load<7>(keys + d * kPanelOutputs + kPanelOutputs, kPairsRow * 2);
+            Tiles::addProduct<0, 4, 6>(), Tiles::addProduct<1, 4, 7>();
+            if constexpr (kTall) {
+                Tiles::load<5>(q + kTileRows * a.qStride + d, a.qStride * 2);
+                Tiles::addProduct<2, 5, 6>(), Tiles::addProduct<3, 5, 7>();
+            }
+        }
+        float* s = a.softmax.s + row * kKeyBlock + n;
+        Tiles::store<0>(s, kKeyBlock * 4), Tiles::store<1>(s + kLanes, kKeyBlock * 4);
+        if constexpr (kTall) {
+            s += kTileRows * kKeyBlock;
+            Tiles::store<2>(s, kKeyBlock * 4), Tiles::store<3>(s + kLanes, kKeyBlock * 4);
+        }
+    }
+}
+
+/// A row of sums, in all slices.
+inline void scaleSums(const AttendCodes& a, int row, float factor) {
+    for (int64_t slice = 0; slice < a.slices; ++slice)
+        for (int n = 0; n < kPanelOutputs; n += kLanes) {
+            float* o = a.o + slice * a.oStride + row * kPanelOutputs + n;
+            store(o, mul(load(o), splat(factor)));
+        }
+}
+
+/// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled. `infinite`:
+/// keys whose values are no numbers. Past the last row it is repeated.
+inline void weighTileRows(const AttendCodes& a, int first, int end, uint64_t infinite) {
+    WeightRows<4> rows;
+    int row[4];
+    for (int i = 0; i < 4; ++i) {
+        row[i] = lesser(first + i, end - 1);
+        rows.take(i, a.softmax.s + row[i] * kKeyBlock, a.softmax.begin[row[i]], a.softmax.end[row[i]],
+                  a.softmax.state + row[i]);
+    }
+    float corrections[4];
+    _mm_storeu_ps(corrections, rows.weigh(a.softmax.scale, a.softmax.softCap));
+    for (int i = 0; i < 4 && first + i < end; ++i) {
+        float* out = a.softmax.s + row[i] * kKeyBlock;
+        for (int v = 0; v < rows.kV; v += 2)
+            _mm512_storeu_si512(out + v * kLanes / 2, rounded(rows.w[i][v], rows.w[i][v + 1]));
+        const float correction = (rows.seen[i] & infinite) != 0 ? __builtin_nanf("") : corrections[i];
+        if (correction != 1.0f)
+            scaleSums(a, row[i], correction);
+    }
+}
+
+template <bool kTall>
+void addValueTiles(const AttendCodes& a, int row) {
+    constexpr int64_t kRow = kPanelOutputs * 4, kWeightsRow = kKeyBlock * 4; // bytes
+    const float* weights = a.softmax.s + row * kKeyBlock;
+    for (int64_t slice = 0; slice < a.slices; ++slice) {
+        float *o = a.o + slice * a.oStride + row * kPanelOutputs, *below = o + kTileRows * kPanelOutputs;
+        Tiles::load<0>(o, kRow), Tiles::load<1>(o + kLanes, kRow);
+        if constexpr (kTall)
+            Tiles::load<2>(below, kRow), Tiles::load<3>(below + kLanes, kRow);
+        for (int t = 0; t < a.softmax.width; t += int(kTileInputs)) {
+            const int16_t* values = a.values + slice * a.valueStride + t * kPanelOutputs;
+            Tiles::load<4>(weights + t / 2, kWeightsRow);
+            Tiles::load<6>(values, kPairsRow * 2);
+            Tiles::load<7>(values + kPanelOutputs, kPairsRow * 2);
+            Tiles::addProduct<0, 4, 6>(), Tiles::addProduct<1, 4, 7>();
+            if constexpr (kTall) {
+                Tiles::load<5>(weights + kTileRows * kKeyBlock + t / 2, kWeightsRow);
+                Tiles::addProduct<2, 5, 6>(), Tiles::addProduct<3, 5, 7>();
+            }
+        }
+        Tiles::store<0>(o, kRow), Tiles::store<1>(o + kLanes, kRow);
+        if constexpr (kTall)
+            Tiles::store<2>(below, kRow), Tiles::store<3>(below + kLanes, kRow);
+    }
+}
+
+template <bool kTall>
+void attendTileRows(const AttendCodes& a, int row, int end, uint64_t infinite) {
+    scoreTiles<kTall>(a, row);
+    for (int r = row; r < end; r += 4)
+        weighTileRows(a, r, end, infinite);
+    addValueTiles<kTall>(a, row);
+}
+
+void attendTiles(const AttendCodes& a) {
+    uint64_t infinite = 0;
+    for (int n = 0; n < a.softmax.width; n += kLanes) {
+        const Vec scales = loadPart(a.valueScales + n, lesser(kLanes, a.softmax.width - n));
+        infinite |= uint64_t(_mm512_cmp_ps_mask(scales, scales, _CMP_UNORD_Q)) << n;
+    }
+    constexpr int kRows = 2 * kTileRows;
+    const int rows = a.softmax.rows;
+    int row = 0;
+    if (rows >= kRows)
+        configureFor(kRows);
+    for (; row + kRows <= rows; row += kRows)
+        attendTileRows<true>(a, row, row + kRows, infinite);
+    if (row < rows)
+        configureFor(rows - row);
+    if (rows - row > kTileRows)
+        attendTileRows<true>(a, row, rows, infinite);
+    else if (row < rows)
+        attendTileRows<false>(a, row, rows, infinite);
+    Tiles::release();
+}
+
+inline void overridePromptTiles(CpuKernels& k) {
+    k.codedInTiles.queries = roundQueryRows;
+    k.codedInTiles.keys = roundKeyPanel;
+    k.codedInTiles.values = roundValuePanels;
+    k.codedInTiles.attend = attendTiles;
+}
+
+} // namespace
+} // namespace hearth::kernels::cpu

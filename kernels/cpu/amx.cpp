@@ -124,13 +124,13 @@ void multiplyRows(const Gemm& a, int row) {
     constexpr int64_t kLine = 64;    // bytes of a tile's row
     const std::byte* x = a.x + row * kLine;
     const auto* w = static_cast<const std::byte*>(a.panel);
-    if (a.first && !a.begin) {
+    const float* from = sumsBefore(a.sums, row);
+    if (!from) {
         Tiles::clear<0>(), Tiles::clear<1>();
         if constexpr (kTall)
             Tiles::clear<2>(), Tiles::clear<3>();
     } else {
-        const int64_t stride = a.first ? a.beginStride : a.accStride;
-        const float* from = (a.first ? a.begin : a.acc) + row * stride;
+        const int64_t stride = a.sums.first ? a.sums.beginStride : a.sums.accStride;
         Tiles::load<0>(from, stride * 4), Tiles::load<1>(from + kOutputs, stride * 4);
         if constexpr (kTall) {
             from += kTileRows * stride;
@@ -148,8 +148,8 @@ void multiplyRows(const Gemm& a, int row) {
             Tiles::addProduct<2, 5, 6>(), Tiles::addProduct<3, 5, 7>();
         x += a.xStride, w += 2 * kTileBytes;
     }
-    const int64_t stride = a.out ? a.outStride : a.accStride;
-    float* to = (a.out ? a.out : a.acc) + row * stride;
+    const int64_t stride = a.sums.out ? a.sums.outStride : a.sums.accStride;
+    float* to = sumsAfter(a.sums, row);
     Tiles::store<0>(to, stride * 4), Tiles::store<1>(to + kOutputs, stride * 4);
     if constexpr (kTall) {
         to += kTileRows * stride;

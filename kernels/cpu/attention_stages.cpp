@@ -393,9 +393,7 @@ private:
                                .x = reinterpret_cast<std::byte*>(at.q),
                                .xStride = uint64_t(kv.kDim) * 4,
                                .rows = p.queries(),
-                               .acc = at.s + n,
-                               .accStride = kKeyBlock,
-                               .first = true});
+                               .sums = {.acc = at.s + n, .accStride = kKeyBlock, .first = true}});
     }
 
     /// Values of `count` tokens, those of a slice of their columns.
@@ -432,9 +430,7 @@ private:
                                .x = reinterpret_cast<std::byte*>(at.s),
                                .xStride = kKeyBlock * 4,
                                .rows = p.queries(),
-                               .acc = o,
-                               .accStride = kPanelOutputs,
-                               .first = false});
+                               .sums = {.acc = o, .accStride = kPanelOutputs, .first = false}});
         }
     }
 

@@ -428,13 +428,13 @@ void gemmCodeRows(const Gemm& a, int row) {
     constexpr int kV = kVectors<kGroup>;
     for (int n = 0; n < kPanelOutputs; n += 16 * kV) {
         const auto* w = static_cast<const PanelGroup<kGroup>*>(a.panel);
-        float* acc = a.acc + row * a.accStride + n;
         const std::byte* x[kR];
         Vec sums[kR][kV];
         for (int r = 0; r < kR; ++r) {
             x[r] = a.x + uint64_t(row + r) * a.xStride;
+            const float* before = sumsBefore(a.sums, row + r);
             for (int v = 0; v < kV; ++v)
-                sums[r][v] = a.first ? zero() : load(acc + r * a.accStride + 16 * v);
+                sums[r][v] = before ? load(before + n + 16 * v) : zero();
         }
         for (int64_t left = a.cols / 32; left > 0; left -= 8) {
             const int64_t groups = left < 8 ? left : 8;
@@ -445,7 +445,7 @@ void gemmCodeRows(const Gemm& a, int row) {
         }
         for (int r = 0; r < kR; ++r)
             for (int v = 0; v < kV; ++v)
-                store(acc + r * a.accStride + 16 * v, sums[r][v]);
+                store(sumsAfter(a.sums, row + r) + n + 16 * v, sums[r][v]);
     }
 }
 

@@ -283,9 +283,11 @@ void gemmRows(const Gemm& a, int row) {
     const auto* panel = static_cast<const float*>(a.panel);
     const std::byte* x = a.x + uint64_t(row) * a.xStride;
     Vec acc[kR][kV];
-    for (int r = 0; r < kR; ++r)
+    for (int r = 0; r < kR; ++r) {
+        const float* before = sumsBefore(a.sums, row + r);
         for (int v = 0; v < kV; ++v)
-            acc[r][v] = a.first ? zero() : load(a.acc + (row + r) * a.accStride + v * kLanes);
+            acc[r][v] = before ? load(before + v * kLanes) : zero();
+    }
     for (int64_t k = 0; k < a.cols; ++k) {
         Vec w[kV];
         for (int v = 0; v < kV; ++v)
@@ -298,7 +300,7 @@ void gemmRows(const Gemm& a, int row) {
     }
     for (int r = 0; r < kR; ++r)
         for (int v = 0; v < kV; ++v)
-            store(a.acc + (row + r) * a.accStride + v * kLanes, acc[r][v]);
+            store(sumsAfter(a.sums, row + r) + v * kLanes, acc[r][v]);
 }
 
 void gemmFloats(const Gemm& a) {

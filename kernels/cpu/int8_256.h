@@ -137,22 +137,26 @@ inline __m256i splat4(const int8_t* p) {
     return _mm256_set1_epi32(v);
 }
 
-/// kR rows x kSlices times 8 outputs, those of the slices `groups` apart from `w` on; each sum goes group by group,
-/// scale before min.
+/// kR rows x kSlices times 8 outputs from n on, those of the slices `groups` apart from `w` on; each sum goes group by
+/// group, scale before min.
 template <typename Format, typename Dots, int kR>
-void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, float* acc) {
+void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, int n) {
     constexpr int kParts = 32 / Format::kGroup, kSteps = Format::kGroup / 4;
+    constexpr bool kSigned = Format::kTop < 0; // has no mins
     const std::byte* x = a.x + uint64_t(row) * a.xStride;
     Vec sums[kSlices][kR];
-    for (int s = 0; s < kSlices; ++s)
-        for (int r = 0; r < kR; ++r)
-            sums[s][r] = a.first ? zero() : load(acc + r * a.accStride + 8 * s);
+    for (int r = 0; r < kR; ++r) {
+        const float* before = sumsBefore(a.sums, row + r);
+        for (int s = 0; s < kSlices; ++s)
+            sums[s][r] = before ? load(before + n + 8 * s) : zero();
+    }
     const int64_t groups = a.cols / 32;
     for (int64_t g = 0; g < groups; ++g, ++w) {
         const int at = int(g % 8);
         const A8Block* block[kR];
         for (int r = 0; r < kR; ++r)
             block[r] = reinterpret_cast<const A8Block*>(x + uint64_t(r) * a.xStride) + g / 8;
+        Vec both[kSlices][kR]; // halves of a group, by the weights' scales
         for (int part = 0; part < kParts; ++part) {
             __m256i dots[kSlices][kR];
             const int8_t* q[kR];
@@ -162,20 +166,28 @@ void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, f
             for (int s = 0; s < kSlices; ++s)
                 codes[s] = w[s * groups].q[part * kSteps][0];
             Dots::template dotPanel<Format::kTop, kSteps>(codes, q, dots);
-            for (int r = 0; r < kR; ++r) {
-                const Vec scale = splat(block[r]->scale[at]);
-                const Vec sum = splat(Format::kGroup == 32 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part]);
-                for (int s = 0; s < kSlices; ++s) {
-                    const auto& from = w[s * groups];
-                    sums[s][r] = fma(_mm256_cvtepi32_ps(dots[s][r]), mul(load(from.scale[part]), scale), sums[s][r]);
-                    sums[s][r] = fma(load(from.min[part]), sum, sums[s][r]);
+            for (int s = 0; s < kSlices; ++s) {
+                const Vec scale = load(w[s * groups].scale[part]);
+                for (int r = 0; r < kR; ++r) {
+                    const Vec products = _mm256_cvtepi32_ps(dots[s][r]);
+                    both[s][r] = part == 0 ? mul(products, scale) : fma(products, scale, both[s][r]);
                 }
+            }
+        }
+        for (int r = 0; r < kR; ++r) {
+            const Vec scale = splat(block[r]->scale[at]);
+            for (int s = 0; s < kSlices; ++s)
+                sums[s][r] = fma(both[s][r], scale, sums[s][r]);
+            for (int part = 0; part < kParts && !kSigned; ++part) {
+                const Vec sum = splat(kParts == 1 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part]);
+                for (int s = 0; s < kSlices; ++s)
+                    sums[s][r] = fma(load(w[s * groups].min[part]), sum, sums[s][r]);
             }
         }
     }
     for (int s = 0; s < kSlices; ++s)
         for (int r = 0; r < kR; ++r)
-            store(acc + r * a.accStride + 8 * s, sums[s][r]);
+            store(sumsAfter(a.sums, row + r) + n + 8 * s, sums[s][r]);
 }
 
 template <typename Format, typename Dots>
@@ -183,7 +195,7 @@ void gemmCodes(const Gemm& a) {
     const auto* panel = static_cast<const PanelGroup<Format::kGroup>*>(a.panel);
     const auto someRows = [&](auto gemm, int r) {
         for (int slice = 0; slice < kPanelOutputs / 8; slice += kSlices)
-            gemm(a, panel + slice * (a.cols / 32), r, a.acc + r * a.accStride + slice * 8);
+            gemm(a, panel + slice * (a.cols / 32), r, slice * 8);
     };
     int r = 0;
     for (; r + 3 <= a.rows; r += 3) // the whole panel lies in the first-level cache, the rows do not

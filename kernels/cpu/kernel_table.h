@@ -48,21 +48,40 @@ struct Unpack {
     WeightScales scales = {}; // of F8_E4M3 only
 };
 
-/// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n]: strictly in the order of the inputs, for every row alike.
-/// gemmBf16 alone knows `begin`, which takes the 0's place, and `out`, which takes acc's for the result.
+/// A panel's sums of some rows, kPanelOutputs of each. They may begin with what is added to them and end where they
+/// belong, which saves a way through the second-level cache.
+struct PanelSums {
+    float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart: from one panel to the next
+    int64_t accStride;
+    bool first;                   // they begin, else `acc` has what came before
+    const float* begin = nullptr; // what they begin with, rows `beginStride` floats apart; null: zeros
+    int64_t beginStride = 0;
+    float* out = nullptr; // takes the place of `acc` for the result, rows `outStride` floats apart; may be null
+    int64_t outStride = 0;
+};
+
+namespace { // each instruction set has its own copy
+
+/// Where a row's sums come from; null: zeros.
+inline const float* sumsBefore(const PanelSums& s, int64_t r) {
+    return !s.first ? s.acc + r * s.accStride : s.begin ? s.begin + r * s.beginStride : nullptr;
+}
+
+/// Where they go.
+inline float* sumsAfter(const PanelSums& s, int64_t r) {
+    return s.out ? s.out + r * s.outStride : s.acc + r * s.accStride;
+}
+
+} // namespace
+
+/// sums[r][n] += x[r] . panel[n]: strictly in the order of the inputs, for every row alike.
 struct Gemm {
     const void* panel;
     int64_t cols;
     const std::byte* x; // (rows, cols) A8 or F32, rows `xStride` bytes apart; or BF16 as RoundedRow says
     uint64_t xStride;   // of BF16: bytes from one step to the next
     int rows;
-    float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
-    int64_t accStride;
-    bool first;
-    const float* begin = nullptr; // rows `beginStride` floats apart; may be null
-    int64_t beginStride = 0;
-    float* out = nullptr; // rows `outStride` floats apart; may be null
-    int64_t outStride = 0;
+    PanelSums sums;
 };
 
 /// Rounds a panel to bf16 in the order that gemmBf16 reads: for each kTileInputs inputs (outputs / 16, pairs of inputs,
@@ -180,8 +199,8 @@ struct AttendCodes {
     SoftmaxBlock softmax; // its scores are scratch; its corrections are applied already
 };
 
-/// Rows of codes times a panel of them, within about 1e-4 of the product of a row's and an output's norms:
-/// acc[r][n] = (first ? 0 : acc[r][n]) + x[r] . panel[n].
+/// sums[r][n] += x[r] . panel[n] of rows of codes and a panel of them, within about 1e-4 of the product of a row's and
+/// an output's norms.
 struct MultiplyCodes {
     const int16_t* x; // (rows, xStride)
     int64_t xStride;  // codedRow(cols); filled up with zeros
@@ -190,9 +209,7 @@ struct MultiplyCodes {
     const float* panelScales;
     int64_t cols;
     int rows;
-    float* acc; // (rows, kPanelOutputs), rows `accStride` floats apart
-    int64_t accStride;
-    bool first;
+    PanelSums sums;
 };
 
 /// The kernels of that: all are there, or none; in bf16 those of products are missing.

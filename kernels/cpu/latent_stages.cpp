@@ -188,9 +188,7 @@ private:
                            .x = reinterpret_cast<const std::byte*>(x),
                            .xStride = uint64_t(xStride) * 4,
                            .rows = int(rows),
-                           .acc = acc,
-                           .accStride = accStride,
-                           .first = first});
+                           .sums = {.acc = acc, .accStride = accStride, .first = first}});
     }
 
     /// Panels of keys: k_b turned times a panel of latents, and below it the part that rope turned, as it is cached.

@@ -71,12 +71,14 @@ template <int kR>
 inline void multiplyCodeRows(const MultiplyCodes& a, int row) {
     Ints sums[kR][2];
     multiplyPairs<kR>(a.x + row * a.xStride, a.xStride, a.panel, (a.cols + 1) / 2, sums);
-    for (int r = 0; r < kR; ++r)
+    for (int r = 0; r < kR; ++r) {
+        const float* before = sumsBefore(a.sums, row + r);
+        float* after = sumsAfter(a.sums, row + r);
         for (int v = 0; v < 2; ++v) {
-            float* acc = a.acc + (row + r) * a.accStride + v * kLanes;
             const Vec by = mul(load(a.panelScales + v * kLanes), splat(a.xScales[row + r]));
-            store(acc, fma(toFloats(sums[r][v]), by, a.first ? zero() : load(acc)));
+            store(after + v * kLanes, fma(toFloats(sums[r][v]), by, before ? load(before + v * kLanes) : zero()));
         }
+    }
 }
 
 void multiplyCodePanel(const MultiplyCodes& a) {

@@ -2,6 +2,7 @@
 #include "kernels/quant_types.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace hearth::kernels::cpu {
 namespace {
@@ -216,25 +217,33 @@ bool usesInt8(const ActivationRows& x, Type weight) {
     return x.q8 && quantType(weight).block > 1;
 }
 
+/// Of a tile: a power of two, as numbers of outputs are multiples of, so that the last tile is as large as the others.
+static int64_t panelsOf(int64_t wanted, int64_t most) {
+    return int64_t(std::bit_floor(uint64_t(std::clamp<int64_t>(wanted, 1, most))));
+}
+
 TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs, int threads) {
-    if (!inBf16(form)) {
-        constexpr int64_t kTileProducts = 16 << 20, kFewestRows = 128; // aim at about 100 µs
+    const int64_t share = outputs / kPanelOutputs / (4 * threads); // every thread gets several tiles
+    if (form == PanelForm::Coded) {
         // Codes of the inputs serve some panels, and those of a panel as many rows as there are.
-        const bool coded = form == PanelForm::Coded;
-        const int64_t share = outputs / kPanelOutputs / (4 * threads),
-                      panels = coded ? std::clamp<int64_t>(share, 1, kMostCodedPanels) : 1;
-        const int64_t fit = (coded ? 2 : 1) * kTileProducts / (kPanelOutputs * k);
-        return {std::clamp<int64_t>(fit, kFewestRows, kMostPanelRows), panels * kPanelOutputs};
+        constexpr int64_t kTileProducts = 32 << 20, kFewestRows = 128;
+        return {std::clamp<int64_t>(kTileProducts / (kPanelOutputs * k), kFewestRows, kMostPanelRows),
+                panelsOf(share, kMostCodedPanels) * kPanelOutputs};
+    }
+    if (!inBf16(form)) {
+        // Some panels share what the second-level cache holds of the rows: their inputs of a step, and the sums.
+        constexpr int64_t kTileProducts = 1 << 28, kRows = 256; // a tile lasts a few milliseconds at most
+        const int64_t fit = kTileProducts / (kPanelOutputs * k * kRows);
+        return {kRows, panelsOf(std::min(fit, share), kMostPanels) * kPanelOutputs};
     }
     // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
     // some panels share what the second-level cache holds of the rows, as long as a tile lasts a few milliseconds at
-    // most and every thread gets several.
+    // most.
     constexpr int64_t kTileProducts = 1 << 30;
     const int64_t rows = std::clamp<int64_t>(liveRows, 1, kMostPanelRows);
     const int64_t times = form == PanelForm::SplitBf16 ? 3 : 1;
-    const int64_t fit = kTileProducts / (kPanelOutputs * k * rows * times),
-                  share = outputs / kPanelOutputs / (4 * threads);
-    return {kMostPanelRows, std::clamp<int64_t>(std::min(fit, share), 1, kMostPanels) * kPanelOutputs};
+    const int64_t fit = kTileProducts / (kPanelOutputs * k * rows * times);
+    return {kMostPanelRows, panelsOf(std::min(fit, share), kMostPanels) * kPanelOutputs};
 }
 
 namespace {
@@ -310,7 +319,7 @@ const std::byte* panelOf(const PanelProduct& p, const PanelKernels& kernels, int
 
 /// The rounded numbers were multiplied; now what rounding has taken from one side meets the other side's.
 void addSmallParts(const PanelKernels& kernels, const PanelProduct& p, Gemm product, const std::byte* scratch) {
-    product.first = false;
+    product.sums.first = false;
     product.x += p.low;
     kernels.gemm(product);
     product.x -= p.low;
@@ -344,26 +353,24 @@ void multiplyCodes(const CpuKernels& table, const Gemm& product, std::byte* scra
                           .panelScales = scales + kMostPanelRows,
                           .cols = product.cols,
                           .rows = product.rows,
-                          .acc = product.acc,
-                          .accStride = product.accStride,
-                          .first = product.first});
+                          .sums = product.sums});
 }
 
-/// Whether a panel's tiles begin with what is added to them and end where they belong, which saves a way through the
-/// second-level cache. Not in three products for one, the last two of which add to the first's sums.
+/// Whether a panel's sums begin with what is added to them and end where they belong. Not in three products for one,
+/// the last two of which add to the first's.
 bool goesInPlace(const PanelProduct& p, int64_t n) {
-    return p.form == PanelForm::Bf16 && n + kPanelOutputs <= p.weight.rows && !(p.bias && p.accumulate);
+    return p.form != PanelForm::SplitBf16 && n + kPanelOutputs <= p.weight.rows && !(p.bias && p.accumulate);
 }
 
-void beginAndEndInPlace(const PanelProduct& p, int64_t n, bool last, Gemm& product) {
+void beginAndEndInPlace(const PanelProduct& p, int64_t n, bool last, PanelSums& sums) {
     float* out = outOf(p, 0) + (n - p.output);
     const auto stride = int64_t(p.outStride / sizeof(float));
     if (p.accumulate)
-        product.begin = out, product.beginStride = stride;
+        sums.begin = out, sums.beginStride = stride;
     else if (p.bias)
-        product.begin = p.bias + n; // all rows with the same
+        sums.begin = p.bias + n; // all rows with the same
     if (last)
-        product.out = out, product.outStride = stride;
+        sums.out = out, sums.outStride = stride;
 }
 
 void writeRows(const PanelProduct& p, const float* acc, int64_t n) {
@@ -400,11 +407,11 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
                          .x = p.x + inputBytes(p, at),
                          .xStride = p.xStride,
                          .rows = int(p.rows),
-                         .acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
-                         .accStride = kPanelOutputs,
-                         .first = at == 0};
+                         .sums = {.acc = acc + size_t((n - p.output) / kPanelOutputs) * kPanelSums,
+                                  .accStride = kPanelOutputs,
+                                  .first = at == 0}};
             if (inPlace)
-                beginAndEndInPlace(p, n, next == k, product);
+                beginAndEndInPlace(p, n, next == k, product.sums);
             if (p.form == PanelForm::Coded)
                 multiplyCodes(table, product, scratch);
             else
@@ -412,7 +419,7 @@ void multiplyPanels(const CpuKernels& table, const PanelProduct& p, std::byte* s
             if (p.form == PanelForm::SplitBf16)
                 addSmallParts(kernels, p, product, scratch);
             if (next == k && !inPlace)
-                writeRows(p, product.acc, n);
+                writeRows(p, product.sums.acc, n);
         }
     }
 }

@@ -114,8 +114,9 @@ void gemmInt8(const Gemm& a) {
     const int64_t groups = a.cols / 32;
     for (int r = 0; r < a.rows; ++r) {
         const auto* x = reinterpret_cast<const A8Block*>(a.x + r * a.xStride);
+        const float* before = sumsBefore(a.sums, r);
         for (int n = 0; n < kPanelOutputs; ++n) {
-            float sum = a.first ? 0.0f : a.acc[r * a.accStride + n];
+            float sum = before ? before[n] : 0.0f;
             for (int64_t g = 0; g < groups; ++g) {
                 const CodeGroup& w = panel[n * groups + g];
                 const A8Block& xb = x[g / 8];
@@ -128,7 +129,7 @@ void gemmInt8(const Gemm& a) {
                     sum += w.min[h] * xb.sum16[at * 2 + h];
                 }
             }
-            a.acc[r * a.accStride + n] = sum;
+            sumsAfter(a.sums, r)[n] = sum;
         }
     }
 }
@@ -205,14 +206,15 @@ void unpackValues(const Unpack& a) {
 void gemmF32(const Gemm& a) {
     const auto* panel = static_cast<const float*>(a.panel);
     for (int r = 0; r < a.rows; ++r) {
-        float* acc = a.acc + r * a.accStride;
-        if (a.first)
-            std::fill_n(acc, kPanelOutputs, 0.0f);
+        float sums[kPanelOutputs] = {};
+        if (const float* before = sumsBefore(a.sums, r))
+            std::copy_n(before, kPanelOutputs, sums);
         for (int64_t i = 0; i < a.cols; ++i) {
             const float x = loadFloat(a.x + r * a.xStride + i * 4);
             for (int n = 0; n < kPanelOutputs; ++n)
-                acc[n] += x * panel[i * kPanelOutputs + n];
+                sums[n] += x * panel[i * kPanelOutputs + n];
         }
+        std::copy_n(sums, kPanelOutputs, sumsAfter(a.sums, r));
     }
 }
 

@@ -36,9 +36,7 @@ bool multipliesRight(const CpuKernels& kernels) {
                           .x = reinterpret_cast<const std::byte*>(rows.data()),
                           .xStride = kRows * kLine,
                           .rows = kRows,
-                          .acc = acc.data(),
-                          .accStride = kPanelOutputs,
-                          .first = first});
+                          .sums = {.acc = acc.data(), .accStride = kPanelOutputs, .first = first}});
     for (int r = 0; r < kRows; ++r)
         for (int n = 0; n < kPanelOutputs; ++n) {
             float sum = 0;

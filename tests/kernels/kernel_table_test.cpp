@@ -182,10 +182,19 @@ TEST(KernelTable, ProductsOfGeneratedTokens) {
                 }
 }
 
+/// What a panel's sums begin with, rows `stride` numbers apart, and whether they end elsewhere.
+struct Begin {
+    const float* numbers = nullptr;
+    int64_t stride = 0;
+    bool elsewhere = false;
+};
+
 /// One panel from first to last input, in pieces of `step` inputs.
 std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std::vector<std::byte>& weights,
-                                int outputs, int64_t k, int64_t step, const std::byte* x, uint64_t xStride, int rows) {
-    std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f);
+                                int outputs, int64_t k, int64_t step, const std::byte* x, uint64_t xStride, int rows,
+                                const Begin& begin = {}) {
+    constexpr int64_t kOutStride = kPanelOutputs + 5;
+    std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f), out(size_t(rows) * kOutStride, 77.0f);
     static std::vector<std::byte> panel(size_t(256) << 10);
     const QuantType& format = quantType(type);
     const auto scales = testScales(type, outputs, k);
@@ -204,9 +213,23 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
               .x = x + (int8 ? at / 256 * int64_t(sizeof(A8Block)) : at * 4),
               .xStride = xStride,
               .rows = rows,
-              .acc = acc.data(),
-              .accStride = kPanelOutputs,
-              .first = at == 0});
+              .sums = {.acc = acc.data(),
+                       .accStride = kPanelOutputs,
+                       .first = at == 0,
+                       .begin = begin.numbers,
+                       .beginStride = begin.stride,
+                       .out = begin.elsewhere && at + cols == k ? out.data() : nullptr,
+                       .outStride = kOutStride}});
+    }
+    if (!begin.elsewhere)
+        return acc;
+    if (k <= step) {
+        EXPECT_EQ(acc, std::vector<float>(acc.size(), 99.0f)) << isa.name << ": not only the result was written";
+    }
+    for (int r = 0; r < rows; ++r) {
+        std::copy_n(out.begin() + r * kOutStride, kPanelOutputs, acc.begin() + r * kPanelOutputs);
+        for (int64_t n = kPanelOutputs; n < kOutStride; ++n)
+            EXPECT_EQ(out[size_t(r * kOutStride + n)], 77.0f) << isa.name << ": more than the result was written";
     }
     return acc;
 }
@@ -240,6 +263,23 @@ void checkGemm(const Isa& isa, Type type, bool int8, int64_t k, int rows, int ou
             panelProduct(isa, type, int8, weights, outputs, k, step, from + uint64_t(r) * stride, stride, 1);
         ASSERT_EQ(0, std::memcmp(alone.data(), acc.data() + r * kPanelOutputs, kPanelOutputs * 4))
             << what << " row " << r;
+    }
+    // Sums that begin with numbers of their own, or the same for all rows, and end elsewhere.
+    for (const int64_t beginStride : {int64_t{0}, int64_t{kPanelOutputs} + 3}) {
+        const std::vector<float> numbers = randomFloats(size_t(rows) * (kPanelOutputs + 3), 5);
+        const Begin begin{.numbers = numbers.data(), .stride = beginStride};
+        const auto got = panelProduct(isa, type, int8, weights, outputs, k, step, from, stride, rows, begin);
+        for (int r = 0; r < rows; ++r)
+            for (int n = 0; n < outputs; ++n) {
+                Product want = dot(w, n, int8 ? q.values : x, r);
+                want.value += double(numbers[size_t(r * beginStride + n)]);
+                want.magnitude += 5;
+                expectNear(want, got[size_t(r * kPanelOutputs + n)], what + " with a begin");
+            }
+        const Begin elsewhere{.numbers = numbers.data(), .stride = beginStride, .elsewhere = true};
+        ASSERT_EQ(got, panelProduct(isa, type, int8, weights, outputs, k, step, from, stride, rows, elsewhere)) << what;
+        if (testing::Test::HasFatalFailure())
+            return;
     }
 }
 

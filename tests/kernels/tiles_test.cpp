@@ -265,9 +265,7 @@ std::vector<float> panelProduct(const CpuKernels& kernels, const Case& c, const 
                           .x = x.from(first, at),
                           .xStride = x.step(),
                           .rows = rows,
-                          .acc = acc.data(),
-                          .accStride = kPanelOutputs,
-                          .first = at == 0});
+                          .sums = {.acc = acc.data(), .accStride = kPanelOutputs, .first = at == 0}});
     }
     return acc;
 }
@@ -356,15 +354,13 @@ TEST_F(TileProducts, BeginAndEndWhereTheyAreTold) {
                              .x = x.from(0, 0),
                              .xStride = x.step(),
                              .rows = rows,
-                             .acc = acc.data(),
-                             .accStride = kPanelOutputs,
-                             .first = false};
+                             .sums = {.acc = acc.data(), .accStride = kPanelOutputs, .first = false}};
                 isa.kernels.gemmBf16(product);
                 std::vector<float> untouched(acc.size(), 77.0f);
-                product.acc = untouched.data();
-                product.first = true;
-                product.begin = begin.data(), product.beginStride = beginStride;
-                product.out = out.data(), product.outStride = kStride;
+                product.sums.acc = untouched.data();
+                product.sums.first = true;
+                product.sums.begin = begin.data(), product.sums.beginStride = beginStride;
+                product.sums.out = out.data(), product.sums.outStride = kStride;
                 isa.kernels.gemmBf16(product);
                 for (int r = 0; r < rows; ++r) {
                     for (int n = 0; n < kPanelOutputs; ++n)
@@ -443,12 +439,12 @@ TEST_F(TileProducts, AreCheckedBeforeTheyAreChosen) {
         CpuKernels wrong = good;
         wrong.gemmBf16 = [](const Gemm& a) {
             good.gemmBf16(a);
-            a.acc[(a.rows - 1) * a.accStride + kPanelOutputs - 1] += 1;
+            a.sums.acc[(a.rows - 1) * a.sums.accStride + kPanelOutputs - 1] += 1;
         };
         EXPECT_FALSE(multipliesRight(wrong)) << "one sum is wrong";
         wrong.gemmBf16 = [](const Gemm& a) {
             Gemm all = a;
-            all.first = true;
+            all.sums.first = true;
             good.gemmBf16(all);
         };
         EXPECT_FALSE(multipliesRight(wrong)) << "sums do not go on";
@@ -462,11 +458,23 @@ TEST_F(TileProducts, AreCheckedBeforeTheyAreChosen) {
 }
 
 TEST(TileShape, OfBytesAndFloats) {
-    for (const int64_t k : {1, 576, 2048, 14336}) {
-        const TileShape s = tileShape(PanelForm::Int8, k, 512, 8192, 2);
-        EXPECT_EQ(s.outputs, kPanelOutputs);
-        EXPECT_TRUE(s.rows >= 128 && s.rows <= 512) << s.rows;
-    }
+    for (const PanelForm form : {PanelForm::Int8, PanelForm::F32, PanelForm::Coded})
+        for (const int64_t k : {1, 576, 2048, 14336, 53248})
+            for (const int64_t outputs : {1, 512, 2048, 11008})
+                for (const int threads : {1, 2, 16, 128}) {
+                    const TileShape s = tileShape(form, k, 512, outputs, threads);
+                    EXPECT_TRUE(s.rows >= 128 && s.rows <= 512) << s.rows;
+                    EXPECT_EQ(s.outputs % kPanelOutputs, 0);
+                    EXPECT_TRUE(s.outputs >= kPanelOutputs && s.outputs <= 8 * kPanelOutputs);
+                    if (s.outputs > kPanelOutputs) {
+                        EXPECT_GE(outputs / s.outputs, 4 * threads);
+                    }
+                    if (form != PanelForm::Coded && s.outputs > kPanelOutputs) {
+                        EXPECT_LE(s.outputs * k * s.rows, 1 << 28);
+                    }
+                }
+    EXPECT_EQ(tileShape(PanelForm::Int8, 2048, 512, 8192, 2).outputs, 256);
+    EXPECT_EQ(tileShape(PanelForm::Int8, 53248, 512, 8192, 2).outputs, 32);
 }
 
 TEST(TileShape, OfTilesGivesEveryThreadSeveralShortOnes) {

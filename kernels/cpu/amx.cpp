@@ -12,8 +12,9 @@
 
 #include "kernels/cpu/prompt_tiles.h"
 
+#include "kernels/cpu/codes_512.h"
+
 #include "kernels/cpu/code_panel.h"
-#include "kernels/quant/formats.h"
 
 namespace hearth::kernels::cpu {
 namespace {
@@ -72,25 +73,55 @@ struct PanelPlace {
     }
 };
 
-template <int kGroup, bool kSplit>
-void roundCodes16(const RoundPanel& a) {
-    const auto* group = static_cast<const PanelGroup<kGroup>*>(a.panel);
+/// Up to 8 groups of 32 inputs of 16 outputs, turned: vector j of q[i] has the inputs from 8i + 4 (j % 2) on of group
+/// j / 2. A weight is scale * code + min.
+template <typename Format>
+struct TurnedRows {
+    static constexpr int kParts = 32 / Format::kGroup;
+
+    Rows16 rows;
+    Vec scale[16], min[16]; // by group, and its halves
+
+    inline TurnedRows(const Unpack& a, int first, int64_t chunk, int groups) {
+        loadRows<Format>(a, first, chunk, groups, rows);
+        for (auto& q : rows.q)
+            transpose(q);
+        transpose(rows.scales);
+        if constexpr (kHasMins16<Format>)
+            transpose(rows.mins);
+        for (int i = 0; i < groups * kParts; ++i) {
+            scale[i] = _mm512_castsi512_ps(rows.scales[i]);
+            min[i] = mul(scale[i], splat(-float(kCentre)));
+            if constexpr (!kIsCentred<Format>)
+                min[i] = _mm512_castsi512_ps(kParts == 1 ? rows.scales[8 + i] : rows.mins[i]);
+        }
+    }
+};
+
+template <typename Format, bool kSplit>
+void roundCodes16(const UnpackRounded& a) {
+    constexpr int kParts = 32 / Format::kGroup;
+    constexpr int64_t kStep = kTileInputs * kPanelOutputs, kPair = 2 * kLanes; // numbers
     const __m512i byte = _mm512_set1_epi32(0xff);
-    PanelPlace<kSplit> to{a.out, a.low};
-    for (int64_t g = 0; g < a.cols / 32; ++g, ++group)
-        for (int n = 0; n < kPanelOutputs; n += kLanes)
-            for (int half = 0; half < 2; ++half) {
-                const int part = half * 16 / kGroup;
-                const Vec scale = load(group->scale[part] + n), min = load(group->min[part] + n);
-                const auto weights = [&](__m512i codes) { return fma(_mm512_cvtepi32_ps(codes), scale, min); };
+    const int64_t groups = a.weights.cols / 32;
+    for (int first = 0; first < kPanelOutputs; first += kLanes)
+        for (int64_t g = 0; g < groups; g += 8) {
+            const int live = groups - g < 8 ? int(groups - g) : 8;
+            const TurnedRows<Format> turned(a.weights, first, g / 8, live);
+            for (int j = 0; j < 2 * live; ++j)
                 for (int i = 0; i < 4; ++i) {
-                    const __m512i q = _mm512_loadu_si512(group->q[4 * half + i][n]);
+                    const int part = j / 2 * kParts + i * 8 / Format::kGroup;
+                    const Vec scale = turned.scale[part], min = turned.min[part];
+                    const auto weights = [&](__m512i codes) { return fma(_mm512_cvtepi32_ps(codes), scale, min); };
+                    const int64_t at = (g + j / 2) * kStep + first * kTileInputs + (4 * i + 2 * (j % 2)) * kPair;
+                    PanelPlace<kSplit> to{a.out + at, kSplit ? a.low + at : nullptr};
+                    const __m512i q = turned.rows.q[i][j];
                     to.add(weights(_mm512_and_si512(q, byte)),
                            weights(_mm512_and_si512(_mm512_srli_epi32(q, 8), byte)));
                     to.add(weights(_mm512_and_si512(_mm512_srli_epi32(q, 16), byte)),
                            weights(_mm512_srli_epi32(q, 24)));
                 }
-            }
+        }
 }
 
 template <bool kSplit>
@@ -105,9 +136,9 @@ void roundFloats16(const RoundPanel& a) {
             }
 }
 
-template <int kGroup>
-void roundCodePanel(const RoundPanel& a) {
-    (a.low ? roundCodes16<kGroup, true> : roundCodes16<kGroup, false>)(a);
+template <typename Format>
+void roundCodePanel(const UnpackRounded& a) {
+    (a.low ? roundCodes16<Format, true> : roundCodes16<Format, false>)(a);
 }
 
 void roundFloatPanel(const RoundPanel& a) {
@@ -183,8 +214,7 @@ CpuKernels amxKernelsForTests() {
 CpuKernels amxKernels() {
 #endif
     CpuKernels k = avx512Kernels();
-    quant::forEachFormat(
-        [&]<typename Format>(Type type) { k.roundPanel[size_t(type)] = roundCodePanel<Format::kGroup>; });
+    forEachCodes([&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = roundCodePanel<Format>; });
     constexpr Type kFloats[] = {Type::F32, Type::F16, Type::BF16, Type::F8_E4M3};
     for (const Type type : kFloats)
         k.roundPanel[size_t(type)] = roundFloatPanel;

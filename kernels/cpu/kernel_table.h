@@ -84,13 +84,20 @@ struct Gemm {
     PanelSums sums;
 };
 
-/// Rounds a panel to bf16 in the order that gemmBf16 reads: for each kTileInputs inputs (outputs / 16, pairs of inputs,
-/// 16 outputs, 2).
+/// Rounds a panel of floats to bf16 in the order that gemmBf16 reads: for each kTileInputs inputs (outputs / 16, pairs
+/// of inputs, 16 outputs, 2).
 struct RoundPanel {
-    const void* panel; // (cols, kPanelOutputs) weights, as the type's unpackInt8 or, of floats, unpackF32 laid them out
+    const void* panel; // (cols, kPanelOutputs) weights, as the type's unpackF32 laid them out
     int64_t cols;
     uint16_t* out;           // cols rounded up to kTileInputs, times kPanelOutputs
     uint16_t* low = nullptr; // what rounding has taken from each number, rounded; may be null
+};
+
+/// The same of quantized weights, without a panel between.
+struct UnpackRounded {
+    Unpack weights; // but its `panel`
+    uint16_t* out;
+    uint16_t* low = nullptr;
 };
 
 /// Where a row's inputs go as bf16: rows lie as (steps of kTileInputs inputs, rows, kTileInputs), so that the rows that
@@ -265,7 +272,8 @@ struct CpuKernels {
 
     // Products of prompts in bf16, where the processor has tiles for it; null elsewhere. Each sum takes kTileInputs
     // inputs at a time, from the first to the last.
-    void (*roundPanel[kTypes])(const RoundPanel&);
+    void (*roundPanel[kTypes])(const RoundPanel&);       // of floats
+    void (*unpackRounded[kTypes])(const UnpackRounded&); // of quantized types
     GemmFn gemmBf16;
     // n activations to bf16, filled up with zeros to a multiple of kTileInputs.
     void (*roundFloats)(const float* x, int64_t n, const RoundedRow& out);

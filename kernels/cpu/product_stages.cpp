@@ -251,17 +251,19 @@ namespace {
 /// The functions and steps of one form.
 struct PanelKernels {
     CpuKernels::UnpackFn unpack;
-    void (*round)(const RoundPanel&); // null: the product reads what `unpack` makes
+    void (*round)(const RoundPanel&);            // null: the product reads what `unpack` makes
+    void (*unpackRounded)(const UnpackRounded&); // in place of both; may be null
     CpuKernels::GemmFn gemm;
     int64_t step; // inputs of a panel
 
     PanelKernels(const CpuKernels& k, PanelForm form, Type weight) {
         const auto type = size_t(weight);
-        const bool rounded = inBf16(form), codes = form == PanelForm::Int8 || (rounded && quantType(weight).block > 1);
-        unpack = codes ? k.unpackInt8[type] : k.unpackF32[type];
+        const bool rounded = inBf16(form), int8 = form == PanelForm::Int8;
+        unpack = int8 ? k.unpackInt8[type] : k.unpackF32[type];
         round = rounded ? k.roundPanel[type] : nullptr;
-        gemm = rounded ? k.gemmBf16 : codes ? k.gemmInt8[type] : k.gemmF32;
-        step = rounded ? kPanelInputsBf16 : codes ? kPanelInputsInt8 : kPanelInputsF32;
+        unpackRounded = rounded ? k.unpackRounded[type] : nullptr;
+        gemm = rounded ? k.gemmBf16 : int8 ? k.gemmInt8[type] : k.gemmF32;
+        step = rounded ? kPanelInputsBf16 : int8 ? kPanelInputsInt8 : kPanelInputsF32;
     }
 };
 
@@ -302,18 +304,22 @@ void prefetchInputs(const PanelProduct& p, int64_t at, int64_t cols, int64_t pan
 const std::byte* panelOf(const PanelProduct& p, const PanelKernels& kernels, int64_t n, int64_t at, int64_t cols,
                          std::byte* scratch) {
     const QuantType& format = quantType(p.weight.type);
-    kernels.unpack({.weights = p.weight.row(n) + at / format.block * format.bytes,
-                    .stride = p.weight.stride,
-                    .outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n)),
-                    .cols = cols,
-                    .panel = scratch + kPanelAt,
-                    .scales = scalesFrom(p.weight.scales, n, at)});
+    const Unpack weights{.weights = p.weight.row(n) + at / format.block * format.bytes,
+                         .stride = p.weight.stride,
+                         .outputs = int(std::min<int64_t>(kPanelOutputs, p.weight.rows - n)),
+                         .cols = cols,
+                         .panel = scratch + kPanelAt,
+                         .scales = scalesFrom(p.weight.scales, n, at)};
+    auto* rounded = reinterpret_cast<uint16_t*>(scratch + kRoundedAt);
+    auto* low = p.form == PanelForm::SplitBf16 ? reinterpret_cast<uint16_t*>(scratch + kLowAt) : nullptr;
+    if (kernels.unpackRounded) {
+        kernels.unpackRounded({.weights = weights, .out = rounded, .low = low});
+        return scratch + kRoundedAt;
+    }
+    kernels.unpack(weights);
     if (!kernels.round)
         return scratch + kPanelAt;
-    kernels.round({.panel = scratch + kPanelAt,
-                   .cols = cols,
-                   .out = reinterpret_cast<uint16_t*>(scratch + kRoundedAt),
-                   .low = p.form == PanelForm::SplitBf16 ? reinterpret_cast<uint16_t*>(scratch + kLowAt) : nullptr});
+    kernels.round({.panel = scratch + kPanelAt, .cols = cols, .out = rounded, .low = low});
     return scratch + kRoundedAt;
 }
 

@@ -249,17 +249,20 @@ std::vector<float> panelProduct(const CpuKernels& kernels, const Case& c, const 
     std::vector<float> acc(size_t(rows) * kPanelOutputs, 99.0f);
     std::vector<std::byte> panel(size_t(128) << 10);
     std::vector<uint16_t> rounded(size_t(kPanelInputsBf16 * kPanelOutputs));
-    const auto unpack = (format.block > 1 ? kernels.unpackInt8 : kernels.unpackF32)[size_t(c.type)];
     for (int64_t at = 0; at < c.k; at += step) {
         const int64_t cols = std::min(step, c.k - at);
-        unpack({.weights = weights.data() + at / format.block * format.bytes,
-                .stride = rowBytes(c.type, c.k),
-                .outputs = c.outputs,
-                .cols = cols,
-                .panel = panel.data(),
-                .scales = scalesFrom(scales.view(), 0, at)});
-        kernels.roundPanel[size_t(c.type)](
-            {.panel = panel.data(), .cols = cols, .out = rounded.data(), .low = nullptr});
+        const Unpack part{.weights = weights.data() + at / format.block * format.bytes,
+                          .stride = rowBytes(c.type, c.k),
+                          .outputs = c.outputs,
+                          .cols = cols,
+                          .panel = panel.data(),
+                          .scales = scalesFrom(scales.view(), 0, at)};
+        if (format.block > 1) {
+            kernels.unpackRounded[size_t(c.type)]({.weights = part, .out = rounded.data()});
+        } else {
+            kernels.unpackF32[size_t(c.type)](part);
+            kernels.roundPanel[size_t(c.type)]({.panel = panel.data(), .cols = cols, .out = rounded.data()});
+        }
         kernels.gemmBf16({.panel = rounded.data(),
                           .cols = cols,
                           .x = x.from(first, at),

@@ -114,8 +114,8 @@ uint64_t planBytes(const ModelConfig& c, Numerics numerics, kernels::Path path, 
     return bytes + attention;
 }
 
-/// Of the products of prompts and of latents, where the backend multiplies bf16 fastest: floats lose less when they are
-/// rounded than 8 bits do, and models that want floats get nearly all of them.
+/// Of the products and the attention of prompts, and of latents, where the backend multiplies bf16 fastest: floats lose
+/// less when they are rounded than 8 bits do, and models that want floats get nearly all of them.
 kernels::Rounding roundingOf(Numerics numerics, bool floatPrompts, bool backendRounds) {
     if (numerics == Numerics::Exact || !backendRounds)
         return kernels::Rounding::None;

@@ -78,7 +78,7 @@ public:
     /// Whether it can run ExpandedAttention.
     virtual bool expandsLatents() const { return false; }
 
-    /// Whether it multiplies prompts, and generated tokens latents, fastest in bf16 (OperationList::rounding): then the
+    /// Whether prompts, and latents of generated tokens, run fastest in bf16 (OperationList::rounding): then the
     /// inputs of prompts are best given as floats.
     virtual bool roundsPrompts() const { return false; }
 

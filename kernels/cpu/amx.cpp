@@ -23,20 +23,6 @@ static_assert(kPanelOutputs == 32 && kTileInputs == 32);
 
 // --- Activations -----------------------------------------------------------------------------------------------------
 
-void roundFloats(const float* x, int64_t n, const RoundedRow& to) {
-    std::byte *out = to.out, *low = to.low;
-    for (int64_t i = 0; i < n; i += kTileInputs, out += to.step) {
-        Vec first = floatsFrom<Type::F32>(x, i, n), second = floatsFrom<Type::F32>(x, i + kLanes, n);
-        const __m512i high = rounded(first, second);
-        _mm512_storeu_si512(out, high);
-        if (!low)
-            continue;
-        takeAway(high, first, second);
-        _mm512_storeu_si512(low, rounded(first, second));
-        low += to.step;
-    }
-}
-
 /// 16 codes that lie in eights, from number `first` of the block on.
 inline Vec codesFrom(const A8Block& block, int first) {
     const auto eight = [&](int i) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(block.q + inEights(i))); };

@@ -33,5 +33,20 @@ inline __m512i pairs(__m512i words) {
     return _mm512_permutexvar_epi16(order, words);
 }
 
+/// See CpuKernels::roundFloats.
+void roundFloats(const float* x, int64_t n, const RoundedRow& to) {
+    std::byte *out = to.out, *low = to.low;
+    for (int64_t i = 0; i < n; i += kTileInputs, out += to.step) {
+        Vec first = floatsFrom<Type::F32>(x, i, n), second = floatsFrom<Type::F32>(x, i + kLanes, n);
+        const __m512i high = rounded(first, second);
+        _mm512_storeu_si512(out, high);
+        if (!low)
+            continue;
+        takeAway(high, first, second);
+        _mm512_storeu_si512(low, rounded(first, second));
+        low += to.step;
+    }
+}
+
 } // namespace
 } // namespace hearth::kernels::cpu

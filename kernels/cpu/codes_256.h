@@ -34,7 +34,7 @@ inline __m256i fifthBits(const uint8_t* p) {
 }
 
 struct CodesQ4_0 : quant::Q4_0 {
-    static constexpr int kTop = 15; // largest code
+    static constexpr int kTop = 15; // largest code; less than zero: they are signed, and mins are zeros
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
         for (int g = 0; g < groups; ++g, b += kBytes) {

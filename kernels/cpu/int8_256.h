@@ -142,7 +142,7 @@ inline __m256i splat4(const int8_t* p) {
 template <typename Format, typename Dots, int kR>
 void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, int n) {
     constexpr int kParts = 32 / Format::kGroup, kSteps = Format::kGroup / 4;
-    constexpr bool kSigned = Format::kTop < 0; // has no mins
+    constexpr bool kSigned = Format::kTop < 0; // whose mins are zeros
     const std::byte* x = a.x + uint64_t(row) * a.xStride;
     Vec sums[kSlices][kR];
     for (int r = 0; r < kR; ++r) {

@@ -13,7 +13,7 @@ namespace hearth::kernels::cpu {
 /// Outputs of one panel: what `unpack` lays out at once for `gemm`.
 inline constexpr int kPanelOutputs = 32;
 /// Inputs of one panel at most, so that it stays in the first-level cache; multiples of 256. A longer product goes
-/// panel by panel through `Gemm::acc`.
+/// panel by panel through `PanelSums::acc`.
 inline constexpr int64_t kPanelInputsInt8 = 512, kPanelInputsF32 = 256, kPanelInputsBf16 = 512;
 /// Inputs that one step of a bf16 product takes: 16 pairs, a tile's row of 64 bytes. Rows and panels are filled up with
 /// zeros to multiples of it.
@@ -154,7 +154,7 @@ constexpr int64_t codedRow(int64_t dims) {
 }
 
 /// Prompt tokens in 16 bits ("codes"): whole numbers, each row of them with a scale of its own, or, where there are
-/// tiles, bf16 without scales. Here queries.
+/// tiles, bf16, which uses no scales but those of values. Here queries.
 struct CodeQueryRows {
     const float* x; // (rows, dims), rows `xStride` floats apart
     int64_t xStride;
@@ -174,14 +174,14 @@ struct CodeKeys {
 };
 
 /// Some tokens' values as codes, panel by panel: (pairs of tokens, kPanelOutputs, 2). Begins at an even token. The
-/// scale of values that cannot be multiplied is no number.
+/// scale of values that are no numbers is none either; in bf16 that of others is 1.
 struct CodeValues {
     const float* panels; // (slices) of (tokens, kPanelOutputs)
     int64_t panelStride; // floats from one panel to the next
     int tokens;
-    int room; // tokens: from these to the next multiple of kTileInputs in their block, which bf16 fills up with zeros
+    int room; // from the first of them to the next multiple of kTileInputs in their block: bf16 fills it with zeros
     int64_t slices;
-    int16_t* codes; // (slices) of tokens rounded up to 2, times kPanelOutputs
+    int16_t* codes; // (slices) of tokens rounded up to 2, of bf16 `room` tokens, times kPanelOutputs
     int64_t codeStride;
     float* scales; // (tokens)
 };
@@ -203,7 +203,7 @@ struct AttendCodes {
     int64_t slices;
     float* o; // (slices) of (rows, kPanelOutputs), `oStride` floats apart; not yet divided by the sum
     int64_t oStride;
-    SoftmaxBlock softmax; // its scores are scratch; its corrections are applied already
+    SoftmaxBlock softmax; // its scores and corrections are scratch
 };
 
 /// sums[r][n] += x[r] . panel[n] of rows of codes and a panel of them, within about 1e-4 of the product of a row's and

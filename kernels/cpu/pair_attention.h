@@ -91,15 +91,19 @@ void codeKeyPanel(const CodeKeys& a) {
         codeKeyLanes(a, n);
 }
 
-/// The scale of a token's values; their bits are compared, so that NaN is larger than all.
-inline float scaleOfValues(const CodeValues& a, int token) {
+/// The bits of the largest of a token's values; bits are compared, so that NaN is larger than all.
+inline uint32_t topOfValues(const CodeValues& a, int token) {
     __m512i top = _mm512_setzero_si512();
     for (int64_t slice = 0; slice < a.slices; ++slice)
         for (int n = 0; n < kPanelOutputs; n += kLanes) {
             const Vec v = load(a.panels + slice * a.panelStride + token * kPanelOutputs + n);
             top = _mm512_max_epu32(top, _mm512_castps_si512(absolute(v)));
         }
-    const uint32_t bits = _mm512_reduce_max_epu32(top);
+    return _mm512_reduce_max_epu32(top);
+}
+
+inline float scaleOfValues(const CodeValues& a, int token) {
+    const uint32_t bits = topOfValues(a, token);
     float largest;
     std::memcpy(&largest, &bits, 4);
     return largest * (1.0f / kMostValue);

@@ -168,7 +168,7 @@ private:
 constexpr int64_t kMostPanelRows = 512, kMostPanels = 8; // of a tile
 
 /// How a worker's scratch is used: sums of each panel (kMostPanelRows, kPanelOutputs), the panel as the format's kernel
-/// makes it, and, in bf16, the same rounded and what rounding has taken from it.
+/// makes it, and, in bf16, a panel of rounded weights and what rounding has taken from them.
 constexpr size_t kPanelSums = size_t(kMostPanelRows) * kPanelOutputs;
 constexpr size_t kPanelAt = kMostPanels * kPanelSums * sizeof(float);
 constexpr size_t kRoundedAt = kPanelAt + size_t(kPanelInputsBf16) * kPanelOutputs * sizeof(float);
@@ -231,10 +231,11 @@ TileShape tileShape(PanelForm form, int64_t k, int64_t liveRows, int64_t outputs
                 panelsOf(share, kMostCodedPanels) * kPanelOutputs};
     }
     if (!inBf16(form)) {
-        // Some panels share what the second-level cache holds of the rows: their inputs of a step, and the sums.
-        constexpr int64_t kTileProducts = 1 << 28, kRows = 256; // a tile lasts a few milliseconds at most
+        // Some panels share the rows' inputs of a step: those, 224 KiB in 8 bits, and 128 KiB of sums lie in the
+        // second-level cache.
+        constexpr int64_t kTileProducts = 1 << 28, kRows = 256, kMost = 4; // a tile lasts some milliseconds at most
         const int64_t fit = kTileProducts / (kPanelOutputs * k * kRows);
-        return {kRows, panelsOf(std::min(fit, share), kMostPanels) * kPanelOutputs};
+        return {kRows, panelsOf(std::min(fit, share), kMost) * kPanelOutputs};
     }
     // Tiles multiply so fast that unpacking counts, and so does bringing the rows near: many rows share a panel, and
     // some panels share what the second-level cache holds of the rows, as long as a tile lasts a few milliseconds at
@@ -259,9 +260,9 @@ struct PanelKernels {
     PanelKernels(const CpuKernels& k, PanelForm form, Type weight) {
         const auto type = size_t(weight);
         const bool rounded = inBf16(form), int8 = form == PanelForm::Int8;
-        unpack = int8 ? k.unpackInt8[type] : k.unpackF32[type];
-        round = rounded ? k.roundPanel[type] : nullptr;
         unpackRounded = rounded ? k.unpackRounded[type] : nullptr;
+        unpack = unpackRounded ? nullptr : int8 ? k.unpackInt8[type] : k.unpackF32[type];
+        round = rounded ? k.roundPanel[type] : nullptr;
         gemm = rounded ? k.gemmBf16 : int8 ? k.gemmInt8[type] : k.gemmF32;
         step = rounded ? kPanelInputsBf16 : int8 ? kPanelInputsInt8 : kPanelInputsF32;
     }

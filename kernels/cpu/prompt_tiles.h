@@ -11,12 +11,9 @@ namespace hearth::kernels::cpu {
 namespace {
 
 void roundQueryRows(const CodeQueryRows& a) {
-    for (int r = 0; r < a.rows; ++r) {
-        const float* x = a.x + r * a.xStride;
-        for (int i = 0; i < a.codeStride; i += int(kTileInputs))
-            _mm512_storeu_si512(a.codes + r * a.codeStride + i, rounded(floatsFrom<Type::F32>(x, i, a.dims),
-                                                                        floatsFrom<Type::F32>(x, i + kLanes, a.dims)));
-    }
+    for (int r = 0; r < a.rows; ++r)
+        roundFloats(a.x + r * a.xStride, a.dims,
+                    {.out = reinterpret_cast<std::byte*>(a.codes + r * a.codeStride), .step = 2 * kTileInputs});
 }
 
 void roundKeyPanel(const CodeKeys& a) {
@@ -27,16 +24,10 @@ void roundKeyPanel(const CodeKeys& a) {
         }
 }
 
-/// Whether a token's values are numbers after rounding, too. Else its scale is NaN, and its codes are zeros.
+/// 1 where a token's values are numbers after rounding, too; else NaN, and its codes are zeros.
 inline float scaleOfRounded(const CodeValues& a, int token) {
     constexpr uint32_t kInfinite = 0x7f7f8000; // the least that rounds to infinity
-    __m512i top = _mm512_setzero_si512();
-    for (int64_t slice = 0; slice < a.slices; ++slice)
-        for (int n = 0; n < kPanelOutputs; n += kLanes) {
-            const Vec v = load(a.panels + slice * a.panelStride + token * kPanelOutputs + n);
-            top = _mm512_max_epu32(top, _mm512_castps_si512(absolute(v)));
-        }
-    return _mm512_cmpge_epu32_mask(top, _mm512_set1_epi32(kInfinite)) ? __builtin_nanf("") : 1.0f;
+    return topOfValues(a, token) >= kInfinite ? __builtin_nanf("") : 1.0f;
 }
 
 void roundValuePanels(const CodeValues& a) {
@@ -97,7 +88,7 @@ inline void scaleSums(const AttendCodes& a, int row, float factor) {
 }
 
 /// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled. `infinite`:
-/// keys whose values are no numbers. Past the last row it is repeated.
+/// keys whose values are no numbers. There are always four: the last row stands for those past it.
 inline void weighTileRows(const AttendCodes& a, int first, int end, uint64_t infinite) {
     WeightRows<4> rows;
     int row[4];

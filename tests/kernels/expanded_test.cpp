@@ -226,7 +226,7 @@ using TiledExpansion = tests::TileTest;
 TEST_F(TiledExpansion, GivesWhatAbsorbedAttentionGives) {
     for (const std::string& isa : names)
         for (const Case& c : kCases)
-            for (const int tokens : {1, 65, 150}) {
+            for (const int tokens : {1, 65, 700}) {
                 SCOPED_TRACE(nameOf(isa, c) + ", " + std::to_string(tokens) + " tokens");
                 Latents latents(isa, 2, c, tokens);
                 latents.scaleQueries(0.01f);

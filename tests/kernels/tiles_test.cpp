@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 // Products of prompts in tiles: on machines without them through an emulation of the instructions, so that layout,
@@ -377,7 +378,7 @@ TEST_F(TileProducts, BeginAndEndWhereTheyAreTold) {
 }
 
 /// Whole numbers, so that each product has one right answer: several panels and steps, the last of them partial.
-TEST_F(TileProducts, OfManyPanels) {
+void expectManyPanels(const std::vector<Isa>& isas, PanelForm form) {
     constexpr int64_t kOutputs = 300, kCols = 1100, kOutStride = kOutputs + 20;
     std::vector<float> w = randomFloats(size_t(kOutputs * kCols), 5);
     for (float& f : w)
@@ -397,7 +398,10 @@ TEST_F(TileProducts, OfManyPanels) {
             std::vector<float> numbers = randomFloats(size_t(rows * kCols), 7);
             for (float& f : numbers)
                 f = std::round(f * 2);
-            const RoundedRows x(isa.kernels, numbers, rows, kCols, false);
+            const bool floats = form == PanelForm::F32;
+            std::optional<RoundedRows> x;
+            if (!floats)
+                x.emplace(isa.kernels, numbers, rows, kCols, false);
             for (const bool biased : {false, true})
                 for (const bool accumulate : {false, true}) {
                     std::fill_n(scratch, kScratchBytes, std::byte{0xff}); // NaN
@@ -407,9 +411,9 @@ TEST_F(TileProducts, OfManyPanels) {
                                        {.weight = weight,
                                         .output = output,
                                         .outputs = 8 * kPanelOutputs,
-                                        .form = PanelForm::Bf16,
-                                        .x = x.from(0, 0),
-                                        .xStride = x.step(),
+                                        .form = form,
+                                        .x = floats ? reinterpret_cast<std::byte*>(numbers.data()) : x->from(0, 0),
+                                        .xStride = floats ? uint64_t(kCols) * 4 : x->step(),
                                         .low = 0,
                                         .rows = rows,
                                         .bias = biased ? bias.data() : nullptr,
@@ -430,6 +434,17 @@ TEST_F(TileProducts, OfManyPanels) {
                         }
                 }
         }
+}
+
+TEST_F(TileProducts, OfManyPanels) {
+    expectManyPanels(isas, PanelForm::Bf16);
+}
+
+TEST(FloatProducts, OfManyPanels) {
+    std::vector<Isa> all;
+    for (const std::string& name : tests::isaNames())
+        all.push_back(chooseIsa(name));
+    expectManyPanels(all, PanelForm::F32);
 }
 
 // --- Choice ----------------------------------------------------------------------------------------------------------
@@ -468,7 +483,7 @@ TEST(TileShape, OfBytesAndFloats) {
                     const TileShape s = tileShape(form, k, 512, outputs, threads);
                     EXPECT_TRUE(s.rows >= 128 && s.rows <= 512) << s.rows;
                     EXPECT_EQ(s.outputs % kPanelOutputs, 0);
-                    EXPECT_TRUE(s.outputs >= kPanelOutputs && s.outputs <= 8 * kPanelOutputs);
+                    EXPECT_TRUE(s.outputs >= kPanelOutputs && s.outputs <= 4 * kPanelOutputs);
                     if (s.outputs > kPanelOutputs) {
                         EXPECT_GE(outputs / s.outputs, 4 * threads);
                     }
@@ -476,7 +491,7 @@ TEST(TileShape, OfBytesAndFloats) {
                         EXPECT_LE(s.outputs * k * s.rows, 1 << 28);
                     }
                 }
-    EXPECT_EQ(tileShape(PanelForm::Int8, 2048, 512, 8192, 2).outputs, 256);
+    EXPECT_EQ(tileShape(PanelForm::Int8, 2048, 512, 8192, 2).outputs, 128);
     EXPECT_EQ(tileShape(PanelForm::Int8, 53248, 512, 8192, 2).outputs, 32);
 }
 

@@ -136,8 +136,8 @@ void InlineParserTest::inlines_data() {
     // A name of 253 characters is the longest there is.
     const QString longest = QString(249, u'a') + QStringLiteral(".bc");
     QTest::newRow("a name as long as may be")
-        << QStringLiteral("http://%1e http://%1ef/g").arg(longest)
-        << QStringLiteral("<a http://%1e>http://%1e</> http://%1ef/g").arg(longest);
+        << QStringLiteral("http://%1e http://%1ef/g http://%1e..x").arg(longest)
+        << QStringLiteral("<a http://%1e>http://%1e</> http://%1ef/g http://%1e..x").arg(longest);
     row(u"a.b-c_d@e.f. a@b a@b.c_ @a.b", u"<a mailto:a.b-c_d@e.f>a.b-c_d@e.f</>. a@b a@b.c_ @a.b");
     row(u"[see http://a.bc](u) [no http://a.bc]", u"<a u>see http://a.bc</> [no <a http://a.bc>http://a.bc</>]");
     // The public rules of emphasis beside CJK.

@@ -87,9 +87,32 @@ inline void scaleSums(const AttendCodes& a, int row, float factor) {
         }
 }
 
-/// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled. `infinite`:
-/// keys whose values are no numbers. There are always four: the last row stands for those past it.
-inline void weighTileRows(const AttendCodes& a, int first, int end, uint64_t infinite) {
+/// Keys of a block whose values are no numbers, as lanes of vectors. Not as one number of 64 bits: GCC 12 writes a mask
+/// of 16 bits to the stack and reads 64 of them there.
+struct InfiniteValues {
+    __mmask16 lanes[kKeyBlock / kLanes] = {};
+    bool any = false;
+
+    inline explicit InfiniteValues(const AttendCodes& a) {
+        for (int v = 0; v * kLanes < a.softmax.width; ++v) {
+            const Vec scales = loadPart(a.valueScales + v * kLanes, lesser(kLanes, a.softmax.width - v * kLanes));
+            lanes[v] = _mm512_cmp_ps_mask(scales, scales, _CMP_UNORD_Q);
+            any = any || lanes[v] != 0;
+        }
+    }
+
+    /// Whether row i sees one.
+    inline bool seenBy(const WeightRows<4>& rows, int i) const {
+        bool seen = false;
+        for (int v = 0; any && v < rows.kV; ++v)
+            seen = seen || (rows.lanes(i, v) & lanes[v]) != 0;
+        return seen;
+    }
+};
+
+/// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled. There are
+/// always four: the last row stands for those past it.
+inline void weighTileRows(const AttendCodes& a, int first, int end, const InfiniteValues& infinite) {
     WeightRows<4> rows;
     int row[4];
     for (int i = 0; i < 4; ++i) {
@@ -103,7 +126,7 @@ inline void weighTileRows(const AttendCodes& a, int first, int end, uint64_t inf
         float* out = a.softmax.s + row[i] * kKeyBlock;
         for (int v = 0; v < rows.kV; v += 2)
             _mm512_storeu_si512(out + v * kLanes / 2, rounded(rows.w[i][v], rows.w[i][v + 1]));
-        const float correction = (rows.seen[i] & infinite) != 0 ? __builtin_nanf("") : corrections[i];
+        const float correction = infinite.seenBy(rows, i) ? __builtin_nanf("") : corrections[i];
         if (correction != 1.0f)
             scaleSums(a, row[i], correction);
     }
@@ -136,7 +159,7 @@ void addValueTiles(const AttendCodes& a, int row) {
 }
 
 template <bool kTall>
-void attendTileRows(const AttendCodes& a, int row, int end, uint64_t infinite) {
+void attendTileRows(const AttendCodes& a, int row, int end, const InfiniteValues& infinite) {
     scoreTiles<kTall>(a, row);
     for (int r = row; r < end; r += 4)
         weighTileRows(a, r, end, infinite);
@@ -144,11 +167,7 @@ void attendTileRows(const AttendCodes& a, int row, int end, uint64_t infinite) {
 }
 
 void attendTiles(const AttendCodes& a) {
-    uint64_t infinite = 0;
-    for (int n = 0; n < a.softmax.width; n += kLanes) {
-        const Vec scales = loadPart(a.valueScales + n, lesser(kLanes, a.softmax.width - n));
-        infinite |= uint64_t(_mm512_cmp_ps_mask(scales, scales, _CMP_UNORD_Q)) << n;
-    }
+    const InfiniteValues infinite(a);
     constexpr int kRows = 2 * kTileRows;
     const int rows = a.softmax.rows;
     int row = 0;

@@ -27,9 +27,9 @@ constexpr qsizetype kLongestHost = 253;
 /// The end of a host's name: labels parted by dots. A name that begins in Latin ends where Han begins.
 qsizetype scanHost(QStringView s, qsizetype at) {
     const bool han = at < s.size() && charClass(codeAt(s, at)) == CharClass::Han;
-    const qsizetype most = std::min(s.size(), at + kLongestHost + 2); // one too many, behind a dot that may end it
     qsizetype end = at;
-    while (end < most || (end < s.size() && s[end] == u'.' && s[end - 1] == u'.')) {
+    const auto tooLong = [&] { return end - at > kLongestHost && s[end - 1] != u'.'; }; // dots may end it
+    while (end < s.size() && !tooLong()) {
         const QChar c = s[end];
         const bool ofHost = isAsciiAlnum(c) || c == u'-' || c == u'_' || c == u'.' ||
                             (c.unicode() >= 0x80 && !endsAddress(codeAt(s, end)) &&

@@ -59,33 +59,8 @@ struct PanelPlace {
     }
 };
 
-/// Up to 8 groups of 32 inputs of 16 outputs, turned: vector j of q[i] has the inputs from 8i + 4 (j % 2) on of group
-/// j / 2. A weight is scale * code + min.
-template <typename Format>
-struct TurnedRows {
-    static constexpr int kParts = 32 / Format::kGroup;
-
-    Rows16 rows;
-    Vec scale[16], min[16]; // by group, and its halves
-
-    inline TurnedRows(const Unpack& a, int first, int64_t chunk, int groups) {
-        loadRows<Format>(a, first, chunk, groups, rows);
-        for (auto& q : rows.q)
-            transpose(q);
-        transpose(rows.scales);
-        if constexpr (kHasMins16<Format>)
-            transpose(rows.mins);
-        for (int i = 0; i < groups * kParts; ++i) {
-            scale[i] = _mm512_castsi512_ps(rows.scales[i]);
-            min[i] = mul(scale[i], splat(-float(kCentre)));
-            if constexpr (!kIsCentred<Format>)
-                min[i] = _mm512_castsi512_ps(kParts == 1 ? rows.scales[8 + i] : rows.mins[i]);
-        }
-    }
-};
-
 template <typename Format, bool kSplit>
-void roundCodes16(const UnpackRounded& a) {
+void unpackRounded16(const UnpackRounded& a) {
     constexpr int kParts = 32 / Format::kGroup;
     constexpr int64_t kStep = kTileInputs * kPanelOutputs, kPair = 2 * kLanes; // numbers
     const __m512i byte = _mm512_set1_epi32(0xff);
@@ -123,8 +98,8 @@ void roundFloats16(const RoundPanel& a) {
 }
 
 template <typename Format>
-void roundCodePanel(const UnpackRounded& a) {
-    (a.low ? roundCodes16<Format, true> : roundCodes16<Format, false>)(a);
+void unpackRounded(const UnpackRounded& a) {
+    (a.low ? unpackRounded16<Format, true> : unpackRounded16<Format, false>)(a);
 }
 
 void roundFloatPanel(const RoundPanel& a) {
@@ -174,22 +149,8 @@ void multiplyRows(const Gemm& a, int row) {
     }
 }
 
-/// 32 rows at a time. The tiles are this thread's from here to the end of the call only: nothing has to be remembered
-/// by threads, and none holds tiles while it sleeps. That costs some hundred cycles for thousands of work.
 void gemmTiles(const Gemm& a) {
-    int row = 0;
-    if (a.rows >= 2 * kTileRows)
-        configureFor(2 * kTileRows);
-    for (; row + 2 * kTileRows <= a.rows; row += 2 * kTileRows)
-        multiplyRows<true>(a, row);
-    const int left = a.rows - row;
-    if (left > 0)
-        configureFor(left);
-    if (left > kTileRows)
-        multiplyRows<true>(a, row);
-    else if (left > 0)
-        multiplyRows<false>(a, row);
-    Tiles::release();
+    forTileRows(a.rows, [&]<bool kTall>(int row, int) { multiplyRows<kTall>(a, row); });
 }
 
 } // namespace
@@ -200,7 +161,7 @@ CpuKernels amxKernelsForTests() {
 CpuKernels amxKernels() {
 #endif
     CpuKernels k = avx512Kernels();
-    forEachCodes([&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = roundCodePanel<Format>; });
+    forEachCodes([&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = unpackRounded<Format>; });
     constexpr Type kFloats[] = {Type::F32, Type::F16, Type::BF16, Type::F8_E4M3};
     for (const Type type : kFloats)
         k.roundPanel[size_t(type)] = roundFloatPanel;

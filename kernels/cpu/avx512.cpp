@@ -262,29 +262,19 @@ void matvecCodes(const MatVec& a) {
 template <typename Format>
 void unpackCodes(const Unpack& a) {
     using Group = PanelGroup<Format::kGroup>;
+    constexpr int kParts = 32 / Format::kGroup;
     const int64_t groups = a.cols / 32;
     for (int first = 0; first < kPanelOutputs; first += 16)
         for (int64_t g = 0; g < groups; g += 8) {
             const int live = groups - g < 8 ? int(groups - g) : 8;
             Group* to = static_cast<Group*>(a.panel) + g;
-            Rows16 rows;
-            loadRows<Format>(a, first, g / 8, live, rows);
-            for (int i = 0; i < 4; ++i) {
-                transpose(rows.q[i]);
-                for (int j = 0; j < 2 * live; ++j) // lane j: the eight inputs from 8i on of group j / 2, by fours
-                    _mm512_storeu_si512(to[j / 2].q[2 * i + j % 2][first], rows.q[i][j]);
-            }
-            transpose(rows.scales);
-            if constexpr (kHasMins16<Format>)
-                transpose(rows.mins);
-            constexpr int kParts = 32 / Format::kGroup;
+            const TurnedRows<Format> turned(a, first, g / 8, live);
+            for (int i = 0; i < 4; ++i)
+                for (int j = 0; j < 2 * live; ++j)
+                    _mm512_storeu_si512(to[j / 2].q[2 * i + j % 2][first], turned.rows.q[i][j]);
             for (int j = 0; j < live * kParts; ++j) {
-                const Vec scale = _mm512_castsi512_ps(rows.scales[j]);
-                Vec min = mul(scale, splat(-float(kCentre)));
-                if constexpr (!kIsCentred<Format>)
-                    min = _mm512_castsi512_ps(kParts == 1 ? rows.scales[8 + j] : rows.mins[j]);
-                store(to[j / kParts].scale[j % kParts] + first, scale);
-                store(to[j / kParts].min[j % kParts] + first, min);
+                store(to[j / kParts].scale[j % kParts] + first, turned.scale[j]);
+                store(to[j / kParts].min[j % kParts] + first, turned.min[j]);
             }
         }
 }

@@ -73,5 +73,30 @@ inline void loadRows(const Unpack& a, int first, int64_t chunk, int groups, Rows
     }
 }
 
+/// Up to 8 groups of 32 inputs of 16 outputs, turned: vector j of q[i] has the inputs from 8i + 4 (j % 2) on of group
+/// j / 2. A weight is scale * code + min.
+template <typename Format>
+struct TurnedRows {
+    static constexpr int kParts = 32 / Format::kGroup;
+
+    Rows16 rows;
+    Vec scale[16], min[16]; // by group, and its halves
+
+    inline TurnedRows(const Unpack& a, int first, int64_t chunk, int groups) {
+        loadRows<Format>(a, first, chunk, groups, rows);
+        for (auto& q : rows.q)
+            transpose(q);
+        transpose(rows.scales);
+        if constexpr (kHasMins16<Format>)
+            transpose(rows.mins);
+        for (int i = 0; i < groups * kParts; ++i) {
+            scale[i] = _mm512_castsi512_ps(rows.scales[i]);
+            min[i] = mul(scale[i], splat(-float(kCentre)));
+            if constexpr (!kIsCentred<Format>)
+                min[i] = _mm512_castsi512_ps(kParts == 1 ? rows.scales[8 + i] : rows.mins[i]);
+        }
+    }
+};
+
 } // namespace
 } // namespace hearth::kernels::cpu

@@ -269,23 +269,32 @@ inline __m128 codeWeightRows(WeightRows<4>& rows, const float* valueScales, int1
     return scale;
 }
 
-/// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on. Past
-/// the last row it is repeated.
-inline void weighRows(const AttendCodes& a, int first, float (&scales)[4]) {
+/// Four rows of a block of scores, `end` one past the last: that one is repeated.
+struct FourRows {
     WeightRows<4> rows;
     int row[4];
-    int16_t* out[4];
-    for (int i = 0; i < 4; ++i) {
-        row[i] = lesser(first + i, a.softmax.rows - 1);
-        float* s = a.softmax.s + row[i] * kKeyBlock;
-        rows.take(i, s, a.softmax.begin[row[i]], a.softmax.end[row[i]], a.softmax.state + row[i]);
-        out[i] = reinterpret_cast<int16_t*>(s);
+    float* scores[4];
+
+    inline FourRows(const SoftmaxBlock& a, int first, int end) {
+        for (int i = 0; i < 4; ++i) {
+            row[i] = lesser(first + i, end - 1);
+            scores[i] = a.s + row[i] * kKeyBlock;
+            rows.take(i, scores[i], a.begin[row[i]], a.end[row[i]], a.state + row[i]);
+        }
     }
-    float corrections[4];
-    _mm_storeu_ps(corrections, rows.weigh(a.softmax.scale, a.softmax.softCap));
-    _mm_storeu_ps(scales, codeWeightRows(rows, a.valueScales, out));
+};
+
+/// Scores become codes of weights in their place, `scales` their rows' scales; and the states of the rows go on.
+inline void weighRows(const AttendCodes& a, int first, float (&scales)[4]) {
+    FourRows four(a.softmax, first, a.softmax.rows);
+    int16_t* out[4];
     for (int i = 0; i < 4; ++i)
-        a.softmax.correction[row[i]] = corrections[i];
+        out[i] = reinterpret_cast<int16_t*>(four.scores[i]);
+    float corrections[4];
+    _mm_storeu_ps(corrections, four.rows.weigh(a.softmax.scale, a.softmax.softCap));
+    _mm_storeu_ps(scales, codeWeightRows(four.rows, a.valueScales, out));
+    for (int i = 0; i < 4; ++i)
+        a.softmax.correction[four.row[i]] = corrections[i];
 }
 
 /// weighHeads() for kH heads of generated tokens and up to kKeyBlock tokens.

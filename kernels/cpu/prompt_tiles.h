@@ -110,25 +110,18 @@ struct InfiniteValues {
     }
 };
 
-/// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled. There are
-/// always four: the last row stands for those past it.
+/// Scores of up to four rows become weights in bf16 in their place, and what was summed before is scaled.
 inline void weighTileRows(const AttendCodes& a, int first, int end, const InfiniteValues& infinite) {
-    WeightRows<4> rows;
-    int row[4];
-    for (int i = 0; i < 4; ++i) {
-        row[i] = lesser(first + i, end - 1);
-        rows.take(i, a.softmax.s + row[i] * kKeyBlock, a.softmax.begin[row[i]], a.softmax.end[row[i]],
-                  a.softmax.state + row[i]);
-    }
+    FourRows four(a.softmax, first, end);
     float corrections[4];
-    _mm_storeu_ps(corrections, rows.weigh(a.softmax.scale, a.softmax.softCap));
+    _mm_storeu_ps(corrections, four.rows.weigh(a.softmax.scale, a.softmax.softCap));
     for (int i = 0; i < 4 && first + i < end; ++i) {
-        float* out = a.softmax.s + row[i] * kKeyBlock;
-        for (int v = 0; v < rows.kV; v += 2)
-            _mm512_storeu_si512(out + v * kLanes / 2, rounded(rows.w[i][v], rows.w[i][v + 1]));
-        const float correction = infinite.seenBy(rows, i) ? __builtin_nanf("") : corrections[i];
+        const auto& w = four.rows.w[i];
+        for (int v = 0; v < four.rows.kV; v += 2)
+            _mm512_storeu_si512(four.scores[i] + v * kLanes / 2, rounded(w[v], w[v + 1]));
+        const float correction = infinite.seenBy(four.rows, i) ? __builtin_nanf("") : corrections[i];
         if (correction != 1.0f)
-            scaleSums(a, row[i], correction);
+            scaleSums(a, four.row[i], correction);
     }
 }
 
@@ -168,20 +161,7 @@ void attendTileRows(const AttendCodes& a, int row, int end, const InfiniteValues
 
 void attendTiles(const AttendCodes& a) {
     const InfiniteValues infinite(a);
-    constexpr int kRows = 2 * kTileRows;
-    const int rows = a.softmax.rows;
-    int row = 0;
-    if (rows >= kRows)
-        configureFor(kRows);
-    for (; row + kRows <= rows; row += kRows)
-        attendTileRows<true>(a, row, row + kRows, infinite);
-    if (row < rows)
-        configureFor(rows - row);
-    if (rows - row > kTileRows)
-        attendTileRows<true>(a, row, rows, infinite);
-    else if (row < rows)
-        attendTileRows<false>(a, row, rows, infinite);
-    Tiles::release();
+    forTileRows(a.softmax.rows, [&]<bool kTall>(int row, int end) { attendTileRows<kTall>(a, row, end, infinite); });
 }
 
 inline void overridePromptTiles(CpuKernels& k) {

@@ -52,6 +52,13 @@ qint64 arrivedByJournals(const DownloadRecord& record) {
     return bytes;
 }
 
+/// One that waits comes back after a restart, too. What an earlier session left stays as it is: see adopt(). A folder
+/// that cannot be written is told when the download begins.
+void remember(const DownloadRecord& record) {
+    if (!QFileInfo::exists(record.statePath()) && QDir().mkpath(record.workFolder()))
+        record.save();
+}
+
 } // namespace
 
 DownloadWorker::DownloadWorker(NetworkGate& gate, DownloadLimits limits, Downloader& owner)
@@ -88,6 +95,7 @@ void DownloadWorker::add(const DownloadRequest& request) {
         known->state = State::Waiting;
         known->tokenAsked = known->waitsForToken = false;
         known->notice.clear();
+        remember(known->record);
     }
     renumber();
     begin();

@@ -372,6 +372,30 @@ private slots:
         QVERIFY2(server.sent() - long(kFile->size()) <= 8 * kMiB, qPrintable(QString::number(server.sent())));
     }
 
+    /// One that waits for another, and one that was only just asked for.
+    void whatHasNotBegunComesBack() {
+        FaultyServer server;
+        server.on(kPath, first(1 << 30, [](ServerReply& r) { r.bytesPerSecond = kMiB; }));
+        server.on("/second.gguf", good);
+        DownloadRun run;
+        const auto one = run.request({wanted(server, kPath, kFile)}, QStringLiteral("one"));
+        const auto two = run.request({wanted(server, "/second.gguf", kFile)}, QStringLiteral("two"));
+        run.downloader = std::make_unique<app::Downloader>(run.gate, run.limits);
+        run.downloader->add(one);
+        run.downloader->add(two);
+        run.downloader.reset(); // at once
+        QCOMPARE(run.visible(), QStringList());
+        run.downloader = std::make_unique<app::Downloader>(run.gate, run.limits);
+        run.downloader->restore(run.library());
+        QTRY_COMPARE(run.downloader->rows().size(), 2);
+        QCOMPARE(run.downloader->rows()[0].id, one.id()); // in their order
+        QCOMPARE(run.downloader->rows()[1].id, two.id());
+        run.downloader->resume(two.id());
+        QTest::qWait(20);
+        QVERIFY(run.settle(two.id()));
+        QVERIFY2(run.finished(), qPrintable(run.last.notice));
+    }
+
     /// The secret was never written down: whoever has it is asked once the server refuses, and may take a while.
     void aTokenComesBackAfterARestart() {
         FaultyServer server;

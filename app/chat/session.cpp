@@ -14,7 +14,7 @@
 namespace hearth::app {
 namespace {
 
-constexpr int kGrowthInterval = 250; // ms
+constexpr int kGrowthInterval = 200; // ms: with the time that storing takes, 250 of a reply are lost at most
 
 bool hasHan(const QString& text) {
     for (const char32_t c : text.toUcs4()) {

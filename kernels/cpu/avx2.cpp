@@ -30,31 +30,37 @@ struct PairDots {
         return widen(pairs<kTop>(w, x));
     }
 
+    /// Steps of four inputs whose pairs add up within 16 bits.
+    template <int kTop, int kSteps>
+    static constexpr int kFit = lesser(32767 / (2 * 127 * (kTop < 0 ? -kTop : kTop)), kSteps);
+
+    /// Four rows, unless both narrow and wide sums are live at once.
+    template <int kTop, int kSteps>
+    static constexpr bool kHoldsFour = kFit<kTop, kSteps> == kSteps;
+
     /// kSteps x 4 inputs of kS times 8 outputs with kR rows.
     template <int kTop, int kSteps, int kR, int kS>
     static inline void dotPanel(const uint8_t* const (&w)[kS], const int8_t* const (&x)[kR], __m256i (&dots)[kS][kR]) {
-        constexpr int kMagnitude = kTop < 0 ? -kTop : kTop;
-        constexpr int kFit = 32767 / (2 * 127 * kMagnitude) < kSteps ? 32767 / (2 * 127 * kMagnitude) : kSteps;
-        static_assert(kFit >= 1);
-        for (int s = 0; s < kS; ++s)
-            for (int r = 0; r < kR; ++r)
-                dots[s][r] = _mm256_setzero_si256();
-        for (int first = 0; first < kSteps; first += kFit) {
-            __m256i narrow[kS][kR];
-            const auto eachPair = [&](int k, auto take) {
-                for (int r = 0; r < kR; ++r) {
-                    const __m256i four = splat4(x[r] + 4 * k);
-                    for (int s = 0; s < kS; ++s)
-                        take(narrow[s][r], pairs<kTop>(load256(w[s] + 32 * k), four));
+        constexpr int kFits = kFit<kTop, kSteps>;
+        static_assert(kFits >= 1);
+        __m256i narrow[kS][kR];
+        eachOf<0, kSteps>([&]<int k>() __attribute__((always_inline)) {
+            constexpr bool kBegins = k % kFits == 0, kEnds = k + 1 == kSteps || (k + 1) % kFits == 0;
+            for (int r = 0; r < kR; ++r) {
+                const __m256i four = splat4(x[r] + 4 * k);
+                for (int s = 0; s < kS; ++s) {
+                    const __m256i products = pairs<kTop>(load256(w[s] + 32 * k), four);
+                    narrow[s][r] = kBegins ? products : _mm256_add_epi16(narrow[s][r], products);
+                    keep(narrow[s][r]);
                 }
-            };
-            eachPair(first, [](__m256i& sums, __m256i p) { sums = p; });
-            for (int k = first + 1; k < first + kFit && k < kSteps; ++k)
-                eachPair(k, [](__m256i& sums, __m256i p) { sums = _mm256_add_epi16(sums, p); });
-            for (int s = 0; s < kS; ++s)
-                for (int r = 0; r < kR; ++r)
-                    dots[s][r] = _mm256_add_epi32(dots[s][r], widen(narrow[s][r]));
-        }
+            }
+            for (int r = 0; r < kR && kEnds; ++r)
+                for (int s = 0; s < kS; ++s) {
+                    const __m256i wide = widen(narrow[s][r]);
+                    dots[s][r] = k < kFits ? wide : _mm256_add_epi32(dots[s][r], wide);
+                    keep(dots[s][r]);
+                }
+        });
     }
 };
 

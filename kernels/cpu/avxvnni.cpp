@@ -36,6 +36,9 @@ struct VnniDots {
         return step<kTop>(_mm256_setzero_si256(), w, x);
     }
 
+    template <int kTop, int kSteps>
+    static constexpr bool kHoldsFour = false;
+
     template <int kTop, int kSteps, int kR, int kS>
     static inline void dotPanel(const uint8_t* const (&w)[kS], const int8_t* const (&x)[kR], __m256i (&dots)[kS][kR]) {
         for (int s = 0; s < kS; ++s)

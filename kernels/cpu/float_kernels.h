@@ -17,8 +17,17 @@ inline float lesser(float a, float b) {
     return b < a ? b : a;
 }
 
-inline int lesser(int a, int b) {
+constexpr int lesser(int a, int b) {
     return b < a ? b : a;
+}
+
+/// f<kFrom>(), ..., f<kTo - 1>(): a loop that is unrolled whatever the compiler thinks of it.
+template <int kFrom, int kTo, typename F>
+[[gnu::always_inline]] inline void eachOf(const F& f) {
+    if constexpr (kFrom < kTo) {
+        f.template operator()<kFrom>();
+        eachOf<kFrom + 1, kTo>(f);
+    }
 }
 
 /// Brings `bytes` from p on nearer, which need not be there. Pages of the cache and rows of weights are pieces of a few

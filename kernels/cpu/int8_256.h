@@ -137,53 +137,65 @@ inline __m256i splat4(const int8_t* p) {
     return _mm256_set1_epi32(v);
 }
 
-/// kR rows x kSlices times 8 outputs from n on, those of the slices `groups` apart from `w` on; each sum goes group by
-/// group, scale before min.
+/// Rows that meet a panel at once, as many as the registers hold.
+template <typename Format, typename Dots>
+constexpr int kGemmRows = Dots::template kHoldsFour<Format::kTop, Format::kGroup / 4> ? 4 : 3;
+
+/// Group number `at` of the blocks x[r] times a group of kSlices times 8 outputs, those of the slices `apart` groups
+/// apart. Scales come before mins.
 template <typename Format, typename Dots, int kR>
-void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, int n) {
+inline void addGroup(Vec (&sums)[kSlices][kR], const PanelGroup<Format::kGroup>* w, int64_t apart,
+                     const A8Block* const (&x)[kR], int at) {
     constexpr int kParts = 32 / Format::kGroup, kSteps = Format::kGroup / 4;
     constexpr bool kSigned = Format::kTop < 0; // whose mins are zeros
-    const std::byte* x = a.x + uint64_t(row) * a.xStride;
-    Vec sums[kSlices][kR];
+    Vec both[kSlices][kR];                     // halves of a group, by the weights' scales
+    eachOf<0, kParts>([&]<int part>() __attribute__((always_inline)) {
+        const int8_t* q[kR];
+        for (int r = 0; r < kR; ++r)
+            q[r] = x[r]->q + at * 32 + part * Format::kGroup;
+        const uint8_t* codes[kSlices];
+        for (int s = 0; s < kSlices; ++s)
+            codes[s] = w[s * apart].q[part * kSteps][0];
+        __m256i dots[kSlices][kR];
+        Dots::template dotPanel<Format::kTop, kSteps>(codes, q, dots);
+        for (int s = 0; s < kSlices; ++s) {
+            const Vec scale = load(w[s * apart].scale[part]);
+            for (int r = 0; r < kR; ++r) {
+                const Vec products = _mm256_cvtepi32_ps(dots[s][r]);
+                both[s][r] = part == 0 ? mul(products, scale) : fma(products, scale, both[s][r]);
+            }
+        }
+    });
     for (int r = 0; r < kR; ++r) {
+        const Vec scale = splat(x[r]->scale[at]);
+        for (int s = 0; s < kSlices; ++s)
+            sums[s][r] = fma(both[s][r], scale, sums[s][r]);
+        for (int part = 0; part < kParts && !kSigned; ++part) {
+            const Vec sum = splat(kParts == 1 ? x[r]->sum32[at] : x[r]->sum16[2 * at + part]);
+            for (int s = 0; s < kSlices; ++s)
+                sums[s][r] = fma(load(w[s * apart].min[part]), sum, sums[s][r]);
+        }
+    }
+}
+
+/// kR rows x kSlices times 8 outputs from n on; each sum goes group by group.
+template <typename Format, typename Dots, int kR>
+void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, int n) {
+    Vec sums[kSlices][kR];
+    const A8Block* x[kR];
+    for (int r = 0; r < kR; ++r) {
+        x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
         const float* before = sumsBefore(a.sums, row + r);
         for (int s = 0; s < kSlices; ++s)
             sums[s][r] = before ? load(before + n + 8 * s) : zero();
     }
     const int64_t groups = a.cols / 32;
-    for (int64_t g = 0; g < groups; ++g, ++w) {
-        const int at = int(g % 8);
-        const A8Block* block[kR];
+    for (int64_t first = 0; first < groups; first += 8) {
+        const int live = groups - first < 8 ? int(groups - first) : 8;
+        for (int g = 0; g < live; ++g)
+            addGroup<Format, Dots, kR>(sums, w + first + g, groups, x, g);
         for (int r = 0; r < kR; ++r)
-            block[r] = reinterpret_cast<const A8Block*>(x + uint64_t(r) * a.xStride) + g / 8;
-        Vec both[kSlices][kR]; // halves of a group, by the weights' scales
-        for (int part = 0; part < kParts; ++part) {
-            __m256i dots[kSlices][kR];
-            const int8_t* q[kR];
-            for (int r = 0; r < kR; ++r)
-                q[r] = block[r]->q + at * 32 + part * Format::kGroup;
-            const uint8_t* codes[kSlices];
-            for (int s = 0; s < kSlices; ++s)
-                codes[s] = w[s * groups].q[part * kSteps][0];
-            Dots::template dotPanel<Format::kTop, kSteps>(codes, q, dots);
-            for (int s = 0; s < kSlices; ++s) {
-                const Vec scale = load(w[s * groups].scale[part]);
-                for (int r = 0; r < kR; ++r) {
-                    const Vec products = _mm256_cvtepi32_ps(dots[s][r]);
-                    both[s][r] = part == 0 ? mul(products, scale) : fma(products, scale, both[s][r]);
-                }
-            }
-        }
-        for (int r = 0; r < kR; ++r) {
-            const Vec scale = splat(block[r]->scale[at]);
-            for (int s = 0; s < kSlices; ++s)
-                sums[s][r] = fma(both[s][r], scale, sums[s][r]);
-            for (int part = 0; part < kParts && !kSigned; ++part) {
-                const Vec sum = splat(kParts == 1 ? block[r]->sum32[at] : block[r]->sum16[2 * at + part]);
-                for (int s = 0; s < kSlices; ++s)
-                    sums[s][r] = fma(load(w[s * groups].min[part]), sum, sums[s][r]);
-            }
-        }
+            ++x[r];
     }
     for (int s = 0; s < kSlices; ++s)
         for (int r = 0; r < kR; ++r)
@@ -192,14 +204,15 @@ void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, i
 
 template <typename Format, typename Dots>
 void gemmCodes(const Gemm& a) {
+    constexpr int kRows = kGemmRows<Format, Dots>;
     const auto* panel = static_cast<const PanelGroup<Format::kGroup>*>(a.panel);
     const auto someRows = [&](auto gemm, int r) {
         for (int slice = 0; slice < kPanelOutputs / 8; slice += kSlices)
             gemm(a, panel + slice * (a.cols / 32), r, slice * 8);
     };
     int r = 0;
-    for (; r + 3 <= a.rows; r += 3) // the whole panel lies in the first-level cache, the rows do not
-        someRows(gemmCodeRows<Format, Dots, 3>, r);
+    for (; r + kRows <= a.rows; r += kRows) // the whole panel lies in the first-level cache, the rows do not
+        someRows(gemmCodeRows<Format, Dots, kRows>, r);
     for (; r < a.rows; ++r)
         someRows(gemmCodeRows<Format, Dots, 1>, r);
 }

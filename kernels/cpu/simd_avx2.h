@@ -16,6 +16,12 @@ namespace {
 constexpr int kLanes = 8;
 using Vec = __m256;
 
+/// A sum as it is so far. GCC 12 adds up at the end where it can, and until then keeps all that is to be added, on the
+/// stack: without this the products of prompts took up to 1.6 times as long.
+inline void keep(__m256i& sum) {
+    __asm__("" : "+x"(sum));
+}
+
 /// All bits set in lanes [0, n).
 inline __m256i firstLanes(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0));

@@ -34,9 +34,10 @@ struct PairDots {
     template <int kTop, int kSteps>
     static constexpr int kFit = lesser(32767 / (2 * 127 * (kTop < 0 ? -kTop : kTop)), kSteps);
 
-    /// Four rows, unless both narrow and wide sums are live at once.
+    /// Rows that meet a panel at once, as many as the registers hold: fewer where narrow and wide sums are live at
+    /// once.
     template <int kTop, int kSteps>
-    static constexpr bool kHoldsFour = kFit<kTop, kSteps> == kSteps;
+    static constexpr int kRows = kFit<kTop, kSteps> == kSteps ? 4 : 3;
 
     /// kSteps x 4 inputs of kS times 8 outputs with kR rows.
     template <int kTop, int kSteps, int kR, int kS>

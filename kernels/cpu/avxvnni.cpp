@@ -37,7 +37,7 @@ struct VnniDots {
     }
 
     template <int kTop, int kSteps>
-    static constexpr bool kHoldsFour = false;
+    static constexpr int kRows = 3;
 
     template <int kTop, int kSteps, int kR, int kS>
     static inline void dotPanel(const uint8_t* const (&w)[kS], const int8_t* const (&x)[kR], __m256i (&dots)[kS][kR]) {

@@ -137,10 +137,6 @@ inline __m256i splat4(const int8_t* p) {
     return _mm256_set1_epi32(v);
 }
 
-/// Rows that meet a panel at once, as many as the registers hold.
-template <typename Format, typename Dots>
-constexpr int kGemmRows = Dots::template kHoldsFour<Format::kTop, Format::kGroup / 4> ? 4 : 3;
-
 /// Group number `at` of the blocks x[r] times a group of kSlices times 8 outputs, those of the slices `apart` groups
 /// apart. Scales come before mins.
 template <typename Format, typename Dots, int kR>
@@ -204,7 +200,7 @@ void gemmCodeRows(const Gemm& a, const PanelGroup<Format::kGroup>* w, int row, i
 
 template <typename Format, typename Dots>
 void gemmCodes(const Gemm& a) {
-    constexpr int kRows = kGemmRows<Format, Dots>;
+    constexpr int kRows = Dots::template kRows<Format::kTop, Format::kGroup / 4>;
     const auto* panel = static_cast<const PanelGroup<Format::kGroup>*>(a.panel);
     const auto someRows = [&](auto gemm, int r) {
         for (int slice = 0; slice < kPanelOutputs / 8; slice += kSlices)

@@ -20,6 +20,21 @@ inline __m256i nibblesOf16(const uint8_t* p) {
     return _mm256_and_si256(pair, _mm256_set1_epi8(15));
 }
 
+/// The half-precision numbers at the beginning of each of up to eight blocks of kBytes; zeros in the other lanes.
+template <int kBytes>
+inline Vec halvesOf(const uint8_t* b, int blocks) {
+    if (blocks < 8) {
+        uint16_t some[8] = {};
+        for (int i = 0; i < blocks; ++i)
+            std::memcpy(some + i, b + i * kBytes, 2);
+        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(some)));
+    }
+    __m128i all = _mm_cvtsi32_si128(load16(b));
+    eachOf<1, 8>([&]<int i>()
+                     __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(b + i * kBytes), i); });
+    return _mm256_cvtph_ps(all);
+}
+
 /// All bits set in each byte whose bit of 32 is.
 inline __m256i bytesOfBits(int bits) {
     const __m256i spread = _mm256_shuffle_epi8(
@@ -33,15 +48,20 @@ inline __m256i fifthBits(const uint8_t* p) {
     return _mm256_and_si256(bytesOfBits(load32(p)), _mm256_set1_epi8(16));
 }
 
+/// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
+inline void offsetMins(Codes& c, int scales, int offset) {
+    for (int i = 0; i < scales; i += 8)
+        store(c.min + i, mul(load(c.scale + i), splat(float(-offset))));
+}
+
 struct CodesQ4_0 : quant::Q4_0 {
     static constexpr int kTop = 15; // largest code; less than zero: they are signed, and mins are zeros
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = nibblesOf16(b + 2);
-            c.scale[g] = halfAt(b);
-            c.min[g] = -8.0f * c.scale[g];
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = nibblesOf16(b + g * kBytes + 2);
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        offsetMins(c, 8, 8);
     }
 };
 
@@ -49,11 +69,10 @@ struct CodesQ4_1 : quant::Q4_1 {
     static constexpr int kTop = 15;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = nibblesOf16(b + 4);
-            c.scale[g] = halfAt(b);
-            c.min[g] = halfAt(b + 2);
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = nibblesOf16(b + g * kBytes + 4);
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.min, halvesOf<kBytes>(b + 2, groups));
     }
 };
 
@@ -61,11 +80,10 @@ struct CodesQ5_0 : quant::Q5_0 {
     static constexpr int kTop = 31;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = _mm256_or_si256(nibblesOf16(b + 6), fifthBits(b + 2));
-            c.scale[g] = halfAt(b);
-            c.min[g] = -16.0f * c.scale[g];
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 6), fifthBits(b + g * kBytes + 2));
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        offsetMins(c, 8, 16);
     }
 };
 
@@ -73,11 +91,10 @@ struct CodesQ5_1 : quant::Q5_1 {
     static constexpr int kTop = 31;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = _mm256_or_si256(nibblesOf16(b + 8), fifthBits(b + 4));
-            c.scale[g] = halfAt(b);
-            c.min[g] = halfAt(b + 2);
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 8), fifthBits(b + g * kBytes + 4));
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.min, halvesOf<kBytes>(b + 2, groups));
     }
 };
 
@@ -86,24 +103,28 @@ struct CodesQ8_0 : quant::Q8_0 {
     static constexpr int kTop = -128;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = load256(b + 2);
-            c.scale[g] = halfAt(b);
-            c.min[g] = 0.0f;
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = load256(b + g * kBytes + 2);
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.min, zero());
     }
 };
 
-/// See k_scales.h; four of the 6-bit numbers in each word.
+/// See k_scales.h; four of the 6-bit numbers in each word: the scales' two, the mins' two.
 inline void loadKScales(const uint8_t* b, Codes& c) {
-    const uint32_t s0 = uint32_t(load32(b + 4)), s1 = uint32_t(load32(b + 8)), s2 = uint32_t(load32(b + 12));
-    const uint32_t scaleLow = s0 & 0x3f3f3f3fu, minLow = s1 & 0x3f3f3f3fu;
-    const uint32_t scaleHigh = (s2 & 0x0f0f0f0fu) | ((s0 >> 6) & 0x03030303u) << 4;
-    const uint32_t minHigh = ((s2 >> 4) & 0x0f0f0f0fu) | ((s1 >> 6) & 0x03030303u) << 4;
-    const __m128i scales = _mm_cvtsi64_si128(int64_t(uint64_t(scaleHigh) << 32 | scaleLow));
-    const __m128i mins = _mm_cvtsi64_si128(int64_t(uint64_t(minHigh) << 32 | minLow));
-    store(c.scale, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales)), splat(halfAt(b))));
-    store(c.min, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(mins)), splat(-halfAt(b + 2))));
+    const __m128i words = load128(b); // of which the first has the two factors
+    const __m128i low =
+        _mm_and_si128(_mm_srlv_epi32(_mm_shuffle_epi32(words, _MM_SHUFFLE(3, 2, 3, 1)), _mm_set_epi32(4, 0, 0, 0)),
+                      _mm_set_epi32(0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f));
+    const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(words, _MM_SHUFFLE(2, 2, 1, 1)), 2),
+                                       _mm_set_epi32(0x30303030, 0, 0x30303030, 0));
+    const __m128i all = _mm_or_si128(low, high);
+    const __m128 factors = _mm_xor_ps(_mm_cvtph_ps(words), _mm_set_ps(0, 0, -0.0f, 0));
+    const auto store8 = [](float* to, __m128i bytes, __m128 factor) {
+        store(to, mul(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)), _mm256_broadcastss_ps(factor)));
+    };
+    store8(c.scale, all, factors);
+    store8(c.min, _mm_srli_si128(all, 8), _mm_movehdup_ps(factors));
 }
 
 struct CodesQ4_K : quant::Q4_K {
@@ -185,12 +206,6 @@ inline void storeScaled(float* to, __m128i bytes, float d) {
     store(to + 8, mul(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))), splat(d)));
 }
 
-/// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
-inline void offsetMins(Codes& c, int scales, int offset) {
-    for (int i = 0; i < scales; i += 8)
-        store(c.min + i, mul(load(c.scale + i), splat(float(-offset))));
-}
-
 struct CodesQ2_K : quant::Q2_K {
     static constexpr int kTop = 3;
 
@@ -207,10 +222,11 @@ struct CodesQ3_K : quant::Q3_K {
 
     static inline void load(const uint8_t* b, int, Codes& c) {
         loadTwoBits(b + 32, c);
-        const __m256i four = _mm256_set1_epi8(4);
-        __m256i bits = load256(b);
-        for (int g = 0; g < 8; ++g, bits = _mm256_srli_epi16(bits, 1))
-            c.q[g] = _mm256_or_si256(c.q[g], _mm256_and_si256(_mm256_slli_epi16(bits, 2), four));
+        const __m256i bits = load256(b);
+        eachOf<0, 8>([&]<int g>() __attribute__((always_inline)) {
+            const __m256i bit = _mm256_and_si256(bits, _mm256_set1_epi8(char(1 << g)));
+            c.q[g] = _mm256_or_si256(c.q[g], g < 2 ? _mm256_slli_epi16(bit, 2 - g) : _mm256_srli_epi16(bit, g - 2));
+        });
         storeScaled(c.scale, scalesOfQ3_K(b + 96), halfAt(b + 108));
         offsetMins(c, 16, kOffset);
     }
@@ -272,11 +288,10 @@ struct CodesIQ4_NL : quant::IQ4_NL {
     static constexpr int kTop = -127;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + 2));
-            c.scale[g] = halfAt(b);
-            c.min[g] = 0.0f;
-        }
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + g * kBytes + 2));
+        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.min, zero());
     }
 };
 

@@ -19,66 +19,108 @@ inline __m256i loadCodes(const int8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
+/// What the products of each group are multiplied by, of groups of 32.
+template <int kGroup>
+struct Factors {
+    float of[8];
+
+    inline Factors(const Codes& w, const A8Block& x, int groups) {
+        store(of, mul(loadPart(w.scale, groups), load(x.scale)));
+    }
+
+    template <int kG>
+    inline Vec at() const {
+        return _mm256_broadcast_ss(of + kG);
+    }
+};
+
+/// Of groups of 16: the products of the first 16 numbers of 32 lie in the lower half. So do the factors here, those of
+/// four times 32 side by side.
+template <>
+struct Factors<16> {
+    Vec of[2];
+
+    inline Factors(const Codes& w, const A8Block& x, int) {
+        const __m256i order = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
+        for (int i = 0; i < 2; ++i)
+            of[i] = mul(_mm256_permutevar8x32_ps(load(w.scale + 8 * i), order),
+                        _mm256_broadcast_ps(reinterpret_cast<const __m128*>(x.scale + 4 * i)));
+    }
+
+    template <int kG>
+    inline Vec at() const {
+        return _mm256_permute_ps(of[kG / 4], kG % 4 * 0x55);
+    }
+};
+
 template <typename Format, typename Dots>
 inline void addBlock(Dot& dot, const Codes& w, const A8Block& x, int groups) {
-    float scales[16];
-    if constexpr (Format::kGroup == 32) {
-        store(scales, mul(loadPart(w.scale, groups), load(x.scale)));
+    const Factors<Format::kGroup> factors(w, x, groups);
+    if constexpr (Format::kTop >= 0 && Format::kGroup == 32)
         dot.mins = fma(loadPart(w.min, groups), load(x.sum32), dot.mins);
-    } else {
-        store(scales, mul(load(w.scale), loadTwice(x.scale)));
-        store(scales + 8, mul(load(w.scale + 8), loadTwice(x.scale + 4)));
-        dot.mins = fma(load(w.min), load(x.sum16), dot.mins);
-        dot.mins = fma(load(w.min + 8), load(x.sum16 + 8), dot.mins);
-    }
-    for (int g = 0; g < groups; ++g) {
+    else if constexpr (Format::kTop >= 0)
+        for (int i = 0; i < 16; i += 8)
+            dot.mins = fma(load(w.min + i), load(x.sum16 + i), dot.mins);
+    eachOf<0, 8>([&]<int g>() __attribute__((always_inline)) {
+        if (g >= groups)
+            return;
         const Vec product = _mm256_cvtepi32_ps(Dots::template dot32<Format::kTop>(w.q[g], loadCodes(x.q + 32 * g)));
-        // With groups of 16 the products of the first 16 numbers lie in the lower half.
-        const Vec factor = Format::kGroup == 32 ? _mm256_broadcast_ss(scales + g)
-                                                : _mm256_set_m128(_mm_broadcast_ss(scales + 2 * g + 1),
-                                                                  _mm_broadcast_ss(scales + 2 * g));
         Vec& sum = g % 2 == 0 ? dot.even : dot.odd;
-        sum = fma(product, factor, sum);
-    }
+        sum = fma(product, factors.template at<g>(), sum);
+    });
 }
 
-template <typename Format, typename Dots, int kR>
-inline void addChunk(Dot (&dots)[kR], const uint8_t* w, const A8Block* const (&x)[kR], int64_t chunk, int groups) {
-    Codes codes;
-    Format::load(w, groups, codes);
-    for (int r = 0; r < kR; ++r)
-        addBlock<Format, Dots>(dots[r], codes, x[r][chunk], groups);
-}
-
-/// One weight row x kR activation rows, each with sums of its own.
-template <typename Format, typename Dots, int kR>
-void dotRows(const MatVec& a, int64_t n, int row) {
+template <typename Format, typename Dots, int kW, int kR>
+inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
+                     int groups) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
-    const auto* w = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n) * a.weightStride);
-    const A8Block* x[kR];
-    Dot dots[kR];
-    for (int r = 0; r < kR; ++r) {
-        x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
-        dots[r] = {zero(), zero(), zero()};
+    for (int i = 0; i < kW; ++i) {
+        Codes codes;
+        Format::load(w[i] + chunk * kChunkBytes, groups, codes);
+        for (int r = 0; r < kR; ++r)
+            addBlock<Format, Dots>(dots[i][r], codes, x[r][chunk], groups);
     }
+}
+
+/// kW weight rows n, n + step, ... x kR activation rows, each with sums of its own.
+template <typename Format, typename Dots, int kW, int kR>
+[[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
+    const uint8_t* w[kW];
+    const A8Block* x[kR];
+    Dot dots[kW][kR];
+    for (int i = 0; i < kW; ++i)
+        w[i] = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i * step) * a.weightStride);
+    for (int r = 0; r < kR; ++r)
+        x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r)
+            dots[i][r] = {zero(), zero(), zero()};
     const int64_t chunks = a.k / 256;
     for (int64_t c = 0; c < chunks; ++c)
-        addChunk<Format, Dots>(dots, w + c * kChunkBytes, x, c, 8);
+        addChunk<Format, Dots>(dots, w, x, c, 8);
     if constexpr (Format::kBlock < 256)
         if (a.k % 256 != 0)
-            addChunk<Format, Dots>(dots, w + chunks * kChunkBytes, x, chunks, int(a.k % 256) / 32);
-    for (int r = 0; r < kR; ++r)
-        finish(a, row + r, n, sumLanes(add(add(dots[r].even, dots[r].odd), dots[r].mins)));
+            addChunk<Format, Dots>(dots, w, x, chunks, int(a.k % 256) / 32);
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r) {
+            const Dot& dot = dots[i][r];
+            finish(a, row + r, n + i * step, sumLanes(add(add(dot.even, dot.odd), dot.mins)));
+        }
 }
 
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
-    for (int64_t n = 0; n < a.outputs; ++n) {
-        int r = 0;
-        for (; r + 4 <= a.rows; r += 4)
-            dotRows<Format, Dots, 4>(a, n, r);
-        for (; r < a.rows; ++r)
-            dotRows<Format, Dots, 1>(a, n, r);
+    int r = 0;
+    for (; r + 4 <= a.rows; r += 4)
+        for (int64_t n = 0; n < a.outputs; ++n)
+            dotRows<Format, Dots, 1, 4>(a, n, 0, r);
+    for (; r < a.rows; ++r) {
+        constexpr int kStreams = 2;
+        const int64_t part = a.outputs / kStreams;
+        for (int64_t n = 0; n < part; ++n)
+            dotRows<Format, Dots, kStreams, 1>(a, n, part, r);
+        for (int64_t n = kStreams * part; n < a.outputs; ++n)
+            dotRows<Format, Dots, 1, 1>(a, n, 0, r);
     }
 }
 

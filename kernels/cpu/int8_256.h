@@ -75,6 +75,8 @@ inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A
                      int groups) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     for (int i = 0; i < kW; ++i) {
+        // What the row holds further on, which may be the next row's, or nothing.
+        prefetch(reinterpret_cast<const std::byte*>(w[i]) + chunk * kChunkBytes + 1024, kChunkBytes);
         Codes codes;
         Format::load(w[i] + chunk * kChunkBytes, groups, codes);
         for (int r = 0; r < kR; ++r)
@@ -82,7 +84,8 @@ inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A
     }
 }
 
-/// kW weight rows n, n + step, ... x kR activation rows, each with sums of its own.
+/// kW weight rows n, n + step, ... x kR activation rows, each with sums of its own. Flattened: the compiler leaves
+/// parts of it in calls otherwise, through memory.
 template <typename Format, typename Dots, int kW, int kR>
 [[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
     const uint8_t* w[kW];
@@ -108,6 +111,8 @@ template <typename Format, typename Dots, int kW, int kR>
         }
 }
 
+/// Single activation rows meet two weight rows at once, half the rows apart, because two streams read faster from
+/// memory than one.
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
     int r = 0;

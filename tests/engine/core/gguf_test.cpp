@@ -5,11 +5,11 @@
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "tests/engine/core/gguf_writer.h"
+#include "tests/engine/processor_time.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <ctime>
 #include <fstream>
 #include <functional>
 
@@ -425,12 +425,6 @@ TEST(Gguf, NoSingleByteDoesHarm) {
         }
 }
 
-double processorSeconds() {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
 TEST(Gguf, TimeGrowsWithTheInput) {
     const auto seconds = [](int n) {
         GgufWriter w = withGuessingLayer();
@@ -441,9 +435,9 @@ TEST(Gguf, TimeGrowsWithTheInput) {
         const std::string bytes = w.bytes();
         double best = 1e9;
         for (int i = 0; i < 5; ++i) {
-            const double begin = processorSeconds(); // not the clock: neighbours may be busy
+            const double begin = test::processorSeconds(); // not the clock: neighbours may be busy
             readAll(bytes);
-            best = std::min(best, processorSeconds() - begin);
+            best = std::min(best, test::processorSeconds() - begin);
         }
         return best;
     };

@@ -2,6 +2,7 @@
 
 #include "engine/sampler.h"
 #include "tests/engine/grammar/vocabulary.h"
+#include "tests/engine/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -291,10 +292,6 @@ TEST_F(Matcher, LogitsThatAreNoNumbers) {
 
 // ---- cost
 
-double processorSeconds() {
-    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-}
-
 /// Seconds a token that the grammar adds, over documents as a model would write them: the document's own tokens are
 /// the likeliest, but now and then another one is.
 double secondsPerToken(const Tokenizer& tokenizer, const TokenTrie& trie, const SamplerSettings& s,
@@ -324,14 +321,14 @@ double secondsPerToken(const Tokenizer& tokenizer, const TokenTrie& trie, const 
             logits[static_cast<size_t>(next)] = 22;
             if (tokens % 8 == 5)
                 logits[random() % logits.size()] = 25;
-            const double begin = processorSeconds();
+            const double begin = test::processorSeconds();
             const TokenId drawn = sampler.sample(logits, {}, static_cast<uint64_t>(tokens), constrained ? &m : nullptr);
-            total += processorSeconds() - begin;
+            total += test::processorSeconds() - begin;
             EXPECT_TRUE(!constrained || m.allows(drawn));
-            const double beginAccept = processorSeconds();
+            const double beginAccept = test::processorSeconds();
             if (constrained)
                 m.accept(next);
-            total += processorSeconds() - beginAccept;
+            total += test::processorSeconds() - beginAccept;
             rest.remove_prefix(trie.bytes(next).size());
             ++tokens;
         }
@@ -355,10 +352,10 @@ TEST(GrammarCost, IsSmallBesideAStep) {
              {"type": "number"}]}}]}})");
     for (const auto& [n, stepSeconds] : {std::pair{49152, 7.5e-3}, std::pair{150000, 40e-3}}) {
         const test::ListTokenizer tokenizer = test::largeVocabulary(n);
-        double begin = processorSeconds();
+        double begin = test::processorSeconds();
         const TokenTrie trie(tokenizer);
         std::cout << n << " tokens: tree of " << trie.nodes().size() << " nodes in "
-                  << (processorSeconds() - begin) * 1e3 << " ms\n";
+                  << (test::processorSeconds() - begin) * 1e3 << " ms\n";
         const SamplerSettings all[] = {settings(0, 0, 1, 0), settings(0.7f, 40, 0.95f, 0.05f),
                                        settings(1, 0, 0.95f, 0)};
         for (const SamplerSettings& s : all)
@@ -372,11 +369,11 @@ TEST(GrammarCost, IsSmallBesideAStep) {
                           << " % of a step)\n";
                 EXPECT_LT(cost, 0.2 * stepSeconds); // four times what is wanted, for busy machines
             }
-        begin = processorSeconds();
+        begin = test::processorSeconds();
         GrammarMatcher m(free, trie);
         m.accept('"');
         m.mask();
-        std::cout << "  the first mask inside a string: " << (processorSeconds() - begin) * 1e3 << " ms\n";
+        std::cout << "  the first mask inside a string: " << (test::processorSeconds() - begin) * 1e3 << " ms\n";
     }
 }
 

@@ -5,11 +5,11 @@
 #include "engine/tokenizer/pre_tokenizer.h"
 #include "engine/tokenizer/regex.h"
 #include "engine/unicode.h"
+#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
 
 #include <gtest/gtest.h>
 
-#include <ctime>
 #include <random>
 #include <set>
 
@@ -17,12 +17,6 @@ namespace hearth::engine {
 namespace {
 
 using Ends = std::vector<size_t>;
-
-double processorSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 Ends matchesOf(const Regex& regex, std::string_view text) {
     Ends out;
@@ -196,12 +190,12 @@ TEST(Regex, IsLinearWhateverTheExpression) {
             const std::string four = text + text + text + text;
             double once = 0, later = 0;
             for (int attempt = 0; attempt < 3; attempt++) {
-                double start = processorSeconds();
+                double start = test::processorSeconds();
                 matchesOf(regex, text);
-                once = processorSeconds() - start;
-                start = processorSeconds();
+                once = test::processorSeconds() - start;
+                start = test::processorSeconds();
                 matchesOf(regex, four);
-                later = processorSeconds() - start;
+                later = test::processorSeconds() - start;
                 if (later < 8 * once + 0.02)
                     break;
             }

@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "engine/tokenizer/normalizer.h"
 #include "engine/tokenizer/tokenizer_json.h"
+#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -23,12 +23,6 @@ namespace {
 
 using Ids = std::vector<TokenId>;
 using nlohmann::json;
-
-double processorSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 /// Small tokenizers that the reference implementation trained, with its answers (make_tokenizer_cases.py).
 const json& trained() {
@@ -186,12 +180,12 @@ TEST(TokenizerJson, TimeGrowsWithTheInputOnly) {
             const std::string four = once + once + once + once;
             double a = 0, b = 0;
             for (int attempt = 0; attempt < 3; attempt++) {
-                double start = processorSeconds();
+                double start = test::processorSeconds();
                 t->encode(once);
-                a = processorSeconds() - start;
-                start = processorSeconds();
+                a = test::processorSeconds() - start;
+                start = test::processorSeconds();
                 t->encode(four);
-                b = processorSeconds() - start;
+                b = test::processorSeconds() - start;
                 if (b < 8 * a + 0.02)
                     break;
             }
@@ -372,9 +366,9 @@ TEST(BrokenTokenizerJson, TimeGrowsWithTheAddedTokens) {
         const TokenizerSettings settings{.config = {{"added_tokens_decoder", decoder}}, .generation = {}};
         double best = 1e9;
         for (int round = 0; round < 3; round++) {
-            const double start = processorSeconds();
+            const double start = test::processorSeconds();
             tokenizerFromJson(text, settings, "tokenizer.json");
-            best = std::min(best, processorSeconds() - start);
+            best = std::min(best, test::processorSeconds() - start);
         }
         return best;
     };
@@ -495,13 +489,17 @@ TEST(PublishedTokenizer, IsFastOnAscii) {
         text += text;
     double best = 0;
     for (int round = 0; round < 3; round++) {
-        const double start = processorSeconds();
+        const double start = test::processorSeconds();
         const size_t ids = t->encode(text).size();
-        best = std::max(best, static_cast<double>(text.size()) / (processorSeconds() - start) / 1e6);
+        best = std::max(best, static_cast<double>(text.size()) / (test::processorSeconds() - start) / 1e6);
         EXPECT_GT(ids, text.size() / 10);
     }
     std::cout << "qwen3: " << best << " MB/s a core\n";
-    EXPECT_GT(best, 4.0); // far below what it does, so that sanitizers and busy machines do not fail the test
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    EXPECT_GT(best, 1.0);
+#else
+    EXPECT_GT(best, 4.0); // far below what it does, so that busy machines do not fail the test
+#endif
 }
 
 } // namespace

@@ -1,11 +1,11 @@
 #include "engine/tokenizer.h"
 
 #include "engine/error.h"
+#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
 
 #include <gtest/gtest.h>
 
-#include <ctime>
 #include <random>
 
 namespace hearth::engine {
@@ -21,16 +21,10 @@ std::unique_ptr<Tokenizer> tiny(const char* name) {
 }
 
 /// Processor time of this thread: other programs on the machine do not count.
-double processorSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 double secondsOf(const auto& work) {
-    const double start = processorSeconds();
+    const double start = test::processorSeconds();
     work();
-    return processorSeconds() - start;
+    return test::processorSeconds() - start;
 }
 
 constexpr const char* kLossy = "bert"; // lowers case, drops blanks, has an unknown token

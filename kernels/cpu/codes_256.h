@@ -1,7 +1,7 @@
 #pragma once
 
 // Weight rows as codes in 256-bit vectors: 256 numbers in their order, with scales and mins. Included after
-// simd_avx2.h. Internal linkage on purpose.
+// simd_avx2.h and float_kernels.h. Internal linkage on purpose.
 
 #include "kernels/cpu/block_fields.h"
 

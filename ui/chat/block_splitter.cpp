@@ -99,11 +99,13 @@ void BlockSplitter::takeLines(qsizetype searchFrom, bool ended) {
     for (;;) {
         const qsizetype newline = all.indexOf(u'\n', std::max(from, searchFrom));
         const qsizetype end = newline < 0 ? all.size() : newline;
-        if (!state_.longLine && end - from > kLineHead) {
-            const qsizetype head = all[from + kLineHead - 1].isHighSurrogate() ? kLineHead - 1 : kLineHead;
-            state_.longLine = true;
-            readLine(all.mid(from, head));
-            from += head;
+        if (!state_.longLine) {
+            const qsizetype head = affordablePrefix(all.mid(from, end - from), kLineHead);
+            if (head < end - from) {
+                state_.longLine = true;
+                readLine(all.mid(from, head));
+                from += head;
+            }
         }
         if (state_.longLine) {
             appendLong(all.mid(from, end - from));
@@ -582,15 +584,18 @@ void BlockSplitter::appendParagraph(QStringView text) {
         leaf.text += u'\n';
     leaf.lastLine = int(leaf.text.size());
     leaf.text += text;
-    cutParagraph();
+    cutParagraph(text);
 }
 
-void BlockSplitter::cutParagraph() {
+void BlockSplitter::cutParagraph(QStringView added) {
     Leaf& leaf = state_.leaf;
-    while (leaf.text.size() > kSliceLength) {
-        if (leaf.kind == LeafKind::Paragraph && leaf.root < 0 && takeDefinitions(kSliceLength))
+    while (leaf.text.size() > kSliceLength || hasEmoji(added)) {
+        const qsizetype most = affordablePrefix(leaf.text, kSliceLength);
+        if (most == leaf.text.size())
+            break;
+        if (leaf.kind == LeafKind::Paragraph && leaf.root < 0 && takeDefinitions(most))
             continue;
-        const qsizetype cut = cutPosition(QStringView(leaf.text).left(kSliceLength));
+        const qsizetype cut = cutPosition(QStringView(leaf.text).left(most));
         const bool atLineEnd = leaf.text[cut - 1] == u'\n';
         QString head = leaf.text.left(atLineEnd ? cut - 1 : cut);
         leaf.text.remove(0, cut);
@@ -614,10 +619,13 @@ void BlockSplitter::appendLines(QStringView piece, bool newLine) {
         ++leaf.lines;
     }
     leaf.text += piece;
-    while (leaf.text.size() > kCodeLength) {
-        const QStringView head = QStringView(leaf.text).left(kCodeLength);
+    while (leaf.text.size() > kCodeLength || hasEmoji(piece)) {
+        const qsizetype most = affordablePrefix(leaf.text, kCodeLength);
+        if (most == leaf.text.size())
+            break;
+        const QStringView head = QStringView(leaf.text).left(most);
         const qsizetype newline = head.lastIndexOf(u'\n');
-        const qsizetype cut = newline > 0 ? newline : kCodeLength - (head.back().isHighSurrogate() ? 1 : 0);
+        const qsizetype cut = newline > 0 ? newline : most;
         const int ended = int(head.left(cut).count(u'\n')) + (newline > 0 ? 1 : 0);
         QString text = leaf.text.left(cut);
         leaf.text.remove(0, newline > 0 ? cut + 1 : cut);
@@ -642,7 +650,7 @@ void BlockSplitter::appendLong(QStringView piece) {
     case LeafKind::Paragraph:
     case LeafKind::Heading:
         leaf.text += piece;
-        cutParagraph();
+        cutParagraph(piece);
         break;
     case LeafKind::Fence:
         if (leaf.lines == 0) // the fence's own line: its info is long enough

@@ -159,7 +159,7 @@ private:
     bool closeAsHeading(QStringView text);
     bool openTable(QStringView text);
     void appendParagraph(QStringView);
-    void cutParagraph();
+    void cutParagraph(QStringView added);
     void appendLines(QStringView, bool newLine);
     void appendLong(QStringView piece);
     void endLongLine();

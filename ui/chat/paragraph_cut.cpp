@@ -81,7 +81,34 @@ private:
     int brackets_ = 0;
 };
 
+/// Of one UTF-16 unit: whether the character may be shown as a picture. Box drawing may not.
+bool mayBeEmoji(QChar unit) {
+    const char16_t c = unit.unicode();
+    return QChar::isHighSurrogate(c) || (c >= 0x231A && c <= 0x23FF) || (c >= 0x25FB && c <= 0x27BF) ||
+           (c >= 0x2B05 && c <= 0x2B55) || c == 0xFE0F; // the selector that makes any sign a picture
+}
+
 } // namespace
+
+bool hasEmoji(QStringView text) {
+    return std::any_of(text.begin(), text.end(), mayBeEmoji);
+}
+
+qsizetype affordablePrefix(QStringView text, qsizetype most) {
+    constexpr int kMostEmoji = 200; // measured: 70 us each, letters 1 to 3
+    if (text.size() <= std::min<qsizetype>(most, kMostEmoji))
+        return text.size();
+    int emoji = 0;
+    for (qsizetype i = 0; i < text.size();) {
+        const bool pair = text[i].isHighSurrogate() && i + 1 < text.size() && text[i + 1].isLowSurrogate();
+        const qsizetype next = i + (pair ? 2 : 1);
+        emoji += mayBeEmoji(text[i]) ? 1 : 0;
+        if (next > most || emoji > kMostEmoji)
+            return i;
+        i = next;
+    }
+    return text.size();
+}
 
 qsizetype cutPosition(QStringView head) {
     enum Rank { Anywhere, Space, Sentence, Line };
@@ -109,7 +136,7 @@ qsizetype cutPosition(QStringView head) {
         for (const Rank rank : {Line, Sentence, Space})
             if (best[outside][rank] > 0)
                 return best[outside][rank];
-    return head.back().isHighSurrogate() ? head.size() - 1 : head.size();
+    return head.size();
 }
 
 } // namespace hearth::ui

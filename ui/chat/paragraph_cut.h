@@ -9,4 +9,11 @@ namespace hearth::ui {
 /// outside of every inline span.
 qsizetype cutPosition(QStringView head);
 
+/// Whether any character may be shown as a picture; a few that never are count too.
+bool hasEmoji(QStringView text);
+
+/// How many of the first characters are laid out at once: `most` at most, fewer than 201 emoji, for Qt decodes the
+/// picture of an emoji anew each time it asks how wide it is, and no half of a surrogate pair.
+qsizetype affordablePrefix(QStringView text, qsizetype most);
+
 } // namespace hearth::ui

@@ -1,11 +1,11 @@
 #include "app/models/files/model_stores.h"
 #include "tests/app/models/model_tree.h"
+#include "tests/processor_time.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <fcntl.h>
 #include <fstream>
 #include <map>
@@ -83,12 +83,6 @@ StoreScan scanHome(const TempTree& tree) {
     return scanStores(foreignRoots(environment(tree.path())));
 }
 
-double processorSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return double(now.tv_sec) + double(now.tv_nsec) / 1e9;
-}
-
 } // namespace
 
 TEST(ModelStores, FindsAllFiveAndTouchesNothing) {
@@ -117,9 +111,9 @@ TEST(ModelStores, AThousandFilesTakeHalfASecondAtMost) {
     const std::set<std::string> wanted = fillHome(tree, 1000);
     tree.lock(true);
     const std::string before = tree.listing();
-    const double start = processorSeconds();
+    const double start = hearth::processorSeconds();
     const StoreScan scan = scanHome(tree);
-    const double seconds = processorSeconds() - start;
+    const double seconds = hearth::processorSeconds() - start;
     const double files = double(scan.entries);
     std::printf("%zu models, %.0f names: %.1f ms of processor time, %.1f ms for 1,000 names\n", scan.models.size(),
                 files, seconds * 1e3, seconds / files * 1e6);
@@ -234,9 +228,9 @@ TEST(ModelStores, HostileTreesGiveNothingAndEnd) {
     tree.write(".cache/huggingface/hub/models--a--b/refs/main", std::string(1000, 'x'));
     tree.write(".cache/llama.cpp/part.gguf.downloadInProgress", tinyGguf());
     tree.write(".config/nomic.ai/GPT4All.ini", "modelPath=" + std::string(100000, '/') + "\n");
-    const double start = processorSeconds();
+    const double start = hearth::processorSeconds();
     const StoreScan scan = scanHome(tree);
-    EXPECT_LT(processorSeconds() - start, 2);
+    EXPECT_LT(hearth::processorSeconds() - start, 2);
     EXPECT_EQ(told(scan), std::set<std::string>());
     EXPECT_EQ(scan.incomplete, 2u);
 }

@@ -10,6 +10,7 @@
 #include "engine/safetensors.h"
 #include "engine/tokenizer.h"
 #include "tests/engine/core/gguf_writer.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -18,13 +19,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 
 #include <unistd.h>
 
+using namespace hearth;
 using namespace hearth::engine;
 using hearth::test::asBytes;
 using hearth::test::TemporaryFolder;
@@ -46,7 +47,7 @@ std::string withHeader(const std::string& header, const std::string& data) {
 
 /// The sentence of the error; empty: it was read. Also holds the promises on time and memory.
 std::string outcome(const std::function<void()>& read) {
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = processorSeconds();
     std::string sentence;
     try {
         read();
@@ -55,7 +56,7 @@ std::string outcome(const std::function<void()>& read) {
         EXPECT_FALSE(sentence.empty());
         EXPECT_LT(sentence.size(), 2000u);
     }
-    EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 2.0);
+    EXPECT_LT(processorSeconds() - begin, 2.0);
     return sentence;
 }
 
@@ -173,24 +174,20 @@ TEST(Safetensors, DepthIsNoRecursion) {
 }
 
 /// Processor seconds that reading `n` tensors takes.
-double secondsFor(int n) {
+double secondsFor(size_t n) {
     std::string header = "{";
-    for (int i = 0; i < n; ++i)
+    for (size_t i = 0; i < n; ++i)
         header += (i ? "," : "") + tensor("model.layers." + std::to_string(i), "F32", "[1]",
                                           "[" + std::to_string(4 * i) + "," + std::to_string(4 * i + 4) + "]");
-    const std::string file = withHeader(header + "}", std::string(static_cast<size_t>(n) * 4, '\0'));
-    double best = 1e9;
-    for (int round = 0; round < 3; ++round) {
-        const std::clock_t begin = std::clock();
-        EXPECT_EQ(parseSafetensors(asBytes(file), "input").size(), static_cast<size_t>(n));
-        best = std::min(best, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
-    }
-    return best;
+    const std::string file = withHeader(header + "}", std::string(n * 4, '\0'));
+    const double begin = processorSeconds();
+    EXPECT_EQ(parseSafetensors(asBytes(file), "input").size(), n);
+    return processorSeconds() - begin;
 }
 
 TEST(Safetensors, TimeGrowsWithTheInput) {
-    const double once = secondsFor(8000), four = secondsFor(32000);
-    EXPECT_LT(four, 4 * 3 * std::max(once, 1e-3));
+    const Growth g = growth(4000, secondsFor);
+    EXPECT_TRUE(g.isLinear()) << g.once << " -> " << g.eight;
 }
 
 struct IndexCase {

@@ -2,10 +2,10 @@
 
 #include "engine/error.h"
 #include "tests/engine/grammar/vocabulary.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <functional>
 #include <random>
 #include <set>
@@ -211,9 +211,9 @@ TEST(Gbnf, AgreesWithAnotherRecognizer) {
 // ---- hostile
 
 double seconds(const std::function<void()>& work) {
-    const std::clock_t begin = std::clock();
+    const double begin = processorSeconds();
     work();
-    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    return processorSeconds() - begin;
 }
 
 std::string repeated(const std::string& unit, size_t n) {

@@ -2,7 +2,7 @@
 
 #include "engine/sampler.h"
 #include "tests/engine/grammar/vocabulary.h"
-#include "tests/engine/processor_time.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -208,12 +208,12 @@ TEST_F(Matcher, TooMuchAmbiguityIsToldAndEnds) {
     for (int i = 1; i < 60; ++i)
         gbnf += std::string(i > 1 ? " | " : "") + "[ab]{" + std::to_string(i) + "}";
     GrammarMatcher m = matcher(gbnf.c_str());
-    const std::clock_t begin = std::clock();
+    const double begin = processorSeconds();
     for (int i = 0; i < 3000 && !m.gaveUp(); ++i) {
         m.mask();
         m.accept('a');
     }
-    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 20.0);
+    EXPECT_LT(processorSeconds() - begin, 20.0);
     for (int i = 0; i < 3; ++i) {
         std::vector<float> logits = randomLogits();
         Sampler({.temperature = 1, .seed = 1}).sample(logits, {}, 1, &m); // whatever it is, it comes
@@ -321,14 +321,14 @@ double secondsPerToken(const Tokenizer& tokenizer, const TokenTrie& trie, const 
             logits[static_cast<size_t>(next)] = 22;
             if (tokens % 8 == 5)
                 logits[random() % logits.size()] = 25;
-            const double begin = test::processorSeconds();
+            const double begin = processorSeconds();
             const TokenId drawn = sampler.sample(logits, {}, static_cast<uint64_t>(tokens), constrained ? &m : nullptr);
-            total += test::processorSeconds() - begin;
+            total += processorSeconds() - begin;
             EXPECT_TRUE(!constrained || m.allows(drawn));
-            const double beginAccept = test::processorSeconds();
+            const double beginAccept = processorSeconds();
             if (constrained)
                 m.accept(next);
-            total += test::processorSeconds() - beginAccept;
+            total += processorSeconds() - beginAccept;
             rest.remove_prefix(trie.bytes(next).size());
             ++tokens;
         }
@@ -352,10 +352,10 @@ TEST(GrammarCost, IsSmallBesideAStep) {
              {"type": "number"}]}}]}})");
     for (const auto& [n, stepSeconds] : {std::pair{49152, 7.5e-3}, std::pair{150000, 40e-3}}) {
         const test::ListTokenizer tokenizer = test::largeVocabulary(n);
-        double begin = test::processorSeconds();
+        double begin = processorSeconds();
         const TokenTrie trie(tokenizer);
         std::cout << n << " tokens: tree of " << trie.nodes().size() << " nodes in "
-                  << (test::processorSeconds() - begin) * 1e3 << " ms\n";
+                  << (processorSeconds() - begin) * 1e3 << " ms\n";
         const SamplerSettings all[] = {settings(0, 0, 1, 0), settings(0.7f, 40, 0.95f, 0.05f),
                                        settings(1, 0, 0.95f, 0)};
         for (const SamplerSettings& s : all)
@@ -369,11 +369,11 @@ TEST(GrammarCost, IsSmallBesideAStep) {
                           << " % of a step)\n";
                 EXPECT_LT(cost, 0.2 * stepSeconds); // four times what is wanted, for busy machines
             }
-        begin = test::processorSeconds();
+        begin = processorSeconds();
         GrammarMatcher m(free, trie);
         m.accept('"');
         m.mask();
-        std::cout << "  the first mask inside a string: " << (test::processorSeconds() - begin) * 1e3 << " ms\n";
+        std::cout << "  the first mask inside a string: " << (processorSeconds() - begin) * 1e3 << " ms\n";
     }
 }
 

@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "tests/engine/grammar/vocabulary.h"
 #include "tests/engine/text/vocabulary_files.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -266,9 +267,9 @@ TEST(TemplateNotes, HostileTemplatesEndInTime) {
         words += "{{ 'word" + std::to_string(i) + "' in messages[0].content }}";
     for (const std::string& source : {words, std::string("{% for i in range(99999) %}{% for j in range(99999) %}x"
                                                          "{% endfor %}{% endfor %}")}) {
-        const auto begin = std::chrono::steady_clock::now();
+        const double begin = processorSeconds();
         inspectTemplate(fileWith({}, source));
-        EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1900));
+        EXPECT_LT(processorSeconds() - begin, 1.9);
     }
 }
 

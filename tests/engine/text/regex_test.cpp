@@ -5,8 +5,8 @@
 #include "engine/tokenizer/pre_tokenizer.h"
 #include "engine/tokenizer/regex.h"
 #include "engine/unicode.h"
-#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -184,22 +184,15 @@ TEST(Regex, IsLinearWhateverTheExpression) {
                                 "(?:(?:a*)*)*b", "a{1,3}(?=(?:a{3})*\\b)", "(?:a*|b)*c"}) {
         const Regex regex(pattern);
         for (const std::string unit : {"a", "aab", " "}) {
-            std::string text;
-            while (text.size() < 40'000)
-                text += unit;
-            const std::string four = text + text + text + text;
-            double once = 0, later = 0;
-            for (int attempt = 0; attempt < 3; attempt++) {
-                double start = test::processorSeconds();
+            const Growth g = growth(20'000 / unit.size(), [&](size_t n) {
+                std::string text;
+                for (size_t i = 0; i < n; i++)
+                    text += unit;
+                const double start = processorSeconds();
                 matchesOf(regex, text);
-                once = test::processorSeconds() - start;
-                start = test::processorSeconds();
-                matchesOf(regex, four);
-                later = test::processorSeconds() - start;
-                if (later < 8 * once + 0.02)
-                    break;
-            }
-            EXPECT_LT(later, 8 * once + 0.02) << pattern << " on " << unit;
+                return processorSeconds() - start;
+            });
+            EXPECT_TRUE(g.isLinear()) << pattern << " on " << unit << ": " << g.once << " -> " << g.eight;
         }
     }
 }

@@ -3,8 +3,8 @@
 #include "engine/error.h"
 #include "engine/tokenizer/normalizer.h"
 #include "engine/tokenizer/tokenizer_json.h"
-#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
@@ -174,22 +174,15 @@ TEST(TokenizerJson, TimeGrowsWithTheInputOnly) {
     for (const auto& [name, entry] : trained().items()) {
         const auto t = fromJson(entry["tokenizer"]);
         for (const char* unit : {"a", " ", "\n", "he", "\xE4\xBD\xA0", "\xCC\x81", "1", "<", " <x>", "A'", "\xFF"}) {
-            std::string once;
-            while (once.size() < 30'000)
-                once += unit;
-            const std::string four = once + once + once + once;
-            double a = 0, b = 0;
-            for (int attempt = 0; attempt < 3; attempt++) {
-                double start = test::processorSeconds();
-                t->encode(once);
-                a = test::processorSeconds() - start;
-                start = test::processorSeconds();
-                t->encode(four);
-                b = test::processorSeconds() - start;
-                if (b < 8 * a + 0.02)
-                    break;
-            }
-            EXPECT_LT(b, 8 * a + 0.02) << name << " '" << unit << "'";
+            const Growth g = growth(15'000 / std::strlen(unit), [&](size_t n) {
+                std::string text;
+                for (size_t i = 0; i < n; i++)
+                    text += unit;
+                const double start = processorSeconds();
+                t->encode(text);
+                return processorSeconds() - start;
+            });
+            EXPECT_TRUE(g.isLinear()) << name << " '" << unit << "': " << g.once << " -> " << g.eight;
         }
     }
 }
@@ -354,9 +347,9 @@ TEST(BrokenTokenizerJson, AddedTokensDoNotLeadOneAnotherAway) {
 }
 
 TEST(BrokenTokenizerJson, TimeGrowsWithTheAddedTokens) {
-    const auto seconds = [&](int n) {
+    const auto seconds = [&](size_t n) {
         json j = trained()["bpe_gpt4"]["tokenizer"], decoder;
-        for (int i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++) {
             const json token = {{"content", "<" + std::to_string(i) + ">"}, {"special", true}};
             decoder[std::to_string(1000 + i)] = token;
             j["added_tokens"].push_back(token);
@@ -364,16 +357,12 @@ TEST(BrokenTokenizerJson, TimeGrowsWithTheAddedTokens) {
         }
         const std::string text = j.dump();
         const TokenizerSettings settings{.config = {{"added_tokens_decoder", decoder}}, .generation = {}};
-        double best = 1e9;
-        for (int round = 0; round < 3; round++) {
-            const double start = test::processorSeconds();
-            tokenizerFromJson(text, settings, "tokenizer.json");
-            best = std::min(best, test::processorSeconds() - start);
-        }
-        return best;
+        const double start = processorSeconds();
+        tokenizerFromJson(text, settings, "tokenizer.json");
+        return processorSeconds() - start;
     };
-    const double once = seconds(8'000), twice = seconds(16'000);
-    EXPECT_LT(twice, 3 * once + 0.05) << once;
+    const Growth g = growth(2'000, seconds);
+    EXPECT_TRUE(g.isLinear()) << g.once << " -> " << g.eight;
 }
 
 TEST(BrokenTokenizerJson, OddButValidLoads) {
@@ -489,9 +478,9 @@ TEST(PublishedTokenizer, IsFastOnAscii) {
         text += text;
     double best = 0;
     for (int round = 0; round < 3; round++) {
-        const double start = test::processorSeconds();
+        const double start = processorSeconds();
         const size_t ids = t->encode(text).size();
-        best = std::max(best, static_cast<double>(text.size()) / (test::processorSeconds() - start) / 1e6);
+        best = std::max(best, static_cast<double>(text.size()) / (processorSeconds() - start) / 1e6);
         EXPECT_GT(ids, text.size() / 10);
     }
     std::cout << "qwen3: " << best << " MB/s a core\n";

@@ -1,11 +1,12 @@
 #include "engine/tokenizer.h"
 
 #include "engine/error.h"
-#include "tests/engine/processor_time.h"
 #include "tests/engine/text/vocabulary_files.h"
+#include "tests/processor_time.h"
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 namespace hearth::engine {
@@ -18,13 +19,6 @@ using Ids = std::vector<TokenId>;
 
 std::unique_ptr<Tokenizer> tiny(const char* name) {
     return Tokenizer::fromMetadata(metadataFromJson(tinyVocabularies().at(name).at("metadata")));
-}
-
-/// Processor time of this thread: other programs on the machine do not count.
-double secondsOf(const auto& work) {
-    const double start = test::processorSeconds();
-    work();
-    return test::processorSeconds() - start;
 }
 
 constexpr const char* kLossy = "bert"; // lowers case, drops blanks, has an unknown token
@@ -213,21 +207,18 @@ TEST(Tokenizer, TimeGrowsWithTheInputOnly) {
         const auto t = tiny(name);
         for (const char* unit :
              {"a", " ", "\n", "he", "'", "\xE4\xBD\xA0", "\xFF", "1", "\xCC\x81", "<", "<|", " \n", "the "}) {
-            std::string once, twice;
-            while (once.size() < 100'000)
-                once += unit;
-            twice = once + once;
             size_t ids = 0;
-            double a = 0, b = 0;
-            for (int attempt = 0; attempt < 3; attempt++) { // caches of a busy machine may spoil one
-                a = secondsOf([&] { ids += t->encode(once).size(); });
-                b = secondsOf([&] { ids += t->encode(twice).size(); });
-                if (b < 3 * a + 0.02)
-                    break;
-            }
+            const Growth g = growth(25'000 / std::strlen(unit), [&](size_t n) {
+                std::string text;
+                for (size_t i = 0; i < n; i++)
+                    text += unit;
+                const double start = processorSeconds();
+                ids += t->encode(text).size();
+                return processorSeconds() - start;
+            });
             EXPECT_GT(ids, 0u);
-            EXPECT_TRUE(b < 3 * a + 0.02) << name << " '" << unit << "' " << a << " -> " << b;
-            EXPECT_LT(b, 2.0) << name << " '" << unit << "'";
+            EXPECT_TRUE(g.isLinear()) << name << " '" << unit << "' " << g.once << " -> " << g.eight;
+            EXPECT_LT(g.eight, 2.0) << name << " '" << unit << "'";
         }
     }
 }

@@ -1,11 +1,11 @@
 #include "samples.h"
+#include "tests/processor_time.h"
 #include "ui/chat/block_splitter.h"
 
 #include <QRandomGenerator>
 #include <QTest>
 
 #include <algorithm>
-#include <ctime>
 
 using namespace hearth::ui;
 
@@ -274,7 +274,11 @@ void BlockSplitterTest::longTextsAreSliced() {
     const QString list = QStringLiteral("- ") + han + QStringLiteral("\n- b");
     const QString mixed = QStringLiteral("# ") + words + u'\n' + QStringLiteral("```\n") + han +
                           QStringLiteral("\r\n```\n<div>") + words + QStringLiteral("\r\n\nz");
-    for (const QString& text : {han, words, code, list, mixed}) {
+    const QString laughter = QStringLiteral("\U0001F602").repeated(900);
+    const QString emoji = QStringLiteral("haha ") + laughter + QStringLiteral("\n\n# ") + laughter +
+                          QStringLiteral("\n\n| a |\n|---|\n| ") + laughter + QStringLiteral("\n\n```\n") + laughter +
+                          QStringLiteral("\n") + QStringLiteral("\u2764\uFE0F\n").repeated(300);
+    for (const QString& text : {han, words, code, list, mixed, emoji}) {
         const QStringList expected = whole(text);
         BlockSplitter b;
         for (qsizetype at = 0; at < text.size();) {
@@ -289,8 +293,10 @@ void BlockSplitterTest::longTextsAreSliced() {
         }
         b.finish();
         QCOMPARE(shown(b), expected);
-        for (int i = 0; i < b.count(); ++i)
+        for (int i = 0; i < b.count(); ++i) {
             QVERIFY(b.block(i).text.size() <= BlockSplitter::kCodeLength);
+            QVERIFY(b.block(i).text.count(QStringLiteral("\U0001F602")) <= 200); // pictures are dear to lay out
+        }
     }
     QCOMPARE(whole(code).size(), 5); // 300 lines in slices of 64
     // Nothing is lost where lines are cut.
@@ -368,20 +374,17 @@ void BlockSplitterTest::undecidedLinesWait() {
 }
 
 void BlockSplitterTest::costIsWhatIsFed() {
-    // Feeding twice as much costs about twice as much, in a list that never ends.
-    const auto seconds = [](int items) {
+    // In a list that never ends.
+    const hearth::Growth g = hearth::growth(2500, [](size_t items) {
         BlockSplitter b;
-        const std::clock_t start = std::clock(); // of this process: a busy neighbour costs nothing
-        for (int i = 0; i < items; ++i) {
+        const double start = hearth::processorSeconds();
+        for (size_t i = 0; i < items; ++i) {
             b.feed(u"- an item of ");
             b.feed(u"a list that goes on\n");
         }
-        return std::max(1.0, double(std::clock() - start));
-    };
-    seconds(2000);
-    const double one = std::min({seconds(10000), seconds(10000), seconds(10000)});
-    const double two = std::min({seconds(20000), seconds(20000), seconds(20000)});
-    QVERIFY2(two / one < 3, qPrintable(QString::number(two / one)));
+        return hearth::processorSeconds() - start;
+    });
+    QVERIFY2(g.isLinear(), qPrintable(QStringLiteral("%1 s, %2 s").arg(g.once).arg(g.eight)));
 }
 
 QTEST_GUILESS_MAIN(BlockSplitterTest)

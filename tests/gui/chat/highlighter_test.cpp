@@ -1,3 +1,4 @@
+#include "tests/processor_time.h"
 #include "ui/chat/block_layout.h"
 #include "ui/chat/block_splitter.h"
 #include "ui/text/code_languages.h"
@@ -7,7 +8,6 @@
 #include <QTest>
 
 #include <algorithm>
-#include <ctime>
 #include <random>
 
 using namespace hearth::ui;
@@ -122,22 +122,18 @@ QString noise(const QStringList& from, std::mt19937& random, int count) {
     return out;
 }
 
-double cpuSeconds() {
-    return double(std::clock()) / CLOCKS_PER_SEC;
-}
-
 /// The best of three: what the work itself costs.
 double seconds(const CodeLanguage& language, const QString& line, int lines) {
     double best = 1e9;
     for (int i = 0; i < 3; ++i) {
-        const double start = cpuSeconds();
+        const double start = hearth::processorSeconds();
         CodeState state;
         QVector<CodeRun> runs;
         for (int k = 0; k < lines; ++k) {
             runs.clear();
             state = highlightLine(language, line, state, &runs);
         }
-        best = std::min(best, cpuSeconds() - start);
+        best = std::min(best, hearth::processorSeconds() - start);
     }
     return best;
 }
@@ -343,10 +339,10 @@ void HighlighterTest::longLinesArePlain() {
     QVector<CodeRun> runs;
     const CodeState state = highlightLine(language, u"/* open", {}, &runs);
     runs.clear();
-    const double start = cpuSeconds();
+    const double start = hearth::processorSeconds();
     QVERIFY(highlightLine(language, minified, state, &runs) == state);
     QVERIFY(runs.isEmpty());
-    QVERIFY(cpuSeconds() - start < 0.05);
+    QVERIFY(hearth::processorSeconds() - start < 0.05);
     QVERIFY(stateAfter(language, u"cut */\n*/", state, true).size == 0);
     QVERIFY(stateAfter(language, u"cut */\n", state, true) == state);
     QVERIFY(stateAfter(language, u"*/ cut", state, true) == state);

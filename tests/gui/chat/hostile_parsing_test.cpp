@@ -1,8 +1,8 @@
+#include "tests/processor_time.h"
 #include "ui/chat/block_splitter.h"
 
 #include <QTest>
 
-#include <ctime>
 #include <malloc.h>
 
 using namespace hearth::ui;
@@ -22,10 +22,6 @@ constexpr double kSecondsPerFeed = 50e-6;             // the open tail, whose si
 constexpr double kBytesPerCharacter = 160;            // what is kept, with its runs; most texts need less than 20
 constexpr double kLeast = 4 << 20;
 
-double cpuSeconds() { // of this process: a busy neighbour costs nothing
-    return double(std::clock()) / CLOCKS_PER_SEC;
-}
-
 double heapBytes() {
     const struct mallinfo2 m = mallinfo2();
     return double(m.uordblks) + double(m.hblkhd);
@@ -34,14 +30,14 @@ double heapBytes() {
 /// Cuts into leaves in pieces of `chunk` characters, parses each, and holds the whole to its bounds.
 void holdToBounds(const QString& text, qsizetype chunk) {
     const double memory = heapBytes();
-    const double start = cpuSeconds();
+    const double start = hearth::processorSeconds();
     BlockSplitter b;
     for (qsizetype at = 0; at < text.size(); at += chunk)
         b.feed(QStringView(text).mid(at, chunk));
     b.finish();
     for (int i = 0; i < b.count(); ++i)
         b.inlines(i);
-    const double seconds = cpuSeconds() - start;
+    const double seconds = hearth::processorSeconds() - start;
     const double bytes = heapBytes() - memory;
     const double feeds = double(text.size() / chunk);
     const double most = kSlower * (kSecondsPerCharacter * double(text.size()) + kSecondsPerFeed * feeds) + 0.05;

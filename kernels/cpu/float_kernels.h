@@ -313,7 +313,7 @@ void gemmRows(const Gemm& a, int row) {
 }
 
 void gemmFloats(const Gemm& a) {
-    constexpr int kR = kLanes == 16 ? 8 : 2;
+    constexpr int kR = kLanes == 16 ? 8 : 3; // as many as the registers hold
     int r = 0;
     for (; r + kR <= a.rows; r += kR)
         gemmRows<kR>(a, r);
@@ -373,8 +373,9 @@ inline void addProducts(const std::byte* const (&keys)[4], const float* q, int k
 }
 
 /// kH heads at once, so that keys and values are read and widened once for all of them. Every head's sums are its own.
+/// `scores`: (kH, tokens).
 template <Type kType, int kH>
-void scoreKeys(const Attend& a, int head) {
+void scoreKeys(const Attend& a, int head, float* scores) {
     const float* q = a.q + head * a.kDim;
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
@@ -395,7 +396,7 @@ void scoreKeys(const Attend& a, int head) {
         __m128 dots[kH];
         sumLanesOf(sums, dots);
         for (int h = 0; h < kH; ++h) {
-            float* to = a.scores + h * a.tokens + t;
+            float* to = scores + h * a.tokens + t;
             if (live == 4) {
                 _mm_storeu_ps(to, dots[h]);
                 continue;
@@ -480,29 +481,39 @@ inline void weighHeads(const Attend& a, int head, int heads) {
 
 template <Type kType, int kH>
 void attendHeads(const Attend& a, int head) {
-    scoreKeys<kType, kH>(a, head);
+    // What the registers hold: kScored heads with four keys, kH with kV vectors of values.
+    constexpr int kScored = kLanes == 16 || kH < 4 ? kH : 2, kV = kLanes == 16 || kH < 3 ? 4 : 3;
+    for (int h = 0; h < kH; h += kScored)
+        scoreKeys<kType, kScored>(a, head + h, a.scores + h * a.tokens);
     weighHeads(a, head, kH);
     int column = 0;
-    for (; column + 4 * kLanes <= a.vDim; column += 4 * kLanes)
-        addWeighted<kType, kH, 4>(a, head, column, kLanes);
+    for (; column + kV * kLanes <= a.vDim; column += kV * kLanes)
+        addWeighted<kType, kH, kV>(a, head, column, kLanes);
+    if (kV == 3 && column + 2 * kLanes <= a.vDim) {
+        addWeighted<kType, kH, 2>(a, head, column, kLanes);
+        column += 2 * kLanes;
+    }
     for (; column < a.vDim; column += kLanes)
         addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
 }
 
 template <Type kType>
 void attendTokens(const Attend& a) {
-    constexpr int kMost = kLanes == 16 ? 4 : 2; // as many as there are registers for
+    constexpr int kMost = 4;
     static_assert(kMost <= kAttendHeads);
     int h = 0;
     for (; h + kMost <= a.heads; h += kMost)
         attendHeads<kType, kMost>(a, h);
-    if constexpr (kMost == 4)
-        if (h + 3 == a.heads) {
-            attendHeads<kType, 3>(a, h);
-            return;
-        }
-    for (; h < a.heads; ++h)
-        attendHeads<kType, 1>(a, h);
+    switch (a.heads - h) {
+    case 3:
+        return attendHeads<kType, 3>(a, h);
+    case 2:
+        return attendHeads<kType, 2>(a, h);
+    case 1:
+        return attendHeads<kType, 1>(a, h);
+    default:
+        return;
+    }
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {

@@ -1,5 +1,6 @@
 #include "engine/prefix_file.h"
 
+#include "engine/crc32c.h"
 #include "engine/error.h"
 
 #include <algorithm>
@@ -14,10 +15,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace hearth::engine {
 
@@ -121,51 +118,6 @@ size_t commonTokens(std::span<const TokenId> x, std::span<const TokenId> y) {
 }
 
 } // namespace
-
-// ---- checksum
-
-namespace {
-
-constexpr std::array<uint32_t, 256> makeCrcTable() {
-    std::array<uint32_t, 256> table{};
-    for (uint32_t i = 0; i < 256; ++i) {
-        uint32_t c = i;
-        for (int bit = 0; bit < 8; ++bit)
-            c = (c >> 1) ^ ((c & 1) != 0 ? 0x82F63B78u : 0u);
-        table[i] = c;
-    }
-    return table;
-}
-
-uint32_t crcByTable(uint32_t c, std::span<const std::byte> bytes) {
-    static constexpr auto kTable = makeCrcTable();
-    for (const std::byte b : bytes)
-        c = (c >> 8) ^ kTable[(c ^ static_cast<uint32_t>(b)) & 0xFF];
-    return c;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t crcByInstruction(uint32_t c, std::span<const std::byte> bytes) {
-    uint64_t wide = c;
-    for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes.data(), 8);
-        wide = _mm_crc32_u64(wide, word);
-    }
-    return crcByTable(static_cast<uint32_t>(wide), bytes);
-}
-#endif
-
-} // namespace
-
-uint32_t crc32c(std::span<const std::byte> bytes) {
-#if defined(__x86_64__)
-    static const bool instruction = __builtin_cpu_supports("sse4.2") != 0;
-    if (instruction)
-        return ~crcByInstruction(~0u, bytes);
-#endif
-    return ~crcByTable(~0u, bytes);
-}
 
 // ---- opening
 

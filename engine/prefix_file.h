@@ -109,9 +109,6 @@ private:
     std::vector<std::byte> buffer_;                                             // of a page's payload
 };
 
-/// CRC-32C (Castagnoli; RFC 3720, appendix B.4).
-uint32_t crc32c(std::span<const std::byte>);
-
 /// Deletes the least recently used of the prefix files in a folder (`*.kv`) until they take at most so many bytes.
 /// Files that cannot be deleted stay. Any thread.
 void prunePrefixFiles(const std::string& folder, uint64_t most);

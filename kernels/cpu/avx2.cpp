@@ -65,48 +65,53 @@ struct PairDots {
     }
 };
 
-/// Four keys at once, block by block: pairs of 16 bits, then floats.
+/// Some keys at once, block by block: pairs of 16 bits, then floats.
 struct KeyScores : PlainWeights {
     static inline void prepare(CodeScratch&, int) {}
 
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
-        for (int t = 0; t < a.tokens; t += 4) {
-            const int live = lesser(4, a.tokens - t);
-            fourKeys<Format, kH>(a, q, t, live);
+        constexpr int kKeys = kH == 4 ? 2 : 4; // as many as there are registers for
+        alignas(32) float scales[kAttendDims / kCodes][kLanes];
+        for (int t = 0; t < a.tokens; t += kLanes) {
+            for (int b = 0; b * kCodes < a.kDim; ++b)
+                store(scales[b], scalesAt(q.s, b, t));
+            for (int i = 0; i < kLanes && t + i < a.tokens; i += kKeys)
+                someKeys<Format, kH, kKeys>(a, q, t + i, scales[0] + i);
         }
     }
 
-    template <typename Format, int kH>
-    static inline void fourKeys(const Attend& a, const CodeQueries& q, int t, int live) {
+    /// `scales`: of the block b at kLanes * b.
+    template <typename Format, int kH, int kKeys>
+    static inline void someKeys(const Attend& a, const CodeQueries& q, int t, const float* scales) {
         const std::byte* k = a.k + uint64_t(t) * a.kStride;
-        Vec sums[kH][4];
-        for (int h = 0; h < kH; ++h)
-            for (int j = 0; j < 4; ++j)
-                sums[h][j] = zero();
+        const int live = lesser(kKeys, a.tokens - t);
+        Vec sums[kH * kKeys];
+        for (Vec& sum : sums)
+            sum = zero();
         const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
         for (int b = 0; b * kCodes < a.kDim; ++b) {
             prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
-            for (int j = 0; j < 4; ++j) {
+            for (int j = 0; j < kKeys; ++j) {
                 const int at = j < live ? j : 0;
-                const Wide key = widen(codesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes));
-                const Vec scale = splatF16(q.s.scales[b] + t + at);
+                const Wide key = wideCodesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes);
+                const Vec scale = splat(scales[b * kLanes + at]);
                 for (int h = 0; h < kH; ++h) {
                     const auto* query = reinterpret_cast<const uint8_t*>(q.s.query + q.at(h, b) * kCodes);
                     const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(query)),
                                                           _mm256_madd_epi16(key.v[1], load256(query + 32)));
-                    sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
+                    Vec& sum = sums[h * kKeys + j];
+                    sum = fma(_mm256_cvtepi32_ps(dots), scale, sum);
                 }
             }
         }
-        __m128 dots[kH];
-        sumLanesOf(sums, dots);
-        for (int h = 0; h < kH; ++h) {
-            float some[4], *to = a.scores + h * a.tokens + t;
-            _mm_storeu_ps(some, _mm_mul_ps(dots[h], _mm_set1_ps(q.scale(h))));
+        float dots[kH * kKeys];
+        static_assert(kH * kKeys % 4 == 0);
+        for (int i = 0; i < kH * kKeys; i += 4)
+            _mm_storeu_ps(dots + i, sumLanes4(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]));
+        for (int h = 0; h < kH; ++h)
             for (int j = 0; j < live; ++j)
-                to[j] = some[j];
-        }
+                a.scores[h * a.tokens + t + j] = dots[h * kKeys + j] * q.scale(h);
     }
 };
 

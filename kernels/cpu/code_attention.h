@@ -52,6 +52,17 @@ inline __m256i codesOf<quant::Q4_0>(const std::byte* block) {
     return _mm256_sub_epi8(nibbles, _mm256_set1_epi8(8));
 }
 
+/// The same, widened.
+template <typename Format>
+inline Wide wideCodesOf(const std::byte* block) {
+    return widen(codesOf<Format>(block));
+}
+
+template <>
+inline Wide wideCodesOf<quant::Q8_0>(const std::byte* block) {
+    return widen32(reinterpret_cast<const uint8_t*>(block) + 2);
+}
+
 inline uint32_t magnitudeOf(float f) {
     uint32_t bits;
     std::memcpy(&bits, &f, 4);
@@ -159,7 +170,7 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
     const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
     const auto addPair = [&](int t, const std::byte* row, const std::byte* after) {
-        const RowPair pair(widen(codesOf<Format>(row)), widen(codesOf<Format>(after)));
+        const RowPair pair(wideCodesOf<Format>(row), wideCodesOf<Format>(after));
         for (int h = 0; h < kH; ++h)
             pair.addTo(sums[h], s.weights16[h] + t);
     };
@@ -219,23 +230,32 @@ void attendCodeHeads(const Attend& a, int head) {
     Scores::template run<Format, kH>(a, queries);
     Scores::template weigh<kH>(a, head);
     gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
-    for (int column = 0; column < a.vDim; column += kCodes)
-        addCodes<Format, Scores, kH>(a, head, column, s);
+    constexpr int kSummed = kLanes == 16 ? kH : lesser(kH, 2); // as many as there are registers for
+    eachOf<0, (kH + kSummed - 1) / kSummed>([&]<int i>() {
+        constexpr int kFirst = i * kSummed;
+        Attend some = a;
+        some.scores += kFirst * a.tokens;
+        for (int column = 0; column < a.vDim; column += kCodes)
+            addCodes<Format, Scores, lesser(kSummed, kH - kFirst)>(some, head + kFirst, column, s);
+    });
 }
 
 template <typename Format, typename Scores>
 void attendCodes(const Attend& a) {
-    constexpr int kMost = kLanes == 16 ? 4 : 2; // as many as there are registers for
+    constexpr int kMost = 4;
     int h = 0;
     for (; h + kMost <= a.heads; h += kMost)
         attendCodeHeads<Format, Scores, kMost>(a, h);
-    if constexpr (kMost == 4)
-        if (h + 3 == a.heads) {
-            attendCodeHeads<Format, Scores, 3>(a, h);
-            return;
-        }
-    for (; h < a.heads; ++h)
-        attendCodeHeads<Format, Scores, 1>(a, h);
+    switch (a.heads - h) {
+    case 3:
+        return attendCodeHeads<Format, Scores, 3>(a, h);
+    case 2:
+        return attendCodeHeads<Format, Scores, 2>(a, h);
+    case 1:
+        return attendCodeHeads<Format, Scores, 1>(a, h);
+    default:
+        return;
+    }
 }
 
 template <typename Format>

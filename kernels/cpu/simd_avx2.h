@@ -303,6 +303,11 @@ inline Wide widen(__m256i bytes) {
              _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes, 1))}};
 }
 
+inline Wide widen32(const uint8_t* p) {
+    return {{_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+             _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))}};
+}
+
 inline void toFloats(__m256i bytes, Vec (&v)[4]) {
     const __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
     v[0] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low));

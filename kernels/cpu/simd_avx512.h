@@ -301,6 +301,10 @@ inline Wide widen(__m256i bytes) {
     return {{_mm512_cvtepi8_epi16(bytes)}};
 }
 
+inline Wide widen32(const uint8_t* p) {
+    return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+
 inline void toFloats(__m256i bytes, Vec (&v)[2]) {
     v[0] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_castsi256_si128(bytes)));
     v[1] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm256_extracti128_si256(bytes, 1)));

@@ -1,6 +1,6 @@
 #include "app/models/download/chunk_map.h"
 
-#include "app/models/download/crc32c.h"
+#include "engine/crc32c.h"
 
 #include <QFile>
 
@@ -30,7 +30,7 @@ static_assert(sizeof(Header) == 16 && sizeof(Record) == 16);
 constexpr char kMagic[8] = {'H', 'e', 'a', 'r', 't', 'h', 'C', '1'};
 
 uint32_t checkOf(const Record& record) {
-    return crc32c(0, std::as_bytes(std::span(&record, 1)).first(offsetof(Record, check)));
+    return engine::crc32c(std::as_bytes(std::span(&record, 1)).first(offsetof(Record, check)));
 }
 
 bool writeAll(int file, const void* bytes, size_t n) {

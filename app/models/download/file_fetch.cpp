@@ -1,7 +1,7 @@
 #include "app/models/download/file_fetch.h"
 
-#include "app/models/download/crc32c.h"
 #include "app/models/net/sentences.h"
+#include "engine/crc32c.h"
 
 #include <QFile>
 #include <QFileInfo>
@@ -376,7 +376,7 @@ bool FileFetch::take(Lane& lane, const char* bytes, qint64 n) {
         const qint64 chunk = lane.at / kChunk;
         const qint64 chunkEnd = chunk * kChunk + map_.bytesOf(chunk);
         const qint64 part = std::min(n, chunkEnd - lane.at);
-        lane.crc = crc32c(lane.crc, std::as_bytes(std::span(bytes, size_t(part))));
+        lane.crc = engine::crc32c(std::as_bytes(std::span(bytes, size_t(part))), lane.crc);
         if (secondRound_)
             lane.again.insert(lane.again.end(), bytes, bytes + part);
         lane.at += part;

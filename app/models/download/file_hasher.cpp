@@ -1,8 +1,8 @@
 #include "app/models/download/file_hasher.h"
 
 #include "app/models/download/chunk_map.h"
-#include "app/models/download/crc32c.h"
 #include "app/models/net/sentences.h"
+#include "engine/crc32c.h"
 
 #include <QFile>
 
@@ -90,7 +90,7 @@ void FileHasher::run() {
             return;
         const qint64 n = map_.bytesOf(chunk), at = chunk * ChunkMap::kChunkBytes;
         const bool whole = readAll(file_, buffer.data(), n, at);
-        if (!whole || crc32c(0, std::as_bytes(std::span(buffer.data(), size_t(n)))) != map_.crc(chunk)) {
+        if (!whole || engine::crc32c(std::as_bytes(std::span(buffer.data(), size_t(n)))) != map_.crc(chunk)) {
             map_.drop(chunk);
             calls_.bad(chunk);
             continue;

@@ -1,7 +1,6 @@
 // Downloads against a server that does everything wrong: each fault ends in the file or in one sentence, and nothing
 // but whole files is ever seen in the library.
 
-#include "app/models/download/crc32c.h"
 #include "tests/app/downloads/download_run.h"
 
 #include <QSignalSpy>
@@ -171,15 +170,6 @@ class DownloadTest : public QObject {
     Q_OBJECT
 
 private slots:
-
-    void checkSums() {
-        const std::string nine = "123456789";
-        const auto bytes = std::as_bytes(std::span(nine));
-        QCOMPARE(app::crc32c(0, bytes), 0xE3069283u); // RFC 3720
-        QCOMPARE(app::crc32cByTable(0, bytes), 0xE3069283u);
-        const auto all = std::as_bytes(std::span(*kFile));
-        QCOMPARE(app::crc32c(app::crc32c(0, all.first(1001)), all.subspan(1001)), app::crc32cByTable(0, all));
-    }
 
     void everyFault_data() {
         QTest::addColumn<int>("row");

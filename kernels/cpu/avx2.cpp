@@ -77,13 +77,14 @@ struct KeyScores : PlainWeights {
             for (int b = 0; b * kCodes < a.kDim; ++b)
                 store(scales[b], scalesAt(q.s, b, t));
             for (int i = 0; i < kLanes && t + i < a.tokens; i += kKeys)
-                someKeys<Format, kH, kKeys>(a, q, t + i, scales[0] + i);
+                someKeys<Format, kH, kKeys>(a, q, t + i, scales, i);
         }
     }
 
-    /// `scales`: of the block b at kLanes * b.
+    /// Keys from t on, whose scales are scales[block][first] and those beside it.
     template <typename Format, int kH, int kKeys>
-    static inline void someKeys(const Attend& a, const CodeQueries& q, int t, const float* scales) {
+    static inline void someKeys(const Attend& a, const CodeQueries& q, int t, const float (*scales)[kLanes],
+                                int first) {
         const std::byte* k = a.k + uint64_t(t) * a.kStride;
         const int live = lesser(kKeys, a.tokens - t);
         Vec sums[kH * kKeys];
@@ -95,7 +96,7 @@ struct KeyScores : PlainWeights {
             for (int j = 0; j < kKeys; ++j) {
                 const int at = j < live ? j : 0;
                 const Wide key = wideCodesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes);
-                const Vec scale = splat(scales[b * kLanes + at]);
+                const Vec scale = splat(scales[b][first + at]);
                 for (int h = 0; h < kH; ++h) {
                     const auto* query = reinterpret_cast<const uint8_t*>(q.s.query + q.at(h, b) * kCodes);
                     const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(query)),

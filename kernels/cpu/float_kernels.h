@@ -317,6 +317,8 @@ void gemmFloats(const Gemm& a) {
     int r = 0;
     for (; r + kR <= a.rows; r += kR)
         gemmRows<kR>(a, r);
+    for (; r + 2 <= a.rows; r += 2)
+        gemmRows<2>(a, r);
     for (; r < a.rows; ++r)
         gemmRows<1>(a, r);
 }
@@ -483,16 +485,18 @@ template <Type kType, int kH>
 void attendHeads(const Attend& a, int head) {
     // What the registers hold: kScored heads with four keys, kH with kV vectors of values.
     constexpr int kScored = kLanes == 16 || kH < 4 ? kH : 2, kV = kLanes == 16 || kH < 3 ? 4 : 3;
+    static_assert(kH % kScored == 0);
     for (int h = 0; h < kH; h += kScored)
         scoreKeys<kType, kScored>(a, head + h, a.scores + h * a.tokens);
     weighHeads(a, head, kH);
     int column = 0;
     for (; column + kV * kLanes <= a.vDim; column += kV * kLanes)
         addWeighted<kType, kH, kV>(a, head, column, kLanes);
-    if (kV == 3 && column + 2 * kLanes <= a.vDim) {
-        addWeighted<kType, kH, 2>(a, head, column, kLanes);
-        column += 2 * kLanes;
-    }
+    if constexpr (kV == 3)
+        if (column + 2 * kLanes <= a.vDim) {
+            addWeighted<kType, kH, 2>(a, head, column, kLanes);
+            column += 2 * kLanes;
+        }
     for (; column < a.vDim; column += kLanes)
         addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
 }

@@ -289,10 +289,6 @@ inline void quantizeGroup(const Vec (&v)[4], A8Block& to, int group) {
     to.offset16[2 * group + 1] = -128 * sumB;
 }
 
-inline Vec splatF16(const uint16_t* p) {
-    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)));
-}
-
 /// 32 whole numbers of 16 bits.
 struct Wide {
     __m256i v[2];

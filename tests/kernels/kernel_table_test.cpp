@@ -630,7 +630,7 @@ TEST(KernelTable, AttendOverCaches) {
     for (const Isa& isa : availableIsas())
         for (const Type type : kCacheTypes)
             for (const int dim : {20, 64, 80, 96, 128, 256})
-                for (const int heads : {1, 2, 3, 4, 7})
+                for (const int heads : {1, 2, 3, 4, 5, 6, 7})
                     for (const int tokens : {1, 3, 16, 37, 64, 255, 256}) {
                         const float cap = heads == 3 ? 4.0f : 0.0f;
                         const auto got = attended(isa.kernels, type, heads, dim, dim + 8, tokens, cap, 0, heads);

@@ -145,7 +145,9 @@ BlockSplitter::MathAhead BlockSplitter::mathAhead(QStringView text, bool ended) 
         const qsizetype newline = from <= text.size() ? text.indexOf(u'\n', from) : -1;
         end = newline < 0 ? text.size() : newline;
         const bool whole = from <= text.size() && (newline >= 0 || ended);
-        if (end > kMathLength || (!whole && ended))
+        const bool dear = hasEmoji(text.mid(std::min(from, end), std::max<qsizetype>(0, end - from))) &&
+                          affordablePrefix(text.left(end), kMathLength) < end;
+        if (end > kMathLength || dear || (!whole && ended))
             result = MathAhead::None;
         if (result == MathAhead::None || !whole)
             break;

@@ -84,8 +84,22 @@ private:
 /// Of one UTF-16 unit: whether the character may be shown as a picture. Box drawing may not.
 bool mayBeEmoji(QChar unit) {
     const char16_t c = unit.unicode();
-    return QChar::isHighSurrogate(c) || (c >= 0x231A && c <= 0x23FF) || (c >= 0x25FB && c <= 0x27BF) ||
-           (c >= 0x2B05 && c <= 0x2B55) || c == 0xFE0F; // the selector that makes any sign a picture
+    return (c >= 0xD83C && c <= 0xD83E) || // the first half of U+1F000 to U+1FBFF
+           (c >= 0x231A && c <= 0x23FF) || (c >= 0x25FB && c <= 0x27BF) || (c >= 0x2B05 && c <= 0x2B55) ||
+           c == 0xFE0F; // the selector that makes any sign a picture
+}
+
+/// The cut at `at`, moved to before a picture that is joined there of several characters. What is longer is parted.
+qsizetype beforePicture(QStringView text, qsizetype at) {
+    constexpr qsizetype kLongest = 16;
+    const auto joins = [&](qsizetype i) {
+        return i > 0 && (text[i] == QChar(0xFE0F) || text[i] == QChar(0x200D) || text[i - 1] == QChar(0x200D) ||
+                         (text[i].isLowSurrogate() && text[i - 1].isHighSurrogate()));
+    };
+    qsizetype from = at;
+    while (joins(from) && at - from < kLongest)
+        --from;
+    return from > 0 && !joins(from) ? from : at;
 }
 
 } // namespace
@@ -104,7 +118,7 @@ qsizetype affordablePrefix(QStringView text, qsizetype most) {
         const qsizetype next = i + (pair ? 2 : 1);
         emoji += mayBeEmoji(text[i]) ? 1 : 0;
         if (next > most || emoji > kMostEmoji)
-            return i;
+            return beforePicture(text, i);
         i = next;
     }
     return text.size();

@@ -9,11 +9,12 @@ namespace hearth::ui {
 /// outside of every inline span.
 qsizetype cutPosition(QStringView head);
 
-/// Whether any character may be shown as a picture; a few that never are count too.
+/// Whether any character may be shown as a picture; some signs that seldom are count too.
 bool hasEmoji(QStringView text);
 
 /// How many of the first characters are laid out at once: `most` at most, fewer than 201 emoji, for Qt decodes the
-/// picture of an emoji anew each time it asks how wide it is, and no half of a surrogate pair.
+/// picture of an emoji anew each time it asks how wide it is, and no half of a surrogate pair or of a joined picture.
+/// 0 for no text only.
 qsizetype affordablePrefix(QStringView text, qsizetype most);
 
 } // namespace hearth::ui

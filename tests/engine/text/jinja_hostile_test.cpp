@@ -282,7 +282,6 @@ TEST(JinjaHostile, OddMessages) {
     EXPECT_GT(t->render(many).text.size(), 100'000u);
 }
 
-// time(2n) / time(n) stays below 3.
 TEST(JinjaHostile, TimeGrowsWithTheTemplate) {
     const std::vector<std::array<std::string, 3>> shapes = {
         {"", "{{ 1 }}", ""},

@@ -278,13 +278,22 @@ void BlockSplitterTest::longTextsAreSliced() {
     const QString emoji = QStringLiteral("haha ") + laughter + QStringLiteral("\n\n# ") + laughter +
                           QStringLiteral("\n\n| a |\n|---|\n| ") + laughter + QStringLiteral("\n\n```\n") + laughter +
                           QStringLiteral("\n") + QStringLiteral("\u2764\uFE0F\n").repeated(300);
-    for (const QString& text : {han, words, code, list, mixed, emoji}) {
+    const QString formula = QStringLiteral("$$\n") + laughter + QStringLiteral("\n$$\n\n$$\n") +
+                            (laughter.left(150) + u'\n').repeated(10) + QStringLiteral("$$\n\nend");
+    const auto fewEmoji = [](const BlockSplitter& b, int from) { // pictures are dear to lay out
+        for (int i = from; i < b.count(); ++i)
+            if (b.block(i).text.count(QStringLiteral("\U0001F602")) > 200)
+                return false;
+        return true;
+    };
+    for (const QString& text : {han, words, code, list, mixed, emoji, formula}) {
         const QStringList expected = whole(text);
         BlockSplitter b;
         for (qsizetype at = 0; at < text.size();) {
             const qsizetype n = std::min<qsizetype>(1 + random.bounded(900), text.size() - at);
             b.feed(QStringView(text).mid(at, n));
             at += n;
+            QVERIFY(fewEmoji(b, b.frozenCount()));
             // The tail stays small, however long the line or the block is.
             qsizetype open = 0;
             for (int i = b.frozenCount(); i < b.count(); ++i)
@@ -293,12 +302,22 @@ void BlockSplitterTest::longTextsAreSliced() {
         }
         b.finish();
         QCOMPARE(shown(b), expected);
-        for (int i = 0; i < b.count(); ++i) {
+        QVERIFY(fewEmoji(b, 0));
+        for (int i = 0; i < b.count(); ++i)
             QVERIFY(b.block(i).text.size() <= BlockSplitter::kCodeLength);
-            QVERIFY(b.block(i).text.count(QStringLiteral("\U0001F602")) <= 200); // pictures are dear to lay out
-        }
     }
-    QCOMPARE(whole(code).size(), 5); // 300 lines in slices of 64
+    const QString family = QStringLiteral("\U0001F468\u200D\U0001F469\u200D\U0001F467");
+    const QString heart = QStringLiteral("\u2764\uFE0F");
+    for (const QString& picture : {family, heart}) {
+        BlockSplitter b;
+        b.feed(picture.repeated(300));
+        b.finish();
+        QVERIFY(b.count() > 1);
+        for (int i = 0; i < b.count(); ++i)
+            QCOMPARE(b.block(i).text.size() % picture.size(), 0);
+    }
+    QCOMPARE(whole(QStringLiteral("\U0001E900").repeated(600)).size(), 1); // letters of Adlam, no pictures
+    QCOMPARE(whole(code).size(), 5);                                       // 300 lines in slices of 64
     // Nothing is lost where lines are cut.
     QString back;
     BlockSplitter b;

@@ -13,6 +13,13 @@ inline double processorSeconds() {
     return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+/// What hostile input may take of the processor before it is refused or read, in seconds.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kMostHostileSeconds = 6;
+#else
+constexpr double kMostHostileSeconds = 2;
+#endif
+
 /// What work costs on an input and on one eight times as long, in seconds.
 struct Growth {
     double once = 0;

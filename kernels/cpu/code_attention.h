@@ -242,20 +242,7 @@ void attendCodeHeads(const Attend& a, int head) {
 
 template <typename Format, typename Scores>
 void attendCodes(const Attend& a) {
-    constexpr int kMost = 4;
-    int h = 0;
-    for (; h + kMost <= a.heads; h += kMost)
-        attendCodeHeads<Format, Scores, kMost>(a, h);
-    switch (a.heads - h) {
-    case 3:
-        return attendCodeHeads<Format, Scores, 3>(a, h);
-    case 2:
-        return attendCodeHeads<Format, Scores, 2>(a, h);
-    case 1:
-        return attendCodeHeads<Format, Scores, 1>(a, h);
-    default:
-        return;
-    }
+    inFours(a.heads, [&]<int kH>(int head) { attendCodeHeads<Format, Scores, kH>(a, head); });
 }
 
 template <typename Format>

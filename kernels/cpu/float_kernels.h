@@ -501,23 +501,24 @@ void attendHeads(const Attend& a, int head) {
         addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
 }
 
+/// Calls f<kH>(first) for heads in fours, and for the rest at once.
+template <typename F>
+inline void inFours(int heads, const F& f) {
+    static_assert(4 <= kAttendHeads);
+    int h = 0;
+    for (; h + 4 <= heads; h += 4)
+        f.template operator()<4>(h);
+    if (heads - h == 3)
+        f.template operator()<3>(h);
+    else if (heads - h == 2)
+        f.template operator()<2>(h);
+    else if (heads - h == 1)
+        f.template operator()<1>(h);
+}
+
 template <Type kType>
 void attendTokens(const Attend& a) {
-    constexpr int kMost = 4;
-    static_assert(kMost <= kAttendHeads);
-    int h = 0;
-    for (; h + kMost <= a.heads; h += kMost)
-        attendHeads<kType, kMost>(a, h);
-    switch (a.heads - h) {
-    case 3:
-        return attendHeads<kType, 3>(a, h);
-    case 2:
-        return attendHeads<kType, 2>(a, h);
-    case 1:
-        return attendHeads<kType, 1>(a, h);
-    default:
-        return;
-    }
+    inFours(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {

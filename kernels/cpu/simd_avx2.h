@@ -299,6 +299,7 @@ inline Wide widen(__m256i bytes) {
              _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes, 1))}};
 }
 
+/// The 32 bytes at p, without a vector of all of them before.
 inline Wide widen32(const uint8_t* p) {
     return {{_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
              _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))}};

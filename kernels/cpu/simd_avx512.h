@@ -301,6 +301,7 @@ inline Wide widen(__m256i bytes) {
     return {{_mm512_cvtepi8_epi16(bytes)}};
 }
 
+/// The 32 bytes at p.
 inline Wide widen32(const uint8_t* p) {
     return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }

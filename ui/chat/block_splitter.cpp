@@ -145,13 +145,14 @@ BlockSplitter::MathAhead BlockSplitter::mathAhead(QStringView text, bool ended) 
         const qsizetype newline = from <= text.size() ? text.indexOf(u'\n', from) : -1;
         end = newline < 0 ? text.size() : newline;
         const bool whole = from <= text.size() && (newline >= 0 || ended);
-        const bool dear = hasEmoji(text.mid(std::min(from, end), std::max<qsizetype>(0, end - from))) &&
-                          affordablePrefix(text.left(end), kMathLength) < end;
-        if (end > kMathLength || dear || (!whole && ended))
+        const QStringView line = text.mid(from, end - from); // null where nothing follows
+        const bool tooMuch =
+            end > kMathLength || (hasEmoji(line) && affordablePrefix(text.left(end), kMathLength) < end);
+        if (tooMuch || (!whole && ended))
             result = MathAhead::None;
         if (result == MathAhead::None || !whole)
             break;
-        result = mathGoesOn(text.mid(from, end - from));
+        result = mathGoesOn(line);
     }
     provisional_ = mathBegins_ = false;
     state_ = kept;

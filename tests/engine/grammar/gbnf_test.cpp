@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "tests/engine/grammar/vocabulary.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -214,13 +215,6 @@ double seconds(const std::function<void()>& work) {
     const double begin = processorSeconds();
     work();
     return processorSeconds() - begin;
-}
-
-std::string repeated(const std::string& unit, size_t n) {
-    std::string out;
-    for (size_t i = 0; i < n; ++i)
-        out += unit;
-    return out;
 }
 
 TEST(Gbnf, HostileTextsEndSoon) {

@@ -5,6 +5,7 @@
 #include "tests/engine/grammar/schema_validator.h"
 #include "tests/engine/grammar/vocabulary.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -435,13 +436,6 @@ TEST(JsonSchema, WhateverIsWrittenFits) {
 }
 
 // ---- hostile
-
-std::string repeated(const std::string& unit, size_t n) {
-    std::string out;
-    for (size_t i = 0; i < n; ++i)
-        out += unit;
-    return out;
-}
 
 TEST(JsonSchema, HostileTextsEndSoon) {
     std::string wide = R"({"oneOf": [)", product = R"({"allOf": [)",

@@ -3,6 +3,7 @@
 #include "engine/chat_template.h"
 #include "engine/error.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -12,14 +13,6 @@ namespace hearth::engine {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string repeat(std::string_view unit, size_t n) {
-    std::string out;
-    out.reserve(unit.size() * n);
-    for (size_t i = 0; i < n; i++)
-        out += unit;
-    return out;
-}
 
 struct Outcome {
     std::string text, error;
@@ -52,35 +45,35 @@ void mustEnd(const std::string& source) {
 }
 
 TEST(JinjaHostile, DeepNesting) {
-    mustFail(repeat("{% if true %}", 50'000), "nested");
-    mustFail(repeat("{% if true %}", 50'000) + repeat("{% endif %}", 50'000), "");
-    mustFail("{{ " + repeat("(", 100'000), "nested");
-    mustFail("{{ " + repeat("not ", 100'000) + "x }}", "nested");
-    mustFail("{{ " + repeat("-", 100'000) + "x }}", "nested");
-    mustFail("{{ " + repeat("[", 100'000), "nested");
-    mustFail("{{ " + repeat("{1:", 100'000), "nested");
-    mustFail("{{ " + repeat("1 if 1 else ", 50'000) + "1 }}", "nested");
-    mustFail("{{ " + repeat("x[", 50'000), "nested");
-    mustFail("{{ " + repeat("f(", 50'000), "nested");
-    mustFail("{% for " + repeat("(", 50'000), "nested");
-    mustFail(repeat("{% for i in x %}", 300), "nested");
-    mustFail(repeat("{% macro m() %}", 300), "nested");
+    mustFail(repeated("{% if true %}", 50'000), "nested");
+    mustFail(repeated("{% if true %}", 50'000) + repeated("{% endif %}", 50'000), "");
+    mustFail("{{ " + repeated("(", 100'000), "nested");
+    mustFail("{{ " + repeated("not ", 100'000) + "x }}", "nested");
+    mustFail("{{ " + repeated("-", 100'000) + "x }}", "nested");
+    mustFail("{{ " + repeated("[", 100'000), "nested");
+    mustFail("{{ " + repeated("{1:", 100'000), "nested");
+    mustFail("{{ " + repeated("1 if 1 else ", 50'000) + "1 }}", "nested");
+    mustFail("{{ " + repeated("x[", 50'000), "nested");
+    mustFail("{{ " + repeated("f(", 50'000), "nested");
+    mustFail("{% for " + repeated("(", 50'000), "nested");
+    mustFail(repeated("{% for i in x %}", 300), "nested");
+    mustFail(repeated("{% macro m() %}", 300), "nested");
     // 150 levels are fine.
-    EXPECT_EQ(outcome("{{ " + repeat("(", 150) + "1" + repeat(")", 150) + " }}").text, "1");
-    EXPECT_EQ(outcome(repeat("{% if true %}", 150) + "x" + repeat("{% endif %}", 150)).text, "x");
+    EXPECT_EQ(outcome("{{ " + repeated("(", 150) + "1" + repeated(")", 150) + " }}").text, "1");
+    EXPECT_EQ(outcome(repeated("{% if true %}", 150) + "x" + repeated("{% endif %}", 150)).text, "x");
 }
 
 TEST(JinjaHostile, LongChains) { // these nest without brackets
-    mustFail("{{ a" + repeat(".a", 100'000) + " }}", "");
-    mustFail("{{ 1" + repeat(" + 1", 100'000) + " }}", "nested");
-    mustFail("{{ 'a'" + repeat("|upper", 50'000) + " }}", "nested");
-    mustFail("{{ x" + repeat("()", 100'000) + " }}", "");
-    mustFail("{{ x" + repeat("[0]", 100'000) + " }}", "");
-    EXPECT_EQ(outcome("{{ 'a'" + repeat(" ~ 'a'", 50'000) + " }}").text.size(), 50'001u);
-    EXPECT_EQ(outcome("{{ 1" + repeat(" + 1", 500) + " }}").text, "501");
-    EXPECT_EQ(outcome("{{ 0" + repeat(" or 0", 100'000) + " }}").text, "0");
-    EXPECT_EQ(outcome("{{ 1" + repeat(" < 2", 1) + " }}").text, "True");
-    EXPECT_EQ(outcome("{% if 0 %}" + repeat("{% elif 0 %}", 20'000) + "{% else %}x{% endif %}").text, "x");
+    mustFail("{{ a" + repeated(".a", 100'000) + " }}", "");
+    mustFail("{{ 1" + repeated(" + 1", 100'000) + " }}", "nested");
+    mustFail("{{ 'a'" + repeated("|upper", 50'000) + " }}", "nested");
+    mustFail("{{ x" + repeated("()", 100'000) + " }}", "");
+    mustFail("{{ x" + repeated("[0]", 100'000) + " }}", "");
+    EXPECT_EQ(outcome("{{ 'a'" + repeated(" ~ 'a'", 50'000) + " }}").text.size(), 50'001u);
+    EXPECT_EQ(outcome("{{ 1" + repeated(" + 1", 500) + " }}").text, "501");
+    EXPECT_EQ(outcome("{{ 0" + repeated(" or 0", 100'000) + " }}").text, "0");
+    EXPECT_EQ(outcome("{{ 1" + repeated(" < 2", 1) + " }}").text, "True");
+    EXPECT_EQ(outcome("{% if 0 %}" + repeated("{% elif 0 %}", 20'000) + "{% else %}x{% endif %}").text, "x");
 }
 
 TEST(JinjaHostile, Ranges) {
@@ -99,13 +92,13 @@ TEST(JinjaHostile, BombsOfText) {
     mustFail("{{ [0] * 10**12 }}", "too long");
     mustFail("{{ [0] * 5000000 }}", "");
     std::string doubling = "{% set a = 'xxxxxxxx' %}";
-    mustFail(doubling + repeat("{% set a = a + a %}", 64), "");
-    mustFail(doubling + repeat("{% set a = a ~ a %}", 64), "");
-    mustFail("{% set a = [1] %}" + repeat("{% set a = a + a %}", 64), "");
+    mustFail(doubling + repeated("{% set a = a + a %}", 64), "");
+    mustFail(doubling + repeated("{% set a = a ~ a %}", 64), "");
+    mustFail("{% set a = [1] %}" + repeated("{% set a = a + a %}", 64), "");
     mustFail("{% set a = 'x' * 100000 %}{{ [a] * 100000 | join }}", "");
     mustFail("{{ (['x' * 100000] * 100000) | join }}", "");
     mustFail("{{ ['a', 'b', 'c'] * 1000 | join('y' * 100000) }}", "");
-    mustFail("{{ 'x' * 100000 }}" + repeat("{{ 'x' * 1000000 }}", 20), "");
+    mustFail("{{ 'x' * 100000 }}" + repeated("{{ 'x' * 1000000 }}", 20), "");
     mustFail("{% for i in range(100000) %}{{ 'x' * 1000 }}{% endfor %}", "");
     mustFail("{{ ('a' * 1000000) | replace('a', 'b' * 1000000) }}", "");
     mustFail("{{ ('a' * 1000000) | replace('', 'b' * 1000000) }}", "");
@@ -114,7 +107,8 @@ TEST(JinjaHostile, BombsOfText) {
     mustFail("{% set ns = namespace(a='x' * 1000000) %}{% set ns.l = [] %}{% for i in range(100000) %}"
              "{% set ns.l = ns.l + [ns.a ~ i] %}{% endfor %}",
              "");
-    mustFail("{% macro m() %}" + repeat("x", 1000) + "{% endmacro %}{% for i in range(100000) %}{{ m() }}{% endfor %}",
+    mustFail("{% macro m() %}" + repeated("x", 1000) +
+                 "{% endmacro %}{% for i in range(100000) %}{{ m() }}{% endfor %}",
              "");
 }
 
@@ -230,12 +224,12 @@ TEST(JinjaHostile, BrokenSources) {
     EXPECT_EQ(outcome("\xFF\xFE{{ '\xC3' ~ 'x\xE4\xBD' }}").text, "\xFF\xFE\xC3x\xE4\xBD");
     EXPECT_EQ(outcome("{{ s | upper | length }}", {{"s", "\xFF\xC3(\xE4"}}).error, "");
     EXPECT_EQ(outcome("a\r\nb\r{{ 1 }}\r\n").text, "a\nb\n1");
-    mustFail(repeat("x", 10'000'000), "not read");
-    mustFail(repeat("{{ 1 }}", 2'000'000), "not read");
-    EXPECT_EQ(outcome(repeat("{{ 1 }}", 100'000)).text.size(), 100'000u);
-    EXPECT_EQ(outcome(repeat("{# c #}", 100'000)).text, "");
-    EXPECT_EQ(outcome(repeat("{% raw %}x{% endraw %}", 10'000)).text.size(), 10'000u);
-    EXPECT_EQ(outcome(repeat("{", 999'999)).text.size(), 0u);
+    mustFail(repeated("x", 10'000'000), "not read");
+    mustFail(repeated("{{ 1 }}", 2'000'000), "not read");
+    EXPECT_EQ(outcome(repeated("{{ 1 }}", 100'000)).text.size(), 100'000u);
+    EXPECT_EQ(outcome(repeated("{# c #}", 100'000)).text, "");
+    EXPECT_EQ(outcome(repeated("{% raw %}x{% endraw %}", 10'000)).text.size(), 10'000u);
+    EXPECT_EQ(outcome(repeated("{", 999'999)).text.size(), 0u);
 }
 
 TEST(JinjaHostile, ErrorsNameTheLine) {
@@ -292,7 +286,7 @@ TEST(JinjaHostile, TimeGrowsWithTheTemplate) {
     };
     for (const auto& [prefix, unit, suffix] : shapes) {
         const auto seconds = [&](size_t n) {
-            const std::string source = prefix + repeat(unit, n) + suffix;
+            const std::string source = prefix + repeated(unit, n) + suffix;
             const double start = processorSeconds();
             try {
                 ChatTemplate::fromSource(source, "", "")->renderJson(ordered_json::object(), std::nullopt);

@@ -7,6 +7,7 @@
 #include "engine/unicode.h"
 #include "tests/engine/text/vocabulary_files.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -185,9 +186,7 @@ TEST(Regex, IsLinearWhateverTheExpression) {
         const Regex regex(pattern);
         for (const std::string unit : {"a", "aab", " "}) {
             const Growth g = growth(20'000 / unit.size(), [&](size_t n) {
-                std::string text;
-                for (size_t i = 0; i < n; i++)
-                    text += unit;
+                const std::string text = repeated(unit, n);
                 const double start = processorSeconds();
                 matchesOf(regex, text);
                 return processorSeconds() - start;

@@ -5,6 +5,7 @@
 #include "engine/tokenizer/tokenizer_json.h"
 #include "tests/engine/text/vocabulary_files.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -175,9 +176,7 @@ TEST(TokenizerJson, TimeGrowsWithTheInputOnly) {
         const auto t = fromJson(entry["tokenizer"]);
         for (const char* unit : {"a", " ", "\n", "he", "\xE4\xBD\xA0", "\xCC\x81", "1", "<", " <x>", "A'", "\xFF"}) {
             const Growth g = growth(15'000 / std::strlen(unit), [&](size_t n) {
-                std::string text;
-                for (size_t i = 0; i < n; i++)
-                    text += unit;
+                const std::string text = repeated(unit, n);
                 const double start = processorSeconds();
                 t->encode(text);
                 return processorSeconds() - start;

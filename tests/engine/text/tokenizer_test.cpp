@@ -3,6 +3,7 @@
 #include "engine/error.h"
 #include "tests/engine/text/vocabulary_files.h"
 #include "tests/processor_time.h"
+#include "tests/repeated.h"
 
 #include <gtest/gtest.h>
 
@@ -209,9 +210,7 @@ TEST(Tokenizer, TimeGrowsWithTheInputOnly) {
              {"a", " ", "\n", "he", "'", "\xE4\xBD\xA0", "\xFF", "1", "\xCC\x81", "<", "<|", " \n", "the "}) {
             size_t ids = 0;
             const Growth g = growth(25'000 / std::strlen(unit), [&](size_t n) {
-                std::string text;
-                for (size_t i = 0; i < n; i++)
-                    text += unit;
+                const std::string text = repeated(unit, n);
                 const double start = processorSeconds();
                 ids += t->encode(text).size();
                 return processorSeconds() - start;

@@ -18,13 +18,18 @@ struct A8Block {
 static_assert(sizeof(A8Block) == 448);
 
 /// Where in q number i of a block lies: in order; or the first eight of every group beside each other, then the second
-/// eight, so that a vector of 512 bits meets all eight groups.
+/// eight, so that a vector of 512 bits meets all eight groups; or so that one of 256 bits meets four of them, those
+/// with even numbers or those with odd ones.
 static inline int inOrder(int i) {
     return i;
 }
 
 static inline int inEights(int i) {
     return i % 32 / 8 * 64 + i / 32 * 8 + i % 8;
+}
+
+static inline int inQuarters(int i) {
+    return i % 32 / 8 * 64 + i / 32 % 2 * 32 + i / 64 * 8 + i % 8;
 }
 
 static inline int64_t blocksOf(int64_t cols) {

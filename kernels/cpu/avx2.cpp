@@ -25,9 +25,18 @@ struct PairDots {
 
     static inline __m256i widen(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
-    template <int kTop>
-    static inline __m256i dot32(__m256i w, __m256i x) {
-        return widen(pairs<kTop>(w, x));
+    /// kCount vectors of codes in quarters, every other one from w[0] on, with activations 64 bytes apart.
+    template <int kTop, int kCount>
+    static inline __m256i dotQuarters(const __m256i* w, const int8_t* x) {
+        constexpr int kFits = kFit<kTop, kCount>;
+        __m256i narrow, sum;
+        eachOf<0, kCount>([&]<int e>() __attribute__((always_inline)) {
+            const __m256i products = pairs<kTop>(w[2 * e], loadCodes(x + 64 * e));
+            narrow = e % kFits == 0 ? products : _mm256_add_epi16(narrow, products);
+            if constexpr (e + 1 == kCount || (e + 1) % kFits == 0)
+                sum = e < kFits ? widen(narrow) : _mm256_add_epi32(sum, widen(narrow));
+        });
+        return sum;
     }
 
     /// Steps of four inputs whose pairs add up within 16 bits.
@@ -48,7 +57,7 @@ struct PairDots {
         eachOf<0, kSteps>([&]<int k>() __attribute__((always_inline)) {
             constexpr bool kBegins = k % kFits == 0, kEnds = k + 1 == kSteps || (k + 1) % kFits == 0;
             for (int r = 0; r < kR; ++r) {
-                const __m256i four = splat4(x[r] + 4 * k);
+                const __m256i four = splat4(x[r] + inQuarters(4 * k));
                 for (int s = 0; s < kS; ++s) {
                     const __m256i products = pairs<kTop>(load256(w[s] + 32 * k), four);
                     narrow[s][r] = kBegins ? products : _mm256_add_epi16(narrow[s][r], products);

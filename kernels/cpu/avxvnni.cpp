@@ -31,9 +31,12 @@ struct VnniDots {
             return dotBytes(sums, w, x);
     }
 
-    template <int kTop>
-    static inline __m256i dot32(__m256i w, __m256i x) {
-        return step<kTop>(_mm256_setzero_si256(), w, x);
+    template <int kTop, int kCount>
+    static inline __m256i dotQuarters(const __m256i* w, const int8_t* x) {
+        __m256i sum = _mm256_setzero_si256();
+        for (int e = 0; e < kCount; ++e)
+            sum = step<kTop>(sum, w[2 * e], loadCodes(x + 64 * e));
+        return sum;
     }
 
     template <int kTop, int kSteps>
@@ -46,7 +49,7 @@ struct VnniDots {
                 dots[s][r] = _mm256_setzero_si256();
         for (int k = 0; k < kSteps; ++k)
             for (int r = 0; r < kR; ++r) {
-                const __m256i four = splat4(x[r] + 4 * k);
+                const __m256i four = splat4(x[r] + inQuarters(4 * k));
                 for (int s = 0; s < kS; ++s)
                     dots[s][r] = step<kTop>(dots[s][r], load256(w[s] + 32 * k), four);
             }

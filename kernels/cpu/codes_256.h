@@ -1,14 +1,15 @@
 #pragma once
 
-// Weight rows as codes in 256-bit vectors: 256 numbers in their order, with scales and mins. Included after
-// simd_avx2.h and float_kernels.h. Internal linkage on purpose.
+// Weight rows as codes in 256-bit vectors: 256 numbers in their order or in quarters (see inQuarters), with scales and
+// mins. Included after simd_avx2.h and float_kernels.h. Internal linkage on purpose.
 
 #include "kernels/cpu/block_fields.h"
 
 namespace hearth::kernels::cpu {
 namespace {
 
-/// Up to 256 numbers of a weight row: codes in their order, scales and mins of groups of 32 or 16 numbers.
+/// Up to 256 numbers of a weight row: codes in their order (or in quarters), scales and mins of groups of 32 or 16
+/// numbers.
 struct Codes {
     __m256i q[8];
     float scale[16], min[16];
@@ -18,6 +19,74 @@ inline __m256i nibblesOf16(const uint8_t* p) {
     const __m128i both = load128(p);
     const __m256i pair = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
     return _mm256_and_si256(pair, _mm256_set1_epi8(15));
+}
+
+/// A format that knows how to load 256 numbers in quarters.
+template <typename Format>
+concept LoadsQuarters = requires(const uint8_t* b, Codes& c) {
+    Format::loadQuarters(b, c);
+};
+
+/// From their order into quarters: a vector then meets eights of four groups of 32.
+inline void toQuarters(Codes& c) {
+    __m256i q[8];
+    eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) { // of even groups or odd ones, two of their eights
+        constexpr int kOdd = i % 2, kSecond = i / 2, kHalves = kSecond == 0 ? 0x20 : 0x31;
+        const __m256i a = _mm256_permute2x128_si256(c.q[kOdd], c.q[kOdd + 4], kHalves);
+        const __m256i b = _mm256_permute2x128_si256(c.q[kOdd + 2], c.q[kOdd + 6], kHalves);
+        q[4 * kSecond + kOdd] = _mm256_unpacklo_epi64(a, b);
+        q[4 * kSecond + kOdd + 2] = _mm256_unpackhi_epi64(a, b);
+    });
+    for (int i = 0; i < 8; ++i)
+        c.q[i] = q[i];
+}
+
+/// 16 bytes and those `apart` further on.
+inline __m256i loadTwo(const uint8_t* p, int apart) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(load128(p)), load128(p + apart), 1);
+}
+
+/// Four times 16 bytes, those at p and `apart`, 2 * apart, 3 * apart further on: the first eights of all and the second
+/// eights.
+struct Eights {
+    __m256i first, second;
+
+    inline Eights(const uint8_t* p, int apart) {
+        const __m256i even = loadTwo(p, 2 * apart), odd = loadTwo(p + apart, 2 * apart);
+        first = _mm256_unpacklo_epi64(even, odd);
+        second = _mm256_unpackhi_epi64(even, odd);
+    }
+};
+
+inline __m256i lowNibbles(__m256i bytes) {
+    return _mm256_and_si256(bytes, _mm256_set1_epi8(15));
+}
+
+inline __m256i highNibbles(__m256i bytes) {
+    return lowNibbles(_mm256_srli_epi16(bytes, 4));
+}
+
+/// Of eight blocks of kBytes that begin with 16 bytes at `b`: their low nibbles, then their high ones, in quarters.
+template <int kBytes>
+inline void nibblesInQuarters(const uint8_t* b, Codes& c) {
+    eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
+        const Eights of(b + odd * kBytes, 2 * kBytes);
+        c.q[odd] = lowNibbles(of.first);
+        c.q[2 + odd] = lowNibbles(of.second);
+        c.q[4 + odd] = highNibbles(of.first);
+        c.q[6 + odd] = highNibbles(of.second);
+    });
+}
+
+/// Of 128 bytes as Q4_K has them: 32 hold a group in their low nibbles, the next in their high ones.
+inline void kNibblesInQuarters(const uint8_t* b, Codes& c) {
+    eachOf<0, 2>([&]<int half>() __attribute__((always_inline)) {
+        const Eights of(b + 16 * half, 32);
+        c.q[4 * half] = lowNibbles(of.first);
+        c.q[4 * half + 1] = highNibbles(of.first);
+        c.q[4 * half + 2] = lowNibbles(of.second);
+        c.q[4 * half + 3] = highNibbles(of.second);
+    });
 }
 
 /// The half-precision numbers at the beginning of each of up to eight blocks of kBytes; zeros in the other lanes.
@@ -48,6 +117,22 @@ inline __m256i fifthBits(const uint8_t* p) {
     return _mm256_and_si256(bytesOfBits(load32(p)), _mm256_set1_epi8(16));
 }
 
+/// The fifth bits of eight blocks of kBytes that begin with 32 bits each, to codes in quarters.
+template <int kBytes>
+inline void addFifthBits(const uint8_t* b, Codes& c) {
+    const auto two = [&](int g) { return loadTwo(b + g * kBytes, 4 * kBytes); };
+    const __m256i all =
+        _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(two(0), two(1)), _mm256_unpacklo_epi32(two(2), two(3)));
+    const __m256i select = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        constexpr int64_t kEach = 0x0101010101010101, kFirst = i % 2 * 4 + i / 2; // byte i / 2 of groups 0 or 1, 2 or 3
+        const __m256i order =
+            _mm256_set_epi64x(kEach * (kFirst + 8), kEach * kFirst, kEach * (kFirst + 8), kEach * kFirst);
+        const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(all, order), select), select);
+        c.q[i] = _mm256_or_si256(c.q[i], _mm256_and_si256(set, _mm256_set1_epi8(16)));
+    });
+}
+
 /// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
 inline void offsetMins(Codes& c, int scales, int offset) {
     for (int i = 0; i < scales; i += 8)
@@ -60,10 +145,27 @@ struct CodesQ4_0 : quant::Q4_0 {
     static inline void load(const uint8_t* b, int groups, Codes& c) {
         for (int g = 0; g < groups; ++g)
             c.q[g] = nibblesOf16(b + g * kBytes + 2);
+        loadScales(b, groups, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 2, c);
+        loadScales(b, 8, c);
+    }
+
+private:
+    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
         store(c.scale, halvesOf<kBytes>(b, groups));
         offsetMins(c, 8, 8);
     }
 };
+
+/// Of blocks that begin with both as halves.
+template <int kBytes>
+inline void loadScaleAndMin(const uint8_t* b, int groups, Codes& c) {
+    store(c.scale, halvesOf<kBytes>(b, groups));
+    store(c.min, halvesOf<kBytes>(b + 2, groups));
+}
 
 struct CodesQ4_1 : quant::Q4_1 {
     static constexpr int kTop = 15;
@@ -71,8 +173,12 @@ struct CodesQ4_1 : quant::Q4_1 {
     static inline void load(const uint8_t* b, int groups, Codes& c) {
         for (int g = 0; g < groups; ++g)
             c.q[g] = nibblesOf16(b + g * kBytes + 4);
-        store(c.scale, halvesOf<kBytes>(b, groups));
-        store(c.min, halvesOf<kBytes>(b + 2, groups));
+        loadScaleAndMin<kBytes>(b, groups, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 4, c);
+        loadScaleAndMin<kBytes>(b, 8, c);
     }
 };
 
@@ -82,6 +188,17 @@ struct CodesQ5_0 : quant::Q5_0 {
     static inline void load(const uint8_t* b, int groups, Codes& c) {
         for (int g = 0; g < groups; ++g)
             c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 6), fifthBits(b + g * kBytes + 2));
+        loadScales(b, groups, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 6, c);
+        addFifthBits<kBytes>(b + 2, c);
+        loadScales(b, 8, c);
+    }
+
+private:
+    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
         store(c.scale, halvesOf<kBytes>(b, groups));
         offsetMins(c, 8, 16);
     }
@@ -93,8 +210,13 @@ struct CodesQ5_1 : quant::Q5_1 {
     static inline void load(const uint8_t* b, int groups, Codes& c) {
         for (int g = 0; g < groups; ++g)
             c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 8), fifthBits(b + g * kBytes + 4));
-        store(c.scale, halvesOf<kBytes>(b, groups));
-        store(c.min, halvesOf<kBytes>(b + 2, groups));
+        loadScaleAndMin<kBytes>(b, groups, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 8, c);
+        addFifthBits<kBytes>(b + 4, c);
+        loadScaleAndMin<kBytes>(b, 8, c);
     }
 };
 
@@ -107,6 +229,15 @@ struct CodesQ8_0 : quant::Q8_0 {
             c.q[g] = load256(b + g * kBytes + 2);
         store(c.scale, halvesOf<kBytes>(b, groups));
         store(c.min, zero());
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) {
+            const Eights of(b + 2 + i / 2 * kBytes + i % 2 * 16, 2 * kBytes);
+            c.q[i % 2 * 4 + i / 2] = of.first;
+            c.q[i % 2 * 4 + i / 2 + 2] = of.second;
+        });
+        store(c.scale, halvesOf<kBytes>(b, 8));
     }
 };
 
@@ -131,12 +262,16 @@ struct CodesQ4_K : quant::Q4_K {
     static constexpr int kTop = 15;
 
     static inline void load(const uint8_t* b, int, Codes& c) {
-        const __m256i mask = _mm256_set1_epi8(15);
         for (int i = 0; i < 4; ++i) {
             const __m256i both = load256(b + 16 + 32 * i);
-            c.q[2 * i] = _mm256_and_si256(both, mask);
-            c.q[2 * i + 1] = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
+            c.q[2 * i] = lowNibbles(both);
+            c.q[2 * i + 1] = highNibbles(both);
         }
+        loadKScales(b, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        kNibblesInQuarters(b + 16, c);
         loadKScales(b, c);
     }
 };
@@ -157,6 +292,19 @@ struct CodesQ5_K : quant::Q5_K {
             c.q[2 * i] = _mm256_or_si256(low, _mm256_and_si256(_mm256_slli_epi16(lowBit, 4), sixteen));
             c.q[2 * i + 1] = _mm256_or_si256(up, _mm256_and_si256(_mm256_slli_epi16(upBit, 4), sixteen));
         }
+        loadKScales(b, c);
+    }
+
+    /// Bit g of byte number i is the fifth of number i of group g.
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        kNibblesInQuarters(b + 48, c);
+        const __m256i sixteen = _mm256_set1_epi8(16), evens = _mm256_set_epi64x(6, 4, 2, 0);
+        eachOf<0, 4>([&]<int e>() __attribute__((always_inline)) {
+            const __m256i bits = _mm256_srlv_epi64(_mm256_set1_epi64x(wordAt(b + 16 + 8 * e)), evens);
+            __m256i* q = c.q + 2 * e;
+            q[0] = _mm256_or_si256(q[0], _mm256_and_si256(_mm256_slli_epi16(bits, 4), sixteen));
+            q[1] = _mm256_or_si256(q[1], _mm256_and_si256(_mm256_slli_epi16(bits, 3), sixteen));
+        });
         loadKScales(b, c);
     }
 };
@@ -283,6 +431,12 @@ inline __m256i lookUp(const int8_t (&table)[16], int offset, __m256i nibbles) {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(movedTable(table, offset)), nibbles);
 }
 
+/// Nibbles become values.
+inline void lookUpAll(const int8_t (&table)[16], int offset, Codes& c) {
+    for (int i = 0; i < 8; ++i)
+        c.q[i] = lookUp(table, offset, c.q[i]);
+}
+
 /// As with Q8_0, moved up these codes would be too large for AVX2's sums of pairs.
 struct CodesIQ4_NL : quant::IQ4_NL {
     static constexpr int kTop = -127;
@@ -293,6 +447,12 @@ struct CodesIQ4_NL : quant::IQ4_NL {
         store(c.scale, halvesOf<kBytes>(b, groups));
         store(c.min, zero());
     }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 2, c);
+        lookUpAll(quant::kIq4Values, 0, c);
+        store(c.scale, halvesOf<kBytes>(b, 8));
+    }
 };
 
 struct CodesIQ4_XS : quant::IQ4_XS {
@@ -301,8 +461,19 @@ struct CodesIQ4_XS : quant::IQ4_XS {
     static inline void load(const uint8_t* b, int, Codes& c) {
         for (int g = 0; g < 8; ++g)
             c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + 8 + 16 * g));
-        store(c.scale, mul(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), splat(halfAt(b))));
+        loadScales(b, c);
         store(c.min, zero());
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<16>(b + 8, c);
+        lookUpAll(quant::kIq4Values, 0, c);
+        loadScales(b, c);
+    }
+
+private:
+    static inline void loadScales(const uint8_t* b, Codes& c) {
+        store(c.scale, mul(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), splat(halfAt(b))));
     }
 };
 
@@ -310,11 +481,22 @@ struct CodesMXFP4 : quant::MXFP4 {
     static constexpr int kTop = 24;
 
     static inline void load(const uint8_t* b, int groups, Codes& c) {
+        for (int g = 0; g < groups; ++g)
+            c.q[g] = lookUp(quant::kFp4Values, kOffset, nibblesOf16(b + g * kBytes + 1));
+        loadScales(b, groups, c);
+    }
+
+    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+        nibblesInQuarters<kBytes>(b + 1, c);
+        lookUpAll(quant::kFp4Values, kOffset, c);
+        loadScales(b, 8, c);
+    }
+
+private:
+    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
         uint64_t exponents = 0;
-        for (int g = 0; g < groups; ++g, b += kBytes) {
-            c.q[g] = lookUp(quant::kFp4Values, kOffset, nibblesOf16(b + 1));
-            exponents |= uint64_t(b[0]) << (8 * g);
-        }
+        for (int g = 0; g < groups; ++g)
+            exponents |= uint64_t(b[g * kBytes]) << (8 * g);
         store(c.scale, halfPowers(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)))));
         offsetMins(c, 8, kOffset);
     }

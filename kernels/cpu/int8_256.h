@@ -9,78 +9,57 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-/// The running sums of one (weight row, activation row).
-struct Dot {
-    Vec even, odd; // by groups
-    Vec mins;
-};
-
 inline __m256i loadCodes(const int8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
-/// What the products of each group are multiplied by, of groups of 32.
-template <int kGroup>
-struct Factors {
-    float of[8];
-
-    inline Factors(const Codes& w, const A8Block& x, int groups) {
-        store(of, mul(loadPart(w.scale, groups), load(x.scale)));
+template <typename Format>
+inline void loadQuarters(const uint8_t* b, Codes& c) {
+    if constexpr (LoadsQuarters<Format>) {
+        Format::loadQuarters(b, c);
+    } else {
+        Format::load(b, 8, c);
+        toQuarters(c);
     }
+}
 
-    template <int kG>
-    inline Vec at() const {
-        return _mm256_broadcast_ss(of + kG);
-    }
-};
-
-/// Of groups of 16: the products of the first 16 numbers of 32 lie in the lower half. So do the factors here, those of
-/// four times 32 side by side.
-template <>
-struct Factors<16> {
-    Vec of[2];
-
-    inline Factors(const Codes& w, const A8Block& x, int) {
-        const __m256i order = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
-        for (int i = 0; i < 2; ++i)
-            of[i] = mul(_mm256_permutevar8x32_ps(load(w.scale + 8 * i), order),
-                        _mm256_broadcast_ps(reinterpret_cast<const __m128*>(x.scale + 4 * i)));
-    }
-
-    template <int kG>
-    inline Vec at() const {
-        return _mm256_permute_ps(of[kG / 4], kG % 4 * 0x55);
-    }
-};
-
+/// What a block adds to the sum of a (weight row, activation row): lanes 2i and 2i + 1 have what groups 2i and 2i + 1
+/// (the even ones and the odd ones) give.
 template <typename Format, typename Dots>
-inline void addBlock(Dot& dot, const Codes& w, const A8Block& x, int groups) {
-    const Factors<Format::kGroup> factors(w, x, groups);
-    if constexpr (Format::kTop >= 0 && Format::kGroup == 32)
-        dot.mins = fma(loadPart(w.min, groups), load(x.sum32), dot.mins);
-    else if constexpr (Format::kTop >= 0)
-        for (int i = 0; i < 16; i += 8)
-            dot.mins = fma(load(w.min + i), load(x.sum16 + i), dot.mins);
-    eachOf<0, 8>([&]<int g>() __attribute__((always_inline)) {
-        if (g >= groups)
-            return;
-        const Vec product = _mm256_cvtepi32_ps(Dots::template dot32<Format::kTop>(w.q[g], loadCodes(x.q + 32 * g)));
-        Vec& sum = g % 2 == 0 ? dot.even : dot.odd;
-        sum = fma(product, factors.template at<g>(), sum);
-    });
+inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
+    if constexpr (Format::kGroup == 32) {
+        if constexpr (Format::kTop >= 0)
+            sum = fma(load(w.min), load(x.sum32), sum);
+        const Vec factors = mul(load(w.scale), load(x.scale));
+        const Vec even = _mm256_cvtepi32_ps(Dots::template dotQuarters<Format::kTop, 4>(w.q, x.q));
+        const Vec odd = _mm256_cvtepi32_ps(Dots::template dotQuarters<Format::kTop, 4>(w.q + 1, x.q + 32));
+        return fma(odd, _mm256_movehdup_ps(factors), fma(even, _mm256_moveldup_ps(factors), sum));
+    } else {
+        const Vec scales[2] = {load(w.scale), load(w.scale + 8)};
+        const Vec a = _mm256_permute2f128_ps(scales[0], scales[1], 0x20); // of groups 0 and 1, 4 and 5
+        const Vec b = _mm256_permute2f128_ps(scales[0], scales[1], 0x31); // of groups 2 and 3, 6 and 7
+        if constexpr (Format::kTop >= 0)
+            for (int i = 0; i < 16; i += 8)
+                sum = fma(load(w.min + i), load(x.sum16 + i), sum);
+        const Vec scale = load(x.scale);
+        eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
+            const __m256i first = Dots::template dotQuarters<Format::kTop, 2>(w.q + odd, x.q + 32 * odd);
+            const __m256i second = Dots::template dotQuarters<Format::kTop, 2>(w.q + 4 + odd, x.q + 128 + 32 * odd);
+            const Vec one = mul(_mm256_cvtepi32_ps(first), _mm256_shuffle_ps(a, b, odd == 0 ? 0x00 : 0xaa));
+            const Vec both = fma(_mm256_cvtepi32_ps(second), _mm256_shuffle_ps(a, b, odd == 0 ? 0x55 : 0xff), one);
+            sum = fma(both, odd == 0 ? _mm256_moveldup_ps(scale) : _mm256_movehdup_ps(scale), sum);
+        });
+        return sum;
+    }
 }
 
 template <typename Format, typename Dots, int kW, int kR>
-inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
-                     int groups) {
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+inline void addChunk(Vec (&sums)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk) {
     for (int i = 0; i < kW; ++i) {
-        // What the row holds further on, which may be the next row's, or nothing.
-        prefetch(reinterpret_cast<const std::byte*>(w[i]) + chunk * kChunkBytes + 1024, kChunkBytes);
         Codes codes;
-        Format::load(w[i] + chunk * kChunkBytes, groups, codes);
+        loadQuarters<Format>(w[i], codes);
         for (int r = 0; r < kR; ++r)
-            addBlock<Format, Dots>(dots[i][r], codes, x[r][chunk], groups);
+            sums[i][r] = addBlock<Format, Dots>(sums[i][r], codes, x[r][chunk]);
     }
 }
 
@@ -90,25 +69,36 @@ template <typename Format, typename Dots, int kW, int kR>
 [[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
     const uint8_t* w[kW];
     const A8Block* x[kR];
-    Dot dots[kW][kR];
+    Vec sums[kW][kR];
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     for (int i = 0; i < kW; ++i)
         w[i] = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i * step) * a.weightStride);
     for (int r = 0; r < kR; ++r)
         x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
-            dots[i][r] = {zero(), zero(), zero()};
+            sums[i][r] = zero();
     const int64_t chunks = a.k / 256;
-    for (int64_t c = 0; c < chunks; ++c)
-        addChunk<Format, Dots>(dots, w, x, c, 8);
-    if constexpr (Format::kBlock < 256)
-        if (a.k % 256 != 0)
-            addChunk<Format, Dots>(dots, w, x, chunks, int(a.k % 256) / 32);
-    for (int i = 0; i < kW; ++i)
-        for (int r = 0; r < kR; ++r) {
-            const Dot& dot = dots[i][r];
-            finish(a, row + r, n + i * step, sumLanes(add(add(dot.even, dot.odd), dot.mins)));
+    for (int64_t c = 0; c < chunks; ++c) {
+        addChunk<Format, Dots>(sums, w, x, c);
+        for (int i = 0; i < kW; ++i) {
+            // What the row holds further on, which may be the next row's, or nothing.
+            prefetch(reinterpret_cast<const std::byte*>(w[i]) + 1024, kChunkBytes);
+            w[i] += kChunkBytes;
         }
+    }
+    if constexpr (Format::kBlock < 256)
+        if (a.k % 256 != 0) {
+            uint8_t last[kW][kChunkBytes] = {}; // blocks that are not there become zeros
+            for (int i = 0; i < kW; ++i) {
+                std::memcpy(last[i], w[i], size_t(a.k % 256 / Format::kBlock) * Format::kBytes);
+                w[i] = last[i];
+            }
+            addChunk<Format, Dots>(sums, w, x, chunks);
+        }
+    for (int i = 0; i < kW; ++i)
+        for (int r = 0; r < kR; ++r)
+            finish(a, row + r, n + i * step, sumLanes(sums[i][r]));
 }
 
 /// Single activation rows meet two weight rows at once, half the rows apart, because two streams read faster from
@@ -195,7 +185,7 @@ inline void addGroup(Vec (&sums)[kSlices][kR], const PanelGroup<Format::kGroup>*
     eachOf<0, kParts>([&]<int part>() __attribute__((always_inline)) {
         const int8_t* q[kR];
         for (int r = 0; r < kR; ++r)
-            q[r] = x[r]->q + at * 32 + part * Format::kGroup;
+            q[r] = x[r]->q + inQuarters(at * 32 + part * Format::kGroup);
         const uint8_t* codes[kSlices];
         for (int s = 0; s < kSlices; ++s)
             codes[s] = w[s * apart].q[part * kSteps][0];
@@ -269,6 +259,7 @@ void overrideCodes(CpuKernels& k, Type type) {
 
 template <typename Dots>
 void overrideAllCodes(CpuKernels& k) {
+    k.codeAt = inQuarters;
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format, Dots>(k, type); });
 }
 

@@ -1,33 +1,22 @@
 #pragma once
 
-// Weight rows as codes in 256-bit vectors: 256 numbers in their order or in quarters (see inQuarters), with scales and
-// mins. Included after simd_avx2.h and float_kernels.h. Internal linkage on purpose.
+// Weight rows as codes in 256-bit vectors, 256 numbers at once, with scales and mins. Included after simd_avx2.h and
+// float_kernels.h. Internal linkage on purpose.
 
 #include "kernels/cpu/block_fields.h"
 
 namespace hearth::kernels::cpu {
 namespace {
 
-/// Up to 256 numbers of a weight row: codes in their order (or in quarters), scales and mins of groups of 32 or 16
-/// numbers.
+/// 256 numbers of a weight row: codes in quarters (see inQuarters), scales and mins of groups of 32 or 16 numbers.
+/// Vector number i holds the eights i / 2 of four groups, the even ones (i even) or the odd ones: sums over a group
+/// stay in one lane of 64 bits, and those of four groups are scaled together.
 struct Codes {
     __m256i q[8];
     float scale[16], min[16];
 };
 
-inline __m256i nibblesOf16(const uint8_t* p) {
-    const __m128i both = load128(p);
-    const __m256i pair = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
-    return _mm256_and_si256(pair, _mm256_set1_epi8(15));
-}
-
-/// A format that knows how to load 256 numbers in quarters.
-template <typename Format>
-concept LoadsQuarters = requires(const uint8_t* b, Codes& c) {
-    Format::loadQuarters(b, c);
-};
-
-/// From their order into quarters: a vector then meets eights of four groups of 32.
+/// From their order into quarters.
 inline void toQuarters(Codes& c) {
     __m256i q[8];
     eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) { // of even groups or odd ones, two of their eights
@@ -58,6 +47,22 @@ struct Eights {
     }
 };
 
+/// Of each four bytes that belong to a group (byte e to its eight number e) those of vector number kI, each eight
+/// times.
+template <int kI>
+inline __m256i spread(__m256i bytes) {
+    constexpr int64_t kEach = 0x0101010101010101, kFirst = kI % 2 * 4 + kI / 2;
+    return _mm256_shuffle_epi8(
+        bytes, _mm256_set_epi64x(kEach * (kFirst + 8), kEach * kFirst, kEach * (kFirst + 8), kEach * kFirst));
+}
+
+/// The bits of all numbers, 32 of each group, as vector number kI wants them: all bits set in each byte whose bit is.
+template <int kI>
+inline __m256i bytesOfBits(__m256i bits) {
+    const __m256i select = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
+    return _mm256_cmpeq_epi8(_mm256_and_si256(spread<kI>(bits), select), select);
+}
+
 inline __m256i lowNibbles(__m256i bytes) {
     return _mm256_and_si256(bytes, _mm256_set1_epi8(15));
 }
@@ -78,59 +83,20 @@ inline void nibblesInQuarters(const uint8_t* b, Codes& c) {
     });
 }
 
-/// Of 128 bytes as Q4_K has them: 32 hold a group in their low nibbles, the next in their high ones.
-inline void kNibblesInQuarters(const uint8_t* b, Codes& c) {
-    eachOf<0, 2>([&]<int half>() __attribute__((always_inline)) {
-        const Eights of(b + 16 * half, 32);
-        c.q[4 * half] = lowNibbles(of.first);
-        c.q[4 * half + 1] = highNibbles(of.first);
-        c.q[4 * half + 2] = lowNibbles(of.second);
-        c.q[4 * half + 3] = highNibbles(of.second);
-    });
-}
-
-/// The half-precision numbers at the beginning of each of up to eight blocks of kBytes; zeros in the other lanes.
+/// The half-precision numbers at the beginning of each of eight blocks of kBytes.
 template <int kBytes>
-inline Vec halvesOf(const uint8_t* b, int blocks) {
-    if (blocks < 8) {
-        uint16_t some[8] = {};
-        for (int i = 0; i < blocks; ++i)
-            std::memcpy(some + i, b + i * kBytes, 2);
-        return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(some)));
-    }
+inline Vec halvesOf(const uint8_t* b) {
     __m128i all = _mm_cvtsi32_si128(load16(b));
     eachOf<1, 8>([&]<int i>()
                      __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(b + i * kBytes), i); });
     return _mm256_cvtph_ps(all);
 }
 
-/// All bits set in each byte whose bit of 32 is.
-inline __m256i bytesOfBits(int bits) {
-    const __m256i spread = _mm256_shuffle_epi8(
-        _mm256_set1_epi32(bits), _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0));
-    const __m256i select = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
-    return _mm256_cmpeq_epi8(_mm256_and_si256(spread, select), select);
-}
-
-/// 16 in each byte whose bit is set.
-inline __m256i fifthBits(const uint8_t* p) {
-    return _mm256_and_si256(bytesOfBits(load32(p)), _mm256_set1_epi8(16));
-}
-
-/// The fifth bits of eight blocks of kBytes that begin with 32 bits each, to codes in quarters.
+/// Of eight blocks that begin with both as halves.
 template <int kBytes>
-inline void addFifthBits(const uint8_t* b, Codes& c) {
-    const auto two = [&](int g) { return loadTwo(b + g * kBytes, 4 * kBytes); };
-    const __m256i all =
-        _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(two(0), two(1)), _mm256_unpacklo_epi32(two(2), two(3)));
-    const __m256i select = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
-    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
-        constexpr int64_t kEach = 0x0101010101010101, kFirst = i % 2 * 4 + i / 2; // byte i / 2 of groups 0 or 1, 2 or 3
-        const __m256i order =
-            _mm256_set_epi64x(kEach * (kFirst + 8), kEach * kFirst, kEach * (kFirst + 8), kEach * kFirst);
-        const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(all, order), select), select);
-        c.q[i] = _mm256_or_si256(c.q[i], _mm256_and_si256(set, _mm256_set1_epi8(16)));
-    });
+inline void loadScaleAndMin(const uint8_t* b, Codes& c) {
+    store(c.scale, halvesOf<kBytes>(b));
+    store(c.min, halvesOf<kBytes>(b + 2));
 }
 
 /// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
@@ -142,64 +108,40 @@ inline void offsetMins(Codes& c, int scales, int offset) {
 struct CodesQ4_0 : quant::Q4_0 {
     static constexpr int kTop = 15; // largest code; less than zero: they are signed, and mins are zeros
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = nibblesOf16(b + g * kBytes + 2);
-        loadScales(b, groups, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 2, c);
-        loadScales(b, 8, c);
-    }
-
-private:
-    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
-        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.scale, halvesOf<kBytes>(b));
         offsetMins(c, 8, 8);
     }
 };
 
-/// Of blocks that begin with both as halves.
-template <int kBytes>
-inline void loadScaleAndMin(const uint8_t* b, int groups, Codes& c) {
-    store(c.scale, halvesOf<kBytes>(b, groups));
-    store(c.min, halvesOf<kBytes>(b + 2, groups));
-}
-
 struct CodesQ4_1 : quant::Q4_1 {
     static constexpr int kTop = 15;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = nibblesOf16(b + g * kBytes + 4);
-        loadScaleAndMin<kBytes>(b, groups, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 4, c);
-        loadScaleAndMin<kBytes>(b, 8, c);
+        loadScaleAndMin<kBytes>(b, c);
     }
 };
+
+/// The fifth bits of eight blocks of kBytes, 32 at the beginning of each.
+template <int kBytes>
+inline void addFifthBits(const uint8_t* b, Codes& c) {
+    const auto two = [&](int g) { return loadTwo(b + g * kBytes, 4 * kBytes); };
+    const __m256i bits =
+        _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(two(0), two(1)), _mm256_unpacklo_epi32(two(2), two(3)));
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        c.q[i] = _mm256_or_si256(c.q[i], _mm256_and_si256(bytesOfBits<i>(bits), _mm256_set1_epi8(16)));
+    });
+}
 
 struct CodesQ5_0 : quant::Q5_0 {
     static constexpr int kTop = 31;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 6), fifthBits(b + g * kBytes + 2));
-        loadScales(b, groups, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 6, c);
         addFifthBits<kBytes>(b + 2, c);
-        loadScales(b, 8, c);
-    }
-
-private:
-    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
-        store(c.scale, halvesOf<kBytes>(b, groups));
+        store(c.scale, halvesOf<kBytes>(b));
         offsetMins(c, 8, 16);
     }
 };
@@ -207,16 +149,10 @@ private:
 struct CodesQ5_1 : quant::Q5_1 {
     static constexpr int kTop = 31;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = _mm256_or_si256(nibblesOf16(b + g * kBytes + 8), fifthBits(b + g * kBytes + 4));
-        loadScaleAndMin<kBytes>(b, groups, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 8, c);
         addFifthBits<kBytes>(b + 4, c);
-        loadScaleAndMin<kBytes>(b, 8, c);
+        loadScaleAndMin<kBytes>(b, c);
     }
 };
 
@@ -224,20 +160,14 @@ struct CodesQ5_1 : quant::Q5_1 {
 struct CodesQ8_0 : quant::Q8_0 {
     static constexpr int kTop = -128;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = load256(b + g * kBytes + 2);
-        store(c.scale, halvesOf<kBytes>(b, groups));
-        store(c.min, zero());
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) {
             const Eights of(b + 2 + i / 2 * kBytes + i % 2 * 16, 2 * kBytes);
             c.q[i % 2 * 4 + i / 2] = of.first;
             c.q[i % 2 * 4 + i / 2 + 2] = of.second;
         });
-        store(c.scale, halvesOf<kBytes>(b, 8));
+        store(c.scale, halvesOf<kBytes>(b));
+        store(c.min, zero());
     }
 };
 
@@ -258,49 +188,35 @@ inline void loadKScales(const uint8_t* b, Codes& c) {
     store8(c.min, _mm_srli_si128(all, 8), _mm_movehdup_ps(factors));
 }
 
+/// 128 bytes of nibbles: 32 of them hold a group in their low ones, the next in their high ones.
+inline void kNibblesInQuarters(const uint8_t* b, Codes& c) {
+    eachOf<0, 2>([&]<int half>() __attribute__((always_inline)) {
+        const Eights of(b + 16 * half, 32);
+        c.q[4 * half] = lowNibbles(of.first);
+        c.q[4 * half + 1] = highNibbles(of.first);
+        c.q[4 * half + 2] = lowNibbles(of.second);
+        c.q[4 * half + 3] = highNibbles(of.second);
+    });
+}
+
 struct CodesQ4_K : quant::Q4_K {
     static constexpr int kTop = 15;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        for (int i = 0; i < 4; ++i) {
-            const __m256i both = load256(b + 16 + 32 * i);
-            c.q[2 * i] = lowNibbles(both);
-            c.q[2 * i + 1] = highNibbles(both);
-        }
-        loadKScales(b, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         kNibblesInQuarters(b + 16, c);
         loadKScales(b, c);
     }
 };
 
+/// Bit g of byte number i has the fifth of number i of group g.
 struct CodesQ5_K : quant::Q5_K {
     static constexpr int kTop = 31;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        const __m256i mask = _mm256_set1_epi8(15), sixteen = _mm256_set1_epi8(16);
-        const __m256i high = load256(b + 16);
-        for (int i = 0; i < 4; ++i) {
-            const __m256i both = load256(b + 48 + 32 * i);
-            const __m256i low = _mm256_and_si256(both, mask), up = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
-            const __m128i first = _mm_cvtsi32_si128(2 * i), second = _mm_cvtsi32_si128(2 * i + 1);
-            const __m256i one = _mm256_set1_epi8(1);
-            const __m256i lowBit = _mm256_and_si256(_mm256_srl_epi16(high, first), one);
-            const __m256i upBit = _mm256_and_si256(_mm256_srl_epi16(high, second), one);
-            c.q[2 * i] = _mm256_or_si256(low, _mm256_and_si256(_mm256_slli_epi16(lowBit, 4), sixteen));
-            c.q[2 * i + 1] = _mm256_or_si256(up, _mm256_and_si256(_mm256_slli_epi16(upBit, 4), sixteen));
-        }
-        loadKScales(b, c);
-    }
-
-    /// Bit g of byte number i is the fifth of number i of group g.
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         kNibblesInQuarters(b + 48, c);
-        const __m256i sixteen = _mm256_set1_epi8(16), evens = _mm256_set_epi64x(6, 4, 2, 0);
+        const __m256i sixteen = _mm256_set1_epi8(16), groups = _mm256_set_epi64x(6, 4, 2, 0);
         eachOf<0, 4>([&]<int e>() __attribute__((always_inline)) {
-            const __m256i bits = _mm256_srlv_epi64(_mm256_set1_epi64x(wordAt(b + 16 + 8 * e)), evens);
+            const __m256i bits = _mm256_srlv_epi64(_mm256_set1_epi64x(wordAt(b + 16 + 8 * e)), groups);
             __m256i* q = c.q + 2 * e;
             q[0] = _mm256_or_si256(q[0], _mm256_and_si256(_mm256_slli_epi16(bits, 4), sixteen));
             q[1] = _mm256_or_si256(q[1], _mm256_and_si256(_mm256_slli_epi16(bits, 3), sixteen));
@@ -309,21 +225,29 @@ struct CodesQ5_K : quant::Q5_K {
     }
 };
 
+/// Codes of groups g and g + 4 side by side, 16 numbers of each (the first or the second ones), g = 0 .. 3, into their
+/// quarters.
+inline void storeQuarters(Codes& c, int second, const __m256i (&of)[4]) {
+    for (int odd = 0; odd < 2; ++odd) {
+        c.q[4 * second + odd] = _mm256_unpacklo_epi64(of[odd], of[odd + 2]);
+        c.q[4 * second + odd + 2] = _mm256_unpackhi_epi64(of[odd], of[odd + 2]);
+    }
+}
+
 struct CodesQ6_K : quant::Q6_K {
     static constexpr int kTop = 63;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        const __m256i mask = _mm256_set1_epi8(15), top = _mm256_set1_epi8(0x30);
-        for (int half = 0; half < 2; ++half) {
-            const __m256i low0 = load256(b + 64 * half), low1 = load256(b + 64 * half + 32);
-            const __m256i bits = load256(b + 128 + 32 * half);
-            __m256i* q = c.q + 4 * half;
-            q[0] = _mm256_or_si256(_mm256_and_si256(low0, mask), _mm256_and_si256(_mm256_slli_epi16(bits, 4), top));
-            q[1] = _mm256_or_si256(_mm256_and_si256(low1, mask), _mm256_and_si256(_mm256_slli_epi16(bits, 2), top));
-            q[2] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low0, 4), mask), _mm256_and_si256(bits, top));
-            q[3] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low1, 4), mask),
-                                   _mm256_and_si256(_mm256_srli_epi16(bits, 2), top));
-        }
+    static inline void load(const uint8_t* b, Codes& c) {
+        const __m256i top = _mm256_set1_epi8(0x30);
+        eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
+            const __m256i low0 = loadTwo(b + 16 * second, 64), low1 = loadTwo(b + 32 + 16 * second, 64);
+            const __m256i bits = loadTwo(b + 128 + 16 * second, 32);
+            storeQuarters(c, second,
+                          {_mm256_or_si256(lowNibbles(low0), _mm256_and_si256(_mm256_slli_epi16(bits, 4), top)),
+                           _mm256_or_si256(lowNibbles(low1), _mm256_and_si256(_mm256_slli_epi16(bits, 2), top)),
+                           _mm256_or_si256(highNibbles(low0), _mm256_and_si256(bits, top)),
+                           _mm256_or_si256(highNibbles(low1), _mm256_and_si256(_mm256_srli_epi16(bits, 2), top))});
+        });
         const Vec d = splat(halfAt(b + 208));
         for (int i = 0; i < 16; i += 8) {
             const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b + 192 + i));
@@ -336,16 +260,21 @@ struct CodesQ6_K : quant::Q6_K {
 
 // --- 2 and 3 bits ---------------------------------------------------------------------------------------------------
 
-/// 256 codes of two bits from 64 bytes, as Q2_K has them.
+/// Codes of two bits from 64 bytes, as Q2_K has them: those of groups g and g + 4 (see storeQuarters).
+inline void twoBits(const uint8_t* p, int second, __m256i (&of)[4]) {
+    const __m256i mask = _mm256_set1_epi8(3), bytes = loadTwo(p + 16 * second, 32);
+    of[0] = _mm256_and_si256(bytes, mask);
+    of[1] = _mm256_and_si256(_mm256_srli_epi16(bytes, 2), mask);
+    of[2] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+    of[3] = _mm256_and_si256(_mm256_srli_epi16(bytes, 6), mask);
+}
+
 inline void loadTwoBits(const uint8_t* p, Codes& c) {
-    const __m256i mask = _mm256_set1_epi8(3);
-    for (int half = 0; half < 2; ++half) {
-        const __m256i bytes = load256(p + 32 * half);
-        c.q[4 * half] = _mm256_and_si256(bytes, mask);
-        c.q[4 * half + 1] = _mm256_and_si256(_mm256_srli_epi16(bytes, 2), mask);
-        c.q[4 * half + 2] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
-        c.q[4 * half + 3] = _mm256_and_si256(_mm256_srli_epi16(bytes, 6), mask);
-    }
+    eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
+        __m256i of[4];
+        twoBits(p, second, of);
+        storeQuarters(c, second, of);
+    });
 }
 
 /// d times 16 signed bytes.
@@ -357,7 +286,7 @@ inline void storeScaled(float* to, __m128i bytes, float d) {
 struct CodesQ2_K : quant::Q2_K {
     static constexpr int kTop = 3;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         loadTwoBits(b + 16, c);
         const __m128i both = load128(b), mask = _mm_set1_epi8(15);
         storeScaled(c.scale, _mm_and_si128(both, mask), halfAt(b + 80));
@@ -368,12 +297,18 @@ struct CodesQ2_K : quant::Q2_K {
 struct CodesQ3_K : quant::Q3_K {
     static constexpr int kTop = 7;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        loadTwoBits(b + 32, c);
-        const __m256i bits = load256(b);
-        eachOf<0, 8>([&]<int g>() __attribute__((always_inline)) {
-            const __m256i bit = _mm256_and_si256(bits, _mm256_set1_epi8(char(1 << g)));
-            c.q[g] = _mm256_or_si256(c.q[g], g < 2 ? _mm256_slli_epi16(bit, 2 - g) : _mm256_srli_epi16(bit, g - 2));
+    /// Bit g of byte number i has the third of number i of group g.
+    static inline void load(const uint8_t* b, Codes& c) {
+        const __m256i four = _mm256_set1_epi8(4), groups = _mm256_set_epi64x(4, 4, 0, 0);
+        eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
+            const __m256i bits = _mm256_srlv_epi64(_mm256_broadcastsi128_si256(load128(b + 16 * second)), groups);
+            __m256i of[4];
+            twoBits(b + 32, second, of);
+            of[0] = _mm256_or_si256(of[0], _mm256_and_si256(_mm256_slli_epi16(bits, 2), four));
+            of[1] = _mm256_or_si256(of[1], _mm256_and_si256(_mm256_slli_epi16(bits, 1), four));
+            of[2] = _mm256_or_si256(of[2], _mm256_and_si256(bits, four));
+            of[3] = _mm256_or_si256(of[3], _mm256_and_si256(_mm256_srli_epi16(bits, 1), four));
+            storeQuarters(c, second, of);
         });
         storeScaled(c.scale, scalesOfQ3_K(b + 96), halfAt(b + 108));
         offsetMins(c, 16, kOffset);
@@ -383,7 +318,7 @@ struct CodesQ3_K : quant::Q3_K {
 struct CodesTQ2_0 : quant::TQ2_0 {
     static constexpr int kTop = 3;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         loadTwoBits(b, c);
         store(c.scale, splat(halfAt(b + 64)));
         offsetMins(c, 8, kOffset);
@@ -404,7 +339,7 @@ struct CodesTQ1_0 : quant::TQ1_0 {
     /// Three times each byte, modulo 256: the next digit comes to the top.
     static inline __m256i tripled(__m256i v) { return _mm256_add_epi8(v, _mm256_add_epi8(v, v)); }
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         __m256i first = load256(b);
         __m256i second = _mm256_inserti128_si256(_mm256_castsi128_si256(load128(b + 32)),
                                                  _mm_cvtsi32_si128(load32(b + 48)), 1); // the last 4 bytes above
@@ -420,6 +355,7 @@ struct CodesTQ1_0 : quant::TQ1_0 {
         const __m256i end = _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(seconds[0], seconds[1]),
                                                   _mm256_unpacklo_epi32(seconds[2], seconds[3]));
         c.q[7] = _mm256_permute2x128_si256(seconds[4], end, 0x30);
+        toQuarters(c);
         store(c.scale, splat(halfAt(b + 52)));
         offsetMins(c, 8, kOffset);
     }
@@ -441,119 +377,95 @@ inline void lookUpAll(const int8_t (&table)[16], int offset, Codes& c) {
 struct CodesIQ4_NL : quant::IQ4_NL {
     static constexpr int kTop = -127;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + g * kBytes + 2));
-        store(c.scale, halvesOf<kBytes>(b, groups));
-        store(c.min, zero());
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 2, c);
         lookUpAll(quant::kIq4Values, 0, c);
-        store(c.scale, halvesOf<kBytes>(b, 8));
+        store(c.scale, halvesOf<kBytes>(b));
+        store(c.min, zero());
     }
 };
 
 struct CodesIQ4_XS : quant::IQ4_XS {
     static constexpr int kTop = -127;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = lookUp(quant::kIq4Values, 0, nibblesOf16(b + 8 + 16 * g));
-        loadScales(b, c);
-        store(c.min, zero());
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<16>(b + 8, c);
         lookUpAll(quant::kIq4Values, 0, c);
-        loadScales(b, c);
-    }
-
-private:
-    static inline void loadScales(const uint8_t* b, Codes& c) {
         store(c.scale, mul(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), splat(halfAt(b))));
+        store(c.min, zero());
     }
 };
 
 struct CodesMXFP4 : quant::MXFP4 {
     static constexpr int kTop = 24;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        for (int g = 0; g < groups; ++g)
-            c.q[g] = lookUp(quant::kFp4Values, kOffset, nibblesOf16(b + g * kBytes + 1));
-        loadScales(b, groups, c);
-    }
-
-    static inline void loadQuarters(const uint8_t* b, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         nibblesInQuarters<kBytes>(b + 1, c);
         lookUpAll(quant::kFp4Values, kOffset, c);
-        loadScales(b, 8, c);
-    }
-
-private:
-    static inline void loadScales(const uint8_t* b, int groups, Codes& c) {
         uint64_t exponents = 0;
-        for (int g = 0; g < groups; ++g)
+        for (int g = 0; g < 8; ++g)
             exponents |= uint64_t(b[g * kBytes]) << (8 * g);
         store(c.scale, halfPowers(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)))));
         offsetMins(c, 8, kOffset);
     }
 };
 
+/// A group's eights: low nibbles of eight bytes, their high ones, both of the next eight.
 struct CodesNVFP4 : quant::NVFP4 {
     static constexpr int kTop = 24;
 
-    static inline void load(const uint8_t* b, int groups, Codes& c) {
-        int32_t scales[4] = {};
-        const __m256i shifts = _mm256_set_epi64x(4, 0, 4, 0), mask = _mm256_set1_epi8(15);
-        for (int g = 0; g < groups; ++g) {
-            const uint8_t* block = b + g / 2 * kBytes;
-            const __m256i both =
-                _mm256_permute4x64_epi64(_mm256_castsi128_si256(load128(block + 4 + g % 2 * 16)), 0x50);
-            c.q[g] = lookUp(quant::kFp4Values, kOffset, _mm256_and_si256(_mm256_srlv_epi64(both, shifts), mask));
-            scales[g / 2] = load32(block);
-        }
-        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(scales));
-        store(c.scale, halfScales(bytes));
-        store(c.scale + 8, halfScales(_mm_srli_si128(bytes, 8)));
+    static inline void load(const uint8_t* b, Codes& c) {
+        eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
+            const Eights of(b + 4 + 16 * odd, kBytes);
+            c.q[odd] = lowNibbles(of.first);
+            c.q[2 + odd] = highNibbles(of.first);
+            c.q[4 + odd] = lowNibbles(of.second);
+            c.q[6 + odd] = highNibbles(of.second);
+        });
+        lookUpAll(quant::kFp4Values, kOffset, c);
+        const __m128i scales =
+            _mm_set_epi32(load32(b + 3 * kBytes), load32(b + 2 * kBytes), load32(b + kBytes), load32(b));
+        store(c.scale, halfScales(scales));
+        store(c.scale + 8, halfScales(_mm_srli_si128(scales, 8)));
         offsetMins(c, 16, kOffset);
     }
 };
 
 // --- Grids -----------------------------------------------------------------------------------------------------------
 
-template <int kPoints, typename Index>
-inline __m256i fourPoints(const quant::Grid<uint64_t, kPoints>& grid, const Index* at) {
-    const auto point = [&](int i) { return int64_t(grid.point[at[i]]); };
-    return _mm256_set_epi64x(point(3), point(2), point(1), point(0));
+/// Of a grid with points of eight numbers: at[kApart * g + e] tells the one of group g's eight number e.
+template <int kApart = 4, int kPoints, typename Index>
+inline void loadPoints(const quant::Grid<uint64_t, kPoints>& grid, const Index* at, Codes& c) {
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        const auto point = [&](int k) { return int64_t(grid.point[at[(2 * k + i % 2) * kApart + i / 2]]); };
+        c.q[i] = _mm256_set_epi64x(point(3), point(2), point(1), point(0));
+    });
 }
 
+/// Of a grid with points of four numbers, eight for each group.
 template <int kPoints, typename Index>
-inline __m256i eightPoints(const quant::Grid<uint32_t, kPoints>& grid, const Index* at) {
-    const auto point = [&](int i) { return int(grid.point[at[i]]); };
-    return _mm256_set_epi32(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
+inline void loadPoints(const quant::Grid<uint32_t, kPoints>& grid, const Index* at, Codes& c) {
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        const auto point = [&](int k) { return int(grid.point[at[k / 2 * 16 + i % 2 * 8 + i / 2 * 2 + k % 2]]); };
+        c.q[i] = _mm256_set_epi32(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));
+    });
 }
 
-/// kOffset + or - magnitudes, as the bits of `signs` say.
+/// kOffset + or - magnitudes, as the 32 bits of each group say.
 template <int kOffset>
 inline void applySigns(Codes& c, __m256i signs) {
-    int32_t words[8];
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), signs);
-    for (int g = 0; g < 8; ++g) {
-        const __m256i negative = bytesOfBits(words[g]);
-        const __m256i turned = _mm256_sub_epi8(_mm256_xor_si256(c.q[g], negative), negative);
-        c.q[g] = _mm256_add_epi8(turned, _mm256_set1_epi8(kOffset));
-    }
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        const __m256i negative = bytesOfBits<i>(signs);
+        const __m256i turned = _mm256_sub_epi8(_mm256_xor_si256(c.q[i], negative), negative);
+        c.q[i] = _mm256_add_epi8(turned, _mm256_set1_epi8(kOffset));
+    });
 }
 
 struct CodesIQ2_XXS : quant::IQ2_XXS {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = fourPoints(quant::kIq2XxsGrid, b + 2 + 8 * g);
+    static inline void load(const uint8_t* b, Codes& c) {
+        loadPoints<8>(quant::kIq2XxsGrid, b + 2, c);
         const __m256i words = wordsOfIQ2_XXS(b);
         applySigns<kOffset>(c, signsOfWords(words));
         store(c.scale, scalesOfWords(words, halfAt(b), 0.25f));
@@ -573,12 +485,11 @@ inline void storeQuarterScales(float* to, const uint8_t* nibbles, float d) {
 struct CodesIQ2_XS : quant::IQ2_XS {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         for (int half = 0; half < 2; ++half)
             points.store16(16 * half, _mm256_and_si256(load256(b + 2 + 32 * half), _mm256_set1_epi16(511)));
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = fourPoints(quant::kIq2XsGrid, points.at + 4 * g);
+        loadPoints(quant::kIq2XsGrid, points.at, c);
         applySigns<kOffset>(c, signsOfIQ2_XS(b));
         storeQuarterScales(c.scale, b + 66, halfAt(b));
         offsetMins(c, 16, kOffset);
@@ -610,11 +521,10 @@ inline void pointsOfIQ3_S(const uint8_t* b, Points& points) {
 struct CodesIQ2_S : quant::IQ2_S {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ2_S(b, points);
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = fourPoints(quant::kIq2SGrid, points.at + 4 * g);
+        loadPoints(quant::kIq2SGrid, points.at, c);
         applySigns<kOffset>(c, load256(b + 34));
         storeQuarterScales(c.scale, b + 74, halfAt(b));
         offsetMins(c, 16, kOffset);
@@ -624,9 +534,8 @@ struct CodesIQ2_S : quant::IQ2_S {
 struct CodesIQ3_XXS : quant::IQ3_XXS {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = eightPoints(quant::kIq3XxsGrid, b + 2 + 8 * g);
+    static inline void load(const uint8_t* b, Codes& c) {
+        loadPoints(quant::kIq3XxsGrid, b + 2, c);
         const __m256i words = load256(b + 66);
         applySigns<kOffset>(c, signsOfWords(words));
         store(c.scale, scalesOfWords(words, halfAt(b), 0.5f));
@@ -637,11 +546,10 @@ struct CodesIQ3_XXS : quant::IQ3_XXS {
 struct CodesIQ3_S : quant::IQ3_S {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ3_S(b, points);
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = eightPoints(quant::kIq3SGrid, points.at + 8 * g);
+        loadPoints(quant::kIq3SGrid, points.at, c);
         applySigns<kOffset>(c, load256(b + 74));
         const Vec scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
         store(c.scale, mul(add(add(scale, scale), splat(1.0f)), splat(halfAt(b))));
@@ -649,15 +557,24 @@ struct CodesIQ3_S : quant::IQ3_S {
     }
 };
 
+/// kOffset + 1 to all codes, less what `down` has for a group's eights.
+template <int kOffset>
+inline void addMoves(Codes& c, __m256i down) {
+    eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+        c.q[i] = _mm256_add_epi8(c.q[i], _mm256_sub_epi8(_mm256_set1_epi8(kOffset + 1), spread<i>(down)));
+    });
+}
+
 struct CodesIQ1_S : quant::IQ1_S {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ1_S(b, points);
-        for (int g = 0; g < 8; ++g)
-            c.q[g] = _mm256_add_epi8(fourPoints(quant::kIq1Grid, points.at + 4 * g),
-                                     _mm256_set1_epi8(char(b[35 + 2 * g] & 0x80 ? kOffset - 1 : kOffset + 1)));
+        loadPoints(quant::kIq1Grid, points.at, c);
+        // A word's top bit moves its group down; as bytes, one of four for each of a group's eights.
+        const __m256i down = _mm256_srai_epi32(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load128(b + 34)), 16), 31);
+        addMoves<kOffset>(c, _mm256_and_si256(down, _mm256_set1_epi8(2)));
         store(c.scale, scalesOfIQ1_S(b));
         offsetMins(c, 8, kOffset);
     }
@@ -666,18 +583,12 @@ struct CodesIQ1_S : quant::IQ1_S {
 struct CodesIQ1_M : quant::IQ1_M {
     static constexpr int kTop = 2 * kOffset;
 
-    static inline void load(const uint8_t* b, int, Codes& c) {
+    static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ1_M(b, points);
-        const __m256i up = _mm256_set1_epi8(kOffset + 1);
-        for (int g = 0; g < 8; ++g) {
-            const __m128i nibbles = _mm_cvtsi32_si128(load16(b + 32 + 2 * g)); // of four points
-            const __m256i bits = _mm256_cvtepu8_epi64(nibblesOf8(nibbles));    // 8: down, by 2
-            const __m256i down = _mm256_and_si256(_mm256_srli_epi64(bits, 2), _mm256_set1_epi64x(2));
-            const __m256i each =
-                _mm256_shuffle_epi8(down, _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0));
-            c.q[g] = _mm256_add_epi8(fourPoints(quant::kIq1Grid, points.at + 4 * g), _mm256_sub_epi8(up, each));
-        }
+        loadPoints(quant::kIq1Grid, points.at, c);
+        const __m256i nibbles = _mm256_set_m128i(nibblesOfIQ1_M(b, 1), nibblesOfIQ1_M(b, 0)); // of all points; 8: down
+        addMoves<kOffset>(c, _mm256_and_si256(_mm256_srli_epi16(nibbles, 2), _mm256_set1_epi8(2)));
         store(c.scale, scalesOfIQ1_M(b, 0));
         store(c.scale + 8, scalesOfIQ1_M(b, 1));
         offsetMins(c, 16, kOffset);

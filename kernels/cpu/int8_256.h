@@ -13,14 +13,17 @@ inline __m256i loadCodes(const int8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
+/// 256 numbers, or fewer at a row's end: then blocks that are not there become zeros.
 template <typename Format>
-inline void loadQuarters(const uint8_t* b, Codes& c) {
-    if constexpr (LoadsQuarters<Format>) {
-        Format::loadQuarters(b, c);
-    } else {
-        Format::load(b, 8, c);
-        toQuarters(c);
-    }
+inline void loadPart(const uint8_t* b, int64_t numbers, Codes& c) {
+    if constexpr (Format::kBlock < 256)
+        if (numbers < 256) {
+            uint8_t there[256 / Format::kBlock * Format::kBytes] = {};
+            std::memcpy(there, b, size_t(numbers / Format::kBlock) * Format::kBytes);
+            Format::load(there, c);
+            return;
+        }
+    Format::load(b, c);
 }
 
 /// What a block adds to the sum of a (weight row, activation row): lanes 2i and 2i + 1 have what groups 2i and 2i + 1
@@ -54,10 +57,11 @@ inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
 }
 
 template <typename Format, typename Dots, int kW, int kR>
-inline void addChunk(Vec (&sums)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk) {
+inline void addChunk(Vec (&sums)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
+                     int64_t numbers) {
     for (int i = 0; i < kW; ++i) {
         Codes codes;
-        loadQuarters<Format>(w[i], codes);
+        loadPart<Format>(w[i], numbers, codes);
         for (int r = 0; r < kR; ++r)
             sums[i][r] = addBlock<Format, Dots>(sums[i][r], codes, x[r][chunk]);
     }
@@ -80,7 +84,7 @@ template <typename Format, typename Dots, int kW, int kR>
             sums[i][r] = zero();
     const int64_t chunks = a.k / 256;
     for (int64_t c = 0; c < chunks; ++c) {
-        addChunk<Format, Dots>(sums, w, x, c);
+        addChunk<Format, Dots>(sums, w, x, c, 256);
         for (int i = 0; i < kW; ++i) {
             // What the row holds further on, which may be the next row's, or nothing.
             prefetch(reinterpret_cast<const std::byte*>(w[i]) + 1024, kChunkBytes);
@@ -88,14 +92,8 @@ template <typename Format, typename Dots, int kW, int kR>
         }
     }
     if constexpr (Format::kBlock < 256)
-        if (a.k % 256 != 0) {
-            uint8_t last[kW][kChunkBytes] = {}; // blocks that are not there become zeros
-            for (int i = 0; i < kW; ++i) {
-                std::memcpy(last[i], w[i], size_t(a.k % 256 / Format::kBlock) * Format::kBytes);
-                w[i] = last[i];
-            }
-            addChunk<Format, Dots>(sums, w, x, chunks);
-        }
+        if (a.k % 256 != 0)
+            addChunk<Format, Dots>(sums, w, x, chunks, a.k % 256);
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
             finish(a, row + r, n + i * step, sumLanes(sums[i][r]));
@@ -140,29 +138,32 @@ void unpackCodes(const Unpack& a) {
         Group* to = static_cast<Group*>(a.panel) + slice * groups;
         for (int64_t first = 0; first < groups; first += 8) {
             const int live = groups - first < 8 ? int(groups - first) : 8;
-            __m256i q[8][8]; // by group, by output
+            __m256i q[8][8]; // by vector of codes, by output
             for (int n = 0; n < 8; ++n) {
                 const int output = slice * 8 + n;
-                Codes codes;
+                Codes codes = {};
                 if (output < a.outputs) {
                     const std::byte* row = a.weights + uint64_t(output) * a.stride + first / 8 * kChunkBytes;
                     // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is
                     // read.
                     prefetch(row + kPanelInputsInt8 / 256 * kChunkBytes, kChunkBytes + 63);
-                    Format::load(reinterpret_cast<const uint8_t*>(row), live, codes);
+                    loadPart<Format>(reinterpret_cast<const uint8_t*>(row), 32 * live, codes);
                 }
-                for (int g = 0; g < live; ++g) {
-                    q[g][n] = output < a.outputs ? codes.q[g] : _mm256_setzero_si256();
-                    for (int part = 0; part < kParts; ++part) {
-                        to[first + g].scale[part][n] = output < a.outputs ? codes.scale[g * kParts + part] : 0.0f;
-                        to[first + g].min[part][n] = output < a.outputs ? codes.min[g * kParts + part] : 0.0f;
-                    }
+                for (int i = 0; i < 8; ++i)
+                    q[i][n] = codes.q[i];
+                for (int part = 0; part < live * kParts; ++part) {
+                    to[first + part / kParts].scale[part % kParts][n] = codes.scale[part];
+                    to[first + part / kParts].min[part % kParts][n] = codes.min[part];
                 }
             }
-            for (int g = 0; g < live; ++g) {
-                transpose(q[g]);
-                for (int k = 0; k < 8; ++k)
-                    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to[first + g].q[k]), q[g][k]);
+            for (int i = 0; i < 8; ++i) {
+                transpose(q[i]); // two steps of four inputs for each of four groups
+                for (int k = 0; k < 8; ++k) {
+                    const int group = k / 2 * 2 + i % 2;
+                    if (group < live)
+                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to[first + group].q[i / 2 * 2 + k % 2]),
+                                            q[i][k]);
+                }
             }
         }
     }

@@ -17,17 +17,19 @@ struct A8Block {
 
 static_assert(sizeof(A8Block) == 448);
 
-/// Where in q number i of a block lies: in order; or the first eight of every group beside each other, then the second
-/// eight, so that a vector of 512 bits meets all eight groups; or so that one of 256 bits meets four of them, those
-/// with even numbers or those with odd ones.
+/// Where in q number i of a block lies: as it comes.
 static inline int inOrder(int i) {
     return i;
 }
 
+/// The first eight of every group beside each other, then the second eight: a vector of 512 bits meets all eight
+/// groups.
 static inline int inEights(int i) {
     return i % 32 / 8 * 64 + i / 32 * 8 + i % 8;
 }
 
+/// The first eight of groups 0, 2, 4, 6, those of groups 1, 3, 5, 7, then the second eight: a vector of 256 bits meets
+/// four groups, in quarters.
 static inline int inQuarters(int i) {
     return i % 32 / 8 * 64 + i / 32 % 2 * 32 + i / 64 * 8 + i % 8;
 }

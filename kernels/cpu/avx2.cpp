@@ -39,9 +39,9 @@ struct PairDots {
         return sum;
     }
 
-    /// Steps of four inputs whose pairs add up within 16 bits.
-    template <int kTop, int kSteps>
-    static constexpr int kFit = lesser(32767 / (2 * 127 * (kTop < 0 ? -kTop : kTop)), kSteps);
+    /// Of kCount sums of pairs, how many add up within 16 bits.
+    template <int kTop, int kCount>
+    static constexpr int kFit = lesser(32767 / (2 * 127 * (kTop < 0 ? -kTop : kTop)), kCount);
 
     /// Rows that meet a panel at once, as many as the registers hold: fewer where narrow and wide sums are live at
     /// once.

@@ -36,12 +36,6 @@ inline int load32(const uint8_t* p) {
     return v;
 }
 
-inline int64_t wordAt(const uint8_t* p) {
-    int64_t v;
-    std::memcpy(&v, p, 8);
-    return v;
-}
-
 inline float halfAt(const uint8_t* p) {
     return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(load16(p))));
 }

@@ -9,26 +9,12 @@ namespace hearth::kernels::cpu {
 namespace {
 
 /// 256 numbers of a weight row: codes in quarters (see inQuarters), scales and mins of groups of 32 or 16 numbers.
-/// Vector number i holds the eights i / 2 of four groups, the even ones (i even) or the odd ones: sums over a group
-/// stay in one lane of 64 bits, and those of four groups are scaled together.
+/// Vector number i holds eight number i / 2 of each of four groups, the even ones (i even) or the odd ones: sums over a
+/// group stay in one lane of 64 bits, and those of four groups are scaled together.
 struct Codes {
     __m256i q[8];
     float scale[16], min[16];
 };
-
-/// From their order into quarters.
-inline void toQuarters(Codes& c) {
-    __m256i q[8];
-    eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) { // of even groups or odd ones, two of their eights
-        constexpr int kOdd = i % 2, kSecond = i / 2, kHalves = kSecond == 0 ? 0x20 : 0x31;
-        const __m256i a = _mm256_permute2x128_si256(c.q[kOdd], c.q[kOdd + 4], kHalves);
-        const __m256i b = _mm256_permute2x128_si256(c.q[kOdd + 2], c.q[kOdd + 6], kHalves);
-        q[4 * kSecond + kOdd] = _mm256_unpacklo_epi64(a, b);
-        q[4 * kSecond + kOdd + 2] = _mm256_unpackhi_epi64(a, b);
-    });
-    for (int i = 0; i < 8; ++i)
-        c.q[i] = q[i];
-}
 
 /// 16 bytes and those `apart` further on.
 inline __m256i loadTwo(const uint8_t* p, int apart) {
@@ -71,11 +57,11 @@ inline __m256i highNibbles(__m256i bytes) {
     return lowNibbles(_mm256_srli_epi16(bytes, 4));
 }
 
-/// Of eight blocks of kBytes that begin with 16 bytes at `b`: their low nibbles, then their high ones, in quarters.
-template <int kBytes>
-inline void nibblesInQuarters(const uint8_t* b, Codes& c) {
+/// Of eight times 16 bytes, at p and each kApart further on: their low nibbles, then their high ones.
+template <int kApart>
+inline void nibblesInQuarters(const uint8_t* p, Codes& c) {
     eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
-        const Eights of(b + odd * kBytes, 2 * kBytes);
+        const Eights of(p + odd * kApart, 2 * kApart);
         c.q[odd] = lowNibbles(of.first);
         c.q[2 + odd] = lowNibbles(of.second);
         c.q[4 + odd] = highNibbles(of.first);
@@ -83,12 +69,12 @@ inline void nibblesInQuarters(const uint8_t* b, Codes& c) {
     });
 }
 
-/// The half-precision numbers at the beginning of each of eight blocks of kBytes.
-template <int kBytes>
-inline Vec halvesOf(const uint8_t* b) {
-    __m128i all = _mm_cvtsi32_si128(load16(b));
+/// Eight half-precision numbers, at p and each kApart further on.
+template <int kApart>
+inline Vec halvesOf(const uint8_t* p) {
+    __m128i all = _mm_cvtsi32_si128(load16(p));
     eachOf<1, 8>([&]<int i>()
-                     __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(b + i * kBytes), i); });
+                     __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(p + i * kApart), i); });
     return _mm256_cvtph_ps(all);
 }
 
@@ -124,10 +110,10 @@ struct CodesQ4_1 : quant::Q4_1 {
     }
 };
 
-/// The fifth bits of eight blocks of kBytes, 32 at the beginning of each.
-template <int kBytes>
-inline void addFifthBits(const uint8_t* b, Codes& c) {
-    const auto two = [&](int g) { return loadTwo(b + g * kBytes, 4 * kBytes); };
+/// The fifth bits of eight groups, 32 at p and each kApart further on. 12 bytes more are read of each.
+template <int kApart>
+inline void addFifthBits(const uint8_t* p, Codes& c) {
+    const auto two = [&](int g) { return loadTwo(p + g * kApart, 4 * kApart); };
     const __m256i bits =
         _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(two(0), two(1)), _mm256_unpacklo_epi32(two(2), two(3)));
     eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
@@ -190,12 +176,12 @@ inline void loadKScales(const uint8_t* b, Codes& c) {
 
 /// 128 bytes of nibbles: 32 of them hold a group in their low ones, the next in their high ones.
 inline void kNibblesInQuarters(const uint8_t* b, Codes& c) {
-    eachOf<0, 2>([&]<int half>() __attribute__((always_inline)) {
-        const Eights of(b + 16 * half, 32);
-        c.q[4 * half] = lowNibbles(of.first);
-        c.q[4 * half + 1] = highNibbles(of.first);
-        c.q[4 * half + 2] = lowNibbles(of.second);
-        c.q[4 * half + 3] = highNibbles(of.second);
+    eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
+        const Eights of(b + 16 * second, 32);
+        c.q[4 * second] = lowNibbles(of.first);
+        c.q[4 * second + 1] = highNibbles(of.first);
+        c.q[4 * second + 2] = lowNibbles(of.second);
+        c.q[4 * second + 3] = highNibbles(of.second);
     });
 }
 
@@ -216,7 +202,7 @@ struct CodesQ5_K : quant::Q5_K {
         kNibblesInQuarters(b + 48, c);
         const __m256i sixteen = _mm256_set1_epi8(16), groups = _mm256_set_epi64x(6, 4, 2, 0);
         eachOf<0, 4>([&]<int e>() __attribute__((always_inline)) {
-            const __m256i bits = _mm256_srlv_epi64(_mm256_set1_epi64x(wordAt(b + 16 + 8 * e)), groups);
+            const __m256i bits = _mm256_srlv_epi64(_mm256_broadcastq_epi64(load64(b + 16 + 8 * e)), groups);
             __m256i* q = c.q + 2 * e;
             q[0] = _mm256_or_si256(q[0], _mm256_and_si256(_mm256_slli_epi16(bits, 4), sixteen));
             q[1] = _mm256_or_si256(q[1], _mm256_and_si256(_mm256_slli_epi16(bits, 3), sixteen));
@@ -232,6 +218,17 @@ inline void storeQuarters(Codes& c, int second, const __m256i (&of)[4]) {
         c.q[4 * second + odd] = _mm256_unpacklo_epi64(of[odd], of[odd + 2]);
         c.q[4 * second + odd + 2] = _mm256_unpackhi_epi64(of[odd], of[odd + 2]);
     }
+}
+
+/// 256 codes in their order, a group a vector, into quarters.
+inline void toQuarters(Codes& c) {
+    __m256i of[2][4];
+    for (int g = 0; g < 4; ++g) {
+        of[0][g] = _mm256_permute2x128_si256(c.q[g], c.q[g + 4], 0x20);
+        of[1][g] = _mm256_permute2x128_si256(c.q[g], c.q[g + 4], 0x31);
+    }
+    storeQuarters(c, 0, of[0]);
+    storeQuarters(c, 1, of[1]);
 }
 
 struct CodesQ6_K : quant::Q6_K {
@@ -573,7 +570,7 @@ struct CodesIQ1_S : quant::IQ1_S {
         pointsOfIQ1_S(b, points);
         loadPoints(quant::kIq1Grid, points.at, c);
         // A word's top bit moves its group down; as bytes, one of four for each of a group's eights.
-        const __m256i down = _mm256_srai_epi32(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load128(b + 34)), 16), 31);
+        const __m256i down = _mm256_srai_epi32(_mm256_cvtepi16_epi32(load128(b + 34)), 31);
         addMoves<kOffset>(c, _mm256_and_si256(down, _mm256_set1_epi8(2)));
         store(c.scale, scalesOfIQ1_S(b));
         offsetMins(c, 8, kOffset);

@@ -13,9 +13,10 @@ inline __m256i loadCodes(const int8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
-/// 256 numbers, or fewer at a row's end: then blocks that are not there become zeros.
+/// 256 numbers, or fewer at a row's end: then blocks that are not there become zero bytes, finite numbers in every
+/// format, which meet activations of zero.
 template <typename Format>
-inline void loadPart(const uint8_t* b, int64_t numbers, Codes& c) {
+inline void loadChunk(const uint8_t* b, int64_t numbers, Codes& c) {
     if constexpr (Format::kBlock < 256)
         if (numbers < 256) {
             uint8_t there[256 / Format::kBlock * Format::kBytes] = {};
@@ -61,7 +62,7 @@ inline void addChunk(Vec (&sums)[kW][kR], const uint8_t* const (&w)[kW], const A
                      int64_t numbers) {
     for (int i = 0; i < kW; ++i) {
         Codes codes;
-        loadPart<Format>(w[i], numbers, codes);
+        loadChunk<Format>(w[i], numbers, codes);
         for (int r = 0; r < kR; ++r)
             sums[i][r] = addBlock<Format, Dots>(sums[i][r], codes, x[r][chunk]);
     }
@@ -141,30 +142,34 @@ void unpackCodes(const Unpack& a) {
             __m256i q[8][8]; // by vector of codes, by output
             for (int n = 0; n < 8; ++n) {
                 const int output = slice * 8 + n;
-                Codes codes = {};
+                Codes codes;
                 if (output < a.outputs) {
                     const std::byte* row = a.weights + uint64_t(output) * a.stride + first / 8 * kChunkBytes;
                     // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is
                     // read.
                     prefetch(row + kPanelInputsInt8 / 256 * kChunkBytes, kChunkBytes + 63);
-                    loadPart<Format>(reinterpret_cast<const uint8_t*>(row), 32 * live, codes);
+                    loadChunk<Format>(reinterpret_cast<const uint8_t*>(row), 32 * live, codes);
+                } else {
+                    codes = {};
                 }
                 for (int i = 0; i < 8; ++i)
                     q[i][n] = codes.q[i];
-                for (int part = 0; part < live * kParts; ++part) {
-                    to[first + part / kParts].scale[part % kParts][n] = codes.scale[part];
-                    to[first + part / kParts].min[part % kParts][n] = codes.min[part];
-                }
+                for (int g = 0; g < live; ++g)
+                    for (int part = 0; part < kParts; ++part) {
+                        to[first + g].scale[part][n] = codes.scale[g * kParts + part];
+                        to[first + g].min[part][n] = codes.min[g * kParts + part];
+                    }
             }
-            for (int i = 0; i < 8; ++i) {
-                transpose(q[i]); // two steps of four inputs for each of four groups
-                for (int k = 0; k < 8; ++k) {
-                    const int group = k / 2 * 2 + i % 2;
-                    if (group < live)
-                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to[first + group].q[i / 2 * 2 + k % 2]),
-                                            q[i][k]);
-                }
-            }
+            eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
+                transpose(q[i]); // to two steps of four inputs for each of four groups
+                eachOf<0, 4>([&]<int k>() __attribute__((always_inline)) {
+                    constexpr int kAt = 2 * k + i % 2;
+                    if (kAt < live)
+                        for (int step = 0; step < 2; ++step)
+                            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to[first + kAt].q[i / 2 * 2 + step]),
+                                                q[i][2 * k + step]);
+                });
+            });
         }
     }
 }
@@ -183,10 +188,11 @@ inline void addGroup(Vec (&sums)[kSlices][kR], const PanelGroup<Format::kGroup>*
     constexpr int kParts = 32 / Format::kGroup, kSteps = Format::kGroup / 4;
     constexpr bool kSigned = Format::kTop < 0; // whose mins are zeros
     Vec both[kSlices][kR];                     // halves of a group, by the weights' scales
+    const int begin = inQuarters(32 * at);
     eachOf<0, kParts>([&]<int part>() __attribute__((always_inline)) {
         const int8_t* q[kR];
         for (int r = 0; r < kR; ++r)
-            q[r] = x[r]->q + inQuarters(at * 32 + part * Format::kGroup);
+            q[r] = x[r]->q + begin + inQuarters(part * Format::kGroup);
         const uint8_t* codes[kSlices];
         for (int s = 0; s < kSlices; ++s)
             codes[s] = w[s * apart].q[part * kSteps][0];

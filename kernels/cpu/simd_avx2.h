@@ -261,8 +261,8 @@ inline int sumLanesInt(__m256i v) {
     return _mm_cvtsi128_si32(_mm_add_epi32(q, _mm_shuffle_epi32(q, 0xb1)));
 }
 
-/// 32 numbers to a group of A8: see quantize() of the reference, which gives the same numbers. The codes
-/// lie in quarters.
+/// 32 numbers to a group of A8: see quantize() of the reference, which gives the same numbers. The codes lie in
+/// quarters.
 inline void quantizeGroup(const Vec (&v)[4], A8Block& to, int group) {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
     __m256i top = _mm256_setzero_si256();
@@ -279,10 +279,13 @@ inline void quantizeGroup(const Vec (&v)[4], A8Block& to, int group) {
     const __m256i packed =
         _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));
     const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-    alignas(32) int8_t ordered[32];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(ordered), _mm256_permutevar8x32_epi32(packed, order));
-    for (int i = 0; i < 32; i += 8)
-        std::memcpy(to.q + inQuarters(32 * group + i), ordered + i, 8);
+    const __m256i ordered = _mm256_permutevar8x32_epi32(packed, order);
+    const __m128i low = _mm256_castsi256_si128(ordered), high = _mm256_extracti128_si256(ordered, 1);
+    int8_t* q = to.q + inQuarters(32 * group);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(q), low);
+    _mm_storeh_pd(reinterpret_cast<double*>(q + inQuarters(8)), _mm_castsi128_pd(low));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(q + inQuarters(16)), high);
+    _mm_storeh_pd(reinterpret_cast<double*>(q + inQuarters(24)), _mm_castsi128_pd(high));
     const int sumA = sumLanesInt(_mm256_add_epi32(codes[0], codes[1]));
     const int sumB = sumLanesInt(_mm256_add_epi32(codes[2], codes[3]));
     to.scale[group] = scale;

@@ -94,6 +94,23 @@ inline std::byte tamed(std::byte upper) {
     return std::byte(0x20 | (uint8_t(upper) & 0x87));
 }
 
+/// Makes the scales of blocks finite and moderate.
+inline void tameScales(Type type, std::vector<std::byte>& out) {
+    const QuantType& row = quantType(type);
+    const ScaleFields& fields = scaleFields(type);
+    for (size_t block = 0; block < out.size(); block += size_t(row.bytes)) {
+        for (const size_t field : fields.halves)
+            out[block + field + 1] = tamed(out[block + field + 1]);
+        for (size_t i = 0; i < fields.bytes; ++i)
+            out[block + i] = std::byte(fields.low + uint8_t(out[block + i]) % (fields.high - fields.low + 1));
+        if (type == Type::IQ1_M) { // its f16 lies in the upper nibbles of four words
+            const std::byte upper = tamed((out[block + 53] >> 4) | (out[block + 55] & std::byte(0xf0)));
+            out[block + 53] = (out[block + 53] & std::byte(15)) | (upper << 4);
+            out[block + 55] = (out[block + 55] & std::byte(15)) | (upper & std::byte(0xf0));
+        }
+    }
+}
+
 /// (rows, cols) of valid weights: all codes and all scale bits occur, scales are small numbers of either sign.
 inline std::vector<std::byte> randomWeights(Type type, int64_t rows, int64_t cols, uint32_t seed) {
     const QuantType& row = quantType(type);
@@ -109,18 +126,14 @@ inline std::vector<std::byte> randomWeights(Type type, int64_t rows, int64_t col
     if (type == Type::F8_E4M3) // no NaN
         for (std::byte& b : out)
             b = (b & std::byte(0x7f)) == std::byte(0x7f) ? b & std::byte(0xf8) : b;
-    const ScaleFields& fields = scaleFields(type);
-    for (size_t block = 0; block < out.size(); block += size_t(row.bytes)) {
-        for (const size_t field : fields.halves)
-            out[block + field + 1] = tamed(out[block + field + 1]);
-        for (size_t i = 0; i < fields.bytes; ++i)
-            out[block + i] = std::byte(fields.low + uint8_t(out[block + i]) % (fields.high - fields.low + 1));
-        if (type == Type::IQ1_M) { // its f16 lies in the upper nibbles of four words
-            const std::byte upper = tamed((out[block + 53] >> 4) | (out[block + 55] & std::byte(0xf0)));
-            out[block + 53] = (out[block + 53] & std::byte(15)) | (upper << 4);
-            out[block + 55] = (out[block + 55] & std::byte(15)) | (upper & std::byte(0xf0));
-        }
-    }
+    tameScales(type, out);
+    return out;
+}
+
+/// Every byte but the scales' is the same: codes as large or as small as they can be.
+inline std::vector<std::byte> filledWeights(Type type, int64_t rows, int64_t cols, std::byte fill) {
+    std::vector<std::byte> out(rowBytes(type, cols) * size_t(rows), fill);
+    tameScales(type, out);
     return out;
 }
 

@@ -12,6 +12,7 @@ namespace hearth::kernels::cpu {
 namespace {
 
 using tests::availableIsas;
+using tests::filledWeights;
 using tests::randomFloats;
 using tests::randomWeights;
 using tests::testScales;
@@ -82,11 +83,21 @@ void expectNear(const Product& want, float got, const std::string& what) {
         << what << ": " << got << " for " << want.value;
 }
 
-void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs) {
+/// Weights (outputs, k) and activations (rows, k).
+struct Operands {
+    std::vector<std::byte> weights;
+    Matrix x;
+
+    static Operands random(Type type, int outputs, int64_t k, int rows) {
+        return {randomWeights(type, outputs, k, uint32_t(k + rows)), randomMatrix(rows, k, 3)};
+    }
+};
+
+void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs, const Operands& operands) {
     const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + (int8 ? " A8" : " f32") +
                              " k " + std::to_string(k) + " rows " + std::to_string(rows);
-    const auto weights = randomWeights(type, outputs, k, uint32_t(k + rows));
-    const Matrix w = decoded(type, weights, outputs, k), x = randomMatrix(rows, k, 3);
+    const auto& [weights, x] = operands;
+    const Matrix w = decoded(type, weights, outputs, k);
     const Quantized q = quantized(isa.kernels, x);
     const auto bias = randomFloats(size_t(outputs), 5);
     const auto scales = testScales(type, outputs, k);
@@ -127,14 +138,14 @@ void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int 
 
 /// Weight rows are read in streams that begin at parts of them: each product has the bits that it has alone.
 TEST(KernelTable, ProductsDoNotDependOnTheirNumber) {
-    constexpr int64_t kCols = 768;
     constexpr int kRows = 5, kMost = 10;
-    const Matrix x = randomMatrix(kRows, kCols, 3);
     for (const Isa& isa : availableIsas())
         for (const QuantType& type : quantTypes())
             for (const bool int8 : {false, true}) {
                 if (int8 && type.block == 1)
                     continue;
+                const int64_t kCols = type.block == 256 ? 768 : 832; // with a part of a block of activations
+                const Matrix x = randomMatrix(kRows, kCols, 3);
                 const auto weights = randomWeights(type.type, kMost, kCols, 7);
                 const auto scales = testScales(type.type, kMost, kCols);
                 const Quantized q = quantized(isa.kernels, x);
@@ -174,9 +185,10 @@ TEST(KernelTable, ProductsOfGeneratedTokens) {
         for (const QuantType& type : quantTypes())
             for (const int64_t k : inputSizes(type.type))
                 for (const int rows : {1, 2, 3, 7, 16}) {
-                    checkMatVec(isa, type.type, false, k, rows, 9);
+                    const Operands operands = Operands::random(type.type, 9, k, rows);
+                    checkMatVec(isa, type.type, false, k, rows, 9, operands);
                     if (type.block > 1)
-                        checkMatVec(isa, type.type, true, k, rows, 9);
+                        checkMatVec(isa, type.type, true, k, rows, 9, operands);
                     if (testing::Test::HasFatalFailure())
                         return;
                 }
@@ -234,12 +246,12 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
     return acc;
 }
 
-void checkGemm(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs) {
+void checkGemm(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs, const Operands& operands) {
     const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + (int8 ? " A8" : " f32") +
                              " k " + std::to_string(k) + " rows " + std::to_string(rows) + " outputs " +
                              std::to_string(outputs);
-    const auto weights = randomWeights(type, outputs, k, uint32_t(k + rows));
-    const Matrix w = decoded(type, weights, outputs, k), x = randomMatrix(rows, k, 3);
+    const auto& [weights, x] = operands;
+    const Matrix w = decoded(type, weights, outputs, k);
     const Quantized q = quantized(isa.kernels, x);
     const std::byte* from = int8 ? reinterpret_cast<const std::byte*>(q.blocks.data())
                                  : reinterpret_cast<const std::byte*>(x.numbers.data());
@@ -291,12 +303,33 @@ TEST(KernelTable, ProductsOfPromptTokens) {
                     for (const int outputs : {1, 19, 32}) {
                         if (k > 1000 && rows != 17)
                             continue;
-                        checkGemm(isa, type.type, false, k, rows, outputs);
+                        const Operands operands = Operands::random(type.type, outputs, k, rows);
+                        checkGemm(isa, type.type, false, k, rows, outputs, operands);
                         if (type.block > 1)
-                            checkGemm(isa, type.type, true, k, rows, outputs);
+                            checkGemm(isa, type.type, true, k, rows, outputs, operands);
                         if (testing::Test::HasFatalFailure())
                             return;
                     }
+}
+
+/// Where sums of 16 bits would overflow first.
+TEST(KernelTable, ProductsOfTheLargestCodes) {
+    constexpr int64_t kCols = 512;
+    constexpr int kRows = 5, kOutputs = 3;
+    for (const Isa& isa : availableIsas())
+        for (const QuantType& type : quantTypes()) {
+            if (type.block == 1)
+                continue;
+            for (const int fill : {0x00, 0x77, 0x7f, 0x80, 0x88, 0xff})
+                for (const float x : {1.0f, -1.0f}) {
+                    const Operands operands{filledWeights(type.type, kOutputs, kCols, std::byte(fill)),
+                                            {kRows, kCols, std::vector<float>(size_t(kRows * kCols), x)}};
+                    checkMatVec(isa, type.type, true, kCols, kRows, kOutputs, operands);
+                    checkGemm(isa, type.type, true, kCols, kRows, kOutputs, operands);
+                    if (testing::Test::HasFatalFailure())
+                        return;
+                }
+        }
 }
 
 /// What a code of F8_E4M3 says (OCP 8-bit floating point, table 1), times a scale.

@@ -130,7 +130,8 @@ void compare(const std::string& path, std::initializer_list<int> contexts) {
                    mb(most(of)) < 1.05 * mb(said.totalBytes);
         };
         Figures real = fillInChild(options);
-        // A run of fifty or so takes half a MB more, in the end or on the way, probably what the allocator kept.
+        // A run of fifty or so takes half a MB more, in the end or on the way, probably what the allocator kept:
+        // one run of three must agree.
         for (int again = 0; again < 2 && !agrees(real); ++again)
             real = fillInChild(options);
         std::printf(

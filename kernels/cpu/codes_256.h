@@ -16,18 +16,34 @@ struct Codes {
     float scale[16], min[16];
 };
 
-/// 16 bytes and those `apart` further on.
-inline __m256i loadTwo(const uint8_t* p, int apart) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(load128(p)), load128(p + apart), 1);
+/// A row's blocks of kBytes from `begin` on: operator() tells where number i begins. At the row's end they are fewer
+/// than 256 numbers take; then those that are not there are the last one, which meets activations of zero.
+template <int kBytes>
+struct Blocks {
+    const uint8_t* begin;
+
+    inline const uint8_t* operator()(int i) const { return begin + i * kBytes; }
+};
+
+template <int kBytes>
+struct LastBlocks {
+    const uint8_t* begin;
+    int count;
+
+    inline const uint8_t* operator()(int i) const { return begin + (i < count ? i : count - 1) * kBytes; }
+};
+
+/// Twice 16 bytes.
+inline __m256i loadTwo(const uint8_t* a, const uint8_t* b) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(load128(a)), load128(b), 1);
 }
 
-/// Four times 16 bytes, those at p and `apart`, 2 * apart, 3 * apart further on: the first eights of all and the second
-/// eights.
+/// Of four times 16 bytes, their first eights and their second ones.
 struct Eights {
     __m256i first, second;
 
-    inline Eights(const uint8_t* p, int apart) {
-        const __m256i even = loadTwo(p, 2 * apart), odd = loadTwo(p + apart, 2 * apart);
+    inline Eights(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d) {
+        const __m256i even = loadTwo(a, c), odd = loadTwo(b, d);
         first = _mm256_unpacklo_epi64(even, odd);
         second = _mm256_unpackhi_epi64(even, odd);
     }
@@ -57,11 +73,11 @@ inline __m256i highNibbles(__m256i bytes) {
     return lowNibbles(_mm256_srli_epi16(bytes, 4));
 }
 
-/// Of eight times 16 bytes, at p and each kApart further on: their low nibbles, then their high ones.
-template <int kApart>
-inline void nibblesInQuarters(const uint8_t* p, Codes& c) {
+/// Of 16 bytes of each group, at at(g): their low nibbles, then their high ones.
+template <typename At>
+inline void nibblesInQuarters(const At& at, Codes& c) {
     eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
-        const Eights of(p + odd * kApart, 2 * kApart);
+        const Eights of(at(odd), at(2 + odd), at(4 + odd), at(6 + odd));
         c.q[odd] = lowNibbles(of.first);
         c.q[2 + odd] = lowNibbles(of.second);
         c.q[4 + odd] = highNibbles(of.first);
@@ -69,20 +85,25 @@ inline void nibblesInQuarters(const uint8_t* p, Codes& c) {
     });
 }
 
-/// Eight half-precision numbers, at p and each kApart further on.
-template <int kApart>
-inline Vec halvesOf(const uint8_t* p) {
-    __m128i all = _mm_cvtsi32_si128(load16(p));
-    eachOf<1, 8>([&]<int i>()
-                     __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(p + i * kApart), i); });
+/// A half-precision number of each group, at at(g).
+template <typename At>
+inline Vec halvesOf(const At& at) {
+    __m128i all = _mm_cvtsi32_si128(load16(at(0)));
+    eachOf<1, 8>([&]<int g>() __attribute__((always_inline)) { all = _mm_insert_epi16(all, load16(at(g)), g); });
     return _mm256_cvtph_ps(all);
 }
 
-/// Of eight blocks that begin with both as halves.
-template <int kBytes>
-inline void loadScaleAndMin(const uint8_t* b, Codes& c) {
-    store(c.scale, halvesOf<kBytes>(b));
-    store(c.min, halvesOf<kBytes>(b + 2));
+/// What lies `offset` bytes behind each block's begin.
+template <typename At>
+inline auto behind(const At& at, int offset) {
+    return [=](int i) { return at(i) + offset; };
+}
+
+/// Of blocks that begin with both as halves.
+template <typename At>
+inline void loadScaleAndMin(const At& at, Codes& c) {
+    store(c.scale, halvesOf(at));
+    store(c.min, halvesOf(behind(at, 2)));
 }
 
 /// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.
@@ -94,9 +115,10 @@ inline void offsetMins(Codes& c, int scales, int offset) {
 struct CodesQ4_0 : quant::Q4_0 {
     static constexpr int kTop = 15; // largest code; less than zero: they are signed, and mins are zeros
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 2, c);
-        store(c.scale, halvesOf<kBytes>(b));
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 2), c);
+        store(c.scale, halvesOf(at));
         offsetMins(c, 8, 8);
     }
 };
@@ -104,16 +126,17 @@ struct CodesQ4_0 : quant::Q4_0 {
 struct CodesQ4_1 : quant::Q4_1 {
     static constexpr int kTop = 15;
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 4, c);
-        loadScaleAndMin<kBytes>(b, c);
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 4), c);
+        loadScaleAndMin(at, c);
     }
 };
 
-/// The fifth bits of eight groups, 32 at p and each kApart further on. 12 bytes more are read of each.
-template <int kApart>
-inline void addFifthBits(const uint8_t* p, Codes& c) {
-    const auto two = [&](int g) { return loadTwo(p + g * kApart, 4 * kApart); };
+/// The fifth bits of the groups, 32 at at(g). 12 bytes more are read of each.
+template <typename At>
+inline void addFifthBits(const At& at, Codes& c) {
+    const auto two = [&](int g) { return loadTwo(at(g), at(g + 4)); };
     const __m256i bits =
         _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(two(0), two(1)), _mm256_unpacklo_epi32(two(2), two(3)));
     eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
@@ -124,10 +147,11 @@ inline void addFifthBits(const uint8_t* p, Codes& c) {
 struct CodesQ5_0 : quant::Q5_0 {
     static constexpr int kTop = 31;
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 6, c);
-        addFifthBits<kBytes>(b + 2, c);
-        store(c.scale, halvesOf<kBytes>(b));
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 6), c);
+        addFifthBits(behind(at, 2), c);
+        store(c.scale, halvesOf(at));
         offsetMins(c, 8, 16);
     }
 };
@@ -135,10 +159,11 @@ struct CodesQ5_0 : quant::Q5_0 {
 struct CodesQ5_1 : quant::Q5_1 {
     static constexpr int kTop = 31;
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 8, c);
-        addFifthBits<kBytes>(b + 4, c);
-        loadScaleAndMin<kBytes>(b, c);
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 8), c);
+        addFifthBits(behind(at, 4), c);
+        loadScaleAndMin(at, c);
     }
 };
 
@@ -146,13 +171,15 @@ struct CodesQ5_1 : quant::Q5_1 {
 struct CodesQ8_0 : quant::Q8_0 {
     static constexpr int kTop = -128;
 
-    static inline void load(const uint8_t* b, Codes& c) {
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
         eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) {
-            const Eights of(b + 2 + i / 2 * kBytes + i % 2 * 16, 2 * kBytes);
+            const auto bytes = behind(at, 2 + i % 2 * 16);
+            const Eights of(bytes(i / 2), bytes(2 + i / 2), bytes(4 + i / 2), bytes(6 + i / 2));
             c.q[i % 2 * 4 + i / 2] = of.first;
             c.q[i % 2 * 4 + i / 2 + 2] = of.second;
         });
-        store(c.scale, halvesOf<kBytes>(b));
+        store(c.scale, halvesOf(at));
         store(c.min, zero());
     }
 };
@@ -177,7 +204,8 @@ inline void loadKScales(const uint8_t* b, Codes& c) {
 /// 128 bytes of nibbles: 32 of them hold a group in their low ones, the next in their high ones.
 inline void kNibblesInQuarters(const uint8_t* b, Codes& c) {
     eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
-        const Eights of(b + 16 * second, 32);
+        const uint8_t* from = b + 16 * second;
+        const Eights of(from, from + 32, from + 64, from + 96);
         c.q[4 * second] = lowNibbles(of.first);
         c.q[4 * second + 1] = highNibbles(of.first);
         c.q[4 * second + 2] = lowNibbles(of.second);
@@ -237,8 +265,9 @@ struct CodesQ6_K : quant::Q6_K {
     static inline void load(const uint8_t* b, Codes& c) {
         const __m256i top = _mm256_set1_epi8(0x30);
         eachOf<0, 2>([&]<int second>() __attribute__((always_inline)) {
-            const __m256i low0 = loadTwo(b + 16 * second, 64), low1 = loadTwo(b + 32 + 16 * second, 64);
-            const __m256i bits = loadTwo(b + 128 + 16 * second, 32);
+            const __m256i low0 = loadTwo(b + 16 * second, b + 64 + 16 * second),
+                          low1 = loadTwo(b + 32 + 16 * second, b + 96 + 16 * second);
+            const __m256i bits = loadTwo(b + 128 + 16 * second, b + 160 + 16 * second);
             storeQuarters(c, second,
                           {_mm256_or_si256(lowNibbles(low0), _mm256_and_si256(_mm256_slli_epi16(bits, 4), top)),
                            _mm256_or_si256(lowNibbles(low1), _mm256_and_si256(_mm256_slli_epi16(bits, 2), top)),
@@ -259,7 +288,7 @@ struct CodesQ6_K : quant::Q6_K {
 
 /// Codes of two bits from 64 bytes, as Q2_K has them: those of groups g and g + 4 (see storeQuarters).
 inline void twoBits(const uint8_t* p, int second, __m256i (&of)[4]) {
-    const __m256i mask = _mm256_set1_epi8(3), bytes = loadTwo(p + 16 * second, 32);
+    const __m256i mask = _mm256_set1_epi8(3), bytes = loadTwo(p + 16 * second, p + 32 + 16 * second);
     of[0] = _mm256_and_si256(bytes, mask);
     of[1] = _mm256_and_si256(_mm256_srli_epi16(bytes, 2), mask);
     of[2] = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
@@ -374,10 +403,11 @@ inline void lookUpAll(const int8_t (&table)[16], int offset, Codes& c) {
 struct CodesIQ4_NL : quant::IQ4_NL {
     static constexpr int kTop = -127;
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 2, c);
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 2), c);
         lookUpAll(quant::kIq4Values, 0, c);
-        store(c.scale, halvesOf<kBytes>(b));
+        store(c.scale, halvesOf(at));
         store(c.min, zero());
     }
 };
@@ -386,7 +416,7 @@ struct CodesIQ4_XS : quant::IQ4_XS {
     static constexpr int kTop = -127;
 
     static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<16>(b + 8, c);
+        nibblesInQuarters(Blocks<16>{b + 8}, c);
         lookUpAll(quant::kIq4Values, 0, c);
         store(c.scale, mul(_mm256_cvtepi32_ps(scalesOfIQ4_XS(b)), splat(halfAt(b))));
         store(c.min, zero());
@@ -396,12 +426,13 @@ struct CodesIQ4_XS : quant::IQ4_XS {
 struct CodesMXFP4 : quant::MXFP4 {
     static constexpr int kTop = 24;
 
-    static inline void load(const uint8_t* b, Codes& c) {
-        nibblesInQuarters<kBytes>(b + 1, c);
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
+        nibblesInQuarters(behind(at, 1), c);
         lookUpAll(quant::kFp4Values, kOffset, c);
         uint64_t exponents = 0;
         for (int g = 0; g < 8; ++g)
-            exponents |= uint64_t(b[g * kBytes]) << (8 * g);
+            exponents |= uint64_t(*at(g)) << (8 * g);
         store(c.scale, halfPowers(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(int64_t(exponents)))));
         offsetMins(c, 8, kOffset);
     }
@@ -411,17 +442,18 @@ struct CodesMXFP4 : quant::MXFP4 {
 struct CodesNVFP4 : quant::NVFP4 {
     static constexpr int kTop = 24;
 
-    static inline void load(const uint8_t* b, Codes& c) {
+    template <typename At>
+    static inline void load(const At& at, Codes& c) {
         eachOf<0, 2>([&]<int odd>() __attribute__((always_inline)) {
-            const Eights of(b + 4 + 16 * odd, kBytes);
+            const auto bytes = behind(at, 4 + 16 * odd);
+            const Eights of(bytes(0), bytes(1), bytes(2), bytes(3));
             c.q[odd] = lowNibbles(of.first);
             c.q[2 + odd] = highNibbles(of.first);
             c.q[4 + odd] = lowNibbles(of.second);
             c.q[6 + odd] = highNibbles(of.second);
         });
         lookUpAll(quant::kFp4Values, kOffset, c);
-        const __m128i scales =
-            _mm_set_epi32(load32(b + 3 * kBytes), load32(b + 2 * kBytes), load32(b + kBytes), load32(b));
+        const __m128i scales = _mm_set_epi32(load32(at(3)), load32(at(2)), load32(at(1)), load32(at(0)));
         store(c.scale, halfScales(scales));
         store(c.scale + 8, halfScales(_mm_srli_si128(scales, 8)));
         offsetMins(c, 16, kOffset);

@@ -13,18 +13,15 @@ inline __m256i loadCodes(const int8_t* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
-/// 256 numbers, or fewer at a row's end: then blocks that are not there become zero bytes, finite numbers in every
-/// format, which meet activations of zero.
+/// 256 numbers, or fewer at a row's end.
 template <typename Format>
 inline void loadChunk(const uint8_t* b, int64_t numbers, Codes& c) {
-    if constexpr (Format::kBlock < 256)
-        if (numbers < 256) {
-            uint8_t there[256 / Format::kBlock * Format::kBytes] = {};
-            std::memcpy(there, b, size_t(numbers / Format::kBlock) * Format::kBytes);
-            Format::load(there, c);
-            return;
-        }
-    Format::load(b, c);
+    if constexpr (Format::kBlock == 256)
+        Format::load(b, c);
+    else if (numbers == 256)
+        Format::load(Blocks<Format::kBytes>{b}, c);
+    else
+        Format::load(LastBlocks<Format::kBytes>{b, int(numbers) / Format::kBlock}, c);
 }
 
 /// What a block adds to the sum of a (weight row, activation row): lanes 2i and 2i + 1 have what groups 2i and 2i + 1

@@ -16,8 +16,7 @@ struct Codes {
     float scale[16], min[16];
 };
 
-/// A row's blocks of kBytes from `begin` on: operator() tells where number i begins. At the row's end they are fewer
-/// than 256 numbers take; then those that are not there are the last one, which meets activations of zero.
+/// Where each of a row's blocks of kBytes begins.
 template <int kBytes>
 struct Blocks {
     const uint8_t* begin;
@@ -25,6 +24,8 @@ struct Blocks {
     inline const uint8_t* operator()(int i) const { return begin + i * kBytes; }
 };
 
+/// The same at a row's end, where they are fewer than 256 numbers take: those that are not there are the last one,
+/// which meets activations of zero.
 template <int kBytes>
 struct LastBlocks {
     const uint8_t* begin;

@@ -103,8 +103,15 @@ inline auto behind(const At& at, int offset) {
 /// Of blocks that begin with both as halves.
 template <typename At>
 inline void loadScaleAndMin(const At& at, Codes& c) {
-    store(c.scale, halvesOf(at));
-    store(c.min, halvesOf(behind(at, 2)));
+    const auto four = [&](int g) {
+        const auto both = [&](int i) { return _mm_cvtsi32_si128(load32(at(g + i))); };
+        const __m128i pairs =
+            _mm_unpacklo_epi64(_mm_unpacklo_epi32(both(0), both(1)), _mm_unpacklo_epi32(both(2), both(3)));
+        return _mm_shuffle_epi8(pairs, _mm_set_epi8(15, 14, 11, 10, 7, 6, 3, 2, 13, 12, 9, 8, 5, 4, 1, 0));
+    };
+    const __m128i first = four(0), second = four(4);
+    store(c.scale, _mm256_cvtph_ps(_mm_unpacklo_epi64(first, second)));
+    store(c.min, _mm256_cvtph_ps(_mm_unpackhi_epi64(first, second)));
 }
 
 /// Mins of a format with signed codes that are moved up by `offset`: of `scales` groups.

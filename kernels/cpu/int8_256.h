@@ -54,65 +54,188 @@ inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
     }
 }
 
-template <typename Format, typename Dots, int kW, int kR>
-inline void addChunk(Vec (&sums)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
-                     int64_t numbers) {
-    for (int i = 0; i < kW; ++i) {
-        Codes codes;
-        loadChunk<Format>(w[i], numbers, codes);
-        for (int r = 0; r < kR; ++r)
-            sums[i][r] = addBlock<Format, Dots>(sums[i][r], codes, x[r][chunk]);
+/// Weight rows that meet activations at once.
+constexpr int kMet = 4;
+
+/// kR activation rows: chunks of 256 numbers, and an end of fewer. A short end would waste most of a block's work:
+/// `share` weight rows' ends make one.
+template <int kR>
+struct ActivationRows {
+    const A8Block* blocks[kR];
+    int64_t chunks, end;
+    int share;        // 1, 2 or 4
+    A8Block ends[kR]; // each end `share` times, where share > 1
+};
+
+/// The first 8 / share groups of a block, again and again.
+inline void repeatGroups(const A8Block& x, int share, A8Block& to) {
+    for (int g = 0; g < 8; ++g) {
+        const int from = g % (8 / share);
+        to.scale[g] = x.scale[from];
+        to.sum32[g] = x.sum32[from];
+        for (int eight = 0; eight < 32; eight += 8)
+            std::memcpy(to.q + inQuarters(32 * g + eight), x.q + inQuarters(32 * from + eight), 8);
     }
 }
 
-/// kW weight rows n, n + step, ... x kR activation rows, each with sums of its own. Flattened: the compiler leaves
-/// parts of it in calls otherwise, through memory.
-template <typename Format, typename Dots, int kW, int kR>
-[[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
-    const uint8_t* w[kW];
-    const A8Block* x[kR];
-    Vec sums[kW][kR];
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
-    for (int i = 0; i < kW; ++i)
-        w[i] = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i * step) * a.weightStride);
+/// Of formats whose groups are blocks.
+template <typename Format>
+constexpr bool kSharesEnds = Format::kBlock == 32;
+
+template <bool kShares, int kR>
+inline void beginRows(const MatVec& a, int row, ActivationRows<kR>& x) {
+    x.chunks = a.k / 256;
+    x.end = a.k % 256;
+    x.share = !kShares || x.end == 0 || x.end > 128 ? 1 : x.end > 64 ? 2 : 4;
+    for (int r = 0; r < kR; ++r) {
+        x.blocks[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
+        if (x.share > 1)
+            repeatGroups(x.blocks[r][x.chunks], x.share, x.ends[r]);
+    }
+}
+
+/// The blocks of kShare weight rows' ends as those of 256 numbers: what is not there is an end's last block, and meets
+/// activations of zero.
+template <typename Format, int kShare>
+struct SharedEnds {
+    static constexpr int kEach = 256 / kShare / Format::kBlock;
+
+    const uint8_t* const* ends;
+    int count;
+
+    inline const uint8_t* operator()(int i) const {
+        return ends[i / kEach] + (i % kEach < count ? i % kEach : count - 1) * Format::kBytes;
+    }
+};
+
+/// Of a vector that four rows share, or two that two rows share each: the rows' sums.
+inline __m128 sumsOfEnds(const Vec (&v)[1]) {
+    const Vec sums = _mm256_hadd_ps(v[0], v[0]);
+    return _mm_movelh_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+}
+
+inline __m128 sumsOfEnds(const Vec (&v)[2]) {
+    const Vec pairs = _mm256_hadd_ps(v[0], v[1]), sums = _mm256_hadd_ps(pairs, pairs);
+    return _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
+}
+
+/// Adds what the ends of kMet weight rows give, kShare of them in a block (see addBlock: each keeps lanes of its own).
+template <typename Format, typename Dots, int kShare, int kR>
+[[gnu::flatten, gnu::noinline]] void addEnds(__m128 (&sums)[kR], const uint8_t* const (&ends)[kMet],
+                                             const ActivationRows<kR>& x) {
+    Vec products[kR][kMet / kShare];
+    for (int i = 0; i < kMet / kShare; ++i) {
+        Codes codes;
+        Format::load(SharedEnds<Format, kShare>{ends + i * kShare, int(x.end) / Format::kBlock}, codes);
+        for (int r = 0; r < kR; ++r)
+            products[r][i] = addBlock<Format, Dots>(zero(), codes, x.ends[r]);
+    }
     for (int r = 0; r < kR; ++r)
-        x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
+        sums[r] = _mm_add_ps(sums[r], sumsOfEnds(products[r]));
+}
+
+/// A weight row's numbers from w on, and those of kR activation rows that belong to them.
+template <typename Format, typename Dots, int kR>
+inline void addChunk(Vec (&sums)[kR], const uint8_t* w, const ActivationRows<kR>& x, int64_t chunk, int64_t numbers) {
+    Codes codes;
+    loadChunk<Format>(w, numbers, codes);
+    for (int r = 0; r < kR; ++r)
+        sums[r] = addBlock<Format, Dots>(sums[r], codes, x.blocks[r][chunk]);
+}
+
+/// kW weight rows x kR activation rows, each with a vector of sums; w moves on to the rows' ends.
+template <typename Format, typename Dots, int kW, int kR>
+inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const ActivationRows<kR>& x) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
             sums[i][r] = zero();
-    const int64_t chunks = a.k / 256;
-    for (int64_t c = 0; c < chunks; ++c) {
-        addChunk<Format, Dots>(sums, w, x, c, 256);
+    for (int64_t c = 0; c < x.chunks; ++c)
         for (int i = 0; i < kW; ++i) {
+            addChunk<Format, Dots>(sums[i], w[i], x, c, 256);
             // What the row holds further on, which may be the next row's, or nothing.
             prefetch(reinterpret_cast<const std::byte*>(w[i]) + 1024, kChunkBytes);
             w[i] += kChunkBytes;
         }
-    }
     if constexpr (Format::kBlock < 256)
-        if (a.k % 256 != 0)
-            addChunk<Format, Dots>(sums, w, x, chunks, a.k % 256);
-    for (int i = 0; i < kW; ++i)
-        for (int r = 0; r < kR; ++r)
-            finish(a, row + r, n + i * step, sumLanes(sums[i][r]));
+        if (x.end != 0 && x.share == 1)
+            for (int i = 0; i < kW; ++i)
+                addChunk<Format, Dots>(sums[i], w[i], x, x.chunks, x.end);
 }
 
-/// Single activation rows meet two weight rows at once, half the rows apart, because two streams read faster from
-/// memory than one.
+/// Weight rows w x kR activation rows. Flattened: the compiler leaves parts of it in calls otherwise, through memory.
+template <typename Format, typename Dots, int kR>
+[[gnu::flatten]] void dotMet(__m128 (&sums)[kR], const uint8_t* (&w)[kMet], const ActivationRows<kR>& x) {
+    if constexpr (kR == 1) {
+        Vec pairs[2][2][1];
+        for (int i = 0; i < 2; ++i)
+            dotRows<Format, Dots, 2, 1>(pairs[i], w + 2 * i, x);
+        sums[0] = sumLanes4(pairs[0][0][0], pairs[0][1][0], pairs[1][0][0], pairs[1][1][0]);
+    } else {
+        static_assert(kR == 4);
+        for (int i = 0; i < kMet; ++i) {
+            Vec row[1][kR];
+            dotRows<Format, Dots, 1, kR>(row, w + i, x);
+            sums[i] = sumLanes4(row[0][0], row[0][1], row[0][2], row[0][3]);
+        }
+        _MM_TRANSPOSE4_PS(sums[0], sums[1], sums[2], sums[3]);
+    }
+    if constexpr (kSharesEnds<Format>) {
+        if (x.share == 4)
+            addEnds<Format, Dots, 4>(sums, w, x);
+        else if (x.share == 2)
+            addEnds<Format, Dots, 2>(sums, w, x);
+    }
+}
+
+/// Two outputs, the lower half of `sums`.
+inline void finishTwo(const MatVec& a, int row, int64_t n, __m128 sums) {
+    float* out = a.out + row * a.outStride + n;
+    const auto two = [](const float* p) {
+        return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    };
+    if (a.bias)
+        sums = _mm_add_ps(sums, two(a.bias + n));
+    if (a.accumulate)
+        sums = _mm_add_ps(two(out), sums);
+    _mm_storel_pi(reinterpret_cast<__m64*>(out), sums);
+}
+
+/// Two streams of weight rows, for they read faster from memory than one.
+template <typename Format, typename Dots, int kR>
+void matvecRows(const MatVec& a, int row) {
+    ActivationRows<kR> x;
+    beginRows<kSharesEnds<Format>>(a, row, x);
+    const auto* rows = reinterpret_cast<const uint8_t*>(a.weights);
+    const uint64_t stride = a.weightStride;
+    const int64_t part = a.outputs / kMet * 2;
+    __m128 sums[kR];
+    for (int64_t n = 0; n < part; n += 2) {
+        const uint8_t* first = rows + uint64_t(n) * stride;
+        const uint8_t* second = first + uint64_t(part) * stride;
+        const uint8_t* w[kMet] = {first, second, first + stride, second + stride};
+        dotMet<Format, Dots>(sums, w, x);
+        for (int r = 0; r < kR; ++r) {
+            finishTwo(a, row + r, n, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(2, 0, 2, 0)));
+            finishTwo(a, row + r, n + part, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(3, 1, 3, 1)));
+        }
+    }
+    for (int64_t n = 2 * part; n < a.outputs; ++n) {
+        const uint8_t* w = rows + uint64_t(n) * stride;
+        const uint8_t* same[kMet] = {w, w, w, w};
+        dotMet<Format, Dots>(sums, same, x);
+        for (int r = 0; r < kR; ++r)
+            finish(a, row + r, n, _mm_cvtss_f32(sums[r]));
+    }
+}
+
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
     int r = 0;
     for (; r + 4 <= a.rows; r += 4)
-        for (int64_t n = 0; n < a.outputs; ++n)
-            dotRows<Format, Dots, 1, 4>(a, n, 0, r);
-    for (; r < a.rows; ++r) {
-        constexpr int kStreams = 2;
-        const int64_t part = a.outputs / kStreams;
-        for (int64_t n = 0; n < part; ++n)
-            dotRows<Format, Dots, kStreams, 1>(a, n, part, r);
-        for (int64_t n = kStreams * part; n < a.outputs; ++n)
-            dotRows<Format, Dots, 1, 1>(a, n, 0, r);
-    }
+        matvecRows<Format, Dots, 4>(a, r);
+    for (; r < a.rows; ++r)
+        matvecRows<Format, Dots, 1>(a, r);
 }
 
 /// Times 8 outputs that a product computes at once: an activation, once spread, meets all of them, for reading is what

@@ -60,7 +60,7 @@ constexpr int kMet = 4;
 /// kR activation rows: chunks of 256 numbers, and an end of fewer. A short end would waste most of a block's work:
 /// `share` weight rows' ends make one.
 template <int kR>
-struct ActivationRows {
+struct RowsInChunks {
     const A8Block* blocks[kR];
     int64_t chunks, end;
     int share;        // 1, 2 or 4
@@ -83,7 +83,7 @@ template <typename Format>
 constexpr bool kSharesEnds = Format::kBlock == 32;
 
 template <bool kShares, int kR>
-inline void beginRows(const MatVec& a, int row, ActivationRows<kR>& x) {
+inline void beginRows(const MatVec& a, int row, RowsInChunks<kR>& x) {
     x.chunks = a.k / 256;
     x.end = a.k % 256;
     x.share = !kShares || x.end == 0 || x.end > 128 ? 1 : x.end > 64 ? 2 : 4;
@@ -122,7 +122,7 @@ inline __m128 sumsOfEnds(const Vec (&v)[2]) {
 /// Adds what the ends of kMet weight rows give, kShare of them in a block (see addBlock: each keeps lanes of its own).
 template <typename Format, typename Dots, int kShare, int kR>
 [[gnu::flatten, gnu::noinline]] void addEnds(__m128 (&sums)[kR], const uint8_t* const (&ends)[kMet],
-                                             const ActivationRows<kR>& x) {
+                                             const RowsInChunks<kR>& x) {
     Vec products[kR][kMet / kShare];
     for (int i = 0; i < kMet / kShare; ++i) {
         Codes codes;
@@ -136,7 +136,7 @@ template <typename Format, typename Dots, int kShare, int kR>
 
 /// A weight row's numbers from w on, and those of kR activation rows that belong to them.
 template <typename Format, typename Dots, int kR>
-inline void addChunk(Vec (&sums)[kR], const uint8_t* w, const ActivationRows<kR>& x, int64_t chunk, int64_t numbers) {
+inline void addChunk(Vec (&sums)[kR], const uint8_t* w, const RowsInChunks<kR>& x, int64_t chunk, int64_t numbers) {
     Codes codes;
     loadChunk<Format>(w, numbers, codes);
     for (int r = 0; r < kR; ++r)
@@ -145,7 +145,7 @@ inline void addChunk(Vec (&sums)[kR], const uint8_t* w, const ActivationRows<kR>
 
 /// kW weight rows x kR activation rows, each with a vector of sums; w moves on to the rows' ends.
 template <typename Format, typename Dots, int kW, int kR>
-inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const ActivationRows<kR>& x) {
+inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const RowsInChunks<kR>& x) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
@@ -165,7 +165,7 @@ inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const ActivationRows
 
 /// Weight rows w x kR activation rows. Flattened: the compiler leaves parts of it in calls otherwise, through memory.
 template <typename Format, typename Dots, int kR>
-[[gnu::flatten]] void dotMet(__m128 (&sums)[kR], const uint8_t* (&w)[kMet], const ActivationRows<kR>& x) {
+[[gnu::flatten]] void dotMet(__m128 (&sums)[kR], const uint8_t* (&w)[kMet], const RowsInChunks<kR>& x) {
     if constexpr (kR == 1) {
         Vec pairs[2][2][1];
         for (int i = 0; i < 2; ++i)
@@ -204,7 +204,7 @@ inline void finishTwo(const MatVec& a, int row, int64_t n, __m128 sums) {
 /// Two streams of weight rows, for they read faster from memory than one.
 template <typename Format, typename Dots, int kR>
 void matvecRows(const MatVec& a, int row) {
-    ActivationRows<kR> x;
+    RowsInChunks<kR> x;
     beginRows<kSharesEnds<Format>>(a, row, x);
     const auto* rows = reinterpret_cast<const uint8_t*>(a.weights);
     const uint64_t stride = a.weightStride;

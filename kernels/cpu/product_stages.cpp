@@ -22,29 +22,27 @@ int64_t liveRows(const StepView& step, const Product& p) {
 class MatVecStage : public PlanStage {
 public:
     MatVecStage(const StepView& step, Product product, int threads) : PlanStage(step), p_(std::move(product)) {
-        uint64_t total = 0;
+        uint64_t left = 0;
         for (const ProductPart& part : p_.parts)
-            total += part.weight.stride * uint64_t(part.weight.rows);
-        // Large enough that claiming a tile costs nothing, small enough that all workers end together.
-        const uint64_t tileBytes = std::clamp<uint64_t>(total / uint64_t(16 * threads), 16 << 10, 256 << 10);
+            left += part.weight.stride * uint64_t(part.weight.rows);
         for (const ProductPart& part : p_.parts) {
-            const int64_t fit = int64_t(tileBytes / std::max<uint64_t>(part.weight.stride, 1));
-            outputsPerTile_.push_back(std::max<int64_t>(8, fit / 8 * 8));
-            tileCount_ += (part.weight.rows + outputsPerTile_.back() - 1) / outputsPerTile_.back();
+            const uint64_t stride = std::max<uint64_t>(part.weight.stride, 1);
+            for (int64_t first = 0; first < part.weight.rows; first += tiles_.back().outputs) {
+                // Long at first, for processors read ahead only after some lines of a stream, then shorter and shorter,
+                // so that all workers end together.
+                const uint64_t bytes = std::clamp<uint64_t>(left / uint64_t(4 * threads), 16 << 10, 256 << 10);
+                const int64_t outputs = std::max<int64_t>(8, int64_t(bytes / stride) / 8 * 8);
+                tiles_.push_back({&part, first, std::min(outputs, part.weight.rows - first)});
+                left -= std::min(left, stride * uint64_t(tiles_.back().outputs));
+            }
         }
     }
 
-    int64_t tiles() const override { return liveRows(step_, p_) > 0 ? tileCount_ : 0; }
+    int64_t tiles() const override { return liveRows(step_, p_) > 0 ? int64_t(tiles_.size()) : 0; }
 
     void run(int64_t tile, std::byte*) const override {
-        for (size_t i = 0; i < p_.parts.size(); ++i) {
-            const int64_t count = (p_.parts[i].weight.rows + outputsPerTile_[i] - 1) / outputsPerTile_[i];
-            if (tile < count) {
-                runPart(p_.parts[i], tile * outputsPerTile_[i], outputsPerTile_[i]);
-                return;
-            }
-            tile -= count;
-        }
+        const Tile& t = tiles_[size_t(tile)];
+        runPart(*t.part, t.first, t.outputs);
     }
 
 private:
@@ -56,7 +54,7 @@ private:
         for (int64_t r = 0; r < rows; r += kMatVecRows)
             function({.weights = part.weight.row(first),
                       .weightStride = part.weight.stride,
-                      .outputs = std::min(outputs, part.weight.rows - first),
+                      .outputs = outputs,
                       .k = part.weight.cols,
                       .x = inputsOf(p_, part, int8, r),
                       .xStride = int8 ? p_.x.q8.stride : p_.x.f32.stride,
@@ -68,9 +66,13 @@ private:
                       .scales = scalesFrom(part.weight.scales, first, 0)});
     }
 
+    struct Tile {
+        const ProductPart* part;
+        int64_t first, outputs;
+    };
+
     Product p_;
-    std::vector<int64_t> outputsPerTile_; // by part
-    int64_t tileCount_ = 0;
+    std::vector<Tile> tiles_;
 };
 
 /// Prompt tokens: a tile unpacks kPanelOutputs weight rows, or some times as many, panel by panel, and multiplies a

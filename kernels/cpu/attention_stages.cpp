@@ -95,10 +95,9 @@ private:
 /// Tiles are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
 class AttendSplitsStage : public PlanStage {
 public:
-    AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity)
-        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity),
+    AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
+        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), threads_(threads),
           splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads)), group_(a.heads / a.kv.heads),
-          slices_((group_ + kHeadsPerTile - 1) / kHeadsPerTile), headsPerTile_((group_ + slices_ - 1) / slices_),
           attend_(attendOf(kernels(), a)) {}
 
     int64_t tiles() const override {
@@ -109,6 +108,11 @@ public:
             most = std::max(most, (range.end - 1) / splits_.tokens - range.begin / splits_.tokens + 1);
         }
         spread_ = most;
+        slices_ = (group_ + kMostHeads - 1) / kMostHeads;
+        // A short sequence is one split: its many heads are shared out, for the others would fall asleep meanwhile.
+        if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < 2 * threads_ && group_ == slices_ * kMostHeads)
+            slices_ *= kMostHeads / kFewLatentHeads;
+        headsPerTile_ = (group_ + slices_ - 1) / slices_;
         return rows * a_.kv.heads * slices_ * most;
     }
 
@@ -127,7 +131,8 @@ private:
     static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
-    static constexpr int kHeadsPerTile = kLatentHeads; // at most; of a latent cache's one KV head there are 128
+    static constexpr int kMostHeads = kLatentHeads;   // of a tile; of a latent cache's one KV head there are 128
+    static_assert(kMostHeads % kFewLatentHeads == 0); // fewer would have other bits
 
     /// One for all calls: a run's queries are prepared by the first.
     static auto attendOf(const CpuKernels& k, const AttentionSpec& a) -> void (*)(const Attend&) {
@@ -176,9 +181,12 @@ private:
     AttentionSpec a_;
     Partials partials_;
     int64_t capacity_;
+    int threads_;
     Splits splits_;
-    int group_, slices_, headsPerTile_;
-    mutable int64_t spread_ = 1; // splits a row of this run has at most; set before the run by worker 0
+    int group_;
+    // Set before the run by worker 0.
+    mutable int64_t spread_ = 1; // splits a row of this run has at most
+    mutable int slices_ = 1, headsPerTile_ = 1;
     void (*attend_)(const Attend&);
 };
 
@@ -459,8 +467,9 @@ uint64_t partialBytes(const Attention& a, int64_t rows) {
     return uint64_t(rows) * uint64_t(splits.count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
 }
 
-StagePtr makeAttendSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity) {
-    return std::make_unique<AttendSplitsStage>(step, a, partials, capacity);
+StagePtr makeAttendSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity,
+                          int threads) {
+    return std::make_unique<AttendSplitsStage>(step, a, partials, capacity, threads);
 }
 
 StagePtr makeMergeSplits(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity) {

@@ -327,7 +327,7 @@ private:
         a.out = out.f32 ? limited(out.f32)
                         : Rows{plan_->attentionRows.get(), uint64_t(cols) * 4, list_.rows, cols, Type::F32};
         if (list_.path == Path::Decode) {
-            add(makeAttendSplits(plan_->step, a, plan_->partials.get(), list_.rows));
+            add(makeAttendSplits(plan_->step, a, plan_->partials.get(), list_.rows, threads_));
             add(makeMergeSplits(plan_->step, a, plan_->partials.get(), out.q8, list_.rows));
             return;
         }

@@ -248,7 +248,7 @@ struct Splits {
 
 Splits splitsOf(int64_t pages, int pageTokens, int kvHeads);
 uint64_t partialBytes(const Attention&, int64_t rows);
-StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity);
+StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity, int threads);
 StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);
 
 /// Prompt tokens: blocks of rows and heads against blocks of keys with a running softmax.

@@ -425,6 +425,24 @@ TEST(Attention, LatentCodesOfManyHeads) {
     expectSameBitsAmongHeads(codedIsas(), false);
 }
 
+/// Many heads of one KV head are shared out where a short sequence would leave other threads without work.
+TEST(Attention, HeadsSharedOutHaveTheSameBits) {
+    for (const Type type : {Type::F16, Type::BF16, Type::Q8_0})
+        for (const bool latent : {true, false}) {
+            const AttentionCase c{
+                .type = type, .heads = 32, .kvHeads = 1, .kDim = 96, .vDim = 64, .pageTokens = 64, .latent = latent};
+            constexpr int kTokens = 150;
+            for (const std::string& isa : isaNames()) {
+                const auto out = [&](int threads) {
+                    return runAttention(isa, c, Path::Decode, kTokens, 1, randomRun(c, kTokens), 1, threads).out;
+                };
+                const std::vector<float> one = out(1);
+                EXPECT_EQ(out(2), one) << isa << " " << quantType(type).name;
+                EXPECT_EQ(out(4), one) << isa << " " << quantType(type).name;
+            }
+        }
+}
+
 void expectNothingHidden(const std::vector<std::string>& isas, bool rounded) {
     const AttentionCase c{.type = Type::F16,
                           .heads = 9,

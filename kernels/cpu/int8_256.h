@@ -57,8 +57,8 @@ inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
 /// Weight rows that meet activations at once.
 constexpr int kMet = 4;
 
-/// kR activation rows: chunks of 256 numbers, and an end of fewer. A short end would waste most of a block's work:
-/// `share` weight rows' ends make one.
+/// kR activation rows: chunks of 256 numbers, and an end of fewer. An end of 64 or 128 numbers, as rows of 576 and
+/// heads have it, would waste most of a block's work: `share` weight rows' ends make one block.
 template <int kR>
 struct RowsInChunks {
     const A8Block* blocks[kR];
@@ -86,7 +86,7 @@ template <bool kShares, int kR>
 inline void beginRows(const MatVec& a, int row, RowsInChunks<kR>& x) {
     x.chunks = a.k / 256;
     x.end = a.k % 256;
-    x.share = !kShares || x.end == 0 || x.end > 128 ? 1 : x.end > 64 ? 2 : 4;
+    x.share = kShares && x.end == 64 ? 4 : kShares && x.end == 128 ? 2 : 1;
     for (int r = 0; r < kR; ++r) {
         x.blocks[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
         if (x.share > 1)
@@ -94,18 +94,14 @@ inline void beginRows(const MatVec& a, int row, RowsInChunks<kR>& x) {
     }
 }
 
-/// The blocks of kShare weight rows' ends as those of 256 numbers: what is not there is an end's last block, and meets
-/// activations of zero.
+/// The blocks of kShare weight rows' ends as those of 256 numbers.
 template <typename Format, int kShare>
 struct SharedEnds {
     static constexpr int kEach = 256 / kShare / Format::kBlock;
 
     const uint8_t* const* ends;
-    int count;
 
-    inline const uint8_t* operator()(int i) const {
-        return ends[i / kEach] + (i % kEach < count ? i % kEach : count - 1) * Format::kBytes;
-    }
+    inline const uint8_t* operator()(int i) const { return ends[i / kEach] + i % kEach * Format::kBytes; }
 };
 
 /// Of a vector that four rows share, or two that two rows share each: the rows' sums.
@@ -126,7 +122,7 @@ template <typename Format, typename Dots, int kShare, int kR>
     Vec products[kR][kMet / kShare];
     for (int i = 0; i < kMet / kShare; ++i) {
         Codes codes;
-        Format::load(SharedEnds<Format, kShare>{ends + i * kShare, int(x.end) / Format::kBlock}, codes);
+        Format::load(SharedEnds<Format, kShare>{ends + i * kShare}, codes);
         for (int r = 0; r < kR; ++r)
             products[r][i] = addBlock<Format, Dots>(zero(), codes, x.ends[r]);
     }

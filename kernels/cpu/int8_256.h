@@ -54,8 +54,8 @@ inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
     }
 }
 
-/// Weight rows that meet activations at once.
-constexpr int kMet = 4;
+/// Weight rows that meet activations at once, and bytes that are asked for ahead.
+constexpr int kMet = 4, kAhead = 1024;
 
 /// kR activation rows: chunks of 256 numbers, and an end of fewer. An end of 64 or 128 numbers, as rows of 576 and
 /// heads have it, would waste most of a block's work: `share` weight rows' ends make one block.
@@ -150,7 +150,7 @@ inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const RowsInChunks<k
         for (int i = 0; i < kW; ++i) {
             addChunk<Format, Dots>(sums[i], w[i], x, c, 256);
             // What the row holds further on, which may be the next row's, or nothing.
-            prefetch(reinterpret_cast<const std::byte*>(w[i]) + 1024, kChunkBytes);
+            prefetch(reinterpret_cast<const std::byte*>(w[i]) + kAhead, kChunkBytes);
             w[i] += kChunkBytes;
         }
     if constexpr (Format::kBlock < 256)
@@ -205,6 +205,8 @@ void matvecRows(const MatVec& a, int row) {
     const auto* rows = reinterpret_cast<const uint8_t*>(a.weights);
     const uint64_t stride = a.weightStride;
     const int64_t part = a.outputs / kMet * 2;
+    prefetch(a.weights, kAhead); // processors read ahead only after some lines of a stream
+    prefetch(a.weights + uint64_t(part) * stride, kAhead);
     __m128 sums[kR];
     for (int64_t n = 0; n < part; n += 2) {
         const uint8_t* first = rows + uint64_t(n) * stride;

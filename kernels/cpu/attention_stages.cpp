@@ -109,7 +109,8 @@ public:
         }
         spread_ = most;
         slices_ = (group_ + kMostHeads - 1) / kMostHeads;
-        // A short sequence is one split: its many heads are shared out, for the others would fall asleep meanwhile.
+        // A short sequence is one split, or a few of unequal length: its heads are shared out, for other threads would
+        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits.
         if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < 2 * threads_ && group_ == slices_ * kMostHeads)
             slices_ *= kMostHeads / kFewLatentHeads;
         headsPerTile_ = (group_ + slices_ - 1) / slices_;
@@ -131,8 +132,8 @@ private:
     static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
-    static constexpr int kMostHeads = kLatentHeads;   // of a tile; of a latent cache's one KV head there are 128
-    static_assert(kMostHeads % kFewLatentHeads == 0); // fewer would have other bits
+    static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
+    static_assert(kMostHeads % kFewLatentHeads == 0);
 
     /// One for all calls: a run's queries are prepared by the first.
     static auto attendOf(const CpuKernels& k, const AttentionSpec& a) -> void (*)(const Attend&) {

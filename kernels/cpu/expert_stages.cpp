@@ -212,6 +212,7 @@ public:
         uint64_t total = 0; // that one token reads
         for (const ExpertPart& part : p_.parts)
             total += part.weights[0].stride * uint64_t(part.weights[0].rows) * uint64_t(p_.routing.rowSlots);
+        // Alike, for an expert's tiles do not know how many experts come after it.
         const uint64_t tileBytes = std::clamp<uint64_t>(total / uint64_t(16 * threads), 16 << 10, 256 << 10);
         for (const ExpertPart& part : p_.parts) {
             const Rows& w = part.weights[0];

@@ -54,8 +54,8 @@ inline Vec addBlock(Vec sum, const Codes& w, const A8Block& x) {
     }
 }
 
-/// Weight rows that meet activations at once, and bytes that are asked for ahead.
-constexpr int kMet = 4, kAhead = 1024;
+constexpr int kWeightRows = 4; // that meet activations at once, two of each stream
+constexpr int kAhead = 1024;   // bytes of a stream that are asked for before they are wanted
 
 /// kR activation rows: chunks of 256 numbers, and an end of fewer. An end of 64 or 128 numbers, as rows of 576 and
 /// heads have it, would waste most of a block's work: `share` weight rows' ends make one block.
@@ -115,12 +115,14 @@ inline __m128 sumsOfEnds(const Vec (&v)[2]) {
     return _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 
-/// Adds what the ends of kMet weight rows give, kShare of them in a block (see addBlock: each keeps lanes of its own).
+/// Adds what the ends of kWeightRows weight rows give, kShare of them in a block (see addBlock: each keeps lanes of its
+/// own).
 template <typename Format, typename Dots, int kShare, int kR>
-[[gnu::flatten, gnu::noinline]] void addEnds(__m128 (&sums)[kR], const uint8_t* const (&ends)[kMet],
+[[gnu::flatten, gnu::noinline]] void addEnds(__m128 (&sums)[kR], const uint8_t* const (&ends)[kWeightRows],
                                              const RowsInChunks<kR>& x) {
-    Vec products[kR][kMet / kShare];
-    for (int i = 0; i < kMet / kShare; ++i) {
+    static_assert(Format::kGroup == 32); // see repeatGroups
+    Vec products[kR][kWeightRows / kShare];
+    for (int i = 0; i < kWeightRows / kShare; ++i) {
         Codes codes;
         Format::load(SharedEnds<Format, kShare>{ends + i * kShare}, codes);
         for (int r = 0; r < kR; ++r)
@@ -159,9 +161,10 @@ inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const RowsInChunks<k
                 addChunk<Format, Dots>(sums[i], w[i], x, x.chunks, x.end);
 }
 
-/// Weight rows w x kR activation rows. Flattened: the compiler leaves parts of it in calls otherwise, through memory.
+/// The products of kR activation rows with the four weight rows w, which move on to the rows' ends. Flattened: the
+/// compiler leaves parts of it in calls otherwise, through memory.
 template <typename Format, typename Dots, int kR>
-[[gnu::flatten]] void dotMet(__m128 (&sums)[kR], const uint8_t* (&w)[kMet], const RowsInChunks<kR>& x) {
+[[gnu::flatten]] void dotFour(__m128 (&sums)[kR], const uint8_t* (&w)[kWeightRows], const RowsInChunks<kR>& x) {
     if constexpr (kR == 1) {
         Vec pairs[2][2][1];
         for (int i = 0; i < 2; ++i)
@@ -169,7 +172,7 @@ template <typename Format, typename Dots, int kR>
         sums[0] = sumLanes4(pairs[0][0][0], pairs[0][1][0], pairs[1][0][0], pairs[1][1][0]);
     } else {
         static_assert(kR == 4);
-        for (int i = 0; i < kMet; ++i) {
+        for (int i = 0; i < kWeightRows; ++i) {
             Vec row[1][kR];
             dotRows<Format, Dots, 1, kR>(row, w + i, x);
             sums[i] = sumLanes4(row[0][0], row[0][1], row[0][2], row[0][3]);
@@ -204,26 +207,32 @@ void matvecRows(const MatVec& a, int row) {
     beginRows<kSharesEnds<Format>>(a, row, x);
     const auto* rows = reinterpret_cast<const uint8_t*>(a.weights);
     const uint64_t stride = a.weightStride;
-    const int64_t part = a.outputs / kMet * 2;
+    const int64_t part = a.outputs / kWeightRows * (kWeightRows / 2); // outputs of a stream
     prefetch(a.weights, kAhead); // processors read ahead only after some lines of a stream
     prefetch(a.weights + uint64_t(part) * stride, kAhead);
     __m128 sums[kR];
     for (int64_t n = 0; n < part; n += 2) {
         const uint8_t* first = rows + uint64_t(n) * stride;
         const uint8_t* second = first + uint64_t(part) * stride;
-        const uint8_t* w[kMet] = {first, second, first + stride, second + stride};
-        dotMet<Format, Dots>(sums, w, x);
+        const uint8_t* w[kWeightRows] = {first, second, first + stride, second + stride};
+        dotFour<Format, Dots>(sums, w, x);
         for (int r = 0; r < kR; ++r) {
             finishTwo(a, row + r, n, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(2, 0, 2, 0)));
             finishTwo(a, row + r, n + part, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(3, 1, 3, 1)));
         }
     }
-    for (int64_t n = 2 * part; n < a.outputs; ++n) {
-        const uint8_t* w = rows + uint64_t(n) * stride;
-        const uint8_t* same[kMet] = {w, w, w, w};
-        dotMet<Format, Dots>(sums, same, x);
-        for (int r = 0; r < kR; ++r)
-            finish(a, row + r, n, _mm_cvtss_f32(sums[r]));
+    const int64_t rest = 2 * part, last = a.outputs - 1; // three at most
+    if (rest > last)
+        return;
+    const uint8_t* w[kWeightRows];
+    for (int i = 0; i < kWeightRows; ++i)
+        w[i] = rows + uint64_t(rest + i < last ? rest + i : last) * stride;
+    dotFour<Format, Dots>(sums, w, x);
+    for (int r = 0; r < kR; ++r) {
+        float products[kWeightRows];
+        _mm_storeu_ps(products, sums[r]);
+        for (int64_t n = rest; n <= last; ++n)
+            finish(a, row + r, n, products[n - rest]);
     }
 }
 

@@ -25,14 +25,15 @@ public:
         uint64_t left = 0;
         for (const ProductPart& part : p_.parts)
             left += part.weight.stride * uint64_t(part.weight.rows);
-        for (const ProductPart& part : p_.parts) {
-            const uint64_t stride = std::max<uint64_t>(part.weight.stride, 1);
-            for (int64_t first = 0; first < part.weight.rows; first += tiles_.back().outputs) {
+        for (size_t i = 0; i < p_.parts.size(); ++i) {
+            const Rows& weight = p_.parts[i].weight;
+            const uint64_t stride = std::max<uint64_t>(weight.stride, 1);
+            for (int64_t first = 0; first < weight.rows; first += tiles_.back().outputs) {
                 // Long at first, for processors read ahead only after some lines of a stream, then shorter and shorter,
                 // so that all workers end together.
                 const uint64_t bytes = std::clamp<uint64_t>(left / uint64_t(4 * threads), 16 << 10, 256 << 10);
                 const int64_t outputs = std::max<int64_t>(8, int64_t(bytes / stride) / 8 * 8);
-                tiles_.push_back({&part, first, std::min(outputs, part.weight.rows - first)});
+                tiles_.push_back({i, first, std::min(outputs, weight.rows - first)});
                 left -= std::min(left, stride * uint64_t(tiles_.back().outputs));
             }
         }
@@ -42,7 +43,7 @@ public:
 
     void run(int64_t tile, std::byte*) const override {
         const Tile& t = tiles_[size_t(tile)];
-        runPart(*t.part, t.first, t.outputs);
+        runPart(p_.parts[t.part], t.first, t.outputs);
     }
 
 private:
@@ -67,7 +68,7 @@ private:
     }
 
     struct Tile {
-        const ProductPart* part;
+        size_t part;
         int64_t first, outputs;
     };
 

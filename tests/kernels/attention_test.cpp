@@ -427,19 +427,32 @@ TEST(Attention, LatentCodesOfManyHeads) {
 
 /// Many heads of one KV head are shared out where a short sequence would leave other threads without work.
 TEST(Attention, HeadsSharedOutHaveTheSameBits) {
+    struct Form {
+        int kvHeads;
+        bool latent;
+    };
+
     for (const Type type : {Type::F16, Type::BF16, Type::Q8_0})
-        for (const bool latent : {true, false}) {
-            const AttentionCase c{
-                .type = type, .heads = 32, .kvHeads = 1, .kDim = 96, .vDim = 64, .pageTokens = 64, .latent = latent};
+        for (const Form form : {Form{1, true}, Form{1, false}, Form{2, false}}) {
+            const AttentionCase c{.type = type,
+                                  .heads = 32,
+                                  .kvHeads = form.kvHeads,
+                                  .kDim = 96,
+                                  .vDim = 64,
+                                  .pageTokens = 64,
+                                  .latent = form.latent};
             constexpr int kTokens = 150;
-            for (const std::string& isa : isaNames()) {
-                const auto out = [&](int threads) {
-                    return runAttention(isa, c, Path::Decode, kTokens, 1, randomRun(c, kTokens), 1, threads).out;
-                };
-                const std::vector<float> one = out(1);
-                EXPECT_EQ(out(2), one) << isa << " " << quantType(type).name;
-                EXPECT_EQ(out(4), one) << isa << " " << quantType(type).name;
-            }
+            for (const std::string& isa : isaNames())
+                for (const int rows : {1, 3}) {
+                    const auto out = [&](int threads) {
+                        return runAttention(isa, c, Path::Decode, kTokens, rows, randomRun(c, kTokens), rows, threads)
+                            .out;
+                    };
+                    const std::vector<float> one = out(1);
+                    for (const int threads : {2, 4, 8})
+                        EXPECT_EQ(out(threads), one) << isa << " " << quantType(type).name << ", " << form.kvHeads
+                                                     << " KV heads, " << rows << " rows, " << threads << " threads";
+                }
         }
 }
 

@@ -301,6 +301,34 @@ void unpackCodes(const Unpack& a) {
     }
 }
 
+/// Panels of floats (see Unpack), from codes.
+template <typename Format>
+void unpackToFloats(const Unpack& a) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    Codes codes[kLanes];
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        for (int64_t c = 0; c < a.cols; c += 256) {
+            const int cols = a.cols - c < 256 ? int(a.cols - c) : 256;
+            for (int i = 0; i < kLanes; ++i)
+                if (n + i < a.outputs)
+                    loadChunk<Format>(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i) * a.stride) +
+                                          c / 256 * kChunkBytes,
+                                      cols, codes[i]);
+                else
+                    codes[i] = {};
+            for (int k = 0; k < cols; k += kLanes) {
+                Vec rows[kLanes];
+                for (int i = 0; i < kLanes; ++i) {
+                    const __m128i eight = load64(reinterpret_cast<const uint8_t*>(codes[i].q) + inQuarters(k));
+                    const __m256i q = Format::kTop < 0 ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight);
+                    const int group = k / Format::kGroup;
+                    rows[i] = fma(_mm256_cvtepi32_ps(q), splat(codes[i].scale[group]), splat(codes[i].min[group]));
+                }
+                storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);
+            }
+        }
+}
+
 inline __m256i splat4(const int8_t* p) {
     int32_t v;
     std::memcpy(&v, p, 4);
@@ -388,6 +416,7 @@ template <typename Format, typename Dots>
 void overrideCodes(CpuKernels& k, Type type) {
     k.matvecInt8[size_t(type)] = matvecCodes<Format, Dots>;
     k.unpackInt8[size_t(type)] = unpackCodes<Format>;
+    k.unpackF32[size_t(type)] = unpackToFloats<Format>;
     k.gemmInt8[size_t(type)] = gemmCodes<Format, Dots>;
 }
 

@@ -394,10 +394,31 @@ void gemmCodes(const Gemm& a) {
     }
 }
 
+/// Panels of floats, by each format's plain decoder.
+template <typename Format>
+void unpackDecoded(const Unpack& a) {
+    constexpr int kCols = Format::kBlock; // a multiple of 32
+    float w[kLanes][kCols];
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        for (int64_t c = 0; c < a.cols; c += kCols) {
+            for (int i = 0; i < kLanes && n + i < a.outputs; ++i)
+                Format::decode(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i) * a.stride) +
+                                   c / kCols * Format::kBytes,
+                               w[i]);
+            for (int k = 0; k < kCols; k += kLanes) {
+                Vec rows[kLanes];
+                for (int i = 0; i < kLanes; ++i)
+                    rows[i] = n + i < a.outputs ? load(w[i] + k) : zero();
+                storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);
+            }
+        }
+}
+
 template <typename Format>
 void overrideCodes(CpuKernels& k, Type type) {
     k.matvecInt8[size_t(type)] = matvecCodes<Format>;
     k.unpackInt8[size_t(type)] = unpackCodes<Format>;
+    k.unpackF32[size_t(type)] = unpackDecoded<Format>;
     k.gemmInt8[size_t(type)] = gemmCodes<Format::kGroup, kIsCentred<Format>>;
 }
 

@@ -212,12 +212,10 @@ public:
         uint64_t total = 0; // that one token reads
         for (const ExpertPart& part : p_.parts)
             total += part.weights[0].stride * uint64_t(part.weights[0].rows) * uint64_t(p_.routing.rowSlots);
-        // Alike, for an expert's tiles do not know how many experts come after it.
-        const uint64_t tileBytes = std::clamp<uint64_t>(total / uint64_t(16 * threads), 16 << 10, 256 << 10);
+        // Tiles are alike, for an expert's do not know how many experts come after it.
         for (const ExpertPart& part : p_.parts) {
             const Rows& w = part.weights[0];
-            const int64_t fit = int64_t(tileBytes / std::max<uint64_t>(w.stride, 1));
-            outputsPerTile_.push_back(std::max<int64_t>(8, fit / 8 * 8));
+            outputsPerTile_.push_back(outputsOfTile(total / uint64_t(16 * threads), w.stride));
             tilesPerExpert_ += (w.rows + outputsPerTile_.back() - 1) / outputsPerTile_.back();
         }
     }

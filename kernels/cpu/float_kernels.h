@@ -225,25 +225,6 @@ void unpackFloats(const Unpack& a) {
         }
 }
 
-template <typename Format>
-void unpackDecoded(const Unpack& a) {
-    constexpr int kCols = Format::kBlock; // a multiple of 32
-    float w[kLanes][kCols];
-    for (int n = 0; n < kPanelOutputs; n += kLanes)
-        for (int64_t c = 0; c < a.cols; c += kCols) {
-            for (int i = 0; i < kLanes && n + i < a.outputs; ++i)
-                Format::decode(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i) * a.stride) +
-                                   c / kCols * Format::kBytes,
-                               w[i]);
-            for (int k = 0; k < kCols; k += kLanes) {
-                Vec rows[kLanes];
-                for (int i = 0; i < kLanes; ++i)
-                    rows[i] = n + i < a.outputs ? load(w[i] + k) : zero();
-                storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);
-            }
-        }
-}
-
 /// kLanes weight rows from n on, two vectors of columns from c on, the first `part` of them.
 inline void unpackE4M3Columns(const Unpack& a, int n, int64_t c, int part, const float (&factors)[kLanes]) {
     Vec rows[2][kLanes];
@@ -737,7 +718,6 @@ void overrideFloatType(CpuKernels& k) {
 template <typename Format>
 void overrideDecodedType(CpuKernels& k, Type type) {
     k.matvecF32[size_t(type)] = matvecDecoded<Format>;
-    k.unpackF32[size_t(type)] = unpackDecoded<Format>;
 }
 
 inline void overrideFloatKernels(CpuKernels& k) {

@@ -257,10 +257,25 @@ struct PanelGroup {
     float min[32 / kGroup][8];
 };
 
+/// Up to 256 numbers of an output's weight row from input `from` on, a multiple of 256; of an output that is not there,
+/// zeros. The next panel's part of the row, kPanelInputs further on, is asked for: no reader of streams foresees it,
+/// and past the end nothing is read.
+template <typename Format, int64_t kPanelInputs>
+inline void loadOutput(const Unpack& a, int output, int64_t from, int64_t numbers, Codes& c) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    if (output >= a.outputs) {
+        c = {};
+        return;
+    }
+    const std::byte* row = a.weights + uint64_t(output) * a.stride + from / 256 * kChunkBytes;
+    prefetch(row + kPanelInputs / 256 * kChunkBytes, kChunkBytes + 63);
+    loadChunk<Format>(reinterpret_cast<const uint8_t*>(row), numbers, c);
+}
+
 template <typename Format>
 void unpackCodes(const Unpack& a) {
     using Group = PanelGroup<Format::kGroup>;
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kParts = 32 / Format::kGroup;
+    constexpr int kParts = 32 / Format::kGroup;
     const int64_t groups = a.cols / 32;
     for (int slice = 0; slice < kPanelOutputs / 8; ++slice) {
         Group* to = static_cast<Group*>(a.panel) + slice * groups;
@@ -268,17 +283,8 @@ void unpackCodes(const Unpack& a) {
             const int live = groups - first < 8 ? int(groups - first) : 8;
             __m256i q[8][8]; // by vector of codes, by output
             for (int n = 0; n < 8; ++n) {
-                const int output = slice * 8 + n;
                 Codes codes;
-                if (output < a.outputs) {
-                    const std::byte* row = a.weights + uint64_t(output) * a.stride + first / 8 * kChunkBytes;
-                    // The next panel's part of this row: no reader of streams foresees it. Past the end nothing is
-                    // read.
-                    prefetch(row + kPanelInputsInt8 / 256 * kChunkBytes, kChunkBytes + 63);
-                    loadChunk<Format>(reinterpret_cast<const uint8_t*>(row), 32 * live, codes);
-                } else {
-                    codes = {};
-                }
+                loadOutput<Format, kPanelInputsInt8>(a, slice * 8 + n, 32 * first, 32 * live, codes);
                 for (int i = 0; i < 8; ++i)
                     q[i][n] = codes.q[i];
                 for (int g = 0; g < live; ++g)
@@ -301,27 +307,21 @@ void unpackCodes(const Unpack& a) {
     }
 }
 
-/// Panels of floats (see Unpack), from codes.
+/// Panels of floats, from codes.
 template <typename Format>
 void unpackToFloats(const Unpack& a) {
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     Codes codes[kLanes];
     for (int n = 0; n < kPanelOutputs; n += kLanes)
         for (int64_t c = 0; c < a.cols; c += 256) {
             const int cols = a.cols - c < 256 ? int(a.cols - c) : 256;
             for (int i = 0; i < kLanes; ++i)
-                if (n + i < a.outputs)
-                    loadChunk<Format>(reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i) * a.stride) +
-                                          c / 256 * kChunkBytes,
-                                      cols, codes[i]);
-                else
-                    codes[i] = {};
+                loadOutput<Format, kPanelInputsF32>(a, n + i, c, cols, codes[i]);
             for (int k = 0; k < cols; k += kLanes) {
+                const int group = k / Format::kGroup;
                 Vec rows[kLanes];
                 for (int i = 0; i < kLanes; ++i) {
                     const __m128i eight = load64(reinterpret_cast<const uint8_t*>(codes[i].q) + inQuarters(k));
                     const __m256i q = Format::kTop < 0 ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight);
-                    const int group = k / Format::kGroup;
                     rows[i] = fma(_mm256_cvtepi32_ps(q), splat(codes[i].scale[group]), splat(codes[i].min[group]));
                 }
                 storeColumns(rows, static_cast<float*>(a.panel) + (c + k) * kPanelOutputs + n, kLanes);

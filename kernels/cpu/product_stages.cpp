@@ -27,14 +27,12 @@ public:
             left += part.weight.stride * uint64_t(part.weight.rows);
         for (size_t i = 0; i < p_.parts.size(); ++i) {
             const Rows& weight = p_.parts[i].weight;
-            const uint64_t stride = std::max<uint64_t>(weight.stride, 1);
             for (int64_t first = 0; first < weight.rows; first += tiles_.back().outputs) {
                 // Long at first, for processors read ahead only after some lines of a stream, then shorter and shorter,
                 // so that all workers end together.
-                const uint64_t bytes = std::clamp<uint64_t>(left / uint64_t(4 * threads), 16 << 10, 256 << 10);
-                const int64_t outputs = std::max<int64_t>(8, int64_t(bytes / stride) / 8 * 8);
+                const int64_t outputs = outputsOfTile(left / uint64_t(4 * threads), weight.stride);
                 tiles_.push_back({i, first, std::min(outputs, weight.rows - first)});
-                left -= std::min(left, stride * uint64_t(tiles_.back().outputs));
+                left -= weight.stride * uint64_t(tiles_.back().outputs);
             }
         }
     }
@@ -215,6 +213,11 @@ void writeRow(const float* __restrict acc, const float* __restrict bias, float* 
 }
 
 } // namespace
+
+int64_t outputsOfTile(uint64_t bytes, uint64_t stride) {
+    const uint64_t within = std::clamp<uint64_t>(bytes, 16 << 10, 256 << 10);
+    return std::max<int64_t>(8, int64_t(within / std::max<uint64_t>(stride, 1)) / 8 * 8);
+}
 
 bool usesInt8(const ActivationRows& x, Type weight) {
     return x.q8 && quantType(weight).block > 1;

@@ -148,6 +148,10 @@ StagePtr makeRoundInputs(const StepView&, ActivationRows x, const RoundedInputs&
 
 inline constexpr int kMatVecRows = 16; // rows that one reading of the weights serves
 
+/// Weight rows of a tile that should read about `bytes`, `stride` of each row: whole groups of rows that kernels take
+/// at once, and neither so few that claiming the tile costs something nor so many that workers end far apart.
+int64_t outputsOfTile(uint64_t bytes, uint64_t stride);
+
 struct ProductPart {
     Rows weight;
     const float* bias = nullptr;

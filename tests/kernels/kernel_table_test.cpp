@@ -93,6 +93,24 @@ struct Operands {
     }
 };
 
+/// The products of all of x with `outputs` rows of the weights from `first` on, into out; A8 where q is given.
+MatVec productsOf(Type type, const std::vector<std::byte>& weights, const tests::TestScales& scales, int first,
+                  int outputs, const Matrix& x, const Quantized* q, std::vector<float>& out) {
+    return {.weights = weights.data() + uint64_t(first) * rowBytes(type, x.cols),
+            .weightStride = rowBytes(type, x.cols),
+            .outputs = outputs,
+            .k = x.cols,
+            .x = q ? reinterpret_cast<const std::byte*>(q->blocks.data())
+                   : reinterpret_cast<const std::byte*>(x.numbers.data()),
+            .xStride = q ? q->stride : uint64_t(x.cols) * 4,
+            .rows = int(x.rows),
+            .out = out.data(),
+            .outStride = outputs,
+            .bias = nullptr,
+            .accumulate = false,
+            .scales = scalesFrom(scales.view(), first, 0)};
+}
+
 void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs, const Operands& operands) {
     const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + (int8 ? " A8" : " f32") +
                              " k " + std::to_string(k) + " rows " + std::to_string(rows);
@@ -103,19 +121,9 @@ void checkMatVec(const Isa& isa, Type type, bool int8, int64_t k, int rows, int 
     const auto scales = testScales(type, outputs, k);
     std::vector<float> out(size_t(rows * outputs), 0.25f);
     const auto function = int8 ? isa.kernels.matvecInt8[size_t(type)] : isa.kernels.matvecF32[size_t(type)];
-    MatVec a{.weights = weights.data(),
-             .weightStride = rowBytes(type, k),
-             .outputs = outputs,
-             .k = k,
-             .x = int8 ? reinterpret_cast<const std::byte*>(q.blocks.data())
-                       : reinterpret_cast<const std::byte*>(x.numbers.data()),
-             .xStride = int8 ? q.stride : uint64_t(k) * 4,
-             .rows = rows,
-             .out = out.data(),
-             .outStride = outputs,
-             .bias = bias.data(),
-             .accumulate = true,
-             .scales = scales.view()};
+    MatVec a = productsOf(type, weights, scales, 0, outputs, x, int8 ? &q : nullptr, out);
+    a.bias = bias.data();
+    a.accumulate = true;
     function(a);
     for (int r = 0; r < rows; ++r)
         for (int n = 0; n < outputs; ++n) {
@@ -146,19 +154,7 @@ void checkProductsAlone(const Isa& isa, const QuantType& type, bool int8, int64_
     const auto run = [&](int first, int outputs) {
         std::vector<float> out(size_t(kRows) * size_t(outputs), 99.0f);
         (int8 ? isa.kernels.matvecInt8 : isa.kernels.matvecF32)[size_t(type.type)](
-            {.weights = weights.data() + uint64_t(first) * rowBytes(type.type, cols),
-             .weightStride = rowBytes(type.type, cols),
-             .outputs = outputs,
-             .k = cols,
-             .x = int8 ? reinterpret_cast<const std::byte*>(q.blocks.data())
-                       : reinterpret_cast<const std::byte*>(x.numbers.data()),
-             .xStride = int8 ? q.stride : uint64_t(cols) * 4,
-             .rows = kRows,
-             .out = out.data(),
-             .outStride = outputs,
-             .bias = nullptr,
-             .accumulate = false,
-             .scales = scalesFrom(scales.view(), first, 0)});
+            productsOf(type.type, weights, scales, first, outputs, x, int8 ? &q : nullptr, out));
         return out;
     };
     for (const int outputs : {1, 3, 4, 9, kMost}) {

@@ -215,7 +215,7 @@ public:
         // Tiles are alike, for an expert's do not know how many experts come after it.
         for (const ExpertPart& part : p_.parts) {
             const Rows& w = part.weights[0];
-            outputsPerTile_.push_back(outputsOfTile(total / uint64_t(16 * threads), w.stride));
+            outputsPerTile_.push_back(outputsOfTile(total / uint64_t(8 * threads), w.stride));
             tilesPerExpert_ += (w.rows + outputsPerTile_.back() - 1) / outputsPerTile_.back();
         }
     }

@@ -9,6 +9,8 @@
 
 #include "kernels/cpu/code_attention.h"
 
+#include "kernels/cpu/latent_attention.h"
+
 namespace hearth::kernels::cpu {
 namespace {
 
@@ -94,34 +96,53 @@ struct KeyScores : PlainWeights {
     template <typename Format, int kH, int kKeys>
     static inline void someKeys(const Attend& a, const CodeQueries& q, int t, const float (*scales)[kLanes],
                                 int first) {
-        const std::byte* k = a.k + uint64_t(t) * a.kStride;
         const int live = lesser(kKeys, a.tokens - t);
-        Vec sums[kH * kKeys];
-        for (Vec& sum : sums)
-            sum = zero();
-        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
-        for (int b = 0; b * kCodes < a.kDim; ++b) {
-            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
-            for (int j = 0; j < kKeys; ++j) {
-                const int at = j < live ? j : 0;
-                const Wide key = wideCodesOf<Format>(k + uint64_t(at) * a.kStride + b * Format::kBytes);
-                const Vec scale = splat(scales[b][first + at]);
-                for (int h = 0; h < kH; ++h) {
-                    const auto* query = reinterpret_cast<const uint8_t*>(q.s.query + q.at(h, b) * kCodes);
-                    const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], load256(query)),
-                                                          _mm256_madd_epi16(key.v[1], load256(query + 32)));
-                    Vec& sum = sums[h * kKeys + j];
-                    sum = fma(_mm256_cvtepi32_ps(dots), scale, sum);
-                }
-            }
-        }
-        float dots[kH * kKeys];
-        static_assert(kH * kKeys % 4 == 0);
-        for (int i = 0; i < kH * kKeys; i += 4)
-            _mm_storeu_ps(dots + i, sumLanes4(sums[i], sums[i + 1], sums[i + 2], sums[i + 3]));
+        const std::byte* keys[kKeys];
+        for (int j = 0; j < kKeys; ++j)
+            keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
+        const int16_t* queries = q.s.query + q.at(0, 0) * kCodes;
+        const int64_t apart = int64_t(q.blocks) * kCodes; // one head's from the next one's
+        Vec sums[kH][kKeys];
         for (int h = 0; h < kH; ++h)
-            for (int j = 0; j < live; ++j)
-                a.scores[h * a.tokens + t + j] = dots[h * kKeys + j] * q.scale(h);
+            for (int j = 0; j < kKeys; ++j)
+                sums[h][j] = zero();
+        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
+        const std::byte* values = a.v + uint64_t(t) * a.vStride;
+        for (int b = 0; b * kCodes < a.kDim; ++b, queries += kCodes, values += part) {
+            prefetch(values, part);
+            eachOf<0, kKeys>([&]<int j>() __attribute__((always_inline)) {
+                const Wide key = wideCodesOf<Format>(keys[j]);
+                keys[j] += Format::kBytes;
+                const Vec scale = splat(scales[b][first + (j < live ? j : 0)]);
+                eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
+                    const int16_t* query = queries + h * apart;
+                    __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], loadWords(query, kWords)),
+                                                    _mm256_madd_epi16(key.v[1], loadWords(query + kWords, kWords)));
+                    keep(dots);
+                    sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
+                });
+            });
+        }
+        storeScores(a, q, t, live, sums);
+    }
+
+    template <int kH>
+    static inline void storeScores(const Attend& a, const CodeQueries& q, int t, int live, const Vec (&sums)[kH][4]) {
+        __m128 dots[kH];
+        sumLanesOf(sums, dots);
+        for (int h = 0; h < kH; ++h)
+            storeSome(a.scores + h * a.tokens + t, _mm_mul_ps(dots[h], _mm_set1_ps(q.scale(h))), live);
+    }
+
+    template <int kH>
+    static inline void storeScores(const Attend& a, const CodeQueries& q, int t, int live, const Vec (&sums)[kH][2]) {
+        for (int h = 0; h < kH; h += 2) {
+            const __m128 dots = sumLanes4(sums[h][0], sums[h][1], sums[h + 1][0], sums[h + 1][1]);
+            const __m128 by = _mm_setr_ps(q.scale(h), q.scale(h), q.scale(h + 1), q.scale(h + 1));
+            const __m128 scores = _mm_mul_ps(dots, by);
+            storeSome(a.scores + h * a.tokens + t, scores, live);
+            storeSome(a.scores + (h + 1) * a.tokens + t, _mm_movehl_ps(scores, scores), live);
+        }
     }
 };
 
@@ -132,6 +153,7 @@ CpuKernels avx2Kernels() {
     overrideFloatKernels(k);
     overrideAllCodes<PairDots>(k);
     overrideCaches<KeyScores>(k);
+    overrideLatentAttention<weighEveryHead>(k);
     return k;
 }
 

@@ -566,7 +566,7 @@ CpuKernels avx512Kernels() {
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
-    overrideLatentAttention(k);
+    overrideLatentAttention<weighAllHeads>(k);
     overrideCodedProducts(k);
     return k;
 }

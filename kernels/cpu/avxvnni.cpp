@@ -1,4 +1,5 @@
-// AVX-VNNI (Alder Lake and later processors without AVX-512): AVX2's table with the products of bytes in one step.
+// AVX-VNNI (Alder Lake and later processors without AVX-512): AVX2's table with the products of bytes, and those of
+// latents' words, in one step.
 // Compiled with those flags: nothing with inline library code may be included here.
 
 #include "kernels/cpu/simd_avx2.h"
@@ -6,6 +7,8 @@
 #include "kernels/cpu/float_kernels.h"
 
 #include "kernels/cpu/int8_256.h"
+
+#include "kernels/cpu/latent_attention.h"
 
 namespace hearth::kernels::cpu {
 namespace {
@@ -65,6 +68,7 @@ CpuKernels avxVnniKernels() {
 #endif
     CpuKernels k = avx2Kernels();
     overrideAllCodes<VnniDots>(k);
+    overrideLatentAttention<weighEveryHead>(k);
     return k;
 }
 

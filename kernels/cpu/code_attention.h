@@ -138,7 +138,7 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
     for (int h = 0; h < kH; ++h)
         top[h] = zero();
     for (int t = 0; t < a.tokens; t += kLanes) {
-        const Vec scales = scalesAt(s, block, t), magnitudes = maximum(scales, sub(zero(), scales));
+        const Vec scales = scalesAt(s, block, t), magnitudes = absolute(scales);
         for (int h = 0; h < kH; ++h)
             top[h] =
                 maximum(mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)), magnitudes), top[h]);
@@ -163,36 +163,43 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     const std::byte* values = a.v + column / kCodes * Format::kBytes;
     float scale[kH];
     Weights::template code<kH>(a, column / kCodes, s, scale);
-    PairSums sums[kH];
-    for (int h = 0; h < kH; ++h)
-        sums[h].clear();
+    constexpr int kParts = kCodes / kWords; // each with sums of its own: more would not fit into the registers
     // The next keys come bit by bit, this block's part of them: more at once would wait for memory.
     const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
     const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
-    const auto addPair = [&](int t, const std::byte* row, const std::byte* after) {
-        const RowPair pair(wideCodesOf<Format>(row), wideCodesOf<Format>(after));
-        for (int h = 0; h < kH; ++h)
-            pair.addTo(sums[h], s.weights16[h] + t);
-    };
     const int pairs = a.tokens / 2;
-    for (int i = 0; i < pairs; ++i) {
-        if (next)
-            prefetch(next + uint64_t(i) * step, step);
-        addPair(2 * i, values + uint64_t(2 * i) * a.vStride, values + uint64_t(2 * i + 1) * a.vStride);
-    }
-    if (a.tokens % 2 != 0) {
-        const std::byte* last = values + uint64_t(a.tokens - 1) * a.vStride;
-        addPair(a.tokens - 1, last, last);
-    }
-    for (int h = 0; h < kH; ++h) {
-        Vec v[kCodes / kLanes];
-        sums[h].read(v);
-        float* o = a.o + (head + h) * a.vDim + column;
-        for (int i = 0; i * kLanes < kCodes && column + i * kLanes < a.vDim; ++i) {
-            const int part = lesser(kLanes, a.vDim - column - i * kLanes);
-            storePart(o + i * kLanes, fma(v[i], splat(scale[h]), loadPart(o + i * kLanes, part)), part);
+    eachOf<0, kParts>([&]<int part>() {
+        const int first = column + part * kWords;
+        if (first >= a.vDim)
+            return;
+        Ints sums[kH][2] = {};
+        const auto addPair = [&](int t, const std::byte* row, const std::byte* after) __attribute__((always_inline)) {
+            const Words x = wideCodesOf<Format>(row).v[part], y = wideCodesOf<Format>(after).v[part];
+            const Words low = lowPairs(x, y), high = highPairs(x, y);
+            eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
+                const Words weights = splatPair(s.weights16[h] + t);
+                sums[h][0] = addPairs(sums[h][0], low, weights);
+                sums[h][1] = addPairs(sums[h][1], high, weights);
+            });
+        };
+        const std::byte* row = values;
+        for (int i = 0; i < pairs; ++i, row += 2 * a.vStride) {
+            if (next)
+                prefetch(next + uint64_t(i) * step + part * (step / kParts), step / kParts);
+            addPair(2 * i, row, row + a.vStride);
         }
-    }
+        if (a.tokens % 2 != 0)
+            addPair(a.tokens - 1, row, row);
+        for (int h = 0; h < kH; ++h) {
+            Vec v[2];
+            columnsOf(sums[h][0], sums[h][1], v);
+            float* o = a.o + (head + h) * a.vDim + first;
+            for (int i = 0; i < 2 && first + i * kLanes < a.vDim; ++i, o += kLanes) {
+                const int live = lesser(kLanes, a.vDim - first - i * kLanes);
+                storePart(o, fma(v[i], splat(scale[h]), loadPart(o, live)), live);
+            }
+        }
+    });
 }
 
 /// How scores become weights, and those times a block's scales codes: what instruction sets may do in ways of their
@@ -230,14 +237,8 @@ void attendCodeHeads(const Attend& a, int head) {
     Scores::template run<Format, kH>(a, queries);
     Scores::template weigh<kH>(a, head);
     gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
-    constexpr int kSummed = kLanes == 16 ? kH : lesser(kH, 2); // as many as there are registers for
-    eachOf<0, (kH + kSummed - 1) / kSummed>([&]<int i>() {
-        constexpr int kFirst = i * kSummed;
-        Attend some = a;
-        some.scores += kFirst * a.tokens;
-        for (int column = 0; column < a.vDim; column += kCodes)
-            addCodes<Format, Scores, lesser(kSummed, kH - kFirst)>(some, head + kFirst, column, s);
-    });
+    for (int column = 0; column < a.vDim; column += kCodes)
+        addCodes<Format, Scores, kH>(a, head, column, s);
 }
 
 template <typename Format, typename Scores>

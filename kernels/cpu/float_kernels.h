@@ -355,6 +355,22 @@ inline void addProducts(const std::byte* const (&keys)[4], const float* q, int k
     }
 }
 
+/// The first n of four.
+inline void storeSome(float* to, __m128 v, int n) {
+    if (n == 4) {
+        _mm_storeu_ps(to, v);
+        return;
+    }
+    if (n == 2) {
+        _mm_storel_pi(reinterpret_cast<__m64*>(to), v);
+        return;
+    }
+    float some[4];
+    _mm_storeu_ps(some, v);
+    for (int i = 0; i < n; ++i)
+        to[i] = some[i];
+}
+
 /// kH heads at once, so that keys and values are read and widened once for all of them. Every head's sums are its own.
 /// `scores`: (kH, tokens).
 template <Type kType, int kH>
@@ -378,17 +394,8 @@ void scoreKeys(const Attend& a, int head, float* scores) {
             addProducts<kType, kH>(keys, q, a.kDim, i, a.kDim - i, sums);
         __m128 dots[kH];
         sumLanesOf(sums, dots);
-        for (int h = 0; h < kH; ++h) {
-            float* to = scores + h * a.tokens + t;
-            if (live == 4) {
-                _mm_storeu_ps(to, dots[h]);
-                continue;
-            }
-            float some[4];
-            _mm_storeu_ps(some, dots[h]);
-            for (int j = 0; j < live; ++j)
-                to[j] = some[j];
-        }
+        for (int h = 0; h < kH; ++h)
+            storeSome(scores + h * a.tokens + t, dots[h], live);
     }
 }
 
@@ -460,6 +467,11 @@ inline void weighHeads(const Attend& a, int head, int heads) {
                 o[i] *= correction;
         state = {max, state.sum * correction + sum};
     }
+}
+
+/// Of all heads at once: scores are (heads, tokens).
+inline void weighEveryHead(const Attend& a) {
+    weighHeads(a, 0, a.heads);
 }
 
 template <Type kType, int kH>
@@ -593,7 +605,7 @@ inline Vec geluTanhOf(Vec x) {
 
 /// erfc by Abramowitz and Stegun 7.1.26 (1.5e-7): x P(t) e^(-z^2) is what a positive x loses and a negative one keeps.
 inline Vec geluErfOf(Vec x) {
-    const Vec size = minimum(splat(100.0f), maximum(x, sub(zero(), x)));
+    const Vec size = minimum(splat(100.0f), absolute(x));
     const Vec z = mul(size, splat(0.70710678118654752f));
     const Vec t = div(splat(1.0f), fma(splat(0.3275911f), z, splat(1.0f)));
     Vec p = splat(1.061405429f);

@@ -3,44 +3,18 @@
 // Attention of prompt tokens in whole numbers of 16 bits, for AVX-512 VNNI, which multiplies 32 pairs of those in the
 // time of 16 floats. Every query, key, value and row of weights has a scale of its own, and sums of a block are exact:
 // so nothing depends on which rows are looked at together. What generated tokens and products share with them is here,
-// too: scales, codes of rows, rows of weights. Included after float_kernels.h. Internal linkage on purpose.
+// too: codes of rows, rows of weights. Included after float_kernels.h. Internal linkage on purpose.
+
+#include "kernels/cpu/code_scales.h"
 
 namespace hearth::kernels::cpu {
 namespace {
 
-/// Sums stay below 2^31: |q . k| <= |q| |k| (Cauchy and Schwarz), also of any part of the sum, and |w . v| is at most
-/// the sum of the weights times the largest value. Each code is rounded by half a unit at most, of 4096 numbers or 64
-/// weights, which is left free below the limits.
-constexpr float kMostNorm = 46300;       // of a query and a key: (46300 + 32)^2 < 2^31
-constexpr float kMostPair = 32767;       // of any number
+/// |w . v| is at most the sum of the weights times the largest value. Each code of 64 weights is rounded by half a unit
+/// at most, which is left free below the limit of 2^31.
 constexpr float kMostValue = 11585;      // about as fine as 64 equal weights; (185300 + 32 + 1) * 11585 < 2^31
 constexpr float kMostWeightSum = 185300; // of a row in a block
-static_assert(kAttendDims <= 4096 && kKeyBlock <= 64);
-
-/// 1 / scale where that is a number to work with, else 0: all codes become 0, and a scale of NaN or infinity makes NaN
-/// of all that it meets.
-inline Vec inversesOf(Vec scale) {
-    const __mmask16 use = _mm512_cmp_ps_mask(scale, splat(0x1p-120f), _CMP_GE_OQ) &
-                          _mm512_cmp_ps_mask(scale, splat(0x1p120f), _CMP_LE_OQ);
-    return _mm512_maskz_div_ps(use, splat(1.0f), scale);
-}
-
-/// Scales of rows of `dims` numbers: from the sum of their squares, or, where that is out of range, the largest.
-inline Vec scalesOfRows(Vec squares, Vec largest, int64_t dims) {
-    const __mmask16 odd =
-        _mm512_cmp_ps_mask(squares, splat(1e-25f), _CMP_LT_OQ) | _mm512_cmp_ps_mask(squares, splat(1e37f), _CMP_GT_OQ);
-    const Vec most = mul(largest, _mm512_sqrt_ps(splat(float(dims))));
-    const Vec norm = _mm512_mask_mov_ps(_mm512_sqrt_ps(squares), odd, most);
-    return maximum(mul(largest, splat(1.0f / kMostPair)), mul(norm, splat(1.0f / kMostNorm))); // NaN of the norm stays
-}
-
-/// x and y times a factor, to nearest: words of 16 bits, those of x first, in the places that `order` gives of them.
-/// What is added leaves a whole number in a float's lowest bits, the even ones of 64 words.
-inline __m512i codesOf32(Vec x, Vec y, Vec by, __m512i order) {
-    const Vec whole = splat(0x1.8p23f);
-    return _mm512_permutex2var_epi16(_mm512_castps_si512(fma(x, by, whole)), order,
-                                     _mm512_castps_si512(fma(y, by, whole)));
-}
+static_assert(kKeyBlock <= 64);
 
 /// x and y, 16 whole numbers each, side by side.
 inline __m512i pairsOf(Vec x, Vec y) {

@@ -29,9 +29,10 @@ public:
             const Rows& weight = p_.parts[i].weight;
             for (int64_t first = 0; first < weight.rows; first += tiles_.back().outputs) {
                 // Long at first, for processors read ahead only after some lines of a stream, then shorter and shorter,
-                // so that all workers end together, one that is half as fast included: two thirds of a thread's share
-                // of what is left ("Guided self-scheduling", Polychronopoulos and Kuck 1987, whose tiles are all of it).
-                const int64_t outputs = outputsOfTile(left * 2 / uint64_t(3 * threads), weight.stride);
+                // so that all workers end together: so long that a worker half as fast as the others needs for it what
+                // all together need for what is left (after "Guided self-scheduling", Polychronopoulos and Kuck 1987,
+                // whose tiles are a worker's whole share).
+                const int64_t outputs = outputsOfTile(left / uint64_t(2 * threads - 1), weight.stride);
                 tiles_.push_back({i, first, std::min(outputs, weight.rows - first)});
                 left -= weight.stride * uint64_t(tiles_.back().outputs);
             }

@@ -327,41 +327,109 @@ inline void storeInt16(int16_t* p, Vec v) {
                      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
 }
 
-/// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
-struct PairSums {
-    __m256i low[2], high[2]; // columns 0-3 and 4-7 of each eight
+/// v where low <= x <= high, else 0; 0 also where x is no number.
+inline Vec keepWithin(Vec v, Vec x, float low, float high) {
+    return _mm256_and_ps(
+        v, _mm256_and_ps(_mm256_cmp_ps(x, splat(low), _CMP_GE_OQ), _mm256_cmp_ps(x, splat(high), _CMP_LE_OQ)));
+}
 
-    inline void clear() { low[0] = low[1] = high[0] = high[1] = _mm256_setzero_si256(); }
+/// `other` where x < low or x > high, else v; v also where x is no number.
+inline Vec withinOr(Vec v, Vec x, float low, float high, Vec other) {
+    return _mm256_blendv_ps(
+        v, other, _mm256_or_ps(_mm256_cmp_ps(x, splat(low), _CMP_LT_OQ), _mm256_cmp_ps(x, splat(high), _CMP_GT_OQ)));
+}
 
-    inline void read(Vec (&v)[4]) const {
-        for (int i = 0; i < 2; ++i) {
-            v[2 * i] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(low[i], high[i], 0x20));
-            v[2 * i + 1] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(low[i], high[i], 0x31));
-        }
+inline Vec squareRoot(Vec v) {
+    return _mm256_sqrt_ps(v);
+}
+
+inline Vec absolute(Vec v) {
+    return _mm256_andnot_ps(splat(-0.0f), v);
+}
+
+/// kWords words of 16 bits.
+using Words = __m256i;
+constexpr int kWords = 2 * kLanes;
+
+/// The first n words at p; zeros in the others, whose memory is not touched.
+inline Words loadWords(const void* p, int n) {
+    if (n >= kWords)
+        return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+    int16_t part[kWords] = {};
+    std::memcpy(part, p, size_t(n) * 2);
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(part));
+}
+
+inline Words largerWords(Words a, Words b) {
+    return _mm256_max_epu16(a, b);
+}
+
+/// Those of numbers of 16 bits, as long as they are numbers.
+inline Words magnitudesOf(Words floats) {
+    return _mm256_and_si256(floats, _mm256_set1_epi16(0x7fff));
+}
+
+/// x and y times a factor, to nearest, in such places that lowPairs() of two rows are their x, highPairs() their y:
+/// words 0-3 of x, of y, 4-7 of x, of y.
+inline void storeRow(int16_t* out, Vec x, Vec y, Vec by) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                        _mm256_packs_epi32(_mm256_cvtps_epi32(mul(x, by)), _mm256_cvtps_epi32(mul(y, by))));
+}
+
+/// Words of two rows side by side: the first half of each eight, the second.
+inline Words lowPairs(Words x, Words y) {
+    return _mm256_unpacklo_epi16(x, y);
+}
+
+inline Words highPairs(Words x, Words y) {
+    return _mm256_unpackhi_epi16(x, y);
+}
+
+/// Two words, again and again.
+inline Words splatPair(const int16_t* p) {
+    int32_t both;
+    std::memcpy(&both, p, 4);
+    return _mm256_set1_epi32(both);
+}
+
+/// Eight whole numbers of 32 bits.
+using Ints = int __attribute__((vector_size(32)));
+
+/// sums + x * y, pairs of neighbours of 16 bits each.
+inline Ints addPairs(Ints sums, Words x, Words y) {
+    auto sum = reinterpret_cast<__m256i>(sums);
+#if defined(HEARTH_TEST_EVEX_VNNI) // see avxvnni.cpp
+    sum = _mm256_dpwssd_epi32(sum, x, y);
+#elif defined(__AVXVNNI__)
+    sum = _mm256_dpwssd_avx_epi32(sum, x, y);
+#else
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
+#endif
+    keep(sum);
+    return reinterpret_cast<Ints>(sum);
+}
+
+inline Vec toFloats(Ints v) {
+    return _mm256_cvtepi32_ps(reinterpret_cast<__m256i>(v));
+}
+
+/// Sums of lowPairs() and highPairs() of rows whose words lie in their order: column by column.
+inline void columnsOf(Ints low, Ints high, Vec (&v)[2]) {
+    const auto a = reinterpret_cast<__m256i>(low), b = reinterpret_cast<__m256i>(high);
+    v[0] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(a, b, 0x20));
+    v[1] = _mm256_cvtepi32_ps(_mm256_permute2x128_si256(a, b, 0x31));
+}
+
+/// For each row of vectors the sums of its four, exact until they become floats.
+inline void sumLanesOf(const Ints (&v)[2][4], __m128 (&sums)[2]) {
+    const auto fold = [](Ints x, Ints y) {
+        return reinterpret_cast<Ints>(_mm256_hadd_epi32(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y)));
+    };
+    for (int i = 0; i < 2; ++i) {
+        const auto all = reinterpret_cast<__m256i>(fold(fold(v[i][0], v[i][1]), fold(v[i][2], v[i][3])));
+        sums[i] = _mm_cvtepi32_ps(_mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
     }
-};
-
-struct RowPair {
-    __m256i low[2], high[2];
-
-    inline RowPair(Wide x, Wide y) {
-        for (int i = 0; i < 2; ++i) {
-            low[i] = _mm256_unpacklo_epi16(x.v[i], y.v[i]);
-            high[i] = _mm256_unpackhi_epi16(x.v[i], y.v[i]);
-        }
-    }
-
-    /// `weights`: of x and y, side by side.
-    inline void addTo(PairSums& sums, const int16_t* weights) const {
-        int32_t both;
-        std::memcpy(&both, weights, 4);
-        const __m256i w = _mm256_set1_epi32(both);
-        for (int i = 0; i < 2; ++i) {
-            sums.low[i] = _mm256_add_epi32(sums.low[i], _mm256_madd_epi16(low[i], w));
-            sums.high[i] = _mm256_add_epi32(sums.high[i], _mm256_madd_epi16(high[i], w));
-        }
-    }
-};
+}
 
 } // namespace
 } // namespace hearth::kernels::cpu

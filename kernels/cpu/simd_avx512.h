@@ -316,6 +316,74 @@ inline void storeInt16(int16_t* p, Vec v) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
 }
 
+/// v where low <= x <= high, else 0; 0 also where x is no number.
+inline Vec keepWithin(Vec v, Vec x, float low, float high) {
+    return _mm512_maskz_mov_ps(
+        _mm512_cmp_ps_mask(x, splat(low), _CMP_GE_OQ) & _mm512_cmp_ps_mask(x, splat(high), _CMP_LE_OQ), v);
+}
+
+/// `other` where x < low or x > high, else v; v also where x is no number.
+inline Vec withinOr(Vec v, Vec x, float low, float high, Vec other) {
+    return _mm512_mask_mov_ps(
+        v, _mm512_cmp_ps_mask(x, splat(low), _CMP_LT_OQ) | _mm512_cmp_ps_mask(x, splat(high), _CMP_GT_OQ), other);
+}
+
+inline Vec squareRoot(Vec v) {
+    return _mm512_sqrt_ps(v);
+}
+
+/// kWords words of 16 bits.
+using Words = __m512i;
+constexpr int kWords = 2 * kLanes;
+
+/// The first n words at p; zeros in the others, whose memory is not touched.
+inline Words loadWords(const void* p, int n) {
+    if (n >= kWords)
+        return _mm512_loadu_si512(p);
+    return _mm512_maskz_loadu_epi16((__mmask32(1) << n) - 1, p);
+}
+
+inline Words largerWords(Words a, Words b) {
+    return _mm512_max_epu16(a, b);
+}
+
+/// Those of numbers of 16 bits, as long as they are numbers.
+inline Words magnitudesOf(Words floats) {
+    return _mm512_and_si512(floats, _mm512_set1_epi16(0x7fff));
+}
+
+/// x and y times a factor, to nearest: words of 16 bits, those of x first, in the places that `order` gives of them.
+/// What is added leaves a whole number in a float's lowest bits, the even ones of 64 words.
+inline Words codesOf32(Vec x, Vec y, Vec by, __m512i order) {
+    const Vec whole = splat(0x1.8p23f);
+    return _mm512_permutex2var_epi16(_mm512_castps_si512(fma(x, by, whole)), order,
+                                     _mm512_castps_si512(fma(y, by, whole)));
+}
+
+/// x and y times a factor, to nearest, in such places that lowPairs() of two rows are their x, highPairs() their y:
+/// words 0-3 of x, of y, 4-7 of x and so on.
+inline void storeRow(int16_t* out, Vec x, Vec y, Vec by) {
+    const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42,
+                                           40, 14, 12, 10, 8, 38, 36, 34, 32, 6, 4, 2, 0);
+    _mm512_storeu_si512(out, codesOf32(x, y, by, order));
+}
+
+/// Words of two rows side by side: the first half of each eight, the second.
+inline Words lowPairs(Words x, Words y) {
+    return _mm512_unpacklo_epi16(x, y);
+}
+
+inline Words highPairs(Words x, Words y) {
+    return _mm512_unpackhi_epi16(x, y);
+}
+
+/// Two words, again and again.
+inline Words splatPair(const int16_t* p) {
+    int32_t both;
+    std::memcpy(&both, p, 4);
+    return _mm512_set1_epi32(both);
+}
+
 /// 16 whole numbers of 32 bits, for sums that a loop carries: those of type __m512i, which are 8 of 64 bits to the
 /// compiler, it copies at every addition (GCC 12).
 using Ints = int __attribute__((vector_size(64)));
@@ -329,36 +397,40 @@ inline Vec toFloats(Ints v) {
     return _mm512_cvtepi32_ps(reinterpret_cast<__m512i>(v));
 }
 
-/// Sums over pairs of rows of 32 numbers: column by column a + x * wx + y * wy.
-struct PairSums {
-    Ints low, high; // of rows in their order columns 0-3 and 4-7 of each eight
+/// Sums of lowPairs() and highPairs() of rows whose words lie in their order: column by column.
+inline void columnsOf(Ints low, Ints high, Vec (&v)[2]) {
+    const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const auto a = reinterpret_cast<__m512i>(low), b = reinterpret_cast<__m512i>(high);
+    v[0] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, first, b));
+    v[1] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, second, b));
+}
 
-    inline void clear() { low = high = Ints{}; }
+/// Each four lanes: parts of the sums of a, b, c and d.
+inline __m512i quarterSums(Ints a, Ints b, Ints c, Ints d) {
+    const auto fold = [](Ints x, Ints y) {
+        const auto p = reinterpret_cast<__m512i>(x), q = reinterpret_cast<__m512i>(y);
+        return _mm512_add_epi32(_mm512_unpacklo_epi32(p, q), _mm512_unpackhi_epi32(p, q));
+    };
+    const __m512i ab = fold(a, b), cd = fold(c, d);
+    return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+}
 
-    inline void read(Vec (&v)[2]) const {
-        const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
-        const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-        const auto a = reinterpret_cast<__m512i>(low), b = reinterpret_cast<__m512i>(high);
-        v[0] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, first, b));
-        v[1] = _mm512_cvtepi32_ps(_mm512_permutex2var_epi64(a, second, b));
-    }
-};
-
-struct RowPair {
-    __m512i low, high;
-
-    inline RowPair(Wide x, Wide y)
-        : low(_mm512_unpacklo_epi16(x.v[0], y.v[0])), high(_mm512_unpackhi_epi16(x.v[0], y.v[0])) {}
-
-    /// `weights`: of x and y, side by side.
-    inline void addTo(PairSums& sums, const int16_t* weights) const {
-        int32_t both;
-        std::memcpy(&both, weights, 4);
-        const __m512i w = _mm512_set1_epi32(both);
-        sums.low = addPairs(sums.low, low, w);
-        sums.high = addPairs(sums.high, high, w);
-    }
-};
+/// For each row of vectors the sums of its four, exact until they become floats.
+inline void sumLanesOf(const Ints (&v)[4][4], __m128 (&sums)[4]) {
+    const __m512i a = quarterSums(v[0][0], v[0][1], v[0][2], v[0][3]);
+    const __m512i b = quarterSums(v[1][0], v[1][1], v[1][2], v[1][3]);
+    const __m512i c = quarterSums(v[2][0], v[2][1], v[2][2], v[2][3]);
+    const __m512i d = quarterSums(v[3][0], v[3][1], v[3][2], v[3][3]);
+    const __m512i ab = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
+    const __m512i cd = _mm512_add_epi32(_mm512_shuffle_i32x4(c, d, 0x44), _mm512_shuffle_i32x4(c, d, 0xee));
+    const Vec all =
+        _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xdd)));
+    sums[0] = _mm512_castps512_ps128(all);
+    sums[1] = _mm512_extractf32x4_ps(all, 1);
+    sums[2] = _mm512_extractf32x4_ps(all, 2);
+    sums[3] = _mm512_extractf32x4_ps(all, 3);
+}
 
 } // namespace
 } // namespace hearth::kernels::cpu

@@ -114,11 +114,11 @@ double valueOf(const AttentionCase& c, const AttentionRun& r, int token, int kvH
     return double((c.latent ? r.k : r.v)[size_t((token * c.kvHeads + kvHead) * dims + d)]);
 }
 
-/// Whether an instruction set takes codes of 16 bits for that: for prompts that may, and for generated tokens over
-/// latents of 16 bits that serve many heads.
+/// Whether an instruction set takes codes of 16 bits for that: for prompts that may, where it has products of codes,
+/// and for generated tokens over latents of 16 bits that serve many heads.
 bool takesCodes(const std::string& isa, const AttentionCase& c, Path path) {
     const bool latents = c.latent && quantType(c.type).bytes == 2 && c.heads / c.kvHeads >= 8;
-    return tests::takesCodes(isa) && (path == Path::Prefill ? c.coded : latents);
+    return path == Path::Prefill ? c.coded && tests::takesCodes(isa) : latents && isa != "reference";
 }
 
 /// A score on codes is off by 9e-6 of |q| |k|, which here is 0.3 kDim: five and a half such deviations.

@@ -279,12 +279,6 @@ void unpackCodes(const Unpack& a) {
         }
 }
 
-inline __m512i splat4(const std::byte* p) {
-    int32_t v;
-    std::memcpy(&v, p, 4);
-    return _mm512_set1_epi32(v);
-}
-
 inline Vec splatAt(const std::byte* p) {
     float f;
     std::memcpy(&f, p, 4);
@@ -527,7 +521,7 @@ struct KeyScores : PlainWeights {
 
     static inline __m512i dots(const __m512i (&columns)[8], const int8_t* q, __m512i sums) {
         for (int c = 0; c < 8; ++c)
-            sums = _mm512_dpbusd_epi32(sums, columns[c], splat4(reinterpret_cast<const std::byte*>(q) + 4 * c));
+            sums = _mm512_dpbusd_epi32(sums, columns[c], splat4(q + 4 * c));
         return sums;
     }
 

@@ -177,7 +177,7 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
             const Words x = wideCodesOf<Format>(row).v[part], y = wideCodesOf<Format>(after).v[part];
             const Words low = lowPairs(x, y), high = highPairs(x, y);
             eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
-                const Words weights = splatPair(s.weights16[h] + t);
+                const Words weights = splat4(s.weights16[h] + t);
                 sums[h][0] = addPairs(sums[h][0], low, weights);
                 sums[h][1] = addPairs(sums[h][1], high, weights);
             });

@@ -329,12 +329,6 @@ void unpackToFloats(const Unpack& a) {
         }
 }
 
-inline __m256i splat4(const int8_t* p) {
-    int32_t v;
-    std::memcpy(&v, p, 4);
-    return _mm256_set1_epi32(v);
-}
-
 /// Group number `at` of the blocks x[r] times a group of kSlices times 8 outputs, those of the slices `apart` groups
 /// apart. Scales come before mins.
 template <typename Format, typename Dots, int kR>

@@ -76,14 +76,11 @@ inline void codeLatent(const std::byte* row, int dims, float inverse, int16_t* o
     for (; i + kWords <= dims; i += kWords)
         storeRow(out + i, loadAs<kType>(row + i * kBytesOf<kType>), loadAs<kType>(row + (i + kLanes) * kBytesOf<kType>),
                  by);
-    if (i < dims) {
-        const int first = lesser(kLanes, dims - i), second = dims - i - first;
-        storeRow(out + i, loadPartAs<kType>(row + i * kBytesOf<kType>, first),
-                 loadPartAs<kType>(row + (i + first) * kBytesOf<kType>, second), by);
-        i += kWords;
-    }
+    const auto at = [&](int j) {
+        return loadPartAs<kType>(row + j * kBytesOf<kType>, j > dims ? 0 : lesser(kLanes, dims - j));
+    };
     for (; i < codedRow(dims); i += kWords)
-        storeRow(out + i, zero(), zero(), by);
+        storeRow(out + i, at(i), at(i + kLanes), by);
 }
 
 /// Up to four latents from a token on as codes. Returns the largest of them.
@@ -113,13 +110,11 @@ inline void codeQuery(const LatentBlock& b, int head) {
         squares = fma(at(i), at(i), squares);
         top = maximum(absolute(at(i)), top);
     }
-    float scales[kLanes], inverses[kLanes];
-    const Vec scale = scalesOfRows(splat(sumLanes(squares)), splat(maxLane(top)), b.a.kDim);
-    store(scales, scale);
-    store(inverses, inversesOf(scale));
-    b.s.queryScales[head] = scales[0];
+    const Vec scale = scalesOfRows(splat(sumLanes(squares)), splat(maxLane(top)), b.a.kDim),
+              inverse = inversesOf(scale);
+    b.s.queryScales[head] = maxLane(scale); // of lanes that are alike
     for (int i = 0; i < b.stride; i += kWords)
-        storeRow(b.s.queries() + head * b.stride + i, at(i), at(i + kLanes), splat(inverses[0]));
+        storeRow(b.s.queries() + head * b.stride + i, at(i), at(i + kLanes), inverse);
 }
 
 /// Scores of four tokens and up to kScoredHeads heads; what there is not repeats the last. Meanwhile `lines` times a
@@ -184,7 +179,7 @@ inline void addLatents(const LatentBlock& b, int head, int column) {
         const Words first = loadWords(x, kWords), second = loadWords(y, kWords);
         const Words low = lowPairs(first, second), high = highPairs(first, second);
         eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
-            const Words both = splatPair(weights + h * kLatentTokens);
+            const Words both = splat4(weights + h * kLatentTokens);
             sums[h][0] = addPairs(sums[h][0], low, both);
             sums[h][1] = addPairs(sums[h][1], high, both);
         });

@@ -108,9 +108,7 @@ inline void multiplyPairs(const int16_t* x, int64_t xStride, const int16_t* pane
         const __m512i low = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs);
         const __m512i high = _mm512_loadu_si512(panel + k * 2 * kPanelOutputs + kPanelOutputs);
         for (int r = 0; r < kR; ++r) {
-            int32_t both;
-            std::memcpy(&both, x + r * xStride + 2 * k, 4);
-            const __m512i xs = _mm512_set1_epi32(both);
+            const Words xs = splat4(x + r * xStride + 2 * k);
             sums[r][0] = addPairs(sums[r][0], low, xs);
             sums[r][1] = addPairs(sums[r][1], high, xs);
         }

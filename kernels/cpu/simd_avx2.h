@@ -385,11 +385,11 @@ inline Words highPairs(Words x, Words y) {
     return _mm256_unpackhi_epi16(x, y);
 }
 
-/// Two words, again and again.
-inline Words splatPair(const int16_t* p) {
-    int32_t both;
-    std::memcpy(&both, p, 4);
-    return _mm256_set1_epi32(both);
+/// Four bytes, or two words, again and again.
+inline Words splat4(const void* p) {
+    int32_t v;
+    std::memcpy(&v, p, 4);
+    return _mm256_set1_epi32(v);
 }
 
 /// Eight whole numbers of 32 bits.

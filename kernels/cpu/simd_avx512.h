@@ -377,11 +377,11 @@ inline Words highPairs(Words x, Words y) {
     return _mm512_unpackhi_epi16(x, y);
 }
 
-/// Two words, again and again.
-inline Words splatPair(const int16_t* p) {
-    int32_t both;
-    std::memcpy(&both, p, 4);
-    return _mm512_set1_epi32(both);
+/// Four bytes, or two words, again and again.
+inline Words splat4(const void* p) {
+    int32_t v;
+    std::memcpy(&v, p, 4);
+    return _mm512_set1_epi32(v);
 }
 
 /// 16 whole numbers of 32 bits, for sums that a loop carries: those of type __m512i, which are 8 of 64 bits to the
@@ -389,7 +389,7 @@ inline Words splatPair(const int16_t* p) {
 using Ints = int __attribute__((vector_size(64)));
 
 /// sums + x * y, pairs of neighbours of 16 bits each.
-inline Ints addPairs(Ints sums, __m512i x, __m512i y) {
+inline Ints addPairs(Ints sums, Words x, Words y) {
     return reinterpret_cast<Ints>(_mm512_dpwssd_epi32(reinterpret_cast<__m512i>(sums), x, y));
 }
 

@@ -5,10 +5,12 @@
 
 #include <QTimer>
 
+#include <algorithm>
+
 namespace hearth::app {
 namespace {
 
-constexpr qint64 kAtATime = 64 << 10;         // bytes between two looks at other events
+constexpr qsizetype kAtATime = 64 << 10;      // bytes between two looks at other events
 constexpr qsizetype kLargestWhole = 16 << 20; // bytes of a reply that is no stream
 constexpr qsizetype kSniffed = 64;            // bytes, to know what an answer without a type is
 
@@ -27,7 +29,7 @@ ChatCall::ChatCall(HttpClient& client, const RemoteEndpoint& endpoint, const QSt
     request.token = key;
     request.followRedirects = false; // neither the key nor what was written goes anywhere else
     call_ = client.start(request);
-    connect(call_, &HttpCall::readable, this, &ChatCall::onReadable);
+    connect(call_, &HttpCall::readable, this, &ChatCall::readSlice);
     connect(call_, &HttpCall::done, this, &ChatCall::onDone);
 }
 
@@ -49,25 +51,37 @@ void ChatCall::cancel() {
     end({.cancelled = true});
 }
 
-void ChatCall::onReadable() {
-    if (ended_ || !call_ || waiting_)
+// A slice of what has come; between two of them other events are looked at, also when the connection has ended.
+void ChatCall::readSlice() {
+    if (ended_ || waiting_ || (!call_ && !outcome_))
         return;
-    QByteArray bytes(kAtATime, Qt::Uninitialized);
-    bytes.truncate(call_->read(bytes.data(), bytes.size()));
+    QByteArray bytes;
+    if (call_) {
+        bytes = QByteArray(kAtATime, Qt::Uninitialized);
+        bytes.truncate(call_->read(bytes.data(), bytes.size()));
+    } else {
+        bytes = rest_.first(std::min(kAtATime, rest_.size()));
+        rest_.remove(0, bytes.size());
+    }
     const QPointer<ChatCall> alive(this);
-    read(bytes);
-    if (!alive || ended_ || !call_ || call_->available() == 0)
+    if (!bytes.isEmpty())
+        read(bytes);
+    if (!alive || ended_)
         return;
-    waiting_ = true;
-    QTimer::singleShot(0, this, [this] {
-        waiting_ = false;
-        onReadable();
-    });
+    if ((call_ ? call_->available() : rest_.size()) > 0) {
+        waiting_ = true;
+        QTimer::singleShot(0, this, [this] {
+            waiting_ = false;
+            readSlice();
+        });
+    } else if (outcome_) {
+        conclude();
+    }
 }
 
 /// What comes, by its type or by how it begins.
 ChatCall::Form ChatCall::formOf(const QByteArray& beginning) const {
-    const QByteArray type = call_ ? call_->head().contentType.toLower() : QByteArray();
+    const QByteArray type = (call_ ? call_->head().contentType : type_).toLower();
     if (type.contains("event-stream"))
         return Form::Stream;
     if (type.contains("json"))
@@ -169,29 +183,30 @@ void ChatCall::stop(const QString& problem) {
 void ChatCall::onDone() {
     if (ended_ || !call_)
         return;
-    const HttpError error = call_->error();
-    const QByteArray body = error.kind == HttpError::Kind::Status ? call_->body() : QByteArray();
-    const QPointer<ChatCall> alive(this);
-    if (!error || error.kind == HttpError::Kind::Cut || error.kind == HttpError::Kind::Stalled)
-        while (alive && !ended_ && call_ && call_->available() > 0) { // what has arrived counts
-            QByteArray rest(kAtATime, Qt::Uninitialized);
-            rest.truncate(call_->read(rest.data(), rest.size()));
-            if (rest.isEmpty())
-                break;
-            this->read(rest);
-        }
-    if (!alive || ended_)
-        return;
-    call_ = nullptr; // deletes itself
-    if (error.kind == HttpError::Kind::Cancelled) {
-        end({.cancelled = true});
-        return;
+    using Kind = HttpError::Kind;
+    outcome_ = call_->error();
+    type_ = call_->head().contentType;
+    if (outcome_->kind == Kind::Status)
+        refusal_ = call_->body();
+    if (!*outcome_ || outcome_->kind == Kind::Cut || outcome_->kind == Kind::Stalled) { // what has arrived counts
+        rest_.resize(call_->available());
+        rest_.truncate(call_->read(rest_.data(), rest_.size()));
     }
+    call_ = nullptr; // deletes itself
+    if (outcome_->kind == Kind::Cancelled)
+        end({.cancelled = true});
+    else
+        readSlice();
+}
+
+// The connection has ended and all that came is read.
+void ChatCall::conclude() {
+    const QPointer<ChatCall> alive(this);
     if (form_ == Form::Stream)
         reader_.finish();
     if (!alive || ended_)
         return;
-    if (form_ == Form::Whole && !error) {
+    if (form_ == Form::Whole && !*outcome_) {
         const auto piece = readChat({whole_.constData(), size_t(whole_.size())});
         if (!piece || piece->unknown) {
             stop(noReplyText(endpoint_, false));
@@ -204,8 +219,8 @@ void ChatCall::onDone() {
     }
     if (!finish_.empty() || done_)
         stop({});
-    else if (error)
-        stop(failureText(endpoint_, error, body, begun_));
+    else if (*outcome_)
+        stop(failureText(endpoint_, *outcome_, refusal_, begun_));
     else if (!begun_ && !any_)
         stop(noReplyText(endpoint_, false));
     else

@@ -9,6 +9,8 @@
 #include <QObject>
 #include <QPointer>
 
+#include <optional>
+
 namespace hearth::app {
 
 /// How a reply from elsewhere ended.
@@ -37,8 +39,9 @@ signals:
 private:
     enum class Form { Unknown, Stream, Whole, Page };
 
-    void onReadable();
+    void readSlice();
     void onDone();
+    void conclude();
     void read(const QByteArray&);
     Form formOf(const QByteArray& beginning) const;
     bool onEvent(const SseEvent&);
@@ -50,7 +53,9 @@ private:
     QPointer<HttpCall> call_;
     SseReader reader_;
     LeadingThoughts thoughts_;
-    QByteArray whole_; // of a reply that is no stream, and what came before it was known what it is
+    QByteArray whole_;                 // of a reply that is no stream, and what came before it was known what it is
+    std::optional<HttpError> outcome_; // once the connection has ended; then these too:
+    QByteArray rest_, type_, refusal_; // what had come and is not read yet, its type, what a refusal said
     Form form_ = Form::Unknown;
     std::string finish_;
     bool done_ = false; // [DONE]

@@ -7,7 +7,7 @@ namespace hearth::engine {
 
 namespace {
 
-constexpr int kShortestMatch = 2, kLongestMatch = 8;
+constexpr int kLongestMatch = 8;
 
 /// How many tokens before `end` equal those before the history's end.
 int matchedBefore(std::span<const TokenId> history, size_t end) {
@@ -30,7 +30,7 @@ void lookUp(std::span<const TokenId> history, int most, Guess& guess) {
     guess.matched = 0;
     size_t from = 0;
     for (size_t end = history.size(); end-- > 1 && guess.matched < kLongestMatch;)
-        if (const int matched = matchedBefore(history, end); matched >= kShortestMatch && matched > guess.matched) {
+        if (const int matched = matchedBefore(history, end); matched > guess.matched) {
             guess.matched = matched;
             from = end;
         }
@@ -48,16 +48,16 @@ Guess lookUp(std::span<const TokenId> history, int most) {
 
 // ---- RowPace
 
-int RowPace::sizeOf(int rows) {
-    int size = 0;
-    while (size < kSizes - 1 && (1 << size) < rows)
-        ++size;
-    return size;
+size_t RowPace::place(int rows) {
+    return static_cast<size_t>(std::clamp(rows, 1, kMostRows) - 1);
+}
+
+bool RowPace::isSeen(int rows) const {
+    return seen_[place(rows)].steps >= 2; // the first builds a plan and touches its memory
 }
 
 void RowPace::measured(int rows, double seconds) {
-    Seen& seen = seen_[static_cast<size_t>(sizeOf(rows))];
-    // The first step of a size builds its plan and touches its memory.
+    Seen& seen = seen_[place(rows)];
     if (++seen.steps <= 2)
         seen.seconds = seconds;
     else
@@ -65,10 +65,23 @@ void RowPace::measured(int rows, double seconds) {
 }
 
 double RowPace::relative(int rows) const {
-    const Seen &one = seen_[0], &many = seen_[static_cast<size_t>(sizeOf(rows))];
-    if (one.steps < 2 || many.steps < 2 || one.seconds <= 0)
+    const double one = isSeen(1) ? seconds(1) : 0;
+    if (one <= 0)
         return 1 + kAssumedRow * (rows - 1);
-    return std::max(1.0, many.seconds / one.seconds);
+    const auto ofSeen = [&](int n) { return std::max(1.0, seconds(n) / one); };
+    rows = std::clamp(rows, 1, kMostRows);
+    int fewer = rows, more = rows;
+    while (!isSeen(fewer))
+        --fewer;
+    if (fewer == rows)
+        return ofSeen(rows);
+    const double hoped = ofSeen(fewer) + kAssumedRow * (rows - fewer);
+    while (more <= kMostRows && !isSeen(more))
+        ++more;
+    if (more > kMostRows)
+        return hoped;
+    const double between = std::lerp(ofSeen(fewer), ofSeen(more), double(rows - fewer) / (more - fewer));
+    return std::max(ofSeen(fewer), (hoped + between) / 2);
 }
 
 // ---- Guesser
@@ -101,13 +114,14 @@ std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int mos
     place_ = 0;
     if (guess_.tokens.empty())
         return {};
-    class_ = guess_.matched <= 3 ? guess_.matched - kShortestMatch : guess_.matched <= 5 ? 2 : 3;
-    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance(), most, price, 0)));
+    class_ = guess_.matched <= 3 ? guess_.matched - 1 : guess_.matched <= 5 ? 3 : 4;
+    return std::span(guess_.tokens)
+        .first(static_cast<size_t>(mostWorth(chances_[static_cast<size_t>(class_)].right, most, price, 0)));
 }
 
 int Guesser::worthAsking(int most, const StepPrice& price, double stepsPerToken) {
     constexpr int kAskAgain = 64; // tokens after which one that lost is asked once more
-    const int worth = mostWorth(chances_[kAsked], most, price, stepsPerToken);
+    const int worth = mostWorth(chances_[kAsked].right, most, price, stepsPerToken);
     if (worth == 0 && ++notAsked_ >= kAskAgain)
         return std::min(most, 2);
     return worth;
@@ -125,9 +139,12 @@ void Guesser::followed(TokenId id) {
     if (place_ >= guess_.tokens.size())
         return;
     const bool right = guess_.tokens[place_] == id;
-    constexpr double kRate = 0.1;
-    chance() += kRate * ((right ? 1.0 : 0.0) - chance());
-    chance() = std::clamp(chance(), 0.02, 0.98);
+    // A mean that what was assumed before counts in as two tokens, later a moving one.
+    constexpr double kAssumed = 2, kRate = 0.1;
+    Chance& chance = chances_[static_cast<size_t>(class_)];
+    const double rate = std::max(kRate, 1 / (kAssumed + ++chance.seen));
+    chance.right += rate * ((right ? 1.0 : 0.0) - chance.right);
+    chance.right = std::clamp(chance.right, 0.02, 0.98);
     place_ = right ? place_ + 1 : guess_.tokens.size();
 }
 

@@ -18,7 +18,7 @@ struct Guess {
     int matched = 0; // last tokens of the text that occurred before; 0: nothing is guessed
 };
 
-/// Prompt lookup (Saxena 2023; Yang et al. 2023, "Inference with Reference"): the longest run of 2 to 8 last tokens
+/// Prompt lookup (Saxena 2023; Yang et al. 2023, "Inference with Reference"): the longest run of up to 8 last tokens
 /// that occurs earlier, the latest of equals, and what followed it there, at most `most` tokens. A guess that reaches
 /// the text's end goes on in itself. O(history).
 Guess lookUp(std::span<const TokenId> history, int most);
@@ -29,23 +29,25 @@ void lookUp(std::span<const TokenId> history, int most, Guess&);
 class RowPace {
 public:
     void measured(int rows, double seconds);
-    /// Time of a step with so many rows, in steps of one row.
+    /// Time of a step with so many rows, in steps of one row. Of a number that was not seen: between what its seen
+    /// neighbours say and what it would be if more rows cost little, so that it is tried where it may pay.
     double relative(int rows) const;
 
     /// Of a step with so many rows; 0: none was seen.
-    double seconds(int rows) const { return seen_[static_cast<size_t>(sizeOf(rows))].seconds; }
+    double seconds(int rows) const { return seen_[place(rows)].seconds; }
 
 private:
-    static constexpr int kSizes = 5; // 1, 2, 4, 8, 16: the plans that there are
+    static constexpr int kMostRows = 16; // more count as so many
 
-    static int sizeOf(int rows);
+    static size_t place(int rows);
+    bool isSeen(int rows) const;
 
     struct Seen {
         int steps = 0;
         double seconds = 0; // a moving average
     };
 
-    std::array<Seen, kSizes> seen_;
+    std::array<Seen, kMostRows> seen_;
 };
 
 /// What the step costs that a guess joins.
@@ -69,16 +71,20 @@ public:
     void followed(TokenId);
 
 private:
-    static constexpr int kClasses = 5; // of matches: 2, 3, 4 and 5, more; and what another model guessed
-    static constexpr int kAsked = 4;
+    static constexpr int kClasses = 6; // of matches: 1, 2, 3, 4 and 5, more; and what another model guessed
+    static constexpr int kAsked = 5;
 
-    double& chance() { return chances_[static_cast<size_t>(class_)]; }
+    struct Chance {
+        double right = 0; // that a guessed token is right
+        int seen = 0;     // tokens it was learned from
+    };
 
     Guess guess_;
     size_t place_ = 0; // of guess_ that is to be compared next
     int class_ = 0;
-    std::array<double, kClasses> chances_{0.3, 0.5, 0.6, 0.7, 0.7}; // that a guessed token is right
-    int notAsked_ = 0;                                              // tokens since another model was asked
+    // Between what prose has and what a polished text has.
+    std::array<Chance, kClasses> chances_{{{0.2}, {0.35}, {0.5}, {0.65}, {0.75}, {0.7}}};
+    int notAsked_ = 0; // tokens since another model was asked
 };
 
 } // namespace hearth::engine

@@ -35,6 +35,8 @@ struct PairDots {
         eachOf<0, kCount>([&]<int e>() __attribute__((always_inline)) {
             const __m256i products = pairs<kTop>(w[2 * e], loadCodes(x + 64 * e));
             narrow = e % kFits == 0 ? products : _mm256_add_epi16(narrow, products);
+            if constexpr (kTop >= 0) // one sum after another: side by side they would push the rows' out of registers
+                keep(narrow);
             if constexpr (e + 1 == kCount || (e + 1) % kFits == 0)
                 sum = e < kFits ? widen(narrow) : _mm256_add_epi32(sum, widen(narrow));
         });

@@ -141,10 +141,14 @@ inline void addChunk(Vec (&sums)[kR], const uint8_t* w, const RowsInChunks<kR>& 
         sums[r] = addBlock<Format, Dots>(sums[r], codes, x.blocks[r][chunk]);
 }
 
-/// kW weight rows x kR activation rows, each with a vector of sums; w moves on to the rows' ends.
+/// The weight rows at *at[i] x kR activation rows, each with a vector of sums; *at[i] moves on to the row's end.
 template <typename Format, typename Dots, int kW, int kR>
-inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const RowsInChunks<kR>& x) {
+inline void dotRows(Vec* const (&out)[kW], const uint8_t** const (&at)[kW], const RowsInChunks<kR>& x) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
+    const uint8_t* w[kW];
+    for (int i = 0; i < kW; ++i)
+        w[i] = *at[i];
+    Vec sums[kW][kR];
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
             sums[i][r] = zero();
@@ -159,26 +163,26 @@ inline void dotRows(Vec (&sums)[kW][kR], const uint8_t** w, const RowsInChunks<k
         if (x.end != 0 && x.share == 1)
             for (int i = 0; i < kW; ++i)
                 addChunk<Format, Dots>(sums[i], w[i], x, x.chunks, x.end);
+    for (int i = 0; i < kW; ++i) {
+        *at[i] = w[i];
+        for (int r = 0; r < kR; ++r)
+            out[i][r] = sums[i][r];
+    }
 }
 
 /// The products of kR activation rows with the four weight rows w, which move on to the rows' ends. Flattened: the
 /// compiler leaves parts of it in calls otherwise, through memory.
 template <typename Format, typename Dots, int kR>
 [[gnu::flatten]] void dotFour(__m128 (&sums)[kR], const uint8_t* (&w)[kWeightRows], const RowsInChunks<kR>& x) {
-    if constexpr (kR == 1) {
-        Vec pairs[2][2][1];
+    Vec of[kWeightRows][kR];
+    if constexpr (kR == 1) // there are registers for two weight rows at once, one of each stream
         for (int i = 0; i < 2; ++i)
-            dotRows<Format, Dots, 2, 1>(pairs[i], w + 2 * i, x);
-        sums[0] = sumLanes4(pairs[0][0][0], pairs[0][1][0], pairs[1][0][0], pairs[1][1][0]);
-    } else {
-        static_assert(kR == 4);
-        for (int i = 0; i < kWeightRows; ++i) {
-            Vec row[1][kR];
-            dotRows<Format, Dots, 1, kR>(row, w + i, x);
-            sums[i] = sumLanes4(row[0][0], row[0][1], row[0][2], row[0][3]);
-        }
-        _MM_TRANSPOSE4_PS(sums[0], sums[1], sums[2], sums[3]);
-    }
+            dotRows<Format, Dots, 2, kR>({of[i], of[i + 2]}, {&w[i], &w[i + 2]}, x);
+    else
+        for (int i = 0; i < kWeightRows; ++i)
+            dotRows<Format, Dots, 1, kR>({of[i]}, {&w[i]}, x);
+    for (int r = 0; r < kR; ++r)
+        sums[r] = sumLanes4(of[0][r], of[1][r], of[2][r], of[3][r]);
     if constexpr (kSharesEnds<Format>) {
         if (x.share == 4)
             addEnds<Format, Dots, 4>(sums, w, x);
@@ -187,17 +191,20 @@ template <typename Format, typename Dots, int kR>
     }
 }
 
-/// Two outputs, the lower half of `sums`.
-inline void finishTwo(const MatVec& a, int row, int64_t n, __m128 sums) {
-    float* out = a.out + row * a.outStride + n;
-    const auto two = [](const float* p) {
-        return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-    };
+/// Two numbers at p, and two so many numbers further on.
+inline __m128 loadPairs(const float* p, int64_t apart) {
+    const __m128 low = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return _mm_loadh_pi(low, reinterpret_cast<const __m64*>(p + apart));
+}
+
+/// Four outputs of a row: n, n + 1, and two so many further on.
+inline void finishPairs(const MatVec& a, float* out, int64_t n, int64_t apart, __m128 sums) {
     if (a.bias)
-        sums = _mm_add_ps(sums, two(a.bias + n));
+        sums = _mm_add_ps(sums, loadPairs(a.bias + n, apart));
     if (a.accumulate)
-        sums = _mm_add_ps(two(out), sums);
-    _mm_storel_pi(reinterpret_cast<__m64*>(out), sums);
+        sums = _mm_add_ps(loadPairs(out + n, apart), sums);
+    _mm_storel_pi(reinterpret_cast<__m64*>(out + n), sums);
+    _mm_storeh_pi(reinterpret_cast<__m64*>(out + n + apart), sums);
 }
 
 /// Two streams of weight rows, for they read faster from memory than one.
@@ -211,15 +218,16 @@ void matvecRows(const MatVec& a, int row) {
     prefetch(a.weights, kAhead); // processors read ahead only after some lines of a stream
     prefetch(a.weights + uint64_t(part) * stride, kAhead);
     __m128 sums[kR];
+    float* out[kR];
+    for (int r = 0; r < kR; ++r)
+        out[r] = a.out + (row + r) * a.outStride;
     for (int64_t n = 0; n < part; n += 2) {
         const uint8_t* first = rows + uint64_t(n) * stride;
         const uint8_t* second = first + uint64_t(part) * stride;
-        const uint8_t* w[kWeightRows] = {first, second, first + stride, second + stride};
+        const uint8_t* w[kWeightRows] = {first, first + stride, second, second + stride};
         dotFour<Format, Dots>(sums, w, x);
-        for (int r = 0; r < kR; ++r) {
-            finishTwo(a, row + r, n, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(2, 0, 2, 0)));
-            finishTwo(a, row + r, n + part, _mm_shuffle_ps(sums[r], sums[r], _MM_SHUFFLE(3, 1, 3, 1)));
-        }
+        for (int r = 0; r < kR; ++r)
+            finishPairs(a, out[r], n, part, sums[r]);
     }
     const int64_t rest = 2 * part, last = a.outputs - 1; // three at most
     if (rest > last)
@@ -236,13 +244,16 @@ void matvecRows(const MatVec& a, int row) {
     }
 }
 
+/// Up to six rows meet the weights as they are read and decoded once; more would find no registers.
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
     int r = 0;
-    for (; r + 4 <= a.rows; r += 4)
+    for (; a.rows - r > 6; r += 4)
         matvecRows<Format, Dots, 4>(a, r);
-    for (; r < a.rows; ++r)
-        matvecRows<Format, Dots, 1>(a, r);
+    eachOf<1, 7>([&]<int kR>() {
+        if (a.rows - r == kR)
+            matvecRows<Format, Dots, kR>(a, r);
+    });
 }
 
 /// Times 8 outputs that a product computes at once: an activation, once spread, meets all of them, for reading is what

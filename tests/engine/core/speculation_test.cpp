@@ -16,7 +16,6 @@ TEST(LookUp, NothingRepeats) {
     EXPECT_TRUE(lookUp({}, 5).tokens.empty());
     EXPECT_TRUE(lookUp(Tokens{1}, 5).tokens.empty());
     EXPECT_TRUE(lookUp(Tokens{1, 2, 3, 4}, 5).tokens.empty());
-    EXPECT_TRUE(lookUp(Tokens{1, 2, 3, 2}, 5).tokens.empty()) << "one token alone says too little";
     EXPECT_EQ(lookUp(Tokens{1, 2, 3, 4}, 5).matched, 0);
 }
 
@@ -24,6 +23,8 @@ TEST(LookUp, WhatFollowedBefore) {
     const Guess guess = lookUp(Tokens{9, 1, 2, 3, 4, 5, 6, 1, 2}, 3);
     EXPECT_EQ(guess.tokens, (Tokens{3, 4, 5}));
     EXPECT_EQ(guess.matched, 2);
+    EXPECT_EQ(lookUp(Tokens{1, 2, 3, 2}, 1).tokens, Tokens{3});
+    EXPECT_EQ(lookUp(Tokens{1, 2, 3, 2}, 1).matched, 1);
     EXPECT_TRUE(lookUp(Tokens{9, 1, 2, 3, 1, 2}, 0).tokens.empty());
     EXPECT_TRUE(lookUp(Tokens{9, 1, 2, 3, 1, 2}, -1).tokens.empty());
 }
@@ -47,7 +48,7 @@ TEST(LookUp, IsLinear) {
 RowPace paceOf(double sixteenRows) {
     RowPace pace;
     for (int i = 0; i < 5; ++i)
-        for (const int rows : {1, 2, 4, 8, 16})
+        for (int rows = 1; rows <= 16; ++rows)
             pace.measured(rows, 1 + (sixteenRows - 1) * (rows - 1) / 15);
     return pace;
 }
@@ -74,8 +75,25 @@ TEST(RowPace, LearnsAndForgetsTheFirstStep) {
     for (int i = 0; i < 40; ++i)
         pace.measured(9, 4);
     EXPECT_NEAR(pace.relative(9), 4, 1e-9);
-    EXPECT_NEAR(pace.relative(16), 4, 1e-9) << "9 to 16 rows are one plan";
+    EXPECT_NEAR(pace.seconds(9), 4, 1e-9);
+    EXPECT_EQ(pace.seconds(8), 0);
     EXPECT_EQ(paceOf(0.5).relative(16), 1) << "more rows never take less";
+}
+
+TEST(RowPace, ReckonsWithEveryNumberOfRows) {
+    RowPace pace;
+    for (int i = 0; i < 5; ++i)
+        for (const int rows : {1, 4, 12})
+            pace.measured(rows, rows == 12 ? 8 : rows == 4 ? 2 : 1);
+    EXPECT_GT(pace.relative(16), 8) << "more than what was seen";
+    EXPECT_LT(pace.relative(16), 9) << "so little more that it is tried";
+    EXPECT_GT(pace.relative(8), 2);
+    EXPECT_LT(pace.relative(8), 5) << "less than what lies between its neighbours, so that it is tried";
+    for (int rows = 2; rows <= 16; ++rows)
+        EXPECT_GE(pace.relative(rows), pace.relative(rows - 1)) << rows;
+    for (int i = 0; i < 5; ++i)
+        pace.measured(8, 7);
+    EXPECT_NEAR(pace.relative(8), 7, 1e-9);
 }
 
 /// Tokens that repeat `period` numbers.
@@ -113,10 +131,10 @@ TEST(Guesser, FeedsMoreTheMoreIsRight) {
 }
 
 TEST(Guesser, StopsWhereItLosesAndComesBack) {
-    // Pairs return, what follows them does not.
+    // Tokens and pairs return, what followed them the last time does not.
     Tokens wrong;
     for (int i = 0; i < 400; ++i)
-        wrong.insert(wrong.end(), {1, 2, 1000 + i});
+        wrong.insert(wrong.end(), {1, 2 + i % 2, 1000 + i});
     Guesser guesser;
     const RowPace pace = paceOf(4);
     fedAhead(guesser, wrong, 30, pace);

@@ -78,73 +78,130 @@ struct PairDots {
     }
 };
 
-/// Some keys at once, block by block: pairs of 16 bits, then floats.
+/// Sixteen bytes of eight rows, transposed: four bytes of each in a vector.
+inline void loadFours(const std::byte* const (&rows)[kLanes], int at, __m256i (&fours)[4]) {
+    const auto two = [&](int i) {
+        return loadTwo(reinterpret_cast<const uint8_t*>(rows[i]) + at,
+                       reinterpret_cast<const uint8_t*>(rows[i + 4]) + at);
+    };
+    const __m256i r[4] = {two(0), two(1), two(2), two(3)};
+    const __m256i low[2] = {_mm256_unpacklo_epi32(r[0], r[1]), _mm256_unpacklo_epi32(r[2], r[3])};
+    const __m256i high[2] = {_mm256_unpackhi_epi32(r[0], r[1]), _mm256_unpackhi_epi32(r[2], r[3])};
+    fours[0] = _mm256_unpacklo_epi64(low[0], low[1]);
+    fours[1] = _mm256_unpackhi_epi64(low[0], low[1]);
+    fours[2] = _mm256_unpacklo_epi64(high[0], high[1]);
+    fours[3] = _mm256_unpackhi_epi64(high[0], high[1]);
+}
+
+/// A block of eight keys, each in a lane of its own. pair() gives numbers 16 half + 4 i + odd and the next but one as
+/// 16 bits, with kOffset too much.
+template <typename Format>
+struct KeyBlock;
+
+template <>
+struct KeyBlock<quant::Q8_0> {
+    static constexpr int kOffset = 0;
+
+    __m256i fours[4];
+
+    template <int half>
+    inline void load(const std::byte* const (&blocks)[kLanes]) {
+        loadFours(blocks, 2 + 16 * half, fours);
+    }
+
+    template <int half, int i, int odd>
+    inline __m256i pair() const {
+        return _mm256_srai_epi16(odd != 0 ? fours[i] : _mm256_slli_epi16(fours[i], 8), 8);
+    }
+};
+
+template <>
+struct KeyBlock<quant::Q4_0> {
+    static constexpr int kOffset = 8;
+
+    __m256i fours[4]; // of both halves
+
+    template <int half>
+    inline void load(const std::byte* const (&blocks)[kLanes]) {
+        if constexpr (half == 0)
+            loadFours(blocks, 2, fours);
+    }
+
+    template <int half, int i, int odd>
+    inline __m256i pair() const {
+        return _mm256_and_si256(_mm256_srli_epi16(fours[i], 8 * odd + 4 * half), _mm256_set1_epi16(15));
+    }
+};
+
+/// Eight keys at once: a block's products add up within a key's lane, as whole numbers.
 struct KeyScores : PlainWeights {
-    static inline void prepare(CodeScratch&, int) {}
+    /// The order in which KeyBlock has a query's numbers, and their sum.
+    static inline void prepare(CodeScratch& s, int block) {
+        int16_t* query = s.query + block * kCodes;
+        int32_t sum = 0;
+        for (int i = 0; i < kCodes; i += 4) {
+            sum += query[i] + query[i + 1] + query[i + 2] + query[i + 3];
+            const int16_t second = query[i + 1];
+            query[i + 1] = query[i + 2];
+            query[i + 2] = second;
+        }
+        s.querySums[block] = sum;
+    }
 
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
-        constexpr int kKeys = kH == 4 ? 2 : 4; // as many as there are registers for
-        alignas(32) float scales[kAttendDims / kCodes][kLanes];
-        for (int t = 0; t < a.tokens; t += kLanes) {
-            for (int b = 0; b * kCodes < a.kDim; ++b)
-                store(scales[b], scalesAt(q.s, b, t));
-            for (int i = 0; i < kLanes && t + i < a.tokens; i += kKeys)
-                someKeys<Format, kH, kKeys>(a, q, t + i, scales, i);
-        }
+        for (int t = 0; t < a.tokens; t += kLanes)
+            eightKeys<Format, kH>(a, q, t);
     }
 
-    /// Keys from t on, whose scales are scales[block][first] and those beside it.
-    template <typename Format, int kH, int kKeys>
-    static inline void someKeys(const Attend& a, const CodeQueries& q, int t, const float (*scales)[kLanes],
-                                int first) {
-        const int live = lesser(kKeys, a.tokens - t);
-        const std::byte* keys[kKeys];
-        for (int j = 0; j < kKeys; ++j)
-            keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
-        const int16_t* queries = q.s.query + q.at(0, 0) * kCodes;
-        const int64_t apart = int64_t(q.blocks) * kCodes; // one head's from the next one's
-        Vec sums[kH][kKeys];
+    template <typename Format, int kH>
+    static inline void eightKeys(const Attend& a, const CodeQueries& q, int t) {
+        const int live = lesser(kLanes, a.tokens - t);
+        const std::byte* blocks[kLanes];
+        for (int j = 0; j < kLanes; ++j)
+            blocks[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
+        Vec sums[kH];
         for (int h = 0; h < kH; ++h)
-            for (int j = 0; j < kKeys; ++j)
-                sums[h][j] = zero();
+            sums[h] = zero();
         const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
         const std::byte* values = a.v + uint64_t(t) * a.vStride;
-        for (int b = 0; b * kCodes < a.kDim; ++b, queries += kCodes, values += part) {
+        for (int b = 0; b * kCodes < a.kDim; ++b, values += part) {
             prefetch(values, part);
-            eachOf<0, kKeys>([&]<int j>() __attribute__((always_inline)) {
-                const Wide key = wideCodesOf<Format>(keys[j]);
-                keys[j] += Format::kBytes;
-                const Vec scale = splat(scales[b][first + (j < live ? j : 0)]);
-                eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
-                    const int16_t* query = queries + h * apart;
-                    __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(key.v[0], loadWords(query, kWords)),
-                                                    _mm256_madd_epi16(key.v[1], loadWords(query + kWords, kWords)));
-                    keep(dots);
-                    sums[h][j] = fma(_mm256_cvtepi32_ps(dots), scale, sums[h][j]);
-                });
-            });
+            __m256i dots[kH];
+            const int16_t* queries[kH];
+            for (int h = 0; h < kH; ++h) {
+                queries[h] = q.s.query + q.at(h, b) * kCodes;
+                dots[h] = _mm256_set1_epi32(-KeyBlock<Format>::kOffset * q.s.querySums[q.at(h, b)]);
+            }
+            addBlocks<Format, kH>(blocks, queries, dots);
+            const Vec scale = scalesAt(q.s, b, t);
+            for (int h = 0; h < kH; ++h)
+                sums[h] = fma(_mm256_cvtepi32_ps(dots[h]), scale, sums[h]);
         }
-        storeScores(a, q, t, live, sums);
-    }
-
-    template <int kH>
-    static inline void storeScores(const Attend& a, const CodeQueries& q, int t, int live, const Vec (&sums)[kH][4]) {
-        __m128 dots[kH];
-        sumLanesOf(sums, dots);
         for (int h = 0; h < kH; ++h)
-            storeSome(a.scores + h * a.tokens + t, _mm_mul_ps(dots[h], _mm_set1_ps(q.scale(h))), live);
+            storePart(a.scores + h * a.tokens + t, mul(sums[h], splat(q.scale(h))), live);
     }
 
-    template <int kH>
-    static inline void storeScores(const Attend& a, const CodeQueries& q, int t, int live, const Vec (&sums)[kH][2]) {
-        for (int h = 0; h < kH; h += 2) {
-            const __m128 dots = sumLanes4(sums[h][0], sums[h][1], sums[h + 1][0], sums[h + 1][1]);
-            const __m128 by = _mm_setr_ps(q.scale(h), q.scale(h), q.scale(h + 1), q.scale(h + 1));
-            const __m128 scores = _mm_mul_ps(dots, by);
-            storeSome(a.scores + h * a.tokens + t, scores, live);
-            storeSome(a.scores + (h + 1) * a.tokens + t, _mm_movehl_ps(scores, scores), live);
-        }
+    /// Eight keys' blocks, which move on, times those of kH queries.
+    template <typename Format, int kH>
+    static inline void addBlocks(const std::byte* (&blocks)[kLanes], const int16_t* const (&queries)[kH],
+                                 __m256i (&dots)[kH]) {
+        KeyBlock<Format> keys;
+        eachOf<0, 2>([&]<int half>() __attribute__((always_inline)) {
+            keys.template load<half>(blocks);
+            eachOf<0, 4>([&]<int i>() __attribute__((always_inline)) {
+                const __m256i even = keys.template pair<half, i, 0>(), odd = keys.template pair<half, i, 1>();
+                for (int h = 0; h < kH; ++h) {
+                    const int16_t* query = queries[h] + 16 * half + 4 * i;
+                    const __m256i one = _mm256_madd_epi16(even, splat4(query)),
+                                  other = _mm256_madd_epi16(odd, splat4(query + 2));
+                    dots[h] = _mm256_add_epi32(_mm256_add_epi32(dots[h], one), other);
+                    keep(dots[h]);
+                }
+            });
+        });
+        for (int j = 0; j < kLanes; ++j)
+            blocks[j] += Format::kBytes;
     }
 };
 

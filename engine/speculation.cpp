@@ -68,7 +68,12 @@ double RowPace::relative(int rows) const {
     const double one = isSeen(1) ? seconds(1) : 0;
     if (one <= 0)
         return 1 + kAssumedRow * (rows - 1);
-    const auto ofSeen = [&](int n) { return std::max(1.0, seconds(n) / one); };
+    const auto ofSeen = [&](int n) { // more rows never take less: a bad moment of so many is forgotten by that
+        double least = seconds(n);
+        for (int more = n + 1; more <= kMostRows; ++more)
+            least = isSeen(more) ? std::min(least, seconds(more)) : least;
+        return std::max(1.0, least / one);
+    };
     rows = std::clamp(rows, 1, kMostRows);
     int fewer = rows, more = rows;
     while (!isSeen(fewer))

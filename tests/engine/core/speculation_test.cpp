@@ -94,6 +94,9 @@ TEST(RowPace, ReckonsWithEveryNumberOfRows) {
     for (int i = 0; i < 5; ++i)
         pace.measured(8, 7);
     EXPECT_NEAR(pace.relative(8), 7, 1e-9);
+    for (int i = 0; i < 5; ++i)
+        pace.measured(6, 100); // something else was running
+    EXPECT_NEAR(pace.relative(6), 7, 1e-9) << "no more than eight rows";
 }
 
 /// Tokens that repeat `period` numbers.

@@ -244,13 +244,21 @@ void matvecRows(const MatVec& a, int row) {
     }
 }
 
-/// Up to six rows meet the weights as they are read and decoded once; more would find no registers.
+/// Activation rows that meet the weights as they are read and decoded once; more would find no registers. Under the
+/// sanitizer, for which each number takes a minute a file to compile, as few as show how several go.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kMostAtOnce = 2;
+#else
+constexpr int kMostAtOnce = 6;
+#endif
+
 template <typename Format, typename Dots>
 void matvecCodes(const MatVec& a) {
+    constexpr int kOfMany = kMostAtOnce / 2 + 1; // so that what is left are many, too
     int r = 0;
-    for (; a.rows - r > 6; r += 4)
-        matvecRows<Format, Dots, 4>(a, r);
-    eachOf<1, 7>([&]<int kR>() {
+    for (; a.rows - r > kMostAtOnce; r += kOfMany)
+        matvecRows<Format, Dots, kOfMany>(a, r);
+    eachOf<1, kMostAtOnce + 1>([&]<int kR>() {
         if (a.rows - r == kR)
             matvecRows<Format, Dots, kR>(a, r);
     });

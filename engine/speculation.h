@@ -82,8 +82,8 @@ private:
     Guess guess_;
     size_t place_ = 0; // of guess_ that is to be compared next
     int class_ = 0;
-    // Between what prose has and what a polished text has.
-    std::array<Chance, kClasses> chances_{{{0.2}, {0.35}, {0.5}, {0.65}, {0.75}, {0.7}}};
+    // Between what prose has and what a polished text has; a match of one is tried only after it was right.
+    std::array<Chance, kClasses> chances_{{{0.05}, {0.35}, {0.5}, {0.65}, {0.75}, {0.7}}};
     int notAsked_ = 0; // tokens since another model was asked
 };
 

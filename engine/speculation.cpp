@@ -70,8 +70,9 @@ double RowPace::relative(int rows) const {
         return 1 + kAssumedRow * (rows - 1);
     const auto ofSeen = [&](int n) { // more rows never take less: a bad moment of so many is forgotten by that
         double least = seconds(n);
-        for (int more = n + 1; more <= kMostRows; ++more)
-            least = isSeen(more) ? std::min(least, seconds(more)) : least;
+        for (int m = n + 1; m <= kMostRows; ++m)
+            if (isSeen(m))
+                least = std::min(least, seconds(m));
         return std::max(1.0, least / one);
     };
     rows = std::clamp(rows, 1, kMostRows);
@@ -120,8 +121,7 @@ std::span<const TokenId> Guesser::next(std::span<const TokenId> history, int mos
     if (guess_.tokens.empty())
         return {};
     class_ = guess_.matched <= 3 ? guess_.matched - 1 : guess_.matched <= 5 ? 3 : 4;
-    return std::span(guess_.tokens)
-        .first(static_cast<size_t>(mostWorth(chances_[static_cast<size_t>(class_)].right, most, price, 0)));
+    return std::span(guess_.tokens).first(static_cast<size_t>(mostWorth(chance().right, most, price, 0)));
 }
 
 int Guesser::worthAsking(int most, const StepPrice& price, double stepsPerToken) {
@@ -146,10 +146,9 @@ void Guesser::followed(TokenId id) {
     const bool right = guess_.tokens[place_] == id;
     // A mean that what was assumed before counts in as two tokens, later a moving one.
     constexpr double kAssumed = 2, kRate = 0.1;
-    Chance& chance = chances_[static_cast<size_t>(class_)];
-    const double rate = std::max(kRate, 1 / (kAssumed + ++chance.seen));
-    chance.right += rate * ((right ? 1.0 : 0.0) - chance.right);
-    chance.right = std::clamp(chance.right, 0.02, 0.98);
+    Chance& of = chance();
+    const double rate = std::max(kRate, 1 / (kAssumed + ++of.seen));
+    of.right = std::clamp(of.right + rate * ((right ? 1.0 : 0.0) - of.right), 0.02, 0.98);
     place_ = right ? place_ + 1 : guess_.tokens.size();
 }
 

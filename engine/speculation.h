@@ -79,6 +79,8 @@ private:
         int seen = 0;     // tokens it was learned from
     };
 
+    Chance& chance() { return chances_[static_cast<size_t>(class_)]; }
+
     Guess guess_;
     size_t place_ = 0; // of guess_ that is to be compared next
     int class_ = 0;

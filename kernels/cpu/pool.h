@@ -25,8 +25,9 @@ public:
 
 /// Workers that walk the stages of a plan together; the calling thread is worker 0. A stage is over when its last tile
 /// is done, whoever did it: a worker that sleeps or was not scheduled holds nobody up unless it is inside a tile. A
-/// waiter spins for at most 50 µs, then sleeps on a futex. Between runs all pool threads sleep.
-/// One thread calls run(); the pool's threads touch nothing of a plan but through a claimed tile.
+/// waiter spins for at most 50 µs, then sleeps on a futex. Every 1.7 ms a worker lets others have its core, between
+/// tiles. Between runs all pool threads sleep. One thread calls run(); the pool's threads touch nothing of a plan but
+/// through a claimed tile.
 class Pool {
 public:
     /// Starts threads - 1 threads; fewer where the system refuses.
@@ -71,13 +72,27 @@ private:
 
     using Scratch = std::unique_ptr<std::byte[], ScratchDeleter>;
 
-    // A worker looks at its scratch only while it holds a tile: between runs reserve() changes it.
+    /// A worker that the system stops inside a tile, for a program that wants the same core, holds up all others until
+    /// it is its turn again. So it gives its turn up itself, between two tiles and before the system would take it.
+    class Turn {
+    public:
+        void betweenTiles();
+
+    private:
+        int64_t began_ = 0, last_ = 0; // when the turn began, and when the worker was last here; of the clock
+    };
+
+    struct Worker {
+        Scratch scratch; // looked at only while the worker holds a tile: between runs reserve() changes it
+        Turn turn;
+    };
+
     static Scratch makeScratch(size_t bytes);
-    void workerMain(const Scratch& scratch, uint32_t number);
+    void workerMain(Worker& worker, uint32_t number);
     void sitOut(uint32_t workers);
-    bool help(const Scratch& scratch);
-    void finishTile(const Scratch& scratch);
-    void publish(const Scratch& scratch);
+    bool help(Worker& worker);
+    void finishTile(Worker& worker);
+    void publish(Worker& worker);
     void pauseHere();
     RunEnd runFrom(std::span<const Work> work, const std::atomic<bool>* cancel, int64_t deadline, Place place);
     void wait(uint32_t seen);
@@ -103,8 +118,8 @@ private:
     std::atomic<bool> quit_{false};
 
     size_t scratchBytes_ = kScratchBytes;
-    Scratch ownScratch_;
-    std::vector<Scratch> scratches_;
+    Worker own_;
+    std::vector<Worker> helpers_;
     std::vector<std::thread> threads_;
 };
 

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <sched.h>
+
 namespace hearth::kernels::cpu {
 namespace {
 
@@ -204,6 +206,58 @@ TEST(Pool, IdleThreadsSleep) {
     const double before = processSeconds();
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     EXPECT_LT(processSeconds() - before, 0.02);
+}
+
+using Clock = std::chrono::steady_clock;
+
+/// When each tile began and ended; a tile takes a tenth of a millisecond.
+class TimedStage : public Stage {
+public:
+    explicit TimedStage(size_t tiles) : times_(tiles) {}
+
+    void run(int64_t tile, std::byte*) const override {
+        auto& [begin, end] = times_[size_t(tile)];
+        begin = Clock::now();
+        do
+            end = Clock::now();
+        while (end - begin < std::chrono::microseconds(100));
+    }
+
+    /// How often a thread of one was away for over a millisecond: inside tiles, and between them.
+    std::pair<int, int> away() const {
+        constexpr auto kAway = std::chrono::milliseconds(1);
+        int inside = 0, between = 0;
+        for (size_t i = 0; i < times_.size(); ++i) {
+            inside += times_[i].second - times_[i].first > kAway;
+            between += i > 0 && times_[i].first - times_[i - 1].second > kAway;
+        }
+        return {inside, between};
+    }
+
+private:
+    mutable std::vector<std::pair<Clock::time_point, Clock::time_point>> times_;
+};
+
+TEST(Pool, LetsABusyProgramHaveTheCoreBetweenTiles) {
+    std::atomic<bool> ended{false};
+    const TimedStage timed(4000);
+    std::thread([&] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+        std::thread busy([&] { // on the same core, as its starter is
+            while (!ended.load(std::memory_order_relaxed)) {
+            }
+        });
+        Pool pool(1);
+        EXPECT_TRUE(pool.run(std::vector<Pool::Work>{{&timed, 4000}}, nullptr));
+        ended = true;
+        busy.join();
+    }).join();
+    const auto [inside, between] = timed.away();
+    EXPECT_GE(inside + between, 20); // of 0.4 seconds
+    EXPECT_LT(inside, between);
 }
 
 } // namespace

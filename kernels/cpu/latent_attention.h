@@ -1,9 +1,10 @@
 #pragma once
 
 // Attention of generated tokens over latents, which are keys and values at once and serve many heads: on whole numbers
-// of 16 bits, pairs of which are multiplied at once. A token's latent becomes codes once for all heads. Sums of a block
-// of tokens are exact, so every head has the bits that it has in any other group of kFewLatentHeads and more. Written
-// in the words of simd_<isa>.h; included after float_kernels.h. Internal linkage on purpose.
+// of 16 bits, pairs of which are multiplied at once. A token's latent becomes codes once for all heads, in two orders:
+// its numbers side by side, for scores, and beside those of the token after it, for values. Sums of a block of tokens
+// are exact, so every head has the bits that it has in any other group of kFewLatentHeads and more. Written in the
+// words of simd_<isa>.h; included after float_kernels.h. Internal linkage on purpose.
 
 #include "kernels/cpu/code_scales.h"
 
@@ -11,33 +12,37 @@ namespace hearth::kernels::cpu {
 namespace {
 
 constexpr int kLatentTokens = 64; // that become codes at once: they stay in the second-level cache
-// What the registers hold: heads with four tokens, and heads with two vectors of the values.
-constexpr int kScoredHeads = kLanes == 16 ? 4 : 2, kTogether = kLanes == 16 ? 8 : 4;
+// What the registers hold: heads with four tokens, and heads with so many vectors of the values.
+constexpr int kScoredHeads = kLanes == 16 ? 4 : 3, kTogether = kLanes == 16 ? 8 : 3, kValueVectors = 32 / kLanes;
+constexpr int kColumns = kValueVectors * kLanes; // of values that are summed at once; codes of two tokens lie together
+constexpr int kColumnBytes = kColumns * kLatentTokens * 2 + 128; // and a little, or all would want the same cache lines
 
 /// Where a call keeps its numbers.
 struct alignas(64) LatentScratch {
     float scores[kLatentHeads][kLatentTokens];
     int16_t weights[kLatentHeads * kLatentTokens];
-    float scales[kLatentTokens]; // of the latents
+    int16_t rows[4 * kLatentDims];               // (4, codedRow(kDim)): the latents that meet the queries now
+    int16_t queries[kLatentHeads * kLatentDims]; // (kLatentHeads, codedRow(kDim))
+    std::byte values[kLatentDims / kColumns][kColumnBytes]; // of kColumns each: (kLatentTokens / 2, kColumns, 2)
+    float scales[kLatentTokens];                            // of the latents
     float weightScales[kLatentHeads], queryScales[kLatentHeads];
-
-    int16_t* queries() { return reinterpret_cast<int16_t*>(this + 1); } // (kLatentHeads, codedRow(kDim))
-
-    int16_t* latents(int kDim) { return queries() + kLatentHeads * codedRow(kDim); } // (kLatentTokens, codedRow(kDim))
 };
 
-static_assert(sizeof(LatentScratch) + (kLatentHeads + kLatentTokens) * kLatentDims * sizeof(int16_t) <=
-              kAttendScratchBytes);
+static_assert(sizeof(LatentScratch) <= kAttendScratchBytes && kLatentDims % kColumns == 0);
 
 /// Some tokens of a run: a.k, a.next and a.tokens are theirs.
 struct LatentBlock {
     const Attend& a;
     LatentScratch& s;
     int stride; // codes of a row
-    int16_t* latents;
 
-    LatentBlock(const Attend& part, LatentScratch& scratch)
-        : a(part), s(scratch), stride(int(codedRow(part.kDim))), latents(scratch.latents(part.kDim)) {}
+    LatentBlock(const Attend& part, LatentScratch& scratch) : a(part), s(scratch), stride(int(codedRow(part.kDim))) {}
+
+    /// Two tokens' codes of a column and those after it.
+    int16_t* valuesOf(int token, int column) const {
+        std::byte* block = s.values[column / kColumns];
+        return reinterpret_cast<int16_t*>(block) + token * kColumns + column % kColumns * 2;
+    }
 };
 
 /// The largest magnitude of a row of 16-bit floats, whose bits order them. NaN may be lost here: the sum of squares has
@@ -69,18 +74,28 @@ inline float squaresOf(const std::byte* row, int dims) {
     return sumLanes(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
 }
 
+/// Two latents as codes: the rows, and the values of the pair.
 template <Type kType>
-inline void codeLatent(const std::byte* row, int dims, float inverse, int16_t* out) {
-    const Vec by = splat(inverse);
+inline void codePair(const LatentBlock& b, int token, const std::byte* first, const std::byte* second, Vec byFirst,
+                     Vec bySecond) {
+    const int dims = b.a.kDim;
+    int16_t* rows = b.s.rows + token % 4 * b.stride;
+    const auto put = [&](int i, const auto& load) __attribute__((always_inline)) {
+        const Words a = codesOf32(load(first, i), byFirst), c = codesOf32(load(second, i), bySecond);
+        const Words x = codesOf32(load(first, i + kLanes), byFirst), y = codesOf32(load(second, i + kLanes), bySecond);
+        storeWords(rows + i, sideBySide(a, x));
+        storeWords(rows + b.stride + i, sideBySide(c, y));
+        int16_t* values = b.valuesOf(token, i);
+        storeWords(values, sideBySide(a, c));
+        storeWords(values + kWords, sideBySide(x, y));
+    };
     int i = 0;
     for (; i + kWords <= dims; i += kWords)
-        storeRow(out + i, loadAs<kType>(row + i * kBytesOf<kType>), loadAs<kType>(row + (i + kLanes) * kBytesOf<kType>),
-                 by);
-    const auto at = [&](int j) {
-        return loadPartAs<kType>(row + j * kBytesOf<kType>, j > dims ? 0 : lesser(kLanes, dims - j));
-    };
-    for (; i < codedRow(dims); i += kWords)
-        storeRow(out + i, at(i), at(i + kLanes), by);
+        put(i, [](const std::byte* row, int at) { return loadAs<kType>(row + at * kBytesOf<kType>); });
+    for (; i < b.stride; i += kWords)
+        put(i, [&](const std::byte* row, int at) {
+            return loadPartAs<kType>(row + at * kBytesOf<kType>, at > dims ? 0 : lesser(kLanes, dims - at));
+        });
 }
 
 /// Up to four latents from a token on as codes. Returns the largest of them.
@@ -96,12 +111,15 @@ inline float codeLatents(const LatentBlock& b, int token) {
     const Vec tops = load(largest), scales = scalesOfRows(load(squares), tops, dims), by = inversesOf(scales);
     storePart(b.s.scales + token, scales, 4);
     store(inverses, by);
-    for (int i = 0; i < live; ++i)
-        codeLatent<kType>(row + uint64_t(i) * b.a.kStride, dims, inverses[i], b.latents + (token + i) * b.stride);
+    for (int i = 0; i < live; i += 2) {
+        const int other = lesser(i + 1, live - 1); // an odd one meets itself, with no weight
+        codePair<kType>(b, token + i, row + uint64_t(i) * b.a.kStride, row + uint64_t(other) * b.a.kStride,
+                        splat(inverses[i]), splat(inverses[other]));
+    }
     return maxLane(mul(tops, by));
 }
 
-/// A query as codes, in the order of the latents'.
+/// A query as codes, in the order of the latents' rows.
 inline void codeQuery(const LatentBlock& b, int head) {
     const float* q = b.a.q + int64_t(head) * b.a.kDim;
     const auto at = [&](int i) { return loadPart(q + i, b.a.kDim - i < 0 ? 0 : lesser(kLanes, b.a.kDim - i)); };
@@ -114,36 +132,41 @@ inline void codeQuery(const LatentBlock& b, int head) {
               inverse = inversesOf(scale);
     b.s.queryScales[head] = maxLane(scale); // of lanes that are alike
     for (int i = 0; i < b.stride; i += kWords)
-        storeRow(b.s.queries() + head * b.stride + i, at(i), at(i + kLanes), inverse);
+        storeWords(b.s.queries + head * b.stride + i,
+                   sideBySide(codesOf32(at(i), inverse), codesOf32(at(i + kLanes), inverse)));
 }
 
-/// Scores of four tokens and up to kScoredHeads heads; what there is not repeats the last. Meanwhile `lines` times a
-/// row's cache lines from `later` on come nearer, a few at a time: asked for at once, they would stop the loop.
-inline void scoreLatents(const LatentBlock& b, int head, int token, const std::byte* later, int lines) {
-    const int16_t *q[kScoredHeads], *k[4];
-    for (int h = 0; h < kScoredHeads; ++h)
-        q[h] = b.s.queries() + lesser(head + h, b.a.heads - 1) * b.stride;
-    for (int j = 0; j < 4; ++j)
-        k[j] = b.latents + lesser(token + j, b.a.tokens - 1) * b.stride;
+/// The same address, of which the compiler does not know that: where registers are few it is to read memory again.
+template <class T>
+inline const T* again(const T* p) {
+    if constexpr (kLanes < 16)
+        __asm__("" : "+r"(p));
+    return p;
+}
+
+/// Scores of four tokens and kH heads. Meanwhile `lines` times a row's cache lines from `later` on come nearer, a few
+/// at a time: asked for at once, they would stop the loop.
+template <int kH>
+[[gnu::noinline]] void scoreLatents(const LatentBlock& b, int head, int token, const std::byte* later, int lines) {
+    const int16_t* q = b.s.queries + head * b.stride;
     Ints sums[kScoredHeads][4] = {};
     for (int i = 0; i < b.stride; i += 32) {
         prefetch(later + i * lines * 2, uint64_t(64 * lines));
         eachOf<0, 32 / kWords>([&]<int part>() __attribute__((always_inline)) {
             const int at = i + part * kWords;
-            Words ks[4];
-            for (int j = 0; j < 4; ++j)
-                ks[j] = loadWords(k[j] + at, kWords);
-            for (int h = 0; h < kScoredHeads; ++h) {
-                const Words qs = loadWords(q[h] + at, kWords);
-                for (int j = 0; j < 4; ++j)
-                    sums[h][j] = addPairs(sums[h][j], qs, ks[j]);
-            }
+            eachOf<0, 4>([&]<int j>() __attribute__((always_inline)) {
+                const Words k = loadWords(b.s.rows + j * b.stride + at, kWords);
+                q = again(q);
+                eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
+                    sums[h][j] = addPairs(sums[h][j], k, loadWords(q + h * b.stride + at, kWords));
+                });
+            });
         });
     }
     __m128 rows[kScoredHeads];
     sumLanesOf(sums, rows);
     const __m128 scales = _mm_loadu_ps(b.s.scales + token);
-    for (int h = 0; h < kScoredHeads && head + h < b.a.heads; ++h)
+    for (int h = 0; h < kH; ++h)
         storeSome(b.a.scores + (head + h) * b.a.tokens + token,
                   _mm_mul_ps(_mm_mul_ps(rows[h], scales), _mm_set1_ps(b.s.queryScales[head + h])),
                   lesser(4, b.a.tokens - token));
@@ -169,35 +192,42 @@ inline void codeWeights(const LatentBlock& b, int head, float largest) {
         storeInt16(b.s.weights + head * kLatentTokens + i * kLanes, mul(w[i], inverse));
 }
 
-/// o += weights x kWords columns of the latents, for kH heads.
+/// o += weights x kColumns columns of the latents, for kH heads.
 template <int kH>
-inline void addLatents(const LatentBlock& b, int head, int column) {
+[[gnu::noinline]] void addLatents(const LatentBlock& b, int head, int column) {
     const Attend& a = b.a;
-    Ints sums[kH][2] = {};
-    const int16_t *x = b.latents + column, *weights = b.s.weights + head * kLatentTokens;
-    const auto addRows = [&](const int16_t* y) __attribute__((always_inline)) {
-        const Words first = loadWords(x, kWords), second = loadWords(y, kWords);
-        const Words low = lowPairs(first, second), high = highPairs(first, second);
+    Ints sums[kH][kValueVectors] = {};
+    const int16_t *x = b.valuesOf(0, column), *weights = b.s.weights + head * kLatentTokens;
+    for (int t = 0; t < a.tokens; t += 2, x += 2 * kColumns) // an odd one's other has no weight
         eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
-            const Words both = splat4(weights + h * kLatentTokens);
-            sums[h][0] = addPairs(sums[h][0], low, both);
-            sums[h][1] = addPairs(sums[h][1], high, both);
+            const Words both = splat4(weights + h * kLatentTokens + t);
+            x = again(x);
+            eachOf<0, kValueVectors>([&]<int v>() __attribute__((always_inline)) {
+                sums[h][v] = addPairs(sums[h][v], both, loadWords(x + v * kWords, kWords));
+            });
         });
-        x += 2 * b.stride;
-        weights += 2;
-    };
-    for (int pairs = a.tokens / 2; pairs > 0; --pairs)
-        addRows(x + b.stride);
-    if (a.tokens % 2 != 0)
-        addRows(x); // meets itself with no weight
-    for (int h = 0; h < kH; ++h) {
+    eachOf<0, kH>([&]<int h>() __attribute__((always_inline)) {
         float* o = a.o + (head + h) * a.vDim + column;
-        for (int i = 0; i < 2 && column + i * kLanes < a.vDim; ++i, o += kLanes) {
-            const int part = lesser(kLanes, a.vDim - column - i * kLanes);
-            const Vec v = toFloats(sums[h][i]);
-            storePart(o, fma(v, splat(b.s.weightScales[head + h]), loadPart(o, part)), part);
-        }
-    }
+        eachOf<0, kValueVectors>([&]<int v>() __attribute__((always_inline)) {
+            if (const int live = lesser(kLanes, a.vDim - column - v * kLanes); live > 0) {
+                const Vec sum = toFloats(sums[h][v]);
+                storePart(o + v * kLanes, fma(sum, splat(b.s.weightScales[head + h]), loadPart(o + v * kLanes, live)),
+                          live);
+            }
+        });
+    });
+}
+
+/// f.template operator()<kH>(first head) for all heads, kMost at a time, and those that are left over.
+template <int kMost, class F>
+inline void eachHeads(int heads, const F& f) {
+    int h = 0;
+    for (; h + kMost <= heads; h += kMost)
+        f.template operator()<kMost>(h);
+    eachOf<1, kMost>([&]<int kLeft>() __attribute__((always_inline)) {
+        if (heads - h == kLeft)
+            f.template operator()<kLeft>(h);
+    });
 }
 
 /// Four latents that will be read some time after those from `token` on; null: nobody knows.
@@ -220,21 +250,16 @@ void attendLatentBlock(const LatentBlock& b) {
         const float code = codeLatents<kType>(b, t);
         largest = code > largest ? code : largest;
         const std::byte* later = laterThan(b, t);
-        for (int i = 0; i < calls; ++i) {
-            const int first = 4 * i / calls, rows = later ? 4 * (i + 1) / calls - first : 0;
-            scoreLatents(b, i * kScoredHeads, t, later ? later + uint64_t(first) * a.kStride : nullptr, rows);
-        }
+        eachHeads<kScoredHeads>(a.heads, [&]<int kH>(int h) {
+            const int i = h / kScoredHeads, first = 4 * i / calls, rows = later ? 4 * (i + 1) / calls - first : 0;
+            scoreLatents<kH>(b, h, t, later ? later + uint64_t(first) * a.kStride : nullptr, rows);
+        });
     }
     kWeigh(a);
     for (int h = 0; h < a.heads; ++h)
         codeWeights(b, h, largest);
-    for (int column = 0; column < a.vDim; column += kWords) {
-        int h = 0;
-        for (; h + kTogether <= a.heads; h += kTogether)
-            addLatents<kTogether>(b, h, column);
-        for (; h < a.heads; ++h)
-            addLatents<1>(b, h, column);
-    }
+    for (int column = 0; column < a.vDim; column += kColumns)
+        eachHeads<kTogether>(a.heads, [&]<int kH>(int h) { addLatents<kH>(b, h, column); });
 }
 
 template <Type kType, void (*kWeigh)(const Attend&)>

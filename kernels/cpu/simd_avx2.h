@@ -369,11 +369,19 @@ inline Words magnitudesOf(Words floats) {
     return _mm256_and_si256(floats, _mm256_set1_epi16(0x7fff));
 }
 
-/// x and y times a factor, to nearest, in such places that lowPairs() of two rows are their x, highPairs() their y:
-/// words 0-3 of x, of y, 4-7 of x, of y.
-inline void storeRow(int16_t* out, Vec x, Vec y, Vec by) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                        _mm256_packs_epi32(_mm256_cvtps_epi32(mul(x, by)), _mm256_cvtps_epi32(mul(y, by))));
+inline void storeWords(void* p, Words v) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), v);
+}
+
+/// v times a factor, to nearest, as words of 16 bits, of which the even ones count. What is added leaves a whole number
+/// in a float's lowest bits.
+inline Words codesOf32(Vec v, Vec by) {
+    return _mm256_castps_si256(fma(v, by, splat(0x1.8p23f)));
+}
+
+/// The even words of both: x's in the even places.
+inline Words sideBySide(Words x, Words y) {
+    return _mm256_blend_epi16(x, _mm256_slli_epi32(y, 16), 0xaa);
 }
 
 /// Words of two rows side by side: the first half of each eight, the second.
@@ -421,11 +429,13 @@ inline void columnsOf(Ints low, Ints high, Vec (&v)[2]) {
 }
 
 /// For each row of vectors the sums of its four, exact until they become floats.
-inline void sumLanesOf(const Ints (&v)[2][4], __m128 (&sums)[2]) {
+template <int kRows>
+inline void sumLanesOf(const Ints (&v)[kRows][4], __m128 (&sums)[kRows]) {
     const auto fold = [](Ints x, Ints y) {
         return reinterpret_cast<Ints>(_mm256_hadd_epi32(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y)));
     };
-    for (int i = 0; i < 2; ++i) {
+#pragma GCC unroll 4 // or the compiler keeps v in memory
+    for (int i = 0; i < kRows; ++i) {
         const auto all = reinterpret_cast<__m256i>(fold(fold(v[i][0], v[i][1]), fold(v[i][2], v[i][3])));
         sums[i] = _mm_cvtepi32_ps(_mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
     }

@@ -352,20 +352,24 @@ inline Words magnitudesOf(Words floats) {
     return _mm512_and_si512(floats, _mm512_set1_epi16(0x7fff));
 }
 
-/// x and y times a factor, to nearest: words of 16 bits, those of x first, in the places that `order` gives of them.
-/// What is added leaves a whole number in a float's lowest bits, the even ones of 64 words.
-inline Words codesOf32(Vec x, Vec y, Vec by, __m512i order) {
-    const Vec whole = splat(0x1.8p23f);
-    return _mm512_permutex2var_epi16(_mm512_castps_si512(fma(x, by, whole)), order,
-                                     _mm512_castps_si512(fma(y, by, whole)));
+inline void storeWords(void* p, Words v) {
+    _mm512_storeu_si512(p, v);
 }
 
-/// x and y times a factor, to nearest, in such places that lowPairs() of two rows are their x, highPairs() their y:
-/// words 0-3 of x, of y, 4-7 of x and so on.
-inline void storeRow(int16_t* out, Vec x, Vec y, Vec by) {
-    const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 30, 28, 26, 24, 54, 52, 50, 48, 22, 20, 18, 16, 46, 44, 42,
-                                           40, 14, 12, 10, 8, 38, 36, 34, 32, 6, 4, 2, 0);
-    _mm512_storeu_si512(out, codesOf32(x, y, by, order));
+/// v times a factor, to nearest, as words of 16 bits, of which the even ones count. What is added leaves a whole number
+/// in a float's lowest bits.
+inline Words codesOf32(Vec v, Vec by) {
+    return _mm512_castps_si512(fma(v, by, splat(0x1.8p23f)));
+}
+
+/// Of two vectors: the even words in the places that `order` gives of all 64.
+inline Words codesOf32(Vec x, Vec y, Vec by, __m512i order) {
+    return _mm512_permutex2var_epi16(codesOf32(x, by), order, codesOf32(y, by));
+}
+
+/// The even words of both: x's in the even places.
+inline Words sideBySide(Words x, Words y) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, x, _mm512_slli_epi32(y, 16));
 }
 
 /// Words of two rows side by side: the first half of each eight, the second.

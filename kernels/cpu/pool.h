@@ -82,8 +82,8 @@ private:
         int64_t began_ = 0, last_ = 0; // when the turn began, and when the worker was last here; of the clock
     };
 
-    struct Worker {
-        Scratch scratch; // looked at only while the worker holds a tile: between runs reserve() changes it
+    struct alignas(64) Worker { // each writes its own after every tile
+        Scratch scratch;        // looked at only while the worker holds a tile: between runs reserve() changes it
         Turn turn;
     };
 

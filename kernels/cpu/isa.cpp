@@ -48,11 +48,6 @@ bool has(uint32_t flags, uint32_t wanted) {
     return (flags & wanted) == wanted;
 }
 
-#if defined(HEARTH_TEST_EMULATED)
-constexpr bool kEmulated = true; // AVX-512's instructions, for tests: see tests/kernels/emulated
-#else
-constexpr bool kEmulated = false;
-#endif
 constexpr uint64_t kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
 
 bool hasAvx2() {
@@ -66,13 +61,13 @@ bool hasAvxVnni() {
 
 bool hasAvx512() {
     const CpuId seven = cpuId(7, 0);
-    return hasAvx2() && (kEmulated || ((enabledStates() & kZmm) == kZmm &&
-                                       has(seven.ebx, bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL) &&
-                                       has(seven.ecx, bit_AVX512VNNI | bit_AVX512VBMI)));
+    return hasAvx2() && (enabledStates() & kZmm) == kZmm &&
+           has(seven.ebx, bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL) &&
+           has(seven.ecx, bit_AVX512VNNI | bit_AVX512VBMI);
 }
 
 bool hasAvx512Bf16() {
-    return hasAvx512() && (kEmulated || (cpuId(7, 0).eax >= 1 && has(cpuId(7, 1).eax, 1u << 5)));
+    return hasAvx512() && cpuId(7, 0).eax >= 1 && has(cpuId(7, 1).eax, 1u << 5);
 }
 
 /// Linux gives a process the room that a switch of tasks needs for tiles only when it asks (Documentation/arch/x86/
@@ -111,12 +106,18 @@ bool always() {
 constexpr Row kRows[] = {
 #if defined(__x86_64__)
     {"amx", hasAmx, amxKernels, amxWorks},
+#if !defined(HEARTH_TEST_EMULATED)
     {"avx512", hasAvx512, avx512Kernels, always},
+#endif
     {"avxvnni", hasAvxVnni, avxVnniKernels, always},
     {"avx2", hasAvx2, avx2Kernels, always},
 #endif
     {"reference", always, referenceKernels, always},
-#if defined(HEARTH_TEST_TILES)
+// Only where they are asked for.
+#if defined(HEARTH_TEST_EMULATED)
+    {"avx512-emulated", hasAvx2, avx512Kernels, always},
+    {"amx-emulated", hasAvx2, amxKernelsForTests, always},
+#elif defined(HEARTH_TEST_TILES)
     {"amx-emulated", hasAvx512Bf16, amxKernelsForTests, always},
 #endif
 };

@@ -81,13 +81,14 @@ inline void codePair(const LatentBlock& b, int token, const std::byte* first, co
     const int dims = b.a.kDim;
     int16_t* rows = b.s.rows + token % 4 * b.stride;
     const auto put = [&](int i, const auto& load) __attribute__((always_inline)) {
-        const Words a = codesOf32(load(first, i), byFirst), c = codesOf32(load(second, i), bySecond);
-        const Words x = codesOf32(load(first, i + kLanes), byFirst), y = codesOf32(load(second, i + kLanes), bySecond);
-        storeWords(rows + i, sideBySide(a, x));
-        storeWords(rows + b.stride + i, sideBySide(c, y));
+        const Words one = codesOf32(load(first, i), byFirst), other = codesOf32(load(second, i), bySecond);
+        const Words oneNext = codesOf32(load(first, i + kLanes), byFirst),
+                    otherNext = codesOf32(load(second, i + kLanes), bySecond);
+        storeWords(rows + i, sideBySide(one, oneNext));
+        storeWords(rows + b.stride + i, sideBySide(other, otherNext));
         int16_t* values = b.valuesOf(token, i);
-        storeWords(values, sideBySide(a, c));
-        storeWords(values + kWords, sideBySide(x, y));
+        storeWords(values, sideBySide(one, other));
+        storeWords(values + kWords, sideBySide(oneNext, otherNext));
     };
     int i = 0;
     for (; i + kWords <= dims; i += kWords)
@@ -144,8 +145,9 @@ inline const T* again(const T* p) {
     return p;
 }
 
-/// Scores of four tokens and kH heads. Meanwhile `lines` times a row's cache lines from `later` on come nearer, a few
-/// at a time: asked for at once, they would stop the loop.
+/// Scores of four tokens and kH heads; behind the last token lie rows of before, whose scores go nowhere. Meanwhile
+/// `lines` times a row's cache lines from `later` on come nearer, a few at a time: asked for at once, they would stop
+/// the loop.
 template <int kH>
 [[gnu::noinline]] void scoreLatents(const LatentBlock& b, int head, int token, const std::byte* later, int lines) {
     const int16_t* q = b.s.queries + head * b.stride;

@@ -22,16 +22,16 @@ namespace hearth::tests {
 
 using namespace kernels;
 
-/// Every instruction set that this machine has, best first; the reference is the last.
+/// Every instruction set that this machine has or emulates, best first; the reference is the last.
 inline std::vector<cpu::Isa> availableIsas() {
     std::vector<cpu::Isa> found;
-    for (const char* name : {"avx512", "avxvnni", "avx2", "reference"})
+    for (const char* name : {"avx512", "avx512-emulated", "avxvnni", "avx2", "reference"})
         try {
             found.push_back(cpu::chooseIsa(name));
         } catch (const BackendError&) {
         }
 #if defined(HEARTH_TEST_EVEX_VNNI)
-    if (found.front().name == "avx512")
+    if (found.front().name.starts_with("avx512"))
         found.push_back({"avxvnni as AVX-512", cpu::avxVnniKernelsForTests()});
 #endif
     return found;

@@ -699,7 +699,7 @@ TEST(KernelTable, AttendOverLatents) {
     for (const Isa& isa : availableIsas())
         for (const Type type : {Type::F16, Type::BF16})
             for (const int dim : {21, 64, 104, 576})
-                for (const int heads : {8, 9, 16})
+                for (const int heads : {8, 9, 10, 14, 16})
                     for (const int tokens : {1, 2, 7, 63, 64, 65, 130}) {
                         const int vDim = dim - dim / 8;
                         const auto over = [&](const CpuKernels& k, int first, int count) {

@@ -15,7 +15,7 @@ namespace hearth::tests {
 
 inline std::vector<std::string> isaNames() {
     std::vector<std::string> names;
-    for (const char* name : {"amx", "amx-emulated", "avx512", "avxvnni", "avx2", "reference"})
+    for (const char* name : {"amx", "amx-emulated", "avx512", "avx512-emulated", "avxvnni", "avx2", "reference"})
         try {
             names.push_back(makeCpuBackend({.threads = 1, .isa = name})->isa());
         } catch (const BackendError&) {
@@ -30,14 +30,14 @@ inline std::vector<std::string> tiledIsaNames() {
     return names;
 }
 
-/// Tests of tiles. A processor without them that also lacks AVX-512 with bf16 can run neither the rows of AMX nor their
-/// emulation: nothing that such a machine ever computes goes untested.
+/// Tests of tiles. Where there is neither AMX nor AVX-512 with bf16, nor anything that emulates it, neither the rows of
+/// AMX nor their emulation can run: nothing that such a machine ever computes goes untested.
 class TileTest : public testing::Test {
 protected:
     void SetUp() override {
         if (names.empty())
-            GTEST_SKIP()
-                << "this processor has neither AMX nor AVX-512 with bf16, so it never runs what is tested here";
+            GTEST_SKIP() << "this processor has neither AMX nor AVX-512 with bf16, nor is it emulated here: it never "
+                            "runs what is tested";
     }
 
     const std::vector<std::string> names = tiledIsaNames();

@@ -72,15 +72,15 @@ inline Result inHalves(V vector, const F& f) {
 }
 
 inline __m512 fromHalfFloats(__m256i v) {
-    return inHalves<__m512, __m128i>(v, [](__m128i h) { return ::_mm256_cvtph_ps(h); });
+    return inHalves<__m512, __m128i>(v, [](__m128i h) { return _mm256_cvtph_ps(h); });
 }
 
 inline __m256i toHalfFloats(__m512 v) {
-    return inHalves<__m256i, __m256>(v, [](__m256 h) { return ::_mm256_cvtps_ph(h, 0); }); // to nearest
+    return inHalves<__m256i, __m256>(v, [](__m256 h) { return _mm256_cvtps_ph(h, 0); }); // to nearest
 }
 
 inline __m512i toWholeNumbers(__m512 v) {
-    return inHalves<__m512i, __m256>(v, [](__m256 h) { return ::_mm256_cvtps_epi32(h); });
+    return inHalves<__m512i, __m256>(v, [](__m256 h) { return _mm256_cvtps_epi32(h); });
 }
 
 inline __m512i toWholeNumbersMasked(uint64_t mask, __m512 vector) {
@@ -103,7 +103,7 @@ inline __m512 multipliedAndSubtractedAdded(__m512 a, __m512 b, __m512 c) {
     const auto x = Lanes<__m256, __m512>::of(a), y = Lanes<__m256, __m512>::of(b), z = Lanes<__m256, __m512>::of(c);
     Lanes<__m256, __m512> out;
     for (int i = 0; i < 2; ++i)
-        out.at[i] = ::_mm256_fmaddsub_ps(x.at[i], y.at[i], z.at[i]);
+        out.at[i] = _mm256_fmaddsub_ps(x.at[i], y.at[i], z.at[i]);
     return out.vector();
 }
 
@@ -186,9 +186,9 @@ inline __m512i toBf16(__m512 upper, __m512 lower) {
 } // namespace hearth::emulated
 
 // clang-format off
-#undef _mm256_cvtepi32_epi16
 #undef _mm512_abs_ps
 #undef _mm512_castsi256_si512
+#undef _mm512_insertf32x8
 
 #define _mm256_cvtepi32_epi16(...) hearth::emulated::convert<int32_t, int16_t, __m128i>(__VA_ARGS__)
 #define _mm256_mask_storeu_epi16(...) hearth::emulated::storeMasked<int16_t, __m256i>(__VA_ARGS__)

@@ -494,24 +494,24 @@ void attendHeads(const Attend& a, int head) {
         addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
 }
 
-/// Calls f<kH>(first) for heads in fours, and for the rest at once.
-template <typename F>
-inline void inFours(int heads, const F& f) {
-    static_assert(4 <= kAttendHeads);
+/// Calls f<kH>(first) for heads, kMost at a time, and for the rest at once.
+template <int kMost, typename F>
+inline void eachHeads(int heads, const F& f) {
     int h = 0;
-    for (; h + 4 <= heads; h += 4)
-        f.template operator()<4>(h);
-    if (heads - h == 3)
-        f.template operator()<3>(h);
-    else if (heads - h == 2)
-        f.template operator()<2>(h);
-    else if (heads - h == 1)
-        f.template operator()<1>(h);
+    for (; h + kMost <= heads; h += kMost)
+        f.template operator()<kMost>(h);
+    eachOf<1, kMost>([&]<int kLeft>() __attribute__((always_inline)) {
+        if (heads - h == kLeft)
+            f.template operator()<kLeft>(h);
+    });
 }
+
+constexpr int kMostHeads = 4; // that keys and values are widened for at once
+static_assert(kMostHeads <= kAttendHeads);
 
 template <Type kType>
 void attendTokens(const Attend& a) {
-    inFours(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
+    eachHeads<kMostHeads>(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {

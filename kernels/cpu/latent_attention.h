@@ -15,16 +15,16 @@ constexpr int kLatentTokens = 64; // that become codes at once: they stay in the
 // What the registers hold: heads with four tokens, and heads with so many vectors of the values.
 constexpr int kScoredHeads = kLanes == 16 ? 4 : 3, kTogether = kLanes == 16 ? 8 : 3, kValueVectors = 32 / kLanes;
 constexpr int kColumns = kValueVectors * kLanes; // of values that are summed at once; codes of two tokens lie together
-constexpr int kColumnBytes = kColumns * kLatentTokens * 2 + 128; // and a little, or all would want the same cache lines
+constexpr int kBlockCodes = kColumns * kLatentTokens + 64; // some more than there are, or all want the same cache lines
 
 /// Where a call keeps its numbers.
 struct alignas(64) LatentScratch {
     float scores[kLatentHeads][kLatentTokens];
     int16_t weights[kLatentHeads * kLatentTokens];
-    int16_t rows[4 * kLatentDims];               // (4, codedRow(kDim)): the latents that meet the queries now
-    int16_t queries[kLatentHeads * kLatentDims]; // (kLatentHeads, codedRow(kDim))
-    std::byte values[kLatentDims / kColumns][kColumnBytes]; // of kColumns each: (kLatentTokens / 2, kColumns, 2)
-    float scales[kLatentTokens];                            // of the latents
+    int16_t rows[4 * kLatentDims];                       // (4, codedRow(kDim)): the latents that meet the queries now
+    int16_t queries[kLatentHeads * kLatentDims];         // (kLatentHeads, codedRow(kDim))
+    int16_t values[kLatentDims / kColumns][kBlockCodes]; // of kColumns each: (kLatentTokens / 2, kColumns, 2)
+    float scales[kLatentTokens];                         // of the latents
     float weightScales[kLatentHeads], queryScales[kLatentHeads];
 };
 
@@ -40,8 +40,7 @@ struct LatentBlock {
 
     /// Two tokens' codes of a column and those after it.
     int16_t* valuesOf(int token, int column) const {
-        std::byte* block = s.values[column / kColumns];
-        return reinterpret_cast<int16_t*>(block) + token * kColumns + column % kColumns * 2;
+        return s.values[column / kColumns] + token * kColumns + column % kColumns * 2;
     }
 };
 
@@ -217,18 +216,6 @@ template <int kH>
                           live);
             }
         });
-    });
-}
-
-/// f.template operator()<kH>(first head) for all heads, kMost at a time, and those that are left over.
-template <int kMost, class F>
-inline void eachHeads(int heads, const F& f) {
-    int h = 0;
-    for (; h + kMost <= heads; h += kMost)
-        f.template operator()<kMost>(h);
-    eachOf<1, kMost>([&]<int kLeft>() __attribute__((always_inline)) {
-        if (heads - h == kLeft)
-            f.template operator()<kLeft>(h);
     });
 }
 

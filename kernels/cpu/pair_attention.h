@@ -18,7 +18,7 @@ static_assert(kKeyBlock <= 64);
 
 /// x and y, 16 whole numbers each, side by side.
 inline __m512i pairsOf(Vec x, Vec y) {
-    return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_cvtps_epi32(x), _mm512_slli_epi32(_mm512_cvtps_epi32(y), 16));
+    return sideBySide(_mm512_cvtps_epi32(x), _mm512_cvtps_epi32(y));
 }
 
 void codeQueryRows(const CodeQueryRows& a) {

@@ -36,8 +36,8 @@ class TileTest : public testing::Test {
 protected:
     void SetUp() override {
         if (names.empty())
-            GTEST_SKIP() << "this processor has neither AMX nor AVX-512 with bf16, nor is it emulated here: it never "
-                            "runs what is tested";
+            GTEST_SKIP()
+                << "this processor has neither AMX nor AVX-512 with bf16, so it never runs what is tested here";
     }
 
     const std::vector<std::string> names = tiledIsaNames();

@@ -256,7 +256,7 @@ TEST(Pool, LetsABusyProgramHaveTheCoreBetweenTiles) {
         busy.join();
     }).join();
     const auto [inside, between] = timed.away();
-    EXPECT_GE(inside + between, 20);               // of 0.4 seconds
+    EXPECT_GE(inside + between, 20);
     if (std::thread::hardware_concurrency() > 1) { // turns of one processor alone may be shorter than ours
         EXPECT_LT(inside, between);
     }

@@ -243,7 +243,7 @@ void attendCodeHeads(const Attend& a, int head) {
 
 template <typename Format, typename Scores>
 void attendCodes(const Attend& a) {
-    eachHeads<kMostHeads>(a.heads, [&]<int kH>(int head) { attendCodeHeads<Format, Scores, kH>(a, head); });
+    eachHeads<kHeadsAtOnce>(a.heads, [&]<int kH>(int head) { attendCodeHeads<Format, Scores, kH>(a, head); });
 }
 
 template <typename Format>

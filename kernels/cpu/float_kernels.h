@@ -506,12 +506,12 @@ inline void eachHeads(int heads, const F& f) {
     });
 }
 
-constexpr int kMostHeads = 4; // that keys and values are widened for at once
-static_assert(kMostHeads <= kAttendHeads);
+constexpr int kHeadsAtOnce = 4; // that keys and values are widened for at once
+static_assert(kHeadsAtOnce <= kAttendHeads);
 
 template <Type kType>
 void attendTokens(const Attend& a) {
-    eachHeads<kMostHeads>(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
+    eachHeads<kHeadsAtOnce>(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace hearth::kernels::cpu {
 
@@ -30,16 +31,27 @@ uint64_t KvPages::columnBytes(int64_t column) const {
     return uint64_t(column / format.block) * uint64_t(format.bytes);
 }
 
-Splits splitsOf(int64_t pages, int pageTokens, int kvHeads) {
-    // The first page of a split is read without notice: with many heads to share out, long splits.
-    constexpr int64_t kSplitTokens = 256, kLongest = 1024, kMostSplits = 128;
-    const int64_t shared = std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
+namespace {
+
+/// The parts of the key range of generated tokens.
+struct Splits {
+    int64_t tokens = 0; // of one split; a multiple of pageTokens
+    int64_t count = 0;  // splits of a full sequence
+};
+
+Splits splitsOf(int64_t pages, int pageTokens, int kvHeads, bool latent) {
+    // The first page of a split is read without notice: with many heads to share out, long splits. Those of latents
+    // have sums of all heads, half of which a length of 256 would spend its time on merging.
+    constexpr int64_t kSplitTokens = 256, kLatentTokens = 512, kLongest = 1024, kMostSplits = 128;
+    const int64_t shared = latent ? kLatentTokens : std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
     const int64_t tokens = std::max(shared, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
     const int64_t pagesPerSplit = (tokens + pageTokens - 1) / pageTokens;
     return {.tokens = pagesPerSplit * pageTokens, .count = (pages + pagesPerSplit - 1) / pagesPerSplit};
 }
 
-namespace {
+Splits splitsOf(const KvPages& kv) {
+    return splitsOf(kv.table.cols, kv.pageTokens, kv.heads, kv.latent);
+}
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
@@ -74,7 +86,7 @@ float closeSoftmax(SoftmaxState state, const float* sink) {
 class Partials {
 public:
     Partials(const AttentionSpec& a, int64_t rows, std::byte* data)
-        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads).count),
+        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv).count),
           states_(reinterpret_cast<SoftmaxState*>(data)),
           sums_(reinterpret_cast<float*>(data) + rows * splits_ * heads_ * 2) {}
 
@@ -97,8 +109,7 @@ class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
         : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), threads_(threads),
-          splits_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads)), group_(a.heads / a.kv.heads),
-          attend_(attendOf(kernels(), a)) {}
+          splits_(splitsOf(a.kv)), group_(a.heads / a.kv.heads), attend_(attendOf(kernels(), a)) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -114,17 +125,14 @@ public:
         if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < 2 * threads_ && group_ == slices_ * kMostHeads)
             slices_ *= kMostHeads / kFewLatentHeads;
         headsPerTile_ = (group_ + slices_ - 1) / slices_;
-        return rows * a_.kv.heads * slices_ * most;
+        tiles_ = rows * a_.kv.heads * slices_ * most;
+        return tiles_;
     }
 
     void run(int64_t tile, std::byte* scratch) const override {
-        const int64_t r = tile / (a_.kv.heads * slices_ * spread_);
-        const int slice = int(tile / spread_ % slices_), kvHead = int(tile / (slices_ * spread_) % a_.kv.heads);
-        const Range all = visible(step_, a_, r);
-        const int64_t split = all.begin / splits_.tokens + tile % spread_;
-        const Range range{std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)};
-        if (range.begin < range.end)
-            runSplit(r, kvHead, slice, split, range, scratch);
+        const Part part = partOf(tile);
+        if (part.range.begin < part.range.end)
+            runSplit(part, firstPage(tile + threads_), scratch);
     }
 
 private:
@@ -143,8 +151,38 @@ private:
         return rounded ? k.attendRounded[type] : k.attend[type];
     }
 
-    void runSplit(int64_t r, int kvHead, int slice, int64_t split, Range range, std::byte* scratch) const {
+    struct Part {
+        int64_t row;
+        int kvHead, slice;
+        int64_t split;
+        Range range;
+    };
+
+    Part partOf(int64_t tile) const {
+        const int64_t r = tile / (a_.kv.heads * slices_ * spread_);
+        const Range all = visible(step_, a_, r);
+        const int64_t split = all.begin / splits_.tokens + tile % spread_;
+        return {
+            .row = r,
+            .kvHead = int(tile / (slices_ * spread_) % a_.kv.heads),
+            .slice = int(tile / spread_ % slices_),
+            .split = split,
+            .range = {std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)}};
+    }
+
+    /// Keys that a worker begins its next tile with, if all workers are equally fast and that is `tile`; or null.
+    const std::byte* firstPage(int64_t tile) const {
+        if (tile >= tiles_)
+            return nullptr;
+        const Part p = partOf(tile);
+        const int64_t pageIndex = p.range.begin / a_.kv.pageTokens;
+        return p.range.begin < p.range.end ? a_.kv.key(a_.kv.page(step_.sequences.index(p.row), pageIndex), p.kvHead, 0)
+                                           : nullptr;
+    }
+
+    void runSplit(const Part& part, const std::byte* nextSplit, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
+        const auto& [r, kvHead, slice, split, range] = part;
         const int head = kvHead * group_ + slice * headsPerTile_;
         const int heads = std::min(headsPerTile_, group_ - slice * headsPerTile_);
         SoftmaxState* state = partials_.state(r, split, head);
@@ -157,7 +195,11 @@ private:
             const int runEnd = std::min(kv.pageTokens, (token / kRun + 1) * kRun);
             const int tokens = int(std::min<int64_t>(runEnd - token, range.end - at));
             std::byte* page = kv.page(step_.sequences.index(r), pageIndex);
-            const bool more = runEnd == kv.pageTokens && at + tokens < range.end;
+            const std::byte* next = nullptr;
+            if (at + tokens == range.end)
+                next = nextSplit;
+            else if (runEnd == kv.pageTokens)
+                next = kv.key(kv.page(step_.sequences.index(r), pageIndex + 1), kvHead, 0);
             attend_({.q = a_.q.f32(r) + int64_t(head) * kv.kDim,
                      .k = kv.key(page, kvHead, token),
                      .v = kv.value(page, kvHead, token),
@@ -166,7 +208,7 @@ private:
                      .vDim = kv.vDim,
                      .kStride = kv.kRowBytes,
                      .vStride = kv.vRowBytes,
-                     .next = more ? kv.key(kv.page(step_.sequences.index(r), pageIndex + 1), kvHead, 0) : nullptr,
+                     .next = next,
                      .tokens = tokens,
                      .scale = a_.scale,
                      .softCap = a_.softCap,
@@ -187,36 +229,61 @@ private:
     int group_;
     // Set before the run by worker 0.
     mutable int64_t spread_ = 1; // splits a row of this run has at most
+    mutable int64_t tiles_ = 0;
     mutable int slices_ = 1, headsPerTile_ = 1;
     void (*attend_)(const Attend&);
 };
 
-class MergeSplitsStage : public RowStage {
+/// Tiles are (row, some of its heads).
+class MergeSplitsStage : public PlanStage {
 public:
     MergeSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity)
-        : RowStage(step, capacity, 16384, false), a_(a), partials_(a, capacity, partials), q8_(q8),
-          splitTokens_(splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads).tokens) {}
+        : PlanStage(step), a_(a), partials_(a, capacity, partials), q8_(q8), capacity_(capacity),
+          splitTokens_(splitsOf(a.kv).tokens), fewestHeads_(int(256 / std::gcd<int64_t>(256, a.kv.vDim))) {}
 
-private:
-    void runRow(int64_t r, std::byte*) const override {
-        const Range range = visible(step_, a_, r);
-        const int64_t first = range.begin / splitTokens_, last = (range.end - 1) / splitTokens_;
-        for (int h = 0; h < a_.heads; ++h)
-            mergeHead(r, h, first, last, a_.out.f32(r) + int64_t(h) * a_.kv.vDim);
-        if (q8_)
-            kernels().quantize(a_.out.f32(r), a_.out.cols, q8_.a8(r));
+    int64_t tiles() const override {
+        constexpr int64_t kTileSums = 16384; // numbers that a tile adds up
+        int64_t most = 1;
+        for (int64_t r = 0; r < rows(); ++r) {
+            const Range splits = splitsOfRow(r);
+            most = std::max(most, splits.end - splits.begin);
+        }
+        const int64_t heads = kTileSums / (most * a_.kv.vDim);
+        headsPerTile_ = int(std::clamp<int64_t>(heads / fewestHeads_, 1, a_.heads)) * fewestHeads_;
+        return rows() * slices();
     }
 
-    void mergeHead(int64_t r, int h, int64_t first, int64_t last, float* out) const {
+    void run(int64_t tile, std::byte*) const override {
+        const int64_t r = tile / slices();
+        const int head = int(tile % slices()) * headsPerTile_, end = std::min(a_.heads, head + headsPerTile_);
+        const int64_t column = int64_t(head) * a_.kv.vDim;
+        const Range splits = splitsOfRow(r);
+        for (int h = head; h < end; ++h)
+            mergeHead(r, h, splits, a_.out.f32(r) + int64_t(h) * a_.kv.vDim);
+        if (q8_)
+            kernels().quantize(a_.out.f32(r) + column, int64_t(end - head) * a_.kv.vDim, q8_.a8(r) + column / 256);
+    }
+
+private:
+    int64_t rows() const { return std::min<int64_t>(capacity_, step_.live.rows); }
+
+    int64_t slices() const { return (a_.heads + headsPerTile_ - 1) / headsPerTile_; }
+
+    Range splitsOfRow(int64_t r) const {
+        const Range range = visible(step_, a_, r);
+        return {range.begin / splitTokens_, (range.end - 1) / splitTokens_ + 1};
+    }
+
+    void mergeHead(int64_t r, int h, Range splits, float* out) const {
         SoftmaxState all{kMinusInfinity, 0.0f};
-        for (int64_t s = first; s <= last; ++s)
+        for (int64_t s = splits.begin; s < splits.end; ++s)
             all.max = std::max(all.max, partials_.state(r, s, h)->max);
-        for (int64_t s = first; s <= last; ++s) {
+        for (int64_t s = splits.begin; s < splits.end; ++s) {
             const SoftmaxState part = *partials_.state(r, s, h);
             const float weight = part.max == all.max ? 1.0f : std::exp(part.max - all.max);
             const float* sums = partials_.sums(r, s, h);
             all.sum += part.sum * weight;
-            if (s == first)
+            if (s == splits.begin)
                 std::fill_n(out, a_.kv.vDim, 0.0f);
             kernels().add(out, sums, weight, out, a_.kv.vDim);
         }
@@ -228,7 +295,9 @@ private:
     AttentionSpec a_;
     Partials partials_;
     Rows q8_;
-    int64_t splitTokens_;
+    int64_t capacity_, splitTokens_;
+    int fewestHeads_;              // whose columns are whole blocks of q8
+    mutable int headsPerTile_ = 1; // set before the run by worker 0
 };
 
 constexpr int kQueries = 64;       // of a tile of prompt attention: rows x heads of one KV head
@@ -464,7 +533,7 @@ private:
 } // namespace
 
 uint64_t partialBytes(const Attention& a, int64_t rows) {
-    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens, a.kv.heads);
+    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens, a.kv.heads, a.kv.latent);
     return uint64_t(rows) * uint64_t(splits.count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
 }
 

@@ -245,12 +245,6 @@ struct AttentionSpec {
 };
 
 /// Generated tokens: parts of the key range beside each other, then merged in their order.
-struct Splits {
-    int64_t tokens = 0; // of one split; a multiple of pageTokens
-    int64_t count = 0;  // splits of a full sequence
-};
-
-Splits splitsOf(int64_t pages, int pageTokens, int kvHeads);
 uint64_t partialBytes(const Attention&, int64_t rows);
 StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity, int threads);
 StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);

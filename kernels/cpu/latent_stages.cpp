@@ -20,6 +20,13 @@ int64_t panels(int64_t outputs) {
     return (outputs + kPanelOutputs - 1) / kPanelOutputs;
 }
 
+/// Inputs of bf16 that a row of so many takes.
+int64_t wholeSteps(int64_t inputs) {
+    return (inputs + kTileInputs - 1) / kTileInputs * kTileInputs;
+}
+
+constexpr int64_t kStepBytes = kTileInputs * int64_t(sizeof(uint16_t)); // of a row
+
 /// Rows that share one expansion, in a plan of so many.
 int64_t expandedTileRows(int64_t rows) {
     return std::min(rows, kTileRows);
@@ -27,9 +34,11 @@ int64_t expandedTileRows(int64_t rows) {
 
 /// Where a tile keeps its numbers.
 struct Places {
-    float* kB;           // (nope, rank): k_b turned
-    float* vB;           // (panels of vDim) panels of rank inputs
+    float* kB;           // (nope, rank): k_b turned; in tiles bf16, as RoundedRow says
+    float* vB;           // (panels of vDim) panels of rank inputs; in tiles bf16, as RoundPanel says
     float* latents;      // a panel of rank inputs, kPanelOutputs tokens
+    uint16_t* rounded;   // the same in bf16; there for floats, too, so that an estimate need not know which
+    uint16_t* byToken;   // the block's latents as rows of bf16: (steps, kKeyBlock, kTileInputs); likewise
     float* part;         // (kKeyBlock, kPanelOutputs): some columns of the block's latents
     float* keys;         // (panels of kKeyBlock) panels of nope + rope inputs, and what fills up the rope's last block
     float* values;       // (panels of vDim) panels of kKeyBlock inputs
@@ -43,8 +52,10 @@ struct Places {
 
     Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows) {
         kB = pieces.take<float>(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
-        vB = pieces.take<float>(panels(vDim) * kPanelOutputs * rank);
+        vB = pieces.take<float>(panels(vDim) * kPanelOutputs * std::max(rank, wholeSteps(rank) / 2));
         latents = pieces.take<float>(kPanelOutputs * std::max(rank, nope));
+        rounded = pieces.take<uint16_t>(kPanelOutputs * wholeSteps(rank));
+        byToken = pieces.take<uint16_t>(int64_t(kKeyBlock) * wholeSteps(rank));
         part = pieces.take<float>(int64_t(kKeyBlock) * kPanelOutputs);
         keys = pieces.take<float>((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
         values = pieces.take<float>(panels(vDim) * kPanelOutputs * kKeyBlock);
@@ -69,7 +80,7 @@ public:
         : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
           capacity_(capacity), tileRows_(expandedTileRows(capacity)),
           coded_(a.nope() + a.rope() <= kAttendDims ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
-          unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
+          inTiles_(a.rounded && kernels().gemmBf16), unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -125,16 +136,41 @@ private:
                                                  .cols = nope,
                                                  .panel = at.latents,
                                                  .scales = scalesFrom(k.scales, n, 0)});
-            for (int64_t i = 0; i < nope; ++i)
-                std::copy_n(at.latents + i * kPanelOutputs, outputs, at.kB + i * rank + n);
+            for (int64_t i = 0; i < nope; ++i) {
+                const float* inputs = at.latents + i * kPanelOutputs;
+                if (inTiles_)
+                    roundStep(inputs, outputs, at.kB, n, nope, i);
+                else
+                    std::copy_n(inputs, outputs, at.kB + i * rank + n);
+            }
         }
-        for (int64_t n = 0; n < a_.vDim(); n += kPanelOutputs)
+        for (int64_t n = 0; n < a_.vDim(); n += kPanelOutputs) {
+            float* panel = inTiles_ ? at.latents : at.vB + n * rank;
             kernels().unpackF32[size_t(v.type)]({.weights = v.row(n),
                                                  .stride = v.stride,
                                                  .outputs = int(std::min<int64_t>(kPanelOutputs, a_.vDim() - n)),
                                                  .cols = rank,
-                                                 .panel = at.vB + n * rank,
+                                                 .panel = panel,
                                                  .scales = scalesFrom(v.scales, n, 0)});
+            if (inTiles_)
+                roundPanel(panel, valuePanel(at, n));
+        }
+    }
+
+    /// n inputs of row `row` of `rows`, which are those of one step from input `first` on.
+    void roundStep(const float* inputs, int64_t n, void* to, int64_t first, int64_t rows, int64_t row) const {
+        static_assert(kPanelOutputs == kTileInputs);
+        auto* out = static_cast<std::byte*>(to) + (first / kTileInputs * rows + row) * kStepBytes;
+        kernels().roundFloats(inputs, n, {.out = out, .step = uint64_t(rows * kStepBytes)});
+    }
+
+    void roundPanel(const float* panel, uint16_t* out) const {
+        kernels().roundPanel[size_t(Type::F32)]({.panel = panel, .cols = a_.rank(), .out = out});
+    }
+
+    /// The panel of v_b of outputs from n on, in bf16.
+    uint16_t* valuePanel(const Places& at, int64_t n) const {
+        return reinterpret_cast<uint16_t*>(at.vB) + n * wholeSteps(a_.rank());
     }
 
     void runRows(const Part& p, const Places& at) const {
@@ -191,6 +227,16 @@ private:
                            .sums = {.acc = acc, .accStride = accStride, .first = first}});
     }
 
+    /// The same in tiles, of all inputs of a latent: x has `apart` rows in each step.
+    void multiplyTiles(const uint16_t* panel, const void* x, int64_t apart, int64_t rows, float* acc) const {
+        kernels().gemmBf16({.panel = panel,
+                            .cols = a_.rank(),
+                            .x = static_cast<const std::byte*>(x),
+                            .xStride = uint64_t(apart * kStepBytes),
+                            .rows = int(rows),
+                            .sums = {.acc = acc, .accStride = kPanelOutputs, .first = true}});
+    }
+
     /// Panels of keys: k_b turned times a panel of latents, and below it the part that rope turned, as it is cached.
     void expandKeys(const std::byte* latents, int width, const Places& at) const {
         const KvPages& kv = a_.kv;
@@ -204,9 +250,14 @@ private:
                                 .cols = rank,
                                 .panel = at.latents};
             unpackLatents_(tokens);
-            for (int64_t k = 0; k < rank; k += kPieces)
-                multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
-                         k == 0);
+            if (inTiles_) {
+                roundPanel(at.latents, at.rounded);
+                multiplyTiles(at.rounded, at.kB, nope, nope, keys);
+            } else {
+                for (int64_t k = 0; k < rank; k += kPieces)
+                    multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
+                             k == 0);
+            }
             Unpack turned = tokens;
             turned.weights += kv.columnBytes(rank);
             turned.cols = cacheRowCols(kv.type, a_.rope()); // what is too much lies where the next panel begins
@@ -228,10 +279,18 @@ private:
                             .outputs = int(cols),
                             .cols = width,
                             .panel = at.part});
-            for (int64_t n = 0; n < panels(a_.vDim()); ++n)
-                multiply(at.vB + (n * rank + k) * kPanelOutputs, cols, at.part, kPanelOutputs, width,
-                         at.values + n * kKeyBlock * kPanelOutputs, k == 0);
+            if (inTiles_)
+                for (int t = 0; t < width; ++t)
+                    roundStep(at.part + int64_t(t) * kPanelOutputs, cols, at.byToken, k, kKeyBlock, t);
+            else
+                for (int64_t n = 0; n < panels(a_.vDim()); ++n)
+                    multiply(at.vB + (n * rank + k) * kPanelOutputs, cols, at.part, kPanelOutputs, width,
+                             at.values + n * kKeyBlock * kPanelOutputs, k == 0);
         }
+        if (inTiles_)
+            for (int64_t n = 0; n < panels(a_.vDim()); ++n)
+                multiplyTiles(valuePanel(at, n * kPanelOutputs), at.byToken, kKeyBlock, width,
+                              at.values + n * kKeyBlock * kPanelOutputs);
         if (coded_)
             at.codes.codeValues(*coded_, 0, width, at.values, int64_t(kKeyBlock) * kPanelOutputs);
     }
@@ -279,6 +338,7 @@ private:
     int64_t begin_, end_;   // positions of the span
     int64_t capacity_, tileRows_;
     const CodedKernels* coded_;
+    bool inTiles_; // expansion, in bf16
     void (*unpackLatents_)(const Unpack&);
     void (*unpackColumns_)(const Unpack&);
 };

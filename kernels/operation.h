@@ -280,7 +280,8 @@ struct OperationList {
     Batch batch;
     std::vector<Operation> operations;
     // Of prompts, whose inputs that are there in 8 bits may always be rounded. Whole also lets attention round what it
-    // multiplies: queries, keys, weights and values; that of generated tokens in latent caches only.
+    // multiplies: queries, keys, weights and values, and the latents and matrices that it expands; that of generated
+    // tokens in latent caches only.
     Rounding rounding = Rounding::None;
     // Of prompts: what may run on whole numbers of 16 bits, or, of attention that may round, on bf16. Products by
     // weights of F32 do not, nor those of outputs only.

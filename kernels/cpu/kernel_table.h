@@ -281,7 +281,8 @@ struct CpuKernels {
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     // Latents (v is k) with all of what is multiplied rounded to bf16, in tiles: up to kLatentHeads heads, kLatentDims
-    // numbers of a latent, of which multiples of 16 are values. Null where there are no tiles, and of other types.
+    // numbers of a latent, of which multiples of 16 are values; halves below the normal ones, 6e-5, are zeros. Null
+    // where there are no tiles, and of other types.
     void (*attendRounded[kTypes])(const Attend&);
     void (*softmaxBlock)(const SoftmaxBlock&);
     CodedKernels coded;        // where that is faster than floats; null elsewhere

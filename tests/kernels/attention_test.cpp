@@ -218,6 +218,23 @@ TEST(Attention, AgainstPlainArithmetic) {
                 }
 }
 
+/// Long sequences with many heads: their splits are merged in several tiles, each of some heads.
+TEST(Attention, MergesOfManyHeads) {
+    constexpr int kTokens = 1100;
+    const AttentionCase cases[] = {
+        {.type = Type::F16, .heads = 90, .kvHeads = 1, .kDim = 32, .vDim = 64, .pageTokens = 64, .sinks = true},
+        {.type = Type::F16, .heads = 100, .kvHeads = 1, .kDim = 80, .vDim = 64, .pageTokens = 64, .latent = true},
+    };
+    for (const std::string& isa : isaNames())
+        for (const AttentionCase& c : cases) {
+            if (isa == "reference")
+                continue;
+            const AttentionRun r = runAttention(isa, c, Path::Decode, kTokens, 2, randomRun(c, kTokens), 2, 4);
+            expectAttention(isa, c, r, kTokens, 2, boundOf(c, takesCodes(isa, c, Path::Decode)));
+            EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, 2, randomRun(c, kTokens), 2, 1).out, r.out) << isa;
+        }
+}
+
 TEST(Attention, EncodersLookBothWays) {
     const AttentionCase cases[] = {
         {.causal = false},

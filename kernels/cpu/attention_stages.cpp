@@ -39,18 +39,24 @@ struct Splits {
     int64_t count = 0;  // splits of a full sequence
 };
 
-Splits splitsOf(int64_t pages, int pageTokens, int kvHeads, bool latent) {
-    // The first page of a split is read without notice: with many heads to share out, long splits. Those of latents
-    // have sums of all heads, half of which a length of 256 would spend its time on merging.
-    constexpr int64_t kSplitTokens = 256, kLatentTokens = 512, kLongest = 1024, kMostSplits = 128;
-    const int64_t shared = latent ? kLatentTokens : std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
+Splits splitsOf(int64_t pages, int pageTokens, int kvHeads, bool tiled) {
+    // The first page of a split is read without notice: with many heads to share out, long splits. In tiles a token
+    // takes a fifth of the time, and merging all heads' sums of splits of 256 as long as half of that.
+    constexpr int64_t kSplitTokens = 256, kTiledTokens = 512, kLongest = 1024, kMostSplits = 128;
+    const int64_t shared = tiled ? kTiledTokens : std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
     const int64_t tokens = std::max(shared, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
     const int64_t pagesPerSplit = (tokens + pageTokens - 1) / pageTokens;
     return {.tokens = pagesPerSplit * pageTokens, .count = (pages + pagesPerSplit - 1) / pagesPerSplit};
 }
 
-Splits splitsOf(const KvPages& kv) {
-    return splitsOf(kv.table.cols, kv.pageTokens, kv.heads, kv.latent);
+/// Whether generated tokens look at latents in tiles.
+bool inTiles(const CpuKernels& k, const AttentionSpec& a) {
+    return a.rounded && a.kv.latent && a.heads / a.kv.heads >= kFewLatentHeads && a.kv.kDim <= kLatentDims &&
+           a.kv.vDim % 16 == 0 && k.attendRounded[size_t(a.kv.type)];
+}
+
+Splits splitsOf(const CpuKernels& k, const AttentionSpec& a) {
+    return splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads, inTiles(k, a));
 }
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
@@ -85,9 +91,8 @@ float closeSoftmax(SoftmaxState state, const float* sink) {
 /// Partial results of generated tokens: for each (row, split, head) a state, and (vDim) sums.
 class Partials {
 public:
-    Partials(const AttentionSpec& a, int64_t rows, std::byte* data)
-        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splitsOf(a.kv).count),
-          states_(reinterpret_cast<SoftmaxState*>(data)),
+    Partials(const AttentionSpec& a, const Splits& splits, int64_t rows, std::byte* data)
+        : heads_(a.heads), vDim_(a.kv.vDim), splits_(splits.count), states_(reinterpret_cast<SoftmaxState*>(data)),
           sums_(reinterpret_cast<float*>(data) + rows * splits_ * heads_ * 2) {}
 
     SoftmaxState* state(int64_t r, int64_t split, int head) const {
@@ -108,8 +113,9 @@ private:
 class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
-        : PlanStage(step), a_(a), partials_(a, capacity, partials), capacity_(capacity), threads_(threads),
-          splits_(splitsOf(a.kv)), group_(a.heads / a.kv.heads), attend_(attendOf(kernels(), a)) {}
+        : PlanStage(step), a_(a), splits_(splitsOf(kernels(), a)), partials_(a, splits_, capacity, partials),
+          capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), tiled_(inTiles(kernels(), a)),
+          attend_((tiled_ ? kernels().attendRounded : kernels().attend)[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -121,8 +127,10 @@ public:
         spread_ = most;
         slices_ = (group_ + kMostHeads - 1) / kMostHeads;
         // A short sequence is one split, or a few of unequal length: its heads are shared out, for other threads would
-        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits.
-        if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < 2 * threads_ && group_ == slices_ * kMostHeads)
+        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits. In tiles eight
+        // heads take as long as sixteen: only where there is nothing else for a thread.
+        const int64_t fewest = tiled_ ? threads_ : 2 * threads_;
+        if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < fewest && group_ == slices_ * kMostHeads)
             slices_ *= kMostHeads / kFewLatentHeads;
         headsPerTile_ = (group_ + slices_ - 1) / slices_;
         tiles_ = rows * a_.kv.heads * slices_ * most;
@@ -132,7 +140,7 @@ public:
     void run(int64_t tile, std::byte* scratch) const override {
         const Part part = partOf(tile);
         if (part.range.begin < part.range.end)
-            runSplit(part, firstPage(tile + threads_), scratch);
+            runSplit(part, firstKeys(tile + threads_), scratch);
     }
 
 private:
@@ -142,14 +150,6 @@ private:
 
     static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
     static_assert(kMostHeads % kFewLatentHeads == 0);
-
-    /// One for all calls: a run's queries are prepared by the first.
-    static auto attendOf(const CpuKernels& k, const AttentionSpec& a) -> void (*)(const Attend&) {
-        const auto type = size_t(a.kv.type);
-        const bool rounded = a.rounded && a.kv.latent && a.heads / a.kv.heads >= kFewLatentHeads &&
-                             a.kv.kDim <= kLatentDims && a.kv.vDim % 16 == 0 && k.attendRounded[type];
-        return rounded ? k.attendRounded[type] : k.attend[type];
-    }
 
     struct Part {
         int64_t row;
@@ -170,63 +170,72 @@ private:
             .range = {std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)}};
     }
 
-    /// Keys that a worker begins its next tile with, if all workers are equally fast and that is `tile`; or null.
-    const std::byte* firstPage(int64_t tile) const {
-        if (tile >= tiles_)
-            return nullptr;
-        const Part p = partOf(tile);
-        const int64_t pageIndex = p.range.begin / a_.kv.pageTokens;
-        return p.range.begin < p.range.end ? a_.kv.key(a_.kv.page(step_.sequences.index(p.row), pageIndex), p.kvHead, 0)
-                                           : nullptr;
+    /// Keys beside each other.
+    struct Keys {
+        std::byte* page = nullptr;
+        int first = 0, tokens = 0;
+    };
+
+    /// Those of a part that one call looks at, from position `at` on; none behind the last.
+    Keys keysFrom(const Part& p, int64_t at) const {
+        if (at >= p.range.end)
+            return {};
+        const int64_t pageIndex = at / a_.kv.pageTokens;
+        const int first = int(at % a_.kv.pageTokens), end = std::min(a_.kv.pageTokens, (first / kRun + 1) * kRun);
+        return {.page = a_.kv.page(step_.sequences.index(p.row), pageIndex),
+                .first = first,
+                .tokens = int(std::min<int64_t>(end - first, p.range.end - at))};
     }
 
-    void runSplit(const Part& part, const std::byte* nextSplit, std::byte* scratch) const {
+    /// What a worker begins its next tile with, if all workers are equally fast and that is `tile`.
+    Keys firstKeys(int64_t tile) const {
+        if (tile >= tiles_)
+            return {};
+        const Part p = partOf(tile);
+        return keysFrom(p, p.range.begin);
+    }
+
+    void runSplit(const Part& p, const Keys& nextSplit, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
-        const auto& [r, kvHead, slice, split, range] = part;
-        const int head = kvHead * group_ + slice * headsPerTile_;
-        const int heads = std::min(headsPerTile_, group_ - slice * headsPerTile_);
-        SoftmaxState* state = partials_.state(r, split, head);
-        float* sums = partials_.sums(r, split, head);
+        const int head = p.kvHead * group_ + p.slice * headsPerTile_;
+        const int heads = std::min(headsPerTile_, group_ - p.slice * headsPerTile_);
+        SoftmaxState* state = partials_.state(p.row, p.split, head);
+        float* sums = partials_.sums(p.row, p.split, head);
         std::fill_n(state, heads, SoftmaxState{kMinusInfinity, 0.0f});
         std::fill_n(sums, int64_t(heads) * kv.vDim, 0.0f);
-        for (int64_t at = range.begin; at < range.end;) {
-            const int64_t pageIndex = at / kv.pageTokens;
-            const int token = int(at - pageIndex * kv.pageTokens);
-            const int runEnd = std::min(kv.pageTokens, (token / kRun + 1) * kRun);
-            const int tokens = int(std::min<int64_t>(runEnd - token, range.end - at));
-            std::byte* page = kv.page(step_.sequences.index(r), pageIndex);
-            const std::byte* next = nullptr;
-            if (at + tokens == range.end)
+        for (int64_t at = p.range.begin; at < p.range.end;) {
+            const Keys keys = keysFrom(p, at);
+            Keys next = keysFrom(p, at + keys.tokens);
+            if (!next.page)
                 next = nextSplit;
-            else if (runEnd == kv.pageTokens)
-                next = kv.key(kv.page(step_.sequences.index(r), pageIndex + 1), kvHead, 0);
-            attend_({.q = a_.q.f32(r) + int64_t(head) * kv.kDim,
-                     .k = kv.key(page, kvHead, token),
-                     .v = kv.value(page, kvHead, token),
+            attend_({.q = a_.q.f32(p.row) + int64_t(head) * kv.kDim,
+                     .k = kv.key(keys.page, p.kvHead, keys.first),
+                     .v = kv.value(keys.page, p.kvHead, keys.first),
                      .heads = heads,
                      .kDim = kv.kDim,
                      .vDim = kv.vDim,
                      .kStride = kv.kRowBytes,
                      .vStride = kv.vRowBytes,
-                     .next = next,
-                     .tokens = tokens,
+                     .next = next.page ? kv.key(next.page, p.kvHead, next.first) : nullptr,
+                     .nextTokens = next.tokens,
+                     .tokens = keys.tokens,
                      .scale = a_.scale,
                      .softCap = a_.softCap,
                      .state = state,
                      .o = sums,
                      .scores = reinterpret_cast<float*>(scratch),
                      .scratch = scratch + kScoreBytes,
-                     .sameQueries = at > range.begin});
-            at += tokens;
+                     .sameQueries = at > p.range.begin});
+            at += keys.tokens;
         }
     }
 
     AttentionSpec a_;
+    Splits splits_;
     Partials partials_;
     int64_t capacity_;
-    int threads_;
-    Splits splits_;
-    int group_;
+    int threads_, group_;
+    bool tiled_;
     // Set before the run by worker 0.
     mutable int64_t spread_ = 1; // splits a row of this run has at most
     mutable int64_t tiles_ = 0;
@@ -238,8 +247,8 @@ private:
 class MergeSplitsStage : public PlanStage {
 public:
     MergeSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, Rows q8, int64_t capacity)
-        : PlanStage(step), a_(a), partials_(a, capacity, partials), q8_(q8), capacity_(capacity),
-          splitTokens_(splitsOf(a.kv).tokens), fewestHeads_(int(256 / std::gcd<int64_t>(256, a.kv.vDim))) {}
+        : PlanStage(step), a_(a), splits_(splitsOf(kernels(), a)), partials_(a, splits_, capacity, partials), q8_(q8),
+          capacity_(capacity), headsOfBlocks_(int(256 / std::gcd<int64_t>(256, a.kv.vDim))) {}
 
     int64_t tiles() const override {
         constexpr int64_t kTileSums = 16384; // numbers that a tile adds up
@@ -249,7 +258,7 @@ public:
             most = std::max(most, splits.end - splits.begin);
         }
         const int64_t heads = kTileSums / (most * a_.kv.vDim);
-        headsPerTile_ = int(std::clamp<int64_t>(heads / fewestHeads_, 1, a_.heads)) * fewestHeads_;
+        headsPerTile_ = int(std::clamp<int64_t>(heads / headsOfBlocks_, 1, a_.heads)) * headsOfBlocks_;
         return rows() * slices();
     }
 
@@ -271,7 +280,7 @@ private:
 
     Range splitsOfRow(int64_t r) const {
         const Range range = visible(step_, a_, r);
-        return {range.begin / splitTokens_, (range.end - 1) / splitTokens_ + 1};
+        return {range.begin / splits_.tokens, (range.end - 1) / splits_.tokens + 1};
     }
 
     void mergeHead(int64_t r, int h, Range splits, float* out) const {
@@ -293,10 +302,11 @@ private:
     }
 
     AttentionSpec a_;
+    Splits splits_;
     Partials partials_;
     Rows q8_;
-    int64_t capacity_, splitTokens_;
-    int fewestHeads_;              // whose columns are whole blocks of q8
+    int64_t capacity_;
+    int headsOfBlocks_;            // whose columns are whole blocks of q8
     mutable int headsPerTile_ = 1; // set before the run by worker 0
 };
 
@@ -533,7 +543,7 @@ private:
 } // namespace
 
 uint64_t partialBytes(const Attention& a, int64_t rows) {
-    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens, a.kv.heads, a.kv.latent);
+    const Splits splits = splitsOf(a.kv.pageTable.cols, a.kv.pageTokens, a.kv.heads, false); // the most there can be
     return uint64_t(rows) * uint64_t(splits.count) * uint64_t(a.heads) * (uint64_t(a.kv.vDim) + 2) * 4;
 }
 

@@ -125,6 +125,7 @@ struct Attend {
     uint64_t kStride;
     uint64_t vStride;
     const std::byte* next = nullptr; // keys that are likely to be read after these values; may be null
+    int nextTokens = 0;              // of them
     int tokens;
     float scale;
     float softCap;            // 0: none
@@ -281,8 +282,9 @@ struct CpuKernels {
 
     void (*attend[kTypes])(const Attend&); // of types that a cache can have
     // Latents (v is k) with all of what is multiplied rounded to bf16, in tiles: up to kLatentHeads heads, kLatentDims
-    // numbers of a latent, of which multiples of 16 are values; halves below the normal ones, 6e-5, are zeros. Null
-    // where there are no tiles, and of other types.
+    // numbers of a latent, of which multiples of 16 are values; halves are rounded with ties away
+    // from zero, those below the normal ones, 6e-5, to zero or the least of them, and queries from 2^63 on are
+    // infinite. Null where there are no tiles, and of other types.
     void (*attendRounded[kTypes])(const Attend&);
     void (*softmaxBlock)(const SoftmaxBlock&);
     CodedKernels coded;        // where that is faster than floats; null elsewhere

@@ -20,11 +20,6 @@ int64_t panels(int64_t outputs) {
     return (outputs + kPanelOutputs - 1) / kPanelOutputs;
 }
 
-/// Inputs of bf16 that a row of so many takes.
-int64_t wholeSteps(int64_t inputs) {
-    return (inputs + kTileInputs - 1) / kTileInputs * kTileInputs;
-}
-
 constexpr int64_t kStepBytes = kTileInputs * int64_t(sizeof(uint16_t)); // of a row
 
 /// Rows that share one expansion, in a plan of so many.
@@ -52,10 +47,10 @@ struct Places {
 
     Places(Pieces& pieces, int64_t rank, int64_t rope, int64_t nope, int64_t vDim, int64_t rows) {
         kB = pieces.take<float>(panels(rank) * kPanelOutputs * nope); // unpacked panel by panel, the last one whole
-        vB = pieces.take<float>(panels(vDim) * kPanelOutputs * std::max(rank, wholeSteps(rank) / 2));
+        vB = pieces.take<float>(panels(vDim) * kPanelOutputs * std::max(rank, codedRow(rank) / 2));
         latents = pieces.take<float>(kPanelOutputs * std::max(rank, nope));
-        rounded = pieces.take<uint16_t>(kPanelOutputs * wholeSteps(rank));
-        byToken = pieces.take<uint16_t>(int64_t(kKeyBlock) * wholeSteps(rank));
+        rounded = pieces.take<uint16_t>(kPanelOutputs * codedRow(rank));
+        byToken = pieces.take<uint16_t>(int64_t(kKeyBlock) * codedRow(rank));
         part = pieces.take<float>(int64_t(kKeyBlock) * kPanelOutputs);
         keys = pieces.take<float>((nope + rope) * kKeyBlock + kMostFill * kPanelOutputs);
         values = pieces.take<float>(panels(vDim) * kPanelOutputs * kKeyBlock);
@@ -80,7 +75,8 @@ public:
         : PlanStage(step), a_(a), begin_(span * expandedSpan(a.kv)), end_(begin_ + expandedSpan(a.kv)),
           capacity_(capacity), tileRows_(expandedTileRows(capacity)),
           coded_(a.nope() + a.rope() <= kAttendDims ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
-          inTiles_(a.rounded && kernels().gemmBf16), unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
+          inTiles_(coded_ == &kernels().codedInTiles && kernels().gemmBf16),
+          unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -170,7 +166,7 @@ private:
 
     /// The panel of v_b of outputs from n on, in bf16.
     uint16_t* valuePanel(const Places& at, int64_t n) const {
-        return reinterpret_cast<uint16_t*>(at.vB) + n * wholeSteps(a_.rank());
+        return reinterpret_cast<uint16_t*>(at.vB) + n * codedRow(a_.rank());
     }
 
     void runRows(const Part& p, const Places& at) const {
@@ -229,12 +225,13 @@ private:
 
     /// The same in tiles, of all inputs of a latent: x has `apart` rows in each step.
     void multiplyTiles(const uint16_t* panel, const void* x, int64_t apart, int64_t rows, float* acc) const {
-        kernels().gemmBf16({.panel = panel,
-                            .cols = a_.rank(),
-                            .x = static_cast<const std::byte*>(x),
-                            .xStride = uint64_t(apart * kStepBytes),
-                            .rows = int(rows),
-                            .sums = {.acc = acc, .accStride = kPanelOutputs, .first = true}});
+        for (int64_t k = 0; k < a_.rank(); k += kPanelInputsBf16)
+            kernels().gemmBf16({.panel = panel + k * kPanelOutputs,
+                                .cols = std::min(kPanelInputsBf16, a_.rank() - k),
+                                .x = static_cast<const std::byte*>(x) + k / kTileInputs * apart * kStepBytes,
+                                .xStride = uint64_t(apart * kStepBytes),
+                                .rows = int(rows),
+                                .sums = {.acc = acc, .accStride = kPanelOutputs, .first = k == 0}});
     }
 
     /// Panels of keys: k_b turned times a panel of latents, and below it the part that rope turned, as it is cached.

@@ -1,9 +1,9 @@
 #pragma once
 
 // Attention of generated tokens over latents, which are keys and values at once and serve many heads, in tiles of bf16:
-// a page's latents are rounded once, in the two orders that the two products read, and meet all heads. A head is a
-// column of the first product and a row of the second: it has the bits that it has among any other heads. Included
-// after pair_attention.h. Internal linkage on purpose.
+// a page's latents are rounded where they are multiplied, as rows for the scores and in pairs of tokens for the sums,
+// for all heads. A head is a column of the first product and a row of the second: it has the bits that it has among any
+// other heads. Included after pair_attention.h. Internal linkage on purpose.
 
 #include "kernels/cpu/amx_tiles.h"
 #include "kernels/cpu/bf16_512.h"
@@ -62,7 +62,7 @@ struct TiledNumbers<Type::BF16> {
 
     static inline __m512i of(__m512i numbers) { return numbers; }
 
-    static inline __m512i exactly(__m512i numbers) { return numbers; }
+    static inline __m512i ofAny(__m512i numbers) { return numbers; }
 
     static inline __m512i watch(__m512i top, __m512i) { return top; }
 
@@ -84,7 +84,7 @@ struct TiledNumbers<Type::F16> {
     }
 
     /// Also of what is no number.
-    static inline __m512i exactly(__m512i numbers) {
+    static inline __m512i ofAny(__m512i numbers) {
         const auto half = [&](__m256i h) { return mul(_mm512_cvtph_ps(h), splat(0x1p-112f)); };
         return rounded(half(_mm512_castsi512_si256(numbers)), half(_mm512_extracti64x4_epi64(numbers, 1)));
     }
@@ -128,6 +128,11 @@ struct Ahead {
         if (at < end)
             prefetch(at, 1), at += 64;
     }
+
+    inline void rest() {
+        while (at < end)
+            line();
+    }
 };
 
 /// Dims of a step of half a block's tokens: f(t, those of token t, those of the next) for every other token t of the
@@ -148,9 +153,9 @@ inline void eachPairOfTokens(const Attend& a, int half, int step, int dims, Ahea
     }
 }
 
-template <Type kType, bool kExact>
+template <Type kType, bool kAnyNumbers>
 inline __m512i tiledNumbers(__m512i numbers) {
-    return kExact ? TiledNumbers<kType>::exactly(numbers) : TiledNumbers<kType>::of(numbers);
+    return kAnyNumbers ? TiledNumbers<kType>::ofAny(numbers) : TiledNumbers<kType>::of(numbers);
 }
 
 /// Adds a step's dims to the scores of half the tokens and all heads, which are tiles 0 and 1 or 2 and 3.
@@ -164,7 +169,7 @@ inline void scoreStep(TiledLatents& s, int step) {
 }
 
 /// All steps: while some dims are rounded those before are multiplied. False: some are no numbers.
-template <Type kType, bool kWhole, bool kExact>
+template <Type kType, bool kWhole, bool kAnyNumbers>
 bool scoreTiled(const Attend& a, TiledLatents& s, Ahead& ahead) {
     using Numbers = TiledNumbers<kType>;
     Tiles::clear<0>(), Tiles::clear<1>(), Tiles::clear<2>(), Tiles::clear<3>();
@@ -173,8 +178,8 @@ bool scoreTiled(const Attend& a, TiledLatents& s, Ahead& ahead) {
     const auto round = [&](int half, int step) {
         eachPairOfTokens<kWhole>(a, half, step, a.kDim, ahead, [&](int t, __m512i x, __m512i y) {
             top = Numbers::watch(Numbers::watch(top, x), y);
-            _mm512_storeu_si512(s.rows[half][t], tiledNumbers<kType, kExact>(x));
-            _mm512_storeu_si512(s.rows[half][t + 1], tiledNumbers<kType, kExact>(y));
+            _mm512_storeu_si512(s.rows[half][t], tiledNumbers<kType, kAnyNumbers>(x));
+            _mm512_storeu_si512(s.rows[half][t + 1], tiledNumbers<kType, kAnyNumbers>(y));
         });
     };
     for (int step = 0; step < steps; ++step) {
@@ -193,7 +198,8 @@ struct HeadLanes {
     Vec max, sum;
 
     inline explicit HeadLanes(const Attend& a) {
-        const auto* floats = &a.state->max;
+        static_assert(sizeof(SoftmaxState) == 2 * sizeof(float));
+        const auto* floats = reinterpret_cast<const float*>(a.state);
         const Vec x = loadPart(floats, lesser(kLanes, 2 * a.heads));
         const Vec y = a.heads > 8 ? loadPart(floats + kLanes, 2 * a.heads - kLanes) : zero();
         max = _mm512_permutex2var_ps(x, evenLanes(), y);
@@ -274,7 +280,8 @@ inline void addStep(const Attend& a, TiledLatents& s, int step) {
             Tiles::load<1>(o + 16, stride);
     }
     Tiles::load<6>(s.values[kHalf][0], 64), Tiles::addProduct<0, 4 + kHalf, 6>();
-    Tiles::load<7>(s.values[kHalf][1], 64), Tiles::addProduct<1, 4 + kHalf, 7>();
+    if (both)
+        Tiles::load<7>(s.values[kHalf][1], 64), Tiles::addProduct<1, 4 + kHalf, 7>();
     if constexpr (kHalf == 1) {
         Tiles::store<0>(o, stride);
         if (both)
@@ -282,14 +289,15 @@ inline void addStep(const Attend& a, TiledLatents& s, int step) {
     }
 }
 
-template <Type kType, bool kWhole, bool kExact>
+template <Type kType, bool kWhole, bool kAnyNumbers>
 void addTiled(const Attend& a, TiledLatents& s, Ahead& ahead) {
     Tiles::load<4>(s.weights[0], sizeof s.weights[0]);
     Tiles::load<5>(s.weights[0] + kTileInputs, sizeof s.weights[0]);
     const auto round = [&](int half, int step) {
         eachPairOfTokens<kWhole>(a, half, step, a.vDim, ahead, [&](int t, __m512i x, __m512i y) {
             storePairs(s.values[half][0] + t * 16, s.values[half][1] + t * 16,
-                       tiledNumbers<kType, kExact>(piecesApart(x)), tiledNumbers<kType, kExact>(piecesApart(y)));
+                       tiledNumbers<kType, kAnyNumbers>(piecesApart(x)),
+                       tiledNumbers<kType, kAnyNumbers>(piecesApart(y)));
         });
     };
     const int steps = tileSteps(a.vDim);
@@ -301,12 +309,13 @@ void addTiled(const Attend& a, TiledLatents& s, Ahead& ahead) {
         addStep<0>(a, s, step);
     }
     addStep<1>(a, s, steps - 1);
+    ahead.rest();
 }
 
 template <Type kType>
 void attendTiledBlock(const Attend& a, TiledLatents& s) {
     constexpr int kAll = kTileRows;
-    Ahead ahead(a.next, kTiledTokens * a.kStride);
+    Ahead ahead(a.next, lesser(kTiledTokens, a.nextTokens) * a.kStride);
     configureRows({kAll, kAll, kAll, kAll, kAll, kAll, kAll, kAll});
     const bool whole = a.tokens == kTiledTokens && a.kDim % kTileInputs == 0 && a.vDim % kTileInputs == 0;
     const bool finite = (whole ? scoreTiled<kType, true, false> : scoreTiled<kType, false, false>)(a, s, ahead);
@@ -326,15 +335,18 @@ template <Type kType>
 void attendTiledLatents(const Attend& a) {
     TiledLatents& s = *reinterpret_cast<TiledLatents*>(a.scratch);
     if (!a.sameQueries) {
-        for (Ahead first(a.k, lesser(kTiledTokens, a.tokens) * a.kStride); first.at < first.end;)
-            first.line(); // nobody has asked for them
+        Ahead(a.k, lesser(kTiledTokens, a.tokens) * a.kStride)
+            .rest(); // the tile before asked for some others, or there was none
         roundQueries<kType>(a, s);
     }
     for (int t = 0; t < a.tokens; t += kTiledTokens) {
         Attend part = a;
         part.tokens = lesser(kTiledTokens, a.tokens - t);
         part.k = part.v = a.k + uint64_t(t) * a.kStride;
-        part.next = t + part.tokens < a.tokens ? part.k + uint64_t(part.tokens) * a.kStride : a.next;
+        if (t + part.tokens < a.tokens) {
+            part.next = part.k + uint64_t(part.tokens) * a.kStride;
+            part.nextTokens = a.tokens - t - part.tokens;
+        }
         attendTiledBlock<kType>(part, s);
     }
 }

@@ -244,7 +244,8 @@ struct AttentionSpec {
     bool rounded = false;         // OperationList::rounding: what is multiplied may be rounded to bf16
 };
 
-/// Generated tokens: parts of the key range beside each other, then merged in their order.
+/// Generated tokens look at parts of the key range beside each other, which are merged in their order. Bytes of what
+/// lies between, at most.
 uint64_t partialBytes(const Attention&, int64_t rows);
 StagePtr makeAttendSplits(const StepView&, const AttentionSpec&, std::byte* partials, int64_t capacity, int threads);
 StagePtr makeMergeSplits(const StepView&, const AttentionSpec&, std::byte* partials, Rows q8, int64_t capacity);

@@ -473,11 +473,11 @@ TEST(Attention, HeadsSharedOutHaveTheSameBits) {
         }
 }
 
-void expectNothingHidden(const std::vector<std::string>& isas, bool rounded) {
+void expectNothingHidden(const std::vector<std::string>& isas, bool rounded, int kDim) {
     const AttentionCase c{.type = Type::F16,
                           .heads = 9,
                           .kvHeads = 1,
-                          .kDim = 40,
+                          .kDim = kDim,
                           .vDim = 32,
                           .pageTokens = 64,
                           .latent = true,
@@ -510,7 +510,7 @@ void expectNothingHidden(const std::vector<std::string>& isas, bool rounded) {
 }
 
 TEST(Attention, LatentCodesHideNothing) {
-    expectNothingHidden(isaNames(), false);
+    expectNothingHidden(isaNames(), false, 40);
 }
 
 using TiledLatents = tests::TileTest;
@@ -592,7 +592,71 @@ TEST_F(TiledLatents, HaveTheSameBitsAmongHeads) {
 }
 
 TEST_F(TiledLatents, HideNothing) {
-    expectNothingHidden(names, true);
+    expectNothingHidden(names, true, 40);
+    expectNothingHidden(names, true, 64); // whole steps of whole pages
+}
+
+/// Of one token, whose weight is 1: a half's first eight bits, ties away from zero, and nothing below the normal
+/// halves.
+TEST_F(TiledLatents, RoundEveryHalf) {
+    constexpr int kDim = 768;
+    const AttentionCase c{.type = Type::F16,
+                          .heads = 8,
+                          .kvHeads = 1,
+                          .kDim = kDim,
+                          .vDim = kDim,
+                          .pageTokens = 64,
+                          .latent = true,
+                          .rounded = true};
+    std::vector<float> halves, rounded;
+    for (const float sign : {1.0f, -1.0f})
+        for (uint16_t bits = 0; bits < 0x7c00; ++bits) {
+            float f;
+            quantType(Type::F16).decode(reinterpret_cast<const std::byte*>(&bits), &f, 1);
+            halves.push_back(sign * f);
+            int exponent;
+            const float eight = std::round(std::frexp(f, &exponent) * 256); // away from zero
+            rounded.push_back(sign * (bits < 0x03fc   ? 0.0f
+                                      : bits < 0x0400 ? 0x1p-14f
+                                                      : std::ldexp(eight, exponent - 8)));
+        }
+    for (const std::string& isa : names)
+        for (size_t first = 0; first < halves.size(); first += kDim) {
+            const size_t count = std::min<size_t>(kDim, halves.size() - first);
+            AttentionRun r = randomRun(c, 1);
+            std::fill(r.q.begin(), r.q.end(), 0.0f);
+            std::fill(r.k.begin(), r.k.end(), 0.0f);
+            std::copy_n(halves.begin() + long(first), count, r.k.begin());
+            r = runAttention(isa, c, Path::Decode, 1, 1, std::move(r), 1, 1);
+            for (size_t i = 0; i < count; ++i)
+                ASSERT_NEAR(r.out[i], rounded[first + i], std::abs(rounded[first + i]) * 2e-7f) // e^0 is 1.0000001
+                    << isa << " " << halves[first + i];
+        }
+}
+
+/// Longer than a split, or beginning in the second one.
+TEST_F(TiledLatents, OfManySplits) {
+    constexpr int kTokens = 1200;
+    for (const std::string& isa : names)
+        for (const int heads : {16, 35})
+            for (const int window : {0, 650}) {
+                const AttentionCase c{.type = Type::F16,
+                                      .heads = heads,
+                                      .kvHeads = 1,
+                                      .kDim = 64,
+                                      .vDim = 48,
+                                      .pageTokens = 64,
+                                      .window = window,
+                                      .latent = true,
+                                      .rounded = true};
+                AttentionRun given = randomRun(c, kTokens);
+                for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
+                    for (float& f : given.*numbers)
+                        f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
+                const AttentionRun r = runAttention(isa, c, Path::Decode, kTokens, 3, given, 3, 4);
+                expectAttention(isa + " heads " + std::to_string(heads), c, r, kTokens, 3, 0x1p-7 + 1e-4);
+                EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, 3, given, 1, 1).out, r.out) << isa;
+            }
 }
 
 /// Beside one heavy key six thousand light ones, which together weigh as much.

@@ -335,8 +335,8 @@ template <Type kType>
 void attendTiledLatents(const Attend& a) {
     TiledLatents& s = *reinterpret_cast<TiledLatents*>(a.scratch);
     if (!a.sameQueries) {
-        Ahead(a.k, lesser(kTiledTokens, a.tokens) * a.kStride)
-            .rest(); // the tile before asked for some others, or there was none
+        // The tile before asked for some others, or there was none.
+        Ahead(a.k, lesser(kTiledTokens, a.tokens) * a.kStride).rest();
         roundQueries<kType>(a, s);
     }
     for (int t = 0; t < a.tokens; t += kTiledTokens) {

@@ -329,7 +329,8 @@ void HighlighterTest::linear() {
 #ifdef __SANITIZE_ADDRESS__
     QVERIFY(worst < 1.5);
 #else
-    QVERIFY2(worst < 0.15, qPrintable(worstUnit)); // three times the figure, for slow and busy machines
+    // Eight times the figure: on a server whose cores are shared with busy neighbours it was 0.27 once.
+    QVERIFY2(worst < 0.4, qPrintable(worstUnit));
 #endif
 }
 

@@ -178,8 +178,9 @@ bool scoreTiled(const Attend& a, TiledLatents& s, Ahead& ahead) {
     const auto round = [&](int half, int step) {
         eachPairOfTokens<kWhole>(a, half, step, a.kDim, ahead, [&](int t, __m512i x, __m512i y) {
             top = Numbers::watch(Numbers::watch(top, x), y);
-            _mm512_storeu_si512(s.rows[half][t], tiledNumbers<kType, kAnyNumbers>(x));
-            _mm512_storeu_si512(s.rows[half][t + 1], tiledNumbers<kType, kAnyNumbers>(y));
+            const __m512i first = tiledNumbers<kType, kAnyNumbers>(x), second = tiledNumbers<kType, kAnyNumbers>(y);
+            _mm512_storeu_si512(s.rows[half][t], first);
+            _mm512_storeu_si512(s.rows[half][t + 1], second);
         });
     };
     for (int step = 0; step < steps; ++step) {

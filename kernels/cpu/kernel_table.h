@@ -149,7 +149,7 @@ struct SoftmaxBlock {
     float* correction;   // (rows) factor for what was summed before
 };
 
-/// Codes of a row of so many numbers.
+/// Codes, or bf16, of a row of so many numbers: whole steps.
 constexpr int64_t codedRow(int64_t dims) {
     return (dims + 31) / 32 * 32;
 }

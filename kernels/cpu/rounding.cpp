@@ -10,10 +10,6 @@ namespace {
 
 constexpr int64_t kLine = 64; // bytes
 
-int64_t filledUp(int64_t cols) {
-    return (cols + kTileInputs - 1) / kTileInputs * kTileInputs;
-}
-
 /// From one step of so many rows to the next: an odd number of cache lines, so that the steps do not fall into the same
 /// few sets of a cache.
 uint64_t strideOf(uint64_t rows) {
@@ -52,10 +48,10 @@ int64_t RoundedInputs::add(const ActivationRows& x, int64_t cols, int64_t group)
                                     [&](const RoundedColumns& c) { return c.cols == cols && c.group == group; });
     if (there != columns.end())
         return there->to;
-    const int64_t to = columns.empty() ? 0 : columns.back().to + filledUp(columns.back().cols);
+    const int64_t to = columns.empty() ? 0 : columns.back().to + codedRow(columns.back().cols);
     columns.push_back({cols, group, to, x.f32 && x.f32.cols >= (group + 1) * cols});
     stride = strideOf(uint64_t(rows));
-    low = rounding == Rounding::Split ? bytesTo(to + filledUp(cols)) : 0;
+    low = rounding == Rounding::Split ? bytesTo(to + codedRow(cols)) : 0;
     return to;
 }
 
@@ -77,7 +73,7 @@ StagePtr makeRoundInputs(const StepView& step, ActivationRows x, const RoundedIn
 
 uint64_t RoundedInputs::bytes() const {
     const RoundedColumns& last = columns.back();
-    return bytesTo(last.to + filledUp(last.cols)) * (rounding == Rounding::Split ? 2 : 1) +
+    return bytesTo(last.to + codedRow(last.cols)) * (rounding == Rounding::Split ? 2 : 1) +
            kLine; // room to begin at a cache line
 }
 
@@ -88,7 +84,7 @@ namespace hearth::kernels {
 uint64_t cpuRoundedBytes(uint64_t rows, uint64_t cols, Rounding rounding) {
     if (rounding == Rounding::None)
         return 0;
-    const uint64_t steps = uint64_t(cpu::filledUp(int64_t(cols)) / cpu::kTileInputs);
+    const uint64_t steps = uint64_t(cpu::codedRow(int64_t(cols)) / cpu::kTileInputs);
     return steps * cpu::strideOf(rows) * (rounding == Rounding::Split ? 2 : 1) + cpu::kLine;
 }
 

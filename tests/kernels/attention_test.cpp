@@ -515,6 +515,13 @@ TEST(Attention, LatentCodesHideNothing) {
 
 using TiledLatents = tests::TileTest;
 
+/// Queries and latents of quarters below four.
+void toFiveBits(AttentionRun& r) {
+    for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
+        for (float& f : r.*numbers)
+            f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
+}
+
 /// Numbers of five bits: rounding leaves them as they are, so that only the weights are rounded. Values are below 4.
 TEST_F(TiledLatents, AgainstPlainArithmetic) {
     AttentionCase c{.type = Type::F16, .kvHeads = 1, .pageTokens = 64, .latent = true, .rounded = true};
@@ -533,9 +540,7 @@ TEST_F(TiledLatents, AgainstPlainArithmetic) {
                         c.window = tokens == 65 ? 40 : 0;                              // begins inside a page
                         c.pageTokens = tokens == 150 ? 100 : tokens == 300 ? 299 : 64; // more than go together
                         AttentionRun r = randomRun(c, tokens);
-                        for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
-                            for (float& f : r.*numbers)
-                                f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
+                        toFiveBits(r);
                         const int rows = std::min(tokens, 2);
                         r = runAttention(isa, c, Path::Decode, tokens, rows, std::move(r), rows);
                         expectAttention(isa + " " + std::to_string(dims.kDim) + " heads " + std::to_string(heads) +
@@ -650,9 +655,7 @@ TEST_F(TiledLatents, OfManySplits) {
                                       .latent = true,
                                       .rounded = true};
                 AttentionRun given = randomRun(c, kTokens);
-                for (std::vector<float> AttentionRun::*numbers : {&AttentionRun::q, &AttentionRun::k})
-                    for (float& f : given.*numbers)
-                        f = std::round(std::clamp(f * 4, -15.0f, 15.0f)) / 4;
+                toFiveBits(given);
                 const AttentionRun r = runAttention(isa, c, Path::Decode, kTokens, 3, given, 3, 4);
                 expectAttention(isa + " heads " + std::to_string(heads), c, r, kTokens, 3, 0x1p-7 + 1e-4);
                 EXPECT_EQ(runAttention(isa, c, Path::Decode, kTokens, 3, given, 1, 1).out, r.out) << isa;

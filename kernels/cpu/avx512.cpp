@@ -434,6 +434,21 @@ struct KeyScores : PlainWeights {
         s.querySums[block] = sum;
     }
 
+    /// Sixteen rows at once, whose scales are the low halves of what a gather reads.
+    template <typename Format>
+    static inline void gather(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
+        const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(int(stride)));
+        for (int t = 0; t < tokens; t += kLanes, rows += kLanes * stride) {
+            const __mmask16 live = firstLanes(lesser(kLanes, tokens - t));
+            const std::byte* row = rows;
+            for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes) {
+                const __m512i scales = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), live, offsets, row, 1);
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(s.scales[b] + t), _mm512_cvtepi32_epi16(scales));
+            }
+        }
+    }
+
     template <int kH>
     static inline void weigh(const Attend& a, int head) {
         if (a.tokens <= kKeyBlock)
@@ -488,14 +503,19 @@ struct KeyScores : PlainWeights {
 
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
-        for (int t = 0; t < a.tokens; t += kKeys)
-            keys<Format, kH>(a, q, t, lesser(kKeys, a.tokens - t));
+        int t = 0;
+        for (; t + kKeys <= a.tokens; t += kKeys)
+            keys<Format, kH, true>(a, q, t);
+        if (t < a.tokens)
+            keys<Format, kH, false>(a, q, t);
     }
 
-    /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned; those past `live` repeat the first.
+    /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned.
     template <typename Format>
-    static inline void turnBlocks(const std::byte* block, uint64_t stride, int live, __m512i (&columns)[8]) {
-        const auto codes = [&](int t) { return codesOf<Format>(block + uint64_t(t < live ? t : 0) * stride); };
+    static inline void turnBlocks(const std::byte* block, uint64_t stride, __m512i (&columns)[8]) {
+        // Few addresses, and the others from those: each on its own is more than the registers hold.
+        const std::byte* fours[4] = {block, block + 4 * stride, block + 8 * stride, block + 12 * stride};
+        const auto codes = [&](int t) { return codesOf<Format>(fours[t / 4] + uint64_t(t % 4) * stride); };
         const __m512i signs = _mm512_set1_epi8(char(0x80));
         for (int half = 0; half < 2; ++half) { // keys 8 * half + i | 8 * half + 4 + i
             __m512i r[4], p[4], *out = columns + 4 * half;
@@ -521,22 +541,32 @@ struct KeyScores : PlainWeights {
 
     static inline __m512i dots(const __m512i (&columns)[8], const int8_t* q, __m512i sums) {
         for (int c = 0; c < 8; ++c)
-            sums = _mm512_dpbusd_epi32(sums, columns[c], splat4(q + 4 * c));
+            sums = addFours(sums, columns[c], q + 4 * c);
         return sums;
     }
 
-    template <typename Format, int kH>
-    static inline void keys(const Attend& a, const CodeQueries& q, int t, int live) {
+    /// The keys from t on; kWhole: all are there, else the first takes the place of others.
+    template <typename Format, int kH, bool kWhole>
+    static inline void keys(const Attend& a, const CodeQueries& q, int t) {
         const CodeScratch& s = q.s;
-        const std::byte* k = a.k + uint64_t(t) * a.kStride;
+        const int live = kWhole ? kKeys : a.tokens - t;
+        const std::byte* block = a.k + uint64_t(t) * a.kStride;
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
             sums[h] = zero();
         const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
-        for (int b = 0; b * kCodes < a.kDim; ++b) {
+        for (int b = 0; b * kCodes < a.kDim; ++b, block += Format::kBytes) {
             prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
             __m512i columns[8];
-            turnBlocks<Format>(k + b * Format::kBytes, a.kStride, live, columns);
+            if constexpr (kWhole) {
+                turnBlocks<Format>(block, a.kStride, columns);
+            } else {
+                std::byte some[kKeys * Format::kBytes];
+                for (int i = 0; i < kKeys; ++i)
+                    std::memcpy(some + i * Format::kBytes, block + uint64_t(i < live ? i : 0) * a.kStride,
+                                Format::kBytes);
+                turnBlocks<Format>(some, Format::kBytes, columns);
+            }
             const Vec scale = scalesAt(s, b, t);
             for (int h = 0; h < kH; ++h) {
                 const int at = q.at(h, b);

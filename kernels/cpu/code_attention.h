@@ -159,14 +159,11 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
 
 /// o += weights x a block of the values, for kH heads.
 template <typename Format, typename Weights, int kH>
-inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
+inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahead& ahead) {
     const std::byte* values = a.v + column / kCodes * Format::kBytes;
     float scale[kH];
     Weights::template code<kH>(a, column / kCodes, s, scale);
     constexpr int kParts = kCodes / kWords; // each with sums of its own: more would not fit into the registers
-    // The next keys come bit by bit, this block's part of them: more at once would wait for memory.
-    const uint64_t step = 2 * a.kStride * kCodes / uint64_t(a.vDim);
-    const std::byte* next = a.next ? a.next + uint64_t(a.tokens / 2 * (column / kCodes)) * step : nullptr;
     const int pairs = a.tokens / 2;
     eachOf<0, kParts>([&]<int part>() {
         const int first = column + part * kWords;
@@ -184,8 +181,8 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
         };
         const std::byte* row = values;
         for (int i = 0; i < pairs; ++i, row += 2 * a.vStride) {
-            if (next)
-                prefetch(next + uint64_t(i) * step + part * (step / kParts), step / kParts);
+            if (part == 0)
+                ahead.lines(2);
             addPair(2 * i, row, row + a.vStride);
         }
         if (a.tokens % 2 != 0)
@@ -202,9 +199,14 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s) {
     });
 }
 
-/// How scores become weights, and those times a block's scales codes: what instruction sets may do in ways of their
-/// own.
+/// How scales are gathered, scores become weights, and those times a block's scales codes: what instruction sets may
+/// do in ways of their own.
 struct PlainWeights {
+    template <typename Format>
+    static inline void gather(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
+        gatherScales<Format>(rows, stride, tokens, dims, s);
+    }
+
     template <int kH>
     static inline void weigh(const Attend& a, int head) {
         weighHeads(a, head, kH);
@@ -233,12 +235,20 @@ void attendCodeHeads(const Attend& a, int head) {
             for (int b = 0; b < blocks; ++b)
                 Scores::prepare(s, at + b);
         }
-    gatherScales<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
+    Scores::template gather<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
+    // A third of the next keys while weights are made, the others until half of the values are met: what comes later is
+    // not there in time.
+    Ahead ahead(head == 0 ? a.next : nullptr, uint64_t(a.nextTokens) * a.kStride);
+    const int some = int(uint64_t(a.nextTokens) * a.kStride / 64 / 9);
+    ahead.lines(some);
     Scores::template weigh<kH>(a, head);
-    gatherScales<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
+    ahead.lines(some);
+    Scores::template gather<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
+    ahead.lines(some);
     for (int column = 0; column < a.vDim; column += kCodes)
-        addCodes<Format, Scores, kH>(a, head, column, s);
+        addCodes<Format, Scores, kH>(a, head, column, s, ahead);
+    ahead.rest();
 }
 
 template <typename Format, typename Scores>

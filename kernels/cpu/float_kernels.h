@@ -38,6 +38,28 @@ inline void prefetch(const std::byte* p, uint64_t bytes) {
         _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
 }
 
+/// What is read next comes nearer, a line at a time, evenly through all of the work before: so memory is never idle.
+struct Ahead {
+    const std::byte *at, *end;
+
+    inline Ahead(const std::byte* from, uint64_t bytes) : at(from), end(from ? from + bytes : from) {}
+
+    inline void line() {
+        if (at < end)
+            prefetch(at, 1), at += 64;
+    }
+
+    inline void lines(int n) {
+        for (int i = 0; i < n; ++i)
+            line();
+    }
+
+    inline void rest() {
+        while (at < end)
+            line();
+    }
+};
+
 inline void finish(const MatVec& a, int row, int64_t n, float sum) {
     float* out = a.out + row * a.outStride + n;
     if (a.bias)

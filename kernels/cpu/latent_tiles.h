@@ -118,23 +118,6 @@ inline void roundQueries(const Attend& a, TiledLatents& s) {
     }
 }
 
-/// What is read next comes nearer, a line at a time, evenly through all of a block's work: so memory is never idle.
-struct Ahead {
-    const std::byte *at, *end;
-
-    inline Ahead(const std::byte* from, uint64_t bytes) : at(from), end(from ? from + bytes : from) {}
-
-    inline void line() {
-        if (at < end)
-            prefetch(at, 1), at += 64;
-    }
-
-    inline void rest() {
-        while (at < end)
-            line();
-    }
-};
-
 /// Dims of a step of half a block's tokens: f(t, those of token t, those of the next) for every other token t of the
 /// half; zeros behind the last of either. kWhole: there are kTiledTokens tokens, and steps are whole.
 template <bool kWhole, typename F>

@@ -388,6 +388,18 @@ inline Words splat4(const void* p) {
     return _mm512_set1_epi32(v);
 }
 
+/// sums, each plus four bytes of x, unsigned, times the four signed ones. Own words for it: the compiler reads those
+/// with an instruction of its own (GCC 12).
+inline __m512i addFours(__m512i sums, __m512i x, const int8_t* fours) {
+#if defined(HEARTH_TEST_EMULATED)
+    return _mm512_dpbusd_epi32(sums, x, splat4(fours));
+#else
+    using Bytes = int8_t[4];
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(x), "m"(*reinterpret_cast<const Bytes*>(fours)));
+    return sums;
+#endif
+}
+
 /// 16 whole numbers of 32 bits, for sums that a loop carries: those of type __m512i, which are 8 of 64 bits to the
 /// compiler, it copies at every addition (GCC 12).
 using Ints = int __attribute__((vector_size(64)));

@@ -43,6 +43,17 @@ inline V loadMasked(uint64_t mask, const void* p) {
     return v.vector();
 }
 
+/// Numbers of 32 bits, `offset` times kScale bytes behind p each; lanes that the mask leaves out stay as they are.
+template <int kScale>
+inline __m512i gathered(__m512i as, uint64_t mask, __m512i offsets, const void* p) {
+    auto v = Lanes<int32_t, __m512i>::of(as);
+    const auto offset = Lanes<int32_t, __m512i>::of(offsets);
+    for (int i = 0; i < v.kCount; ++i)
+        if (isSet(mask, i))
+            __builtin_memcpy(&v.at[i], static_cast<const char*>(p) + int64_t(offset.at[i]) * kScale, sizeof(int32_t));
+    return v.vector();
+}
+
 template <class T, class V>
 inline void storeMasked(void* p, uint64_t mask, V vector) {
     const auto v = Lanes<T, V>::of(vector);
@@ -213,6 +224,7 @@ inline __m512i toBf16(__m512 upper, __m512 lower) {
 #define _mm512_extractf32x8_ps(...) hearth::emulated::halfOf(__VA_ARGS__)
 #define _mm512_fmaddsub_ps(...) hearth::emulated::multipliedAndSubtractedAdded(__VA_ARGS__)
 #define _mm512_insertf32x8(...) hearth::emulated::withHalf(__VA_ARGS__)
+#define _mm512_mask_i32gather_epi32(as, mask, offsets, p, scale) hearth::emulated::gathered<scale>(as, mask, offsets, p)
 #define _mm512_mask_storeu_ps(...) hearth::emulated::storeMasked<float, __m512>(__VA_ARGS__)
 #define _mm512_maskz_cvtps_epi32(...) hearth::emulated::toWholeNumbersMasked(__VA_ARGS__)
 #define _mm512_maskz_loadu_epi16(...) hearth::emulated::loadMasked<int16_t, __m512i>(__VA_ARGS__)

@@ -22,7 +22,12 @@ namespace {
 
 // --- Generated tokens: dot products of weight rows and A8 rows -----------------------------------------------------
 
-/// The running sums of one (weight row, activation row).
+/// Formats with groups of 32 meet two weight rows at once.
+template <typename Format>
+constexpr bool kInPairs = Format::kGroup == 32;
+
+/// The running sums of an activation row and one weight row, or two: the first in the lower eight lanes, the second in
+/// the upper ones.
 struct Dot {
     __m512 sum, odd; // `odd`: of formats with groups of 16, the second halves of 32
     __m512 mins;
@@ -52,6 +57,8 @@ struct Width<1> {
     }
 
     static inline __m512 putInto(__m512 v, Float first) { return _mm512_insertf32x4(v, first, 0); }
+
+    static inline __m512i whole(Int v) { return _mm512_zextsi128_si512(v); }
 };
 
 template <>
@@ -74,6 +81,8 @@ struct Width<2> {
     }
 
     static inline __m512 putInto(__m512 v, Float first) { return _mm512_insertf32x8(v, first, 0); }
+
+    static inline __m512i whole(Int v) { return _mm512_zextsi256_si512(v); }
 };
 
 template <>
@@ -96,36 +105,63 @@ struct Width<4> {
     }
 
     static inline __m512 putInto(__m512, Float first) { return first; }
+
+    static inline __m512i whole(Int v) { return v; }
 };
+
+/// Eights [first, last) of w times x, added up in each lane; two lanes belong to a group.
+template <int kPairs>
+inline typename Width<kPairs>::Int codeProducts(const Codes& w, const A8Block& x, int first, int last) {
+    using W = Width<kPairs>;
+    typename W::Int dots = W::none();
+    for (int i = first; i < last; ++i)
+        dots = W::dot(dots, W::codes(w.q[i]), W::load(x.q + 64 * i));
+    return dots;
+}
 
 /// sum + factors * (eights [first, last) of w times x), lane by lane.
 template <int kPairs>
 inline __m512 addCodeProducts(__m512 sum, const Codes& w, const A8Block& x, int first, int last, __m512 factors) {
     using W = Width<kPairs>;
-    typename W::Int dots = W::none();
-    for (int i = first; i < last; ++i)
-        dots = W::dot(dots, W::codes(w.q[i]), W::load(x.q + 64 * i));
-    return W::putInto(sum, W::add(dots, W::part(factors), W::part(sum)));
+    return W::putInto(sum, W::add(codeProducts<kPairs>(w, x, first, last), W::part(factors), W::part(sum)));
 }
 
+/// Groups of 16.
 template <typename Format, int kPairs>
 inline void addBlock(Dot& dot, const Codes& w, const A8Block& x) {
-    constexpr int kWide = kPairs == 3 ? 4 : kPairs;
     const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-    const __m512 scales = _mm512_loadu_ps(x.scale); // sum32 lies beside scale, as the weights' mins beside their scales
-    if constexpr (Format::kGroup == 32) {
-        const __m512 factors = _mm512_mul_ps(w.scaleMin, scales);
-        dot.mins = _mm512_mask_add_ps(dot.mins, 0xff00, dot.mins, factors);
-        dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 4, _mm512_permutexvar_ps(twice, factors));
-    } else {
-        const __m512 spread = _mm512_permutexvar_ps(twice, scales);
-        dot.mins = _mm512_fmadd_ps(kIsCentred<Format> ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
-        const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), spread);
-        const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), spread);
-        dot.sum = addCodeProducts<kWide>(dot.sum, w, x, 0, 2, even);
-        dot.odd = addCodeProducts<kWide>(dot.odd, w, x, 2, 4, odd);
-    }
+    const __m512 spread = _mm512_permutexvar_ps(twice, _mm512_loadu_ps(x.scale));
+    dot.mins = _mm512_fmadd_ps(kIsCentred<Format> ? w.scale16 : w.min16, _mm512_loadu_ps(x.sum16), dot.mins);
+    const __m512 even = _mm512_mul_ps(_mm512_moveldup_ps(w.scale16), spread);
+    const __m512 odd = _mm512_mul_ps(_mm512_movehdup_ps(w.scale16), spread);
+    dot.sum = addCodeProducts<kPairs>(dot.sum, w, x, 0, 2, even);
+    dot.odd = addCodeProducts<kPairs>(dot.odd, w, x, 2, 4, odd);
 }
+
+/// Groups of 32 of two weight rows.
+struct TwoRows {
+    const Codes &first, &second;
+    __m512 scales, mins; // eight of each row
+
+    inline TwoRows(const Codes& a, const Codes& b)
+        : first(a), second(b), scales(_mm512_shuffle_f32x4(a.scaleMin, b.scaleMin, 0x44)),
+          mins(_mm512_shuffle_f32x4(a.scaleMin, b.scaleMin, 0xee)) {}
+
+    /// kBoth: else there is no second row.
+    template <int kPairs, bool kBoth>
+    inline void addTo(Dot& dot, const A8Block& x) const {
+        using W = Width<kPairs>;
+        const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+        const __m512i a = W::whole(codeProducts<kPairs>(first, x, 0, 4));
+        const __m512i b = kBoth ? W::whole(codeProducts<kPairs>(second, x, 0, 4)) : _mm512_setzero_si512();
+        const __m512i groups =
+            _mm512_add_epi32(_mm512_permutex2var_epi32(a, even, b), _mm512_permutex2var_epi32(a, odd, b));
+        const auto twice = [](const float* eight) { return _mm512_broadcast_f32x8(_mm256_loadu_ps(eight)); };
+        dot.sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(groups), _mm512_mul_ps(scales, twice(x.scale)), dot.sum);
+        dot.mins = _mm512_fmadd_ps(mins, twice(x.sum32), dot.mins);
+    }
+};
 
 /// One vector whose lanes add up to the product.
 template <typename Format>
@@ -139,44 +175,59 @@ inline Vec lanesOf(const Dot& dot) {
     return add(dot.sum, dot.mins);
 }
 
+/// Those that kW weight rows have with an activation row, and with kR of them.
+template <typename Format, int kW>
+constexpr int kDots = kInPairs<Format> ? (kW + 1) / 2 : kW;
+template <typename Format, int kW, int kR>
+using Dots = Dot[kDots<Format, kW>][kR];
+
 /// 64, 128 or 192 numbers at the end of a row of a 32- or 64-number format, or 256 in the middle.
 template <typename Format, int kPairs, int kW, int kR>
-inline void addChunk(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk) {
-    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
-    for (int i = 0; i < kW; ++i) {
-        const Codes codes = Format::template load<kPairs>(w[i] + chunk * kChunkBytes);
-        for (int r = 0; r < kR; ++r)
-            addBlock<Format, kPairs>(dots[i][r], codes, x[r][chunk]);
+inline void addChunk(Dots<Format, kW, kR>& dots, const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR],
+                     int64_t chunk) {
+    constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kWide = kPairs == 3 ? 4 : kPairs;
+    const auto load = [&](int i) { return Format::template load<kPairs>(w[i] + chunk * kChunkBytes); };
+    if constexpr (kInPairs<Format>) {
+        constexpr int kEach = kDots<Format, kW>;
+        eachOf<0, kEach>([&]<int i>() __attribute__((always_inline)) {
+            constexpr bool kBoth = 2 * i + 1 < kW;
+            const Codes first = load(2 * i), second = kBoth ? load(2 * i + 1) : first;
+            const TwoRows rows(first, second);
+            for (int r = 0; r < kR; ++r)
+                rows.template addTo<kWide, kBoth>(dots[i][r], x[r][chunk]);
+        });
+    } else {
+        for (int i = 0; i < kW; ++i) {
+            const Codes codes = load(i);
+            for (int r = 0; r < kR; ++r)
+                addBlock<Format, kWide>(dots[i][r], codes, x[r][chunk]);
+        }
     }
 }
 
 /// What is left of a row of a 32- or 64-number format after whole chunks, in blocks of 32: an odd last block is seen
 /// with zeros beside it.
 template <typename Format, int kW, int kR>
-inline void addTail(Dot (&dots)[kW][kR], const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR], int64_t chunk,
-                    int blocks) {
+inline void addTail(Dots<Format, kW, kR>& dots, const uint8_t* const (&w)[kW], const A8Block* const (&x)[kR],
+                    int64_t chunk, int blocks) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes;
     if (Format::kBlock == 32 && blocks % 2 == 1) {
+        uint8_t padded[kW][kChunkBytes + 64] = {};
+        const uint8_t* rows[kW];
+        const A8Block* last[kR];
         for (int i = 0; i < kW; ++i) {
-            uint8_t padded[kChunkBytes + 64] = {};
-            std::memcpy(padded, w[i] + chunk * kChunkBytes, size_t(blocks * Format::kBytes));
-            const uint8_t* const row[1] = {padded};
-            Dot one[1][kR];
-            for (int r = 0; r < kR; ++r)
-                one[0][r] = dots[i][r];
-            const A8Block* last[kR];
-            for (int r = 0; r < kR; ++r)
-                last[r] = x[r] + chunk;
-            addChunk<Format, 4, 1, kR>(one, row, last, 0);
-            for (int r = 0; r < kR; ++r)
-                dots[i][r] = one[0][r];
+            std::memcpy(padded[i], w[i] + chunk * kChunkBytes, size_t(blocks * Format::kBytes));
+            rows[i] = padded[i];
         }
+        for (int r = 0; r < kR; ++r)
+            last[r] = x[r] + chunk;
+        addChunk<Format, 4, kW, kR>(dots, rows, last, 0);
     } else if (blocks == 2) {
-        addChunk<Format, 1>(dots, w, x, chunk);
+        addChunk<Format, 1, kW, kR>(dots, w, x, chunk);
     } else if (blocks == 4) {
-        addChunk<Format, 2>(dots, w, x, chunk);
+        addChunk<Format, 2, kW, kR>(dots, w, x, chunk);
     } else if (blocks == 6) {
-        addChunk<Format, 3>(dots, w, x, chunk);
+        addChunk<Format, 3, kW, kR>(dots, w, x, chunk);
     }
 }
 
@@ -202,43 +253,54 @@ template <typename Format, int kW, int kR>
 [[gnu::flatten]] void dotRows(const MatVec& a, int64_t n, int64_t step, int row) {
     const uint8_t* w[kW];
     const A8Block* x[kR];
-    Dot dots[kW][kR];
+    constexpr int kEach = kDots<Format, kW>;
+    Dots<Format, kW, kR> dots;
     for (int i = 0; i < kW; ++i)
         w[i] = reinterpret_cast<const uint8_t*>(a.weights + uint64_t(n + i * step) * a.weightStride);
     for (int r = 0; r < kR; ++r)
         x[r] = reinterpret_cast<const A8Block*>(a.x + uint64_t(row + r) * a.xStride);
-    for (int i = 0; i < kW; ++i)
+    for (int i = 0; i < kEach; ++i)
         for (int r = 0; r < kR; ++r)
             dots[i][r] = {zero(), zero(), zero()};
     const int64_t chunks = a.k / 256;
     for (int64_t c = 0; c < chunks; ++c) {
         prefetchAhead<Format, kW, kR>(w, c);
-        addChunk<Format, 4>(dots, w, x, c);
+        addChunk<Format, 4, kW, kR>(dots, w, x, c);
     }
     if constexpr (Format::kBlock < 256)
         if (a.k % 256 != 0)
-            addTail<Format>(dots, w, x, chunks, int(a.k % 256) / 32);
-    constexpr int kSums = (kW * kR + 3) / 4 * 4; // four are added up at once
+            addTail<Format, kW, kR>(dots, w, x, chunks, int(a.k % 256) / 32);
+    constexpr int kSums = (kEach * kR + 3) / 4 * 4; // four are added up at once
     Vec lanes[kSums];
     for (int i = 0; i < kSums; ++i)
-        lanes[i] = i < kW * kR ? lanesOf<Format>(dots[i / kR % kW][i % kR]) : zero();
-    float sums[kSums];
-    for (int i = 0; i < kSums; i += 4)
-        _mm_storeu_ps(sums + i, sumLanes4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3]));
+        lanes[i] = i < kEach * kR ? lanesOf<Format>(dots[i / kR % kEach][i % kR]) : zero();
+    float sums[2][kSums]; // of weight rows that are the first of two, and the second; or of all
+    for (int i = 0; i < kSums; i += 4) {
+        __m128 halves[2] = {};
+        if constexpr (kInPairs<Format>)
+            sumHalves4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3], halves);
+        else
+            halves[0] = sumLanes4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3]);
+        for (int h = 0; h < 2; ++h)
+            _mm_storeu_ps(sums[h] + i, halves[h]);
+    }
+    constexpr int kEvery = kInPairs<Format> ? 2 : 1;
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
-            finish(a, row + r, n + i * step, sums[i * kR + r]);
+            finish(a, row + r, n + i * step, sums[i % kEvery][i / kEvery * kR + r]);
 }
 
-/// All activation rows with kW weight rows: by fours and threes, for single ones cost as much as a pair.
-template <typename Format, int kW>
+/// All activation rows with two weight rows, as many at once as the registers hold, in parts that differ by one at
+/// most: single rows cost as much as a pair.
+template <typename Format>
 void dotAllRows(const MatVec& a, int64_t n, int64_t step) {
-    static constexpr void (*kRows[])(const MatVec&, int64_t, int64_t, int) = {
-        dotRows<Format, kW, 1>, dotRows<Format, kW, 2>, dotRows<Format, kW, 3>, dotRows<Format, kW, 4>};
+    using Function = void (*)(const MatVec&, int64_t, int64_t, int);
+    constexpr int kMost = kInPairs<Format> ? 6 : 4;
+    Function functions[kMost];
+    eachOf<0, kMost>([&]<int i>() { functions[i] = dotRows<Format, 2, i + 1>; });
     for (int r = 0; r < a.rows;) {
-        const int left = a.rows - r;
-        const int now = left >= 7 || left == 4 ? 4 : left < 3 ? left : 3;
-        kRows[now - 1](a, n, step, r);
+        const int left = a.rows - r, parts = (left + kMost - 1) / kMost, now = (left + parts - 1) / parts;
+        functions[now - 1](a, n, step, r);
         r += now;
     }
 }
@@ -252,9 +314,10 @@ void matvecCodes(const MatVec& a) {
         if (a.rows == 1)
             dotRows<Format, 4, 1>(a, n, part, 0);
         else
-            dotAllRows<Format, 2>(a, n, part);
-    for (int64_t n = streams * part; n < a.outputs; ++n)
-        dotAllRows<Format, 1>(a, n, 0);
+            dotAllRows<Format>(a, n, part);
+    for (int64_t n = streams * part; n < a.outputs; ++n) // three at most
+        for (int r = 0; r < a.rows; ++r)
+            dotRows<Format, 1, 1>(a, n, 0, r);
 }
 
 // --- Prompt tokens: panels of 16 outputs -----------------------------------------------------------------------------

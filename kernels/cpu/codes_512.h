@@ -199,7 +199,9 @@ struct CodesQ8_0 : quant::Q8_0 {
     }
 };
 
-/// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h.
+/// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h. kShifted:
+/// the odd groups' codes are 16 times too large.
+template <bool kShifted>
 inline __m512 kScaleMins(const uint8_t* b) {
     uint64_t low;
     std::memcpy(&low, b + 4, 8); // the low six bits of scales 0..3, mins 0..3, and two bits of those that follow
@@ -207,20 +209,24 @@ inline __m512 kScaleMins(const uint8_t* b) {
     const uint64_t high = (nibbles & 0x0f0f0f0f0f0f0f0f) | (low >> 2 & 0x3030303030303030);
     const __m128i bytes =
         _mm_unpacklo_epi32(_mm_cvtsi64_si128(int64_t(low & 0x3f3f3f3f3f3f3f3f)), _mm_cvtsi64_si128(int64_t(high)));
-    const __m128 d = _mm_xor_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(load32(b))), _mm_set_ps(0, 0, -0.0f, 0));
-    const __m512i lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128 both = _mm_cvtph_ps(_mm_cvtsi32_si128(load32(b))); // d, dmin
+    const __m128 d = _mm_mul_ps(_mm_permute_ps(both, 0x04), _mm_set_ps(0, kShifted ? 1.0f / 16 : 1.0f, -1.0f, 1.0f));
+    const __m512i lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 2, 0, 2, 0, 2, 0, 2, 0);
     const __m512 factors = _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(d));
     return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)), factors);
 }
 
-/// Nibbles of four times 32 bytes: the low ones are the even groups.
+/// Nibbles of four times 32 bytes: the low ones are the even groups. kShifted: the high ones stay where they are, as
+/// numbers that are 16 times too large.
+template <bool kShifted>
 inline void nibblesOfGroups(const uint8_t* p, Codes& c) {
     const __m512i low = load512(p), high = load512(p + 64);
     const __m512i pieces = _mm512_set_epi64(12, 12, 8, 8, 4, 4, 0, 0),
                   shifts = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
     for (int i = 0; i < 4; ++i) {
         const __m512i both = _mm512_permutex2var_epi64(low, _mm512_add_epi64(pieces, _mm512_set1_epi64(i)), high);
-        c.q[i] = _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
+        c.q[i] = kShifted ? _mm512_and_si512(both, _mm512_sllv_epi64(nibbleMask(), shifts))
+                          : _mm512_and_si512(_mm512_srlv_epi64(both, shifts), nibbleMask());
     }
 }
 
@@ -240,8 +246,8 @@ struct CodesQ4_K : quant::Q4_K {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        nibblesOfGroups(b + 16, c);
-        c.scaleMin = kScaleMins(b);
+        nibblesOfGroups<true>(b + 16, c);
+        c.scaleMin = kScaleMins<true>(b);
         return c;
     }
 };
@@ -250,9 +256,9 @@ struct CodesQ5_K : quant::Q5_K {
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
-        nibblesOfGroups(b + 48, c);
+        nibblesOfGroups<false>(b + 48, c);
         addSharedBits(b + 16, 16, c);
-        c.scaleMin = kScaleMins(b);
+        c.scaleMin = kScaleMins<false>(b);
         return c;
     }
 };

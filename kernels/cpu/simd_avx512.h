@@ -123,6 +123,16 @@ inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
+/// The sums of the lower eight lanes of each, and those of the upper ones, in the same order.
+inline void sumHalves4(Vec a, Vec b, Vec c, Vec d, __m128 (&halves)[2]) {
+    const Vec ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const Vec cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const Vec all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const __m256 low = _mm512_castps512_ps256(all), high = _mm512_extractf32x8_ps(all, 1);
+    halves[0] = _mm_add_ps(_mm256_castps256_ps128(low), _mm256_extractf128_ps(low, 1));
+    halves[1] = _mm_add_ps(_mm256_castps256_ps128(high), _mm256_extractf128_ps(high, 1));
+}
+
 /// For each row of vectors the sums of its four, with the bits of sumLanes4.
 template <int kRows>
 inline void sumLanesOf(const Vec (&v)[kRows][4], __m128 (&sums)[kRows]) {

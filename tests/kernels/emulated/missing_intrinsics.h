@@ -154,8 +154,9 @@ inline __m512 withHalf(__m512 vector, __m256 half, int at) {
     return v.vector();
 }
 
-inline __m512i extendedByZeros(__m128i first) {
-    Lanes<__m128i, __m512i> v = {};
+template <class V>
+inline __m512i extendedByZeros(V first) {
+    Lanes<V, __m512i> v = {};
     v.at[0] = first;
     return v.vector();
 }
@@ -237,4 +238,5 @@ inline __m512i toBf16(__m512 upper, __m512 lower) {
 #define _mm512_shuffle_f32x4(...) hearth::emulated::quartersOf<__m128>(__VA_ARGS__)
 #define _mm512_shuffle_i64x2(...) hearth::emulated::quartersOf<__m128i>(__VA_ARGS__)
 #define _mm512_zextsi128_si512(...) hearth::emulated::extendedByZeros(__VA_ARGS__)
+#define _mm512_zextsi256_si512(...) hearth::emulated::extendedByZeros(__VA_ARGS__)
 // clang-format on

@@ -22,9 +22,9 @@ namespace {
 
 // --- Generated tokens: dot products of weight rows and A8 rows -----------------------------------------------------
 
-/// Formats with groups of 32 meet two weight rows at once.
+/// Weight rows that are met at once.
 template <typename Format>
-constexpr bool kInPairs = Format::kGroup == 32;
+constexpr int kRowsOfDot = Format::kGroup == 32 ? 2 : 1;
 
 /// The running sums of an activation row and one weight row, or two: the first in the lower eight lanes, the second in
 /// the upper ones.
@@ -177,7 +177,7 @@ inline Vec lanesOf(const Dot& dot) {
 
 /// Those that kW weight rows have with an activation row, and with kR of them.
 template <typename Format, int kW>
-constexpr int kDots = kInPairs<Format> ? (kW + 1) / 2 : kW;
+constexpr int kDots = (kW + kRowsOfDot<Format> - 1) / kRowsOfDot<Format>;
 template <typename Format, int kW, int kR>
 using Dots = Dot[kDots<Format, kW>][kR];
 
@@ -187,9 +187,9 @@ inline void addChunk(Dots<Format, kW, kR>& dots, const uint8_t* const (&w)[kW], 
                      int64_t chunk) {
     constexpr int kChunkBytes = 256 / Format::kBlock * Format::kBytes, kWide = kPairs == 3 ? 4 : kPairs;
     const auto load = [&](int i) { return Format::template load<kPairs>(w[i] + chunk * kChunkBytes); };
-    if constexpr (kInPairs<Format>) {
-        constexpr int kEach = kDots<Format, kW>;
-        eachOf<0, kEach>([&]<int i>() __attribute__((always_inline)) {
+    if constexpr (kRowsOfDot<Format> == 2) {
+        constexpr int kPairsOfRows = kDots<Format, kW>;
+        eachOf<0, kPairsOfRows>([&]<int i>() __attribute__((always_inline)) {
             constexpr bool kBoth = 2 * i + 1 < kW;
             const Codes first = load(2 * i), second = kBoth ? load(2 * i + 1) : first;
             const TwoRows rows(first, second);
@@ -274,33 +274,33 @@ template <typename Format, int kW, int kR>
     Vec lanes[kSums];
     for (int i = 0; i < kSums; ++i)
         lanes[i] = i < kEach * kR ? lanesOf<Format>(dots[i / kR % kEach][i % kR]) : zero();
-    float sums[2][kSums]; // of weight rows that are the first of two, and the second; or of all
+    constexpr int kOfDot = kRowsOfDot<Format>;
+    float sums[kOfDot][kSums];
     for (int i = 0; i < kSums; i += 4) {
-        __m128 halves[2] = {};
-        if constexpr (kInPairs<Format>)
+        __m128 halves[2];
+        if constexpr (kOfDot == 2)
             sumHalves4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3], halves);
         else
             halves[0] = sumLanes4(lanes[i], lanes[i + 1], lanes[i + 2], lanes[i + 3]);
-        for (int h = 0; h < 2; ++h)
+        for (int h = 0; h < kOfDot; ++h)
             _mm_storeu_ps(sums[h] + i, halves[h]);
     }
-    constexpr int kEvery = kInPairs<Format> ? 2 : 1;
     for (int i = 0; i < kW; ++i)
         for (int r = 0; r < kR; ++r)
-            finish(a, row + r, n + i * step, sums[i % kEvery][i / kEvery * kR + r]);
+            finish(a, row + r, n + i * step, sums[i % kOfDot][i / kOfDot * kR + r]);
 }
 
-/// All activation rows with two weight rows, as many at once as the registers hold, in parts that differ by one at
-/// most: single rows cost as much as a pair.
+/// Two or more activation rows with two weight rows, as many at once as the registers hold, in parts that differ by one
+/// at most: single rows cost as much as a pair.
 template <typename Format>
 void dotAllRows(const MatVec& a, int64_t n, int64_t step) {
-    using Function = void (*)(const MatVec&, int64_t, int64_t, int);
-    constexpr int kMost = kInPairs<Format> ? 6 : 4;
-    Function functions[kMost];
-    eachOf<0, kMost>([&]<int i>() { functions[i] = dotRows<Format, 2, i + 1>; });
+    constexpr int kMost = kRowsOfDot<Format> == 2 ? 6 : 4;
     for (int r = 0; r < a.rows;) {
         const int left = a.rows - r, parts = (left + kMost - 1) / kMost, now = (left + parts - 1) / parts;
-        functions[now - 1](a, n, step, r);
+        eachOf<2, kMost + 1>([&]<int kR>() {
+            if (now == kR)
+                dotRows<Format, 2, kR>(a, n, step, r);
+        });
         r += now;
     }
 }
@@ -497,7 +497,8 @@ struct KeyScores : PlainWeights {
         s.querySums[block] = sum;
     }
 
-    /// Sixteen rows at once, whose scales are the low halves of what a gather reads.
+    /// Sixteen rows at once, whose scales are the low halves of what a gather reads. Measured on Emerald Rapids only,
+    /// where it is faster than the plain way; processors whose gathers are slowed down (Ice Lake) may do without.
     template <typename Format>
     static inline void gather(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
         const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);

@@ -181,8 +181,7 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahea
         };
         const std::byte* row = values;
         for (int i = 0; i < pairs; ++i, row += 2 * a.vStride) {
-            if (part == 0)
-                ahead.lines(2);
+            ahead.lines(2 / kParts);
             addPair(2 * i, row, row + a.vStride);
         }
         if (a.tokens % 2 != 0)
@@ -237,10 +236,11 @@ void attendCodeHeads(const Attend& a, int head) {
         }
     Scores::template gather<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
-    // A third of the next keys while weights are made, the others until half of the values are met: what comes later is
-    // not there in time.
+    // A third of the next keys while weights are made, the others over the first of the values, two lines for a pair of
+    // tokens: what comes later is not there in time.
     Ahead ahead(head == 0 ? a.next : nullptr, uint64_t(a.nextTokens) * a.kStride);
-    const int some = int(uint64_t(a.nextTokens) * a.kStride / 64 / 9);
+    constexpr uint64_t kPauses = 3;
+    const int some = int(uint64_t(a.nextTokens) * a.kStride / 64 / 3 / kPauses);
     ahead.lines(some);
     Scores::template weigh<kH>(a, head);
     ahead.lines(some);

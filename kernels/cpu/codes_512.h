@@ -10,7 +10,8 @@ namespace {
 
 /// kPairs x 64 codes, and the scales and mins of groups of 32 (8 numbers) or 16 (16 numbers); 0 beyond kPairs. The
 /// codes lie in eights (see inEights): piece g of q[i], 64 bits, holds numbers 8i .. 8i+7 of group g. So a lane's
-/// products over all four are of one group, and one multiplication scales them.
+/// products over all four are of one group, and one multiplication scales them. What counts are codes times scales: of
+/// Q4_K the odd groups' codes are 16 times the format's, their scales a sixteenth.
 struct Codes {
     __m512i q[4];
     __m512 scaleMin; // groups of 32: scales 0..7, then mins 0..7
@@ -200,7 +201,7 @@ struct CodesQ8_0 : quant::Q8_0 {
 };
 
 /// d * scales, then -dmin * mins, of a block that begins with f16 d, f16 dmin and the 12 bytes of k_scales.h. kShifted:
-/// the odd groups' codes are 16 times too large.
+/// the odd groups' codes are 16 times too large, so their scales are a sixteenth.
 template <bool kShifted>
 inline __m512 kScaleMins(const uint8_t* b) {
     uint64_t low;

@@ -38,7 +38,7 @@ inline void prefetch(const std::byte* p, uint64_t bytes) {
         _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
 }
 
-/// What is read next comes nearer, a line at a time, evenly through all of the work before: so memory is never idle.
+/// What is read next comes nearer, a line at a time, in the midst of the work before: so memory is never idle.
 struct Ahead {
     const std::byte *at, *end;
 

@@ -114,20 +114,23 @@ inline float maxLane(Vec v) {
     return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
 }
 
-/// The sums of four vectors.
-inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
+/// Of four vectors' lanes, in each four lanes: the sum of a's four, of b's, c's and d's.
+inline Vec foursOf(Vec a, Vec b, Vec c, Vec d) {
     const Vec ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     const Vec cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    const Vec all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    return add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+}
+
+/// The sums of four vectors.
+inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
+    const Vec all = foursOf(a, b, c, d);
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
 /// The sums of the lower eight lanes of each, and those of the upper ones, in the same order.
 inline void sumHalves4(Vec a, Vec b, Vec c, Vec d, __m128 (&halves)[2]) {
-    const Vec ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    const Vec cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    const Vec all = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    const Vec all = foursOf(a, b, c, d);
     const __m256 low = _mm512_castps512_ps256(all), high = _mm512_extractf32x8_ps(all, 1);
     halves[0] = _mm_add_ps(_mm256_castps256_ps128(low), _mm256_extractf128_ps(low, 1));
     halves[1] = _mm_add_ps(_mm256_castps256_ps128(high), _mm256_extractf128_ps(high, 1));
@@ -138,11 +141,8 @@ template <int kRows>
 inline void sumLanesOf(const Vec (&v)[kRows][4], __m128 (&sums)[kRows]) {
     if constexpr (kRows == 4) {
         Vec quarters[4];
-        for (int i = 0; i < 4; ++i) {
-            const Vec ab = add(_mm512_unpacklo_ps(v[i][0], v[i][1]), _mm512_unpackhi_ps(v[i][0], v[i][1]));
-            const Vec cd = add(_mm512_unpacklo_ps(v[i][2], v[i][3]), _mm512_unpackhi_ps(v[i][2], v[i][3]));
-            quarters[i] = add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
-        }
+        for (int i = 0; i < 4; ++i)
+            quarters[i] = foursOf(v[i][0], v[i][1], v[i][2], v[i][3]);
         Vec halves[2];
         for (int i = 0; i < 2; ++i)
             halves[i] = add(_mm512_shuffle_f32x4(quarters[2 * i], quarters[2 * i + 1], 0x44),

@@ -174,7 +174,7 @@ void checkProductsAlone(const Isa& isa, const QuantType& type, bool int8, int64_
 TEST(KernelTable, ProductsDoNotDependOnTheirNumber) {
     for (const Isa& isa : availableIsas())
         for (const QuantType& type : quantTypes())
-            for (const int64_t cols : {768, 832, 896, 960}) {
+            for (const int64_t cols : {768, 800, 832, 896, 928, 960}) {
                 if (cols % type.block != 0)
                     continue;
                 checkProductsAlone(isa, type, false, cols);
@@ -635,7 +635,8 @@ struct Attended {
     std::vector<SoftmaxState> state;
 };
 
-/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers.
+/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers. One head alone also asks
+/// for what would come next, which must change nothing.
 Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim, int tokens, float softCap, int first,
                   int count, bool latent = false) {
     alignas(64) static std::byte scratch[kAttendScratchBytes];
@@ -653,6 +654,8 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
                             .vDim = vDim,
                             .kStride = cacheRowBytes(type, kDim),
                             .vStride = cacheRowBytes(type, latent ? kDim : vDim),
+                            .next = count == 1 ? keys.data() + 1 : nullptr,
+                            .nextTokens = count == 1 ? tokens + 37 : 0,
                             .tokens = tokens,
                             .scale = 0.2f,
                             .softCap = softCap,

@@ -33,7 +33,8 @@ struct Dot {
     __m512 mins;
 };
 
-/// The first 16 * kPairs bytes of vectors: those of kPairs pairs of groups, whole registers of 16, 32 or 64 bytes.
+/// The first 16 * kPairs bytes of vectors: those of kPairs pairs of groups, whole registers of 16, 32 or 64 bytes;
+/// whole(): with zeros behind them.
 template <int kPairs>
 struct Width;
 

@@ -170,21 +170,31 @@ private:
             .range = {std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)}};
     }
 
-    /// Keys beside each other.
+    /// Keys beside each other in one page, or in kAttendRuns whole ones.
     struct Keys {
-        std::byte* page = nullptr;
-        int first = 0, tokens = 0;
+        std::byte* pages[kAttendRuns] = {};
+        int runs = 0, first = 0, tokens = 0; // tokens of each run
+
+        explicit operator bool() const { return runs > 0; }
+
+        int all() const { return runs * tokens; }
     };
 
     /// Those of a part that one call looks at, from position `at` on; none behind the last.
     Keys keysFrom(const Part& p, int64_t at) const {
         if (at >= p.range.end)
             return {};
-        const int64_t pageIndex = at / a_.kv.pageTokens;
-        const int first = int(at % a_.kv.pageTokens), end = std::min(a_.kv.pageTokens, (first / kRun + 1) * kRun);
-        return {.page = a_.kv.page(step_.sequences.index(p.row), pageIndex),
-                .first = first,
-                .tokens = int(std::min<int64_t>(end - first, p.range.end - at))};
+        const int pageTokens = a_.kv.pageTokens;
+        const int64_t pageIndex = at / pageTokens;
+        const int first = int(at % pageTokens), end = std::min(pageTokens, (first / kRun + 1) * kRun);
+        const bool several = first == 0 && !a_.kv.latent && pageTokens % 16 == 0 && kAttendRuns * pageTokens <= kRun &&
+                             p.range.end - at >= kAttendRuns * pageTokens;
+        Keys keys{.runs = several ? kAttendRuns : 1,
+                  .first = first,
+                  .tokens = int(std::min<int64_t>(end - first, p.range.end - at))};
+        for (int r = 0; r < keys.runs; ++r)
+            keys.pages[r] = a_.kv.page(step_.sequences.index(p.row), pageIndex + r);
+        return keys;
     }
 
     /// What a worker begins its next tile with, if all workers are equally fast and that is `tile`.
@@ -205,28 +215,35 @@ private:
         std::fill_n(sums, int64_t(heads) * kv.vDim, 0.0f);
         for (int64_t at = p.range.begin; at < p.range.end;) {
             const Keys keys = keysFrom(p, at);
-            Keys next = keysFrom(p, at + keys.tokens);
-            if (!next.page)
+            Keys next = keysFrom(p, at + keys.all());
+            if (!next)
                 next = nextSplit;
-            attend_({.q = a_.q.f32(p.row) + int64_t(head) * kv.kDim,
-                     .k = kv.key(keys.page, p.kvHead, keys.first),
-                     .v = kv.value(keys.page, p.kvHead, keys.first),
-                     .heads = heads,
-                     .kDim = kv.kDim,
-                     .vDim = kv.vDim,
-                     .kStride = kv.kRowBytes,
-                     .vStride = kv.vRowBytes,
-                     .next = next.page ? kv.key(next.page, p.kvHead, next.first) : nullptr,
-                     .nextTokens = next.tokens,
-                     .tokens = keys.tokens,
-                     .scale = a_.scale,
-                     .softCap = a_.softCap,
-                     .state = state,
-                     .o = sums,
-                     .scores = reinterpret_cast<float*>(scratch),
-                     .scratch = scratch + kScoreBytes,
-                     .sameQueries = at > p.range.begin});
-            at += keys.tokens;
+            Attend call{.q = a_.q.f32(p.row) + int64_t(head) * kv.kDim,
+                        .k = kv.key(keys.pages[0], p.kvHead, keys.first),
+                        .v = kv.value(keys.pages[0], p.kvHead, keys.first),
+                        .heads = heads,
+                        .kDim = kv.kDim,
+                        .vDim = kv.vDim,
+                        .kStride = kv.kRowBytes,
+                        .vStride = kv.vRowBytes,
+                        .next = next ? kv.key(next.pages[0], p.kvHead, next.first) : nullptr,
+                        .nextTokens = next.tokens,
+                        .tokens = keys.all(),
+                        .scale = a_.scale,
+                        .softCap = a_.softCap,
+                        .state = state,
+                        .o = sums,
+                        .scores = reinterpret_cast<float*>(scratch),
+                        .scratch = scratch + kScoreBytes,
+                        .sameQueries = at > p.range.begin};
+            for (int r = 1; r < keys.runs; ++r) {
+                call.moreKeys[r - 1] = kv.key(keys.pages[r], p.kvHead, keys.first);
+                call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first);
+            }
+            for (int r = 1; r < next.runs; ++r)
+                call.moreNext[r - 1] = kv.key(next.pages[r], p.kvHead, next.first);
+            attend_(call);
+            at += keys.all();
         }
     }
 

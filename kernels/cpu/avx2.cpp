@@ -150,23 +150,24 @@ struct KeyScores : PlainWeights {
 
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
+        Ahead values = valuesAhead(a); // which come next
+        const int lines = values.share((a.tokens + kLanes - 1) / kLanes * ((a.kDim + kCodes - 1) / kCodes));
         for (int t = 0; t < a.tokens; t += kLanes)
-            eightKeys<Format, kH>(a, q, t);
+            eightKeys<Format, kH>(a, q, t, values, lines);
     }
 
     template <typename Format, int kH>
-    static inline void eightKeys(const Attend& a, const CodeQueries& q, int t) {
+    static inline void eightKeys(const Attend& a, const CodeQueries& q, int t, Ahead& values, int lines) {
         const int live = lesser(kLanes, a.tokens - t);
+        const RowsOfRuns rows = keysOf(a);
         const std::byte* blocks[kLanes];
         for (int j = 0; j < kLanes; ++j)
-            blocks[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
+            blocks[j] = rows.row(j < live ? t + j : t);
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
             sums[h] = zero();
-        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
-        const std::byte* values = a.v + uint64_t(t) * a.vStride;
-        for (int b = 0; b * kCodes < a.kDim; ++b, values += part) {
-            prefetch(values, part);
+        for (int b = 0; b * kCodes < a.kDim; ++b) {
+            values.lines(lines);
             __m256i dots[kH];
             const int16_t* queries[kH];
             for (int h = 0; h < kH; ++h) {
@@ -210,9 +211,10 @@ struct KeyScores : PlainWeights {
 CpuKernels avx2Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
+    overrideFloatCaches<PlainScores>(k);
     overrideAllCodes<PairDots>(k);
     overrideCaches<KeyScores>(k);
-    overrideLatentAttention<weighEveryHead>(k);
+    overrideLatentAttention<PlainScores, weighEveryHead>(k);
     return k;
 }
 

@@ -5,6 +5,8 @@
 
 #include "kernels/cpu/float_kernels.h"
 
+#include "kernels/cpu/head_lanes_512.h"
+
 #include "kernels/cpu/codes_512.h"
 
 #include "kernels/cpu/code_attention.h"
@@ -498,20 +500,35 @@ struct KeyScores : PlainWeights {
         s.querySums[block] = sum;
     }
 
-    /// Sixteen rows at once, whose scales are the low halves of what a gather reads. Measured on Emerald Rapids only,
-    /// where it is faster than the plain way; processors whose gathers are slowed down (Ice Lake) may do without.
+    /// Sixteen rows of a run at once, whose scales are the low halves of what a gather reads. Measured on Emerald
+    /// Rapids only, where it is faster than the plain way; processors whose gathers are slowed down (Ice Lake) may do
+    /// without.
     template <typename Format>
-    static inline void gather(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
+    static inline void gather(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
         const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-        const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(int(stride)));
-        for (int t = 0; t < tokens; t += kLanes, rows += kLanes * stride) {
-            const __mmask16 live = firstLanes(lesser(kLanes, tokens - t));
-            const std::byte* row = rows;
-            for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes) {
-                const __m512i scales = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), live, offsets, row, 1);
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(s.scales[b] + t), _mm512_cvtepi32_epi16(scales));
+        const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(int(rows.stride)));
+        const int ofRun = tokens / rows.count();
+        for (int t = 0; t < ofRun; t += kLanes)
+            for (int r = 0; r < rows.count(); ++r) {
+                const __mmask16 live = firstLanes(lesser(kLanes, ofRun - t));
+                const std::byte* row = rows.runs[r] + uint64_t(t) * rows.stride;
+                for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes) {
+                    const __m256i scales = _mm512_cvtepi32_epi16(
+                        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), live, offsets, row, 1));
+                    uint16_t* to = s.scales[b] + t * rows.count() + r * kRunTurn;
+                    if (rows.count() == 1) {
+                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), scales);
+                    } else { // four of them lie beside each other
+                        constexpr int kApart = kAttendRuns * kRunTurn;
+                        const __m128i first = _mm256_castsi256_si128(scales),
+                                      second = _mm256_extracti128_si256(scales, 1);
+                        _mm_storel_epi64(reinterpret_cast<__m128i*>(to), first);
+                        _mm_storeh_pd(reinterpret_cast<double*>(to + kApart), _mm_castsi128_pd(first));
+                        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * kApart), second);
+                        _mm_storeh_pd(reinterpret_cast<double*>(to + 3 * kApart), _mm_castsi128_pd(second));
+                    }
+                }
             }
-        }
     }
 
     template <int kH>
@@ -569,17 +586,18 @@ struct KeyScores : PlainWeights {
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
         int t = 0;
+        Ahead values = valuesAhead(a); // which come next
+        const int lines = values.share((a.tokens + kKeys - 1) / kKeys * ((a.kDim + kCodes - 1) / kCodes));
         for (; t + kKeys <= a.tokens; t += kKeys)
-            keys<Format, kH, true>(a, q, t);
+            keys<Format, kH, true>(a, q, t, values, lines);
         if (t < a.tokens)
-            keys<Format, kH, false>(a, q, t);
+            keys<Format, kH, false>(a, q, t, values, lines);
     }
 
-    /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned.
+    /// columns[c]: bytes 4c to 4c+3 of one block of 16 keys, unsigned; the keys in fours, for each on its own is more
+    /// addresses than the registers hold.
     template <typename Format>
-    static inline void turnBlocks(const std::byte* block, uint64_t stride, __m512i (&columns)[8]) {
-        // Few addresses, and the others from those: each on its own is more than the registers hold.
-        const std::byte* fours[4] = {block, block + 4 * stride, block + 8 * stride, block + 12 * stride};
+    static inline void turnBlocks(const std::byte* const (&fours)[4], uint64_t stride, __m512i (&columns)[8]) {
         const auto codes = [&](int t) { return codesOf<Format>(fours[t / 4] + uint64_t(t % 4) * stride); };
         const __m512i signs = _mm512_set1_epi8(char(0x80));
         for (int half = 0; half < 2; ++half) { // keys 8 * half + i | 8 * half + 4 + i
@@ -610,27 +628,35 @@ struct KeyScores : PlainWeights {
         return sums;
     }
 
-    /// The keys from t on; kWhole: all are there, else the first takes the place of others.
+    /// The keys from t on; kWhole: all are there, else the first takes the place of others. `lines` of the values for
+    /// every block.
     template <typename Format, int kH, bool kWhole>
-    static inline void keys(const Attend& a, const CodeQueries& q, int t) {
+    [[gnu::noinline]] static void keys(const Attend& a, const CodeQueries& q, int t, Ahead& values, int lines) {
         const CodeScratch& s = q.s;
         const int live = kWhole ? kKeys : a.tokens - t;
-        const std::byte* block = a.k + uint64_t(t) * a.kStride;
+        const RowsOfRuns rows = keysOf(a);
+        const std::byte* first[kKeys / 4];
+        for (int i = 0; i < kKeys / 4; ++i)
+            first[i] = rows.four(t + 4 * i);
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
             sums[h] = zero();
-        const uint64_t part = uint64_t(live) * a.vStride * kCodes / uint64_t(a.kDim); // of the values, which come next
-        for (int b = 0; b * kCodes < a.kDim; ++b, block += Format::kBytes) {
-            prefetch(a.v + uint64_t(t) * a.vStride + uint64_t(b) * part, part);
+        for (int b = 0; b * kCodes < a.kDim; ++b) {
+            values.lines(lines);
             __m512i columns[8];
+            const std::byte* fours[kKeys / 4];
+            for (int i = 0; i < kKeys / 4; ++i)
+                fours[i] = first[i] + b * Format::kBytes;
             if constexpr (kWhole) {
-                turnBlocks<Format>(block, a.kStride, columns);
+                turnBlocks<Format>(fours, a.kStride, columns);
             } else {
                 std::byte some[kKeys * Format::kBytes];
                 for (int i = 0; i < kKeys; ++i)
-                    std::memcpy(some + i * Format::kBytes, block + uint64_t(i < live ? i : 0) * a.kStride,
+                    std::memcpy(some + i * Format::kBytes, rows.row(i < live ? t + i : t) + b * Format::kBytes,
                                 Format::kBytes);
-                turnBlocks<Format>(some, Format::kBytes, columns);
+                for (int i = 0; i < kKeys / 4; ++i)
+                    fours[i] = some + 4 * i * Format::kBytes;
+                turnBlocks<Format>(fours, Format::kBytes, columns);
             }
             const Vec scale = scalesAt(s, b, t);
             for (int h = 0; h < kH; ++h) {
@@ -651,11 +677,12 @@ struct KeyScores : PlainWeights {
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
+    overrideFloatCaches<ScoresInLanes>(k);
     k.codeAt = inEights;
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
-    overrideLatentAttention<weighAllHeads>(k);
+    overrideLatentAttention<ScoresInLanes, weighAllHeads>(k);
     overrideCodedProducts(k);
     return k;
 }

@@ -91,32 +91,34 @@ inline float toInt16(const float* x, int n, int16_t* out) {
     return scale;
 }
 
-/// Eight scales of 16 bits, `stride` bytes apart: no store waits between them and who reads them as a vector.
-inline __m128i eightScales(const std::byte* p, uint64_t stride) {
-    const auto at = [&](int i) {
-        int16_t scale;
-        std::memcpy(&scale, p + uint64_t(i) * stride, 2);
-        return int(scale);
+/// Twice four scales of 16 bits, `stride` bytes apart: no store waits between them and who reads them as a vector.
+inline __m128i eightScales(const std::byte* first, const std::byte* second, uint64_t stride) {
+    const auto fourFrom = [&](const std::byte* p) {
+        const auto at = [&](int i) {
+            int16_t scale;
+            std::memcpy(&scale, p + uint64_t(i) * stride, 2);
+            return int(scale);
+        };
+        const __m128i two = _mm_insert_epi16(_mm_cvtsi32_si128(at(0)), at(1), 1);
+        return _mm_insert_epi16(_mm_insert_epi16(two, at(2), 2), at(3), 3);
     };
-    const auto fourFrom = [&](int i) {
-        const __m128i two = _mm_insert_epi16(_mm_cvtsi32_si128(at(i)), at(i + 1), 1);
-        return _mm_insert_epi16(_mm_insert_epi16(two, at(i + 2), 2), at(i + 3), 3);
-    };
-    return _mm_unpacklo_epi64(fourFrom(0), fourFrom(4));
+    return _mm_unpacklo_epi64(fourFrom(first), fourFrom(second));
 }
 
 /// The scales of so many rows of `dims` numbers, a few rows at a time as they come from memory.
 template <typename Format>
-inline void gatherScales(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
+inline void gatherScales(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
     for (int t = 0; t < tokens; t += 8) {
-        const std::byte* row = rows + uint64_t(t) * stride;
         const int live = lesser(8, tokens - t);
-        for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes)
+        for (int b = 0; b * kCodes < dims; ++b) {
+            const int at = b * Format::kBytes;
             if (live == 8)
-                _mm_storeu_si128(reinterpret_cast<__m128i*>(s.scales[b] + t), eightScales(row, stride));
+                _mm_storeu_si128(reinterpret_cast<__m128i*>(s.scales[b] + t),
+                                 eightScales(rows.four(t) + at, rows.four(t + 4) + at, rows.stride));
             else
                 for (int i = 0; i < live; ++i)
-                    std::memcpy(&s.scales[b][t + i], row + uint64_t(i) * stride, 2);
+                    std::memcpy(&s.scales[b][t + i], rows.row(t + i) + at, 2);
+        }
     }
 }
 
@@ -160,11 +162,11 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
 /// o += weights x a block of the values, for kH heads.
 template <typename Format, typename Weights, int kH>
 inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahead& ahead) {
-    const std::byte* values = a.v + column / kCodes * Format::kBytes;
+    const auto rows = valuesOf(a);
+    const int block = column / kCodes * Format::kBytes;
     float scale[kH];
     Weights::template code<kH>(a, column / kCodes, s, scale);
     constexpr int kParts = kCodes / kWords; // each with sums of its own: more would not fit into the registers
-    const int pairs = a.tokens / 2;
     eachOf<0, kParts>([&]<int part>() {
         const int first = column + part * kWords;
         if (first >= a.vDim)
@@ -179,13 +181,16 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahea
                 sums[h][1] = addPairs(sums[h][1], high, weights);
             });
         };
-        const std::byte* row = values;
-        for (int i = 0; i < pairs; ++i, row += 2 * a.vStride) {
-            ahead.lines(2 / kParts);
-            addPair(2 * i, row, row + a.vStride);
+        int t = 0;
+        for (; t + 4 <= a.tokens; t += 4) {
+            const std::byte* four = rows.four(t) + block;
+            for (int i = 0; i < 4; i += 2) {
+                ahead.lines(rows.count() == 1 ? 2 / kParts : i == 0 && part == 0);
+                addPair(t + i, four + uint64_t(i) * a.vStride, four + uint64_t(i + 1) * a.vStride);
+            }
         }
-        if (a.tokens % 2 != 0)
-            addPair(a.tokens - 1, row, row);
+        for (; t < a.tokens; t += 2) // an odd last row meets itself
+            addPair(t, rows.row(t) + block, rows.row(lesser(t + 1, a.tokens - 1)) + block);
         for (int h = 0; h < kH; ++h) {
             Vec v[2];
             columnsOf(sums[h][0], sums[h][1], v);
@@ -202,8 +207,8 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahea
 /// do in ways of their own.
 struct PlainWeights {
     template <typename Format>
-    static inline void gather(const std::byte* rows, uint64_t stride, int tokens, int dims, CodeScratch& s) {
-        gatherScales<Format>(rows, stride, tokens, dims, s);
+    static inline void gather(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
+        gatherScales<Format>(rows, tokens, dims, s);
     }
 
     template <int kH>
@@ -234,17 +239,17 @@ void attendCodeHeads(const Attend& a, int head) {
             for (int b = 0; b < blocks; ++b)
                 Scores::prepare(s, at + b);
         }
-    Scores::template gather<Format>(a.k, a.kStride, a.tokens, a.kDim, s);
+    Scores::template gather<Format>(keysOf(a), a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
     // A third of the next keys while weights are made, the others over the first of the values, two lines for a pair of
     // tokens: what comes later is not there in time.
-    Ahead ahead(head == 0 ? a.next : nullptr, uint64_t(a.nextTokens) * a.kStride);
-    constexpr uint64_t kPauses = 3;
-    const int some = int(uint64_t(a.nextTokens) * a.kStride / 64 / 3 / kPauses);
+    Ahead ahead = head == 0 ? nextKeys(a) : Ahead(nullptr, 0);
+    constexpr int kPauses = 3;
+    const int some = ahead.left() / 3 / kPauses;
     ahead.lines(some);
     Scores::template weigh<kH>(a, head);
     ahead.lines(some);
-    Scores::template gather<Format>(a.v, a.vStride, a.tokens, a.vDim, s);
+    Scores::template gather<Format>(valuesOf(a), a.tokens, a.vDim, s);
     ahead.lines(some);
     for (int column = 0; column < a.vDim; column += kCodes)
         addCodes<Format, Scores, kH>(a, head, column, s, ahead);

@@ -38,15 +38,30 @@ inline void prefetch(const std::byte* p, uint64_t bytes) {
         _mm_prefetch(reinterpret_cast<const char*>(p + at), _MM_HINT_T1);
 }
 
-/// What is read next comes nearer, a line at a time, in the midst of the work before: so memory is never idle.
+/// What is read next comes nearer, a line (of each run) at a time, in the midst of the work before: so memory is never
+/// idle.
 struct Ahead {
-    const std::byte *at, *end;
+    const std::byte* runs[kAttendRuns];
+    int count = 1;
+    uint64_t at = 0, end; // of each run
 
-    inline Ahead(const std::byte* from, uint64_t bytes) : at(from), end(from ? from + bytes : from) {}
+    inline Ahead(const std::byte* from, uint64_t bytes) : runs{from}, end(from ? bytes : 0) {}
+
+    inline Ahead(const std::byte* from, const std::byte* const (&more)[kAttendRuns - 1], uint64_t bytes)
+        : Ahead(from, bytes) {
+        if (more[0])
+            for (; count < kAttendRuns; ++count)
+                runs[count] = more[count - 1];
+    }
+
+    inline int left() const { return int((end - at + 63) / 64); }
 
     inline void line() {
-        if (at < end)
-            prefetch(at, 1), at += 64;
+        if (at >= end)
+            return;
+        for (int r = 0; r < count; ++r)
+            prefetch(runs[r] + at, 1);
+        at += 64;
     }
 
     inline void lines(int n) {
@@ -58,7 +73,54 @@ struct Ahead {
         while (at < end)
             line();
     }
+
+    /// What lines() is to bring each time so that all are there after so many times.
+    inline int share(int times) const { return (left() + times - 1) / times; }
 };
+
+/// Where the keys or the values of a call lie.
+struct RowsOfRuns {
+    const std::byte* runs[kAttendRuns];
+    uint64_t stride;
+    int log2 = 0; // of the number of runs
+
+    inline RowsOfRuns(const std::byte* first, const std::byte* const (&more)[kAttendRuns - 1], uint64_t apart)
+        : runs{first}, stride(apart) {
+        static_assert(kAttendRuns == 4 && kRunTurn == 4);
+        if (!more[0])
+            return;
+        log2 = 2;
+        for (int r = 1; r < kAttendRuns; ++r)
+            runs[r] = more[r - 1];
+    }
+
+    inline int count() const { return 1 << log2; }
+
+    /// The first of four rows that lie `stride` apart; i: a multiple of four.
+    inline const std::byte* four(int i) const {
+        const unsigned turn = unsigned(i) / kRunTurn;
+        return runs[turn & unsigned(count() - 1)] + uint64_t(turn >> log2) * kRunTurn * stride;
+    }
+
+    inline const std::byte* row(int i) const { return four(i / 4 * 4) + uint64_t(i % 4) * stride; }
+};
+
+/// The keys after those of this call, and its values.
+inline Ahead nextKeys(const Attend& a) {
+    return {a.next, a.moreNext, uint64_t(a.nextTokens) * a.kStride};
+}
+
+inline Ahead valuesAhead(const Attend& a) {
+    return {a.v, a.moreValues, uint64_t(a.moreValues[0] ? a.tokens / kAttendRuns : a.tokens) * a.vStride};
+}
+
+inline RowsOfRuns keysOf(const Attend& a) {
+    return {a.k, a.moreKeys, a.kStride};
+}
+
+inline RowsOfRuns valuesOf(const Attend& a) {
+    return {a.v, a.moreValues, a.vStride};
+}
 
 inline void finish(const MatVec& a, int row, int64_t n, float sum) {
     float* out = a.out + row * a.outStride + n;
@@ -398,13 +460,14 @@ inline void storeSome(float* to, __m128 v, int n) {
 template <Type kType, int kH>
 void scoreKeys(const Attend& a, int head, float* scores) {
     const float* q = a.q + head * a.kDim;
+    const auto rows = keysOf(a), values = valuesOf(a);
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
         if (head == 0 && a.v != a.k) // else they are near: the first heads' walk or the keys themselves bring them
-            prefetch(a.v + uint64_t(t) * a.vStride, uint64_t(live) * a.vStride);
+            prefetch(values.four(t), uint64_t(live) * a.vStride);
         const std::byte* keys[4];
         for (int j = 0; j < 4; ++j)
-            keys[j] = a.k + uint64_t(j < live ? t + j : t) * a.kStride;
+            keys[j] = rows.four(t) + uint64_t(j < live ? j : 0) * a.kStride;
         Vec sums[kH][4];
         for (int h = 0; h < kH; ++h)
             for (int j = 0; j < 4; ++j)
@@ -421,22 +484,28 @@ void scoreKeys(const Attend& a, int head, float* scores) {
     }
 }
 
-/// o += weights x values, for kH heads and kV vectors of the values; `part` numbers of a single vector.
+constexpr int kHeadsAtOnce = 4; // that keys and values are widened for at once
+static_assert(kHeadsAtOnce <= kAttendHeads);
+
+/// How kHeadsAtOnce heads' scores are made: what instruction sets may do in ways of their own.
+struct PlainScores {
+    /// False: not in a way of its own.
+    template <Type kType>
+    static inline bool run(const Attend&, int) {
+        return false;
+    }
+};
+
+/// o += weights x values, for kH heads and kV vectors of the values; `part` numbers of a single vector. `lines` of the
+/// next keys for every four tokens.
 template <Type kType, int kH, int kV>
-void addWeighted(const Attend& a, int head, int column, int part) {
+void addWeighted(const Attend& a, int head, int column, int part, Ahead& ahead, int lines) {
     float* o = a.o + head * a.vDim + column;
     Vec sums[kH][kV];
     for (int h = 0; h < kH; ++h)
         for (int v = 0; v < kV; ++v)
             sums[h][v] = kV > 1 ? load(o + h * a.vDim + v * kLanes) : loadPart(o + h * a.vDim, part);
-    // These columns' part of the next keys.
-    const uint64_t step = uint64_t(kV * kLanes) * a.kStride / uint64_t(a.vDim);
-    const std::byte* next =
-        a.next && head == 0 ? a.next + uint64_t(a.tokens) * uint64_t(column) * a.kStride / uint64_t(a.vDim) : nullptr;
-    for (int t = 0; t < a.tokens; ++t) {
-        if (next)
-            prefetch(next + uint64_t(t) * step, step);
-        const std::byte* values = a.v + uint64_t(t) * a.vStride + column * kBytesOf<kType>;
+    const auto addRow = [&](int t, const std::byte* values) __attribute__((always_inline)) {
         Vec row[kV];
         for (int v = 0; v < kV; ++v)
             row[v] = kV > 1 || part == kLanes ? loadAs<kType>(values + v * kLanes * kBytesOf<kType>)
@@ -446,7 +515,17 @@ void addWeighted(const Attend& a, int head, int column, int part) {
             for (int v = 0; v < kV; ++v)
                 sums[h][v] = fma(p, row[v], sums[h][v]);
         }
+    };
+    const auto rows = valuesOf(a);
+    int t = 0;
+    for (; t + 4 <= a.tokens; t += 4) {
+        ahead.lines(lines);
+        const std::byte* four = rows.four(t) + column * kBytesOf<kType>;
+        for (int j = 0; j < 4; ++j)
+            addRow(t + j, four + uint64_t(j) * a.vStride);
     }
+    for (; t < a.tokens; ++t)
+        addRow(t, rows.row(t) + column * kBytesOf<kType>);
     for (int h = 0; h < kH; ++h)
         for (int v = 0; v < kV; ++v) {
             if (kV > 1)
@@ -496,24 +575,29 @@ inline void weighEveryHead(const Attend& a) {
     weighHeads(a, 0, a.heads);
 }
 
-template <Type kType, int kH>
+template <Type kType, typename Scores, int kH>
 void attendHeads(const Attend& a, int head) {
     // What the registers hold: kScored heads with four keys, kH with kV vectors of values.
     constexpr int kScored = kLanes == 16 || kH < 4 ? kH : 2, kV = kLanes == 16 || kH < 3 ? 4 : 3;
     static_assert(kH % kScored == 0);
-    for (int h = 0; h < kH; h += kScored)
-        scoreKeys<kType, kScored>(a, head + h, a.scores + h * a.tokens);
+    if (kH != kHeadsAtOnce || !Scores::template run<kType>(a, head))
+        for (int h = 0; h < kH; h += kScored)
+            scoreKeys<kType, kScored>(a, head + h, a.scores + h * a.tokens);
     weighHeads(a, head, kH);
+    Ahead ahead = head == 0 ? nextKeys(a) : Ahead(nullptr, 0);
+    const int turns = (a.vDim + kV * kLanes - 1) / (kV * kLanes) * ((a.tokens + 3) / 4);
+    const int lines = ahead.share(turns);
     int column = 0;
     for (; column + kV * kLanes <= a.vDim; column += kV * kLanes)
-        addWeighted<kType, kH, kV>(a, head, column, kLanes);
+        addWeighted<kType, kH, kV>(a, head, column, kLanes, ahead, lines);
     if constexpr (kV == 3)
         if (column + 2 * kLanes <= a.vDim) {
-            addWeighted<kType, kH, 2>(a, head, column, kLanes);
+            addWeighted<kType, kH, 2>(a, head, column, kLanes, ahead, lines);
             column += 2 * kLanes;
         }
     for (; column < a.vDim; column += kLanes)
-        addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column));
+        addWeighted<kType, kH, 1>(a, head, column, lesser(kLanes, a.vDim - column), ahead, lines);
+    ahead.rest();
 }
 
 /// Calls f<kH>(first) for heads, kMost at a time, and for the rest at once.
@@ -528,12 +612,9 @@ inline void eachHeads(int heads, const F& f) {
     });
 }
 
-constexpr int kHeadsAtOnce = 4; // that keys and values are widened for at once
-static_assert(kHeadsAtOnce <= kAttendHeads);
-
-template <Type kType>
+template <Type kType, typename Scores>
 void attendTokens(const Attend& a) {
-    eachHeads<kHeadsAtOnce>(a.heads, [&]<int kH>(int head) { attendHeads<kType, kH>(a, head); });
+    eachHeads<kHeadsAtOnce>(a.heads, [&]<int kH>(int head) { attendHeads<kType, Scores, kH>(a, head); });
 }
 
 void softmaxKeys(const SoftmaxBlock& a) {
@@ -745,8 +826,14 @@ void overrideFloatType(CpuKernels& k) {
     k.matvecF32[kIndex] = matvecFloats<kType>;
     k.unpackF32[kIndex] = unpackFloats<kType>;
     k.unpackValues[kIndex] = unpackValueRows<kType>;
-    k.attend[kIndex] = attendTokens<kType>;
     k.store[kIndex] = storeAs<kType>;
+}
+
+template <typename Scores>
+void overrideFloatCaches(CpuKernels& k) {
+    k.attend[size_t(Type::F32)] = attendTokens<Type::F32, Scores>;
+    k.attend[size_t(Type::F16)] = attendTokens<Type::F16, Scores>;
+    k.attend[size_t(Type::BF16)] = attendTokens<Type::BF16, Scores>;
 }
 
 template <typename Format>

@@ -114,18 +114,26 @@ struct SoftmaxState {
     float sum;
 };
 
-/// Generated tokens: `heads` queries that share one KV head look at `tokens` keys of one page.
+/// Pages that one call of `attend` may read side by side, and the tokens of each that it takes in turn.
+inline constexpr int kAttendRuns = 4, kRunTurn = 4;
+
+/// Generated tokens: `heads` queries that share one KV head look at `tokens` keys of one page, or of kAttendRuns pages:
+/// memory gives a processor that reads several streams a third more. Token i of a call is then one of run
+/// i / kRunTurn % kAttendRuns, and `tokens` a multiple of 64.
 struct Attend {
-    const float* q;     // (heads, kDim)
-    const std::byte* k; // (tokens, kDim) of the cache's type, rows `kStride` bytes apart
-    const std::byte* v; // (tokens, vDim), rows `vStride` bytes apart
+    const float* q;                                  // (heads, kDim)
+    const std::byte* k;                              // (tokens, kDim) of the cache's type, rows `kStride` bytes apart
+    const std::byte* v;                              // (tokens, vDim), rows `vStride` bytes apart
+    const std::byte* moreKeys[kAttendRuns - 1] = {}; // of the other runs; all of them, or none. Not for latents
+    const std::byte* moreValues[kAttendRuns - 1] = {};
     int heads;
     int kDim;
     int vDim;
     uint64_t kStride;
     uint64_t vStride;
-    const std::byte* next = nullptr; // keys that are likely to be read after these values; may be null
-    int nextTokens = 0;              // of them
+    const std::byte* next = nullptr;                 // keys that are likely to be read after these values; may be null
+    const std::byte* moreNext[kAttendRuns - 1] = {}; // and of other runs, all of them or none
+    int nextTokens = 0;                              // of each run
     int tokens;
     float scale;
     float softCap;            // 0: none

@@ -251,10 +251,11 @@ void attendLatentBlock(const LatentBlock& b) {
         eachHeads<kTogether>(a.heads, [&]<int kH>(int h) { addLatents<kH>(b, h, column); });
 }
 
-template <Type kType, void (*kWeigh)(const Attend&)>
+/// Scores: of what are no latents.
+template <Type kType, typename Scores, void (*kWeigh)(const Attend&)>
 void attendLatents(const Attend& a) {
     if (a.k != a.v || a.heads < kFewLatentHeads || a.heads > kLatentHeads || a.kDim > kLatentDims) {
-        attendTokens<kType>(a);
+        attendTokens<kType, Scores>(a);
         return;
     }
     LatentScratch& s = *reinterpret_cast<LatentScratch*>(a.scratch);
@@ -271,10 +272,10 @@ void attendLatents(const Attend& a) {
     }
 }
 
-template <void (*kWeigh)(const Attend&)>
+template <typename Scores, void (*kWeigh)(const Attend&)>
 void overrideLatentAttention(CpuKernels& k) {
-    k.attend[size_t(Type::F16)] = attendLatents<Type::F16, kWeigh>;
-    k.attend[size_t(Type::BF16)] = attendLatents<Type::BF16, kWeigh>;
+    k.attend[size_t(Type::F16)] = attendLatents<Type::F16, Scores, kWeigh>;
+    k.attend[size_t(Type::BF16)] = attendLatents<Type::BF16, Scores, kWeigh>;
 }
 
 } // namespace

@@ -222,6 +222,16 @@ float capped(float score, float softCap) {
     return softCap > 0 ? softCap * std::tanh(score / softCap) : score;
 }
 
+/// Token i's row of the runs that begin at `first` and `more`.
+const std::byte* rowOfRuns(const std::byte* first, const std::byte* const (&more)[kAttendRuns - 1], int i,
+                           uint64_t stride) {
+    if (!more[0])
+        return first + uint64_t(i) * stride;
+    const int run = i / kRunTurn % kAttendRuns;
+    const int token = i / (kRunTurn * kAttendRuns) * kRunTurn + i % kRunTurn;
+    return (run == 0 ? first : more[run - 1]) + uint64_t(token) * stride;
+}
+
 template <typename Format>
 void attend(const Attend& a) {
     for (int h = 0; h < a.heads; ++h) {
@@ -230,7 +240,7 @@ void attend(const Attend& a) {
         float max = state.max;
         for (int t = 0; t < a.tokens; ++t) {
             float dot = 0;
-            forEachCached<Format>(a.k + t * a.kStride, a.kDim,
+            forEachCached<Format>(rowOfRuns(a.k, a.moreKeys, t, a.kStride), a.kDim,
                                   [&](int i, float value) { dot += a.q[h * a.kDim + i] * value; });
             a.scores[t] = capped(dot * a.scale, a.softCap);
             max = std::max(max, a.scores[t]);
@@ -242,7 +252,8 @@ void attend(const Attend& a) {
         for (int t = 0; t < a.tokens; ++t) {
             const float p = std::exp(a.scores[t] - max);
             sum += p;
-            forEachCached<Format>(a.v + t * a.vStride, a.vDim, [&](int i, float value) { o[i] += p * value; });
+            forEachCached<Format>(rowOfRuns(a.v, a.moreValues, t, a.vStride), a.vDim,
+                                  [&](int i, float value) { o[i] += p * value; });
         }
         state = {max, state.sum * correction + sum};
     }

@@ -121,6 +121,19 @@ inline Vec foursOf(Vec a, Vec b, Vec c, Vec d) {
     return add(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
 }
 
+/// A vector's lanes in fours.
+inline void splitFours(Vec v, __m128 (&fours)[4]) {
+    fours[0] = _mm512_castps512_ps128(v);
+    fours[1] = _mm512_extractf32x4_ps(v, 1);
+    fours[2] = _mm512_extractf32x4_ps(v, 2);
+    fours[3] = _mm512_extractf32x4_ps(v, 3);
+}
+
+/// Four numbers in each four lanes.
+inline Vec splatFour(const float* p) {
+    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+}
+
 /// The sums of four vectors.
 inline __m128 sumLanes4(Vec a, Vec b, Vec c, Vec d) {
     const Vec all = foursOf(a, b, c, d);
@@ -149,10 +162,7 @@ inline void sumLanesOf(const Vec (&v)[kRows][4], __m128 (&sums)[kRows]) {
                             _mm512_shuffle_f32x4(quarters[2 * i], quarters[2 * i + 1], 0xee));
         const Vec all =
             add(_mm512_shuffle_f32x4(halves[0], halves[1], 0x88), _mm512_shuffle_f32x4(halves[0], halves[1], 0xdd));
-        sums[0] = _mm512_castps512_ps128(all);
-        sums[1] = _mm512_extractf32x4_ps(all, 1);
-        sums[2] = _mm512_extractf32x4_ps(all, 2);
-        sums[3] = _mm512_extractf32x4_ps(all, 3);
+        splitFours(all, sums);
     } else {
         for (int i = 0; i < kRows; ++i)
             sums[i] = sumLanes4(v[i][0], v[i][1], v[i][2], v[i][3]);
@@ -452,10 +462,7 @@ inline void sumLanesOf(const Ints (&v)[4][4], __m128 (&sums)[4]) {
     const __m512i cd = _mm512_add_epi32(_mm512_shuffle_i32x4(c, d, 0x44), _mm512_shuffle_i32x4(c, d, 0xee));
     const Vec all =
         _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xdd)));
-    sums[0] = _mm512_castps512_ps128(all);
-    sums[1] = _mm512_extractf32x4_ps(all, 1);
-    sums[2] = _mm512_extractf32x4_ps(all, 2);
-    sums[3] = _mm512_extractf32x4_ps(all, 3);
+    splitFours(all, sums);
 }
 
 } // namespace

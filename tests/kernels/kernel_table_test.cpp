@@ -635,10 +635,13 @@ struct Attended {
     std::vector<SoftmaxState> state;
 };
 
-/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers. One head alone also asks
-/// for what would come next, which must change nothing.
+enum class Rows { Plain, Latent, InRuns };
+
+/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers; in runs: the tokens are
+/// those of kAttendRuns. One head alone also asks for what would come next, which must change nothing.
 Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim, int tokens, float softCap, int first,
-                  int count, bool latent = false) {
+                  int count, Rows rows = Rows::Plain) {
+    const bool latent = rows == Rows::Latent;
     alignas(64) static std::byte scratch[kAttendScratchBytes];
     const auto keys = cachedRows(type, tokens, kDim, 5), values = cachedRows(type, tokens, vDim, 6);
     const auto q = randomFloats(size_t(heads * kDim), 7);
@@ -646,24 +649,50 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
     Attended r{.o = randomFloats(size_t(heads * vDim), 8), .state = {}};
     r.o = {r.o.begin() + first * vDim, r.o.begin() + (first + count) * vDim};
     r.state.assign(size_t(count), {0.5f, 2.0f});
-    k.attend[size_t(type)]({.q = q.data() + first * kDim,
-                            .k = keys.data(),
-                            .v = latent ? keys.data() : values.data(),
-                            .heads = count,
-                            .kDim = kDim,
-                            .vDim = vDim,
-                            .kStride = cacheRowBytes(type, kDim),
-                            .vStride = cacheRowBytes(type, latent ? kDim : vDim),
-                            .next = count == 1 ? keys.data() + 1 : nullptr,
-                            .nextTokens = count == 1 ? tokens + 37 : 0,
-                            .tokens = tokens,
-                            .scale = 0.2f,
-                            .softCap = softCap,
-                            .state = r.state.data(),
-                            .o = r.o.data(),
-                            .scores = scores.data(),
-                            .scratch = scratch});
+    Attend call{.q = q.data() + first * kDim,
+                .k = keys.data(),
+                .v = latent ? keys.data() : values.data(),
+                .heads = count,
+                .kDim = kDim,
+                .vDim = vDim,
+                .kStride = cacheRowBytes(type, kDim),
+                .vStride = cacheRowBytes(type, latent ? kDim : vDim),
+                .next = count == 1 ? keys.data() + 1 : nullptr,
+                .nextTokens = count == 1 ? tokens + 37 : 0,
+                .tokens = tokens,
+                .scale = 0.2f,
+                .softCap = softCap,
+                .state = r.state.data(),
+                .o = r.o.data(),
+                .scores = scores.data(),
+                .scratch = scratch};
+    for (int run = 1; rows == Rows::InRuns && run < kAttendRuns; ++run) {
+        const auto at = uint64_t(run * tokens / kAttendRuns);
+        call.moreKeys[run - 1] = keys.data() + at * call.kStride;
+        call.moreValues[run - 1] = values.data() + at * call.vStride;
+        call.moreNext[run - 1] = call.next ? keys.data() + run : nullptr;
+    }
+    k.attend[size_t(type)](call);
     return r;
+}
+
+void expectNear(const Attended& got, const Attended& want, int vDim, const std::string& what) {
+    for (size_t h = 0; h < got.state.size(); ++h) {
+        ASSERT_NEAR(got.state[h].max, want.state[h].max, 1e-3) << what;
+        ASSERT_NEAR(got.state[h].sum, want.state[h].sum, 1e-3 * want.state[h].sum) << what;
+    }
+    for (size_t i = 0; i < got.o.size(); ++i)
+        ASSERT_NEAR(got.o[i], want.o[i], 5e-3 * want.state[i / size_t(vDim)].sum) << what;
+}
+
+/// Heads come in fours, and each four and what is left over have the bits that they have alone.
+void expectSameAlone(const CpuKernels& k, Type type, int heads, int dim, int tokens, float cap, Rows rows,
+                     const Attended& all, const std::string& what) {
+    for (int h = 0; h < heads; h += kAttendHeads) {
+        const auto part =
+            attended(k, type, heads, dim, dim + 8, tokens, cap, h, std::min(kAttendHeads, heads - h), rows);
+        ASSERT_EQ(0, std::memcmp(part.o.data(), all.o.data() + h * (dim + 8), part.o.size() * sizeof(float))) << what;
+    }
 }
 
 constexpr Type kCacheTypes[] = {Type::F32, Type::F16, Type::BF16, Type::Q8_0, Type::Q4_0};
@@ -681,17 +710,35 @@ TEST(KernelTable, AttendOverCaches) {
                         const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +
                                                  " dim " + std::to_string(dim) + " heads " + std::to_string(heads) +
                                                  " tokens " + std::to_string(tokens);
-                        for (size_t h = 0; h < size_t(heads); ++h) {
-                            ASSERT_NEAR(got.state[h].max, want.state[h].max, 1e-3) << what;
-                            ASSERT_NEAR(got.state[h].sum, want.state[h].sum, 1e-3 * want.state[h].sum) << what;
-                        }
-                        for (size_t i = 0; i < got.o.size(); ++i)
-                            ASSERT_NEAR(got.o[i], want.o[i], 5e-3 * want.state[i / size_t(dim + 8)].sum) << what;
-                        for (int h = 0; h < heads; ++h) { // the bits that a head has alone
+                        expectNear(got, want, dim + 8, what);
+                        expectSameAlone(isa.kernels, type, heads, dim, tokens, cap, Rows::Plain, got, what);
+                        for (int h = 0; heads < kAttendHeads && h < heads; ++h) { // these also each on its own
                             const auto one = attended(isa.kernels, type, heads, dim, dim + 8, tokens, cap, h, 1);
                             ASSERT_EQ(0, std::memcmp(one.o.data(), got.o.data() + h * (dim + 8), size_t(dim + 8) * 4))
                                 << what;
                         }
+                    }
+}
+
+/// Pages side by side are the same tokens in another order.
+TEST(KernelTable, AttendOverRuns) {
+    for (const Isa& isa : availableIsas())
+        for (const Type type : kCacheTypes)
+            for (const int dim : {20, 64, 96, 128, 320})
+                for (const int heads : {1, 2, 3, 4, 7})
+                    for (const int tokens : {64, 128, 256}) {
+                        const float cap = heads == 3 ? 4.0f : 0.0f;
+                        const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +
+                                                 " dim " + std::to_string(dim) + " heads " + std::to_string(heads) +
+                                                 " tokens " + std::to_string(tokens);
+                        const auto got =
+                            attended(isa.kernels, type, heads, dim, dim + 8, tokens, cap, 0, heads, Rows::InRuns);
+                        for (const Rows order : {Rows::Plain, Rows::InRuns})
+                            expectNear(
+                                got,
+                                attended(referenceKernels(), type, heads, dim, dim + 8, tokens, cap, 0, heads, order),
+                                dim + 8, what);
+                        expectSameAlone(isa.kernels, type, heads, dim, tokens, cap, Rows::InRuns, got, what);
                     }
 }
 
@@ -706,7 +753,7 @@ TEST(KernelTable, AttendOverLatents) {
                     for (const int tokens : {1, 2, 7, 63, 64, 65, 130}) {
                         const int vDim = dim - dim / 8;
                         const auto over = [&](const CpuKernels& k, int first, int count) {
-                            return attended(k, type, heads, dim, vDim, tokens, 0.0f, first, count, true);
+                            return attended(k, type, heads, dim, vDim, tokens, 0.0f, first, count, Rows::Latent);
                         };
                         const auto got = over(isa.kernels, 0, heads), want = over(referenceKernels(), 0, heads);
                         const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +

@@ -40,8 +40,8 @@ struct Splits {
 };
 
 Splits splitsOf(int64_t pages, int pageTokens, int kvHeads, bool tiled) {
-    // The first page of a split is read without notice: with many heads to share out, long splits. In tiles a token
-    // takes a fifth of the time, and merging all heads' sums of splits of 256 as long as half of that.
+    // What a split begins with is often read without notice: with many heads to share out, long splits. In tiles a
+    // token takes a fifth of the time, and merging all heads' sums of splits of 256 as long as half of that.
     constexpr int64_t kSplitTokens = 256, kTiledTokens = 512, kLongest = 1024, kMostSplits = 128;
     const int64_t shared = tiled ? kTiledTokens : std::clamp(kSplitTokens * kvHeads / 4, kSplitTokens, kLongest);
     const int64_t tokens = std::max(shared, (pages * pageTokens + kMostSplits - 1) / kMostSplits);
@@ -109,12 +109,24 @@ private:
     float* sums_;
 };
 
+/// Tokens of each page that a call takes where it reads several side by side: the whole page, whose next keys then have
+/// the longest time to come. Not where further heads read the same keys again, which the first-level cache is to hold,
+/// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens.
+int runTokensOf(const AttentionSpec& a) {
+    constexpr uint64_t kLongRow = 512;
+    const bool whole = quantType(a.kv.type).block == 1 && a.heads / a.kv.heads <= kAttendHeads &&
+                       std::max(a.kv.kRowBytes, a.kv.vRowBytes) <= kLongRow && a.kv.pageTokens % kRunStep == 0 &&
+                       kAttendRuns * a.kv.pageTokens <= kAttendTokens;
+    return whole ? a.kv.pageTokens : kRunStep;
+}
+
 /// Tiles are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
 class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
         : PlanStage(step), a_(a), splits_(splitsOf(kernels(), a)), partials_(a, splits_, capacity, partials),
-          capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), tiled_(inTiles(kernels(), a)),
+          capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), runTokens_(runTokensOf(a)),
+          tiled_(inTiles(kernels(), a)),
           attend_((tiled_ ? kernels().attendRounded : kernels().attend)[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -127,7 +139,8 @@ public:
         spread_ = most;
         slices_ = (group_ + kMostHeads - 1) / kMostHeads;
         // A short sequence is one split, or a few of unequal length: its heads are shared out, for other threads would
-        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits. In tiles eight
+        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits,
+        // nor so that kAttendHeads would no longer be the same ones. In tiles eight
         // heads take as long as sixteen: only where there is nothing else for a thread.
         const int64_t fewest = tiled_ ? threads_ : 2 * threads_;
         if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < fewest && group_ == slices_ * kMostHeads)
@@ -149,7 +162,7 @@ private:
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
 
     static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
-    static_assert(kMostHeads % kFewLatentHeads == 0);
+    static_assert(kMostHeads % kFewLatentHeads == 0 && kFewLatentHeads % kAttendHeads == 0);
 
     struct Part {
         int64_t row;
@@ -170,9 +183,10 @@ private:
             .range = {std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)}};
     }
 
-    /// Keys beside each other in one page, or in kAttendRuns whole ones.
+    /// Keys beside each other in one page, or in each of kAttendRuns pages, of which all keys are looked at.
     struct Keys {
         std::byte* pages[kAttendRuns] = {};
+        int kvHead = 0;
         int runs = 0, first = 0, tokens = 0; // tokens of each run
 
         explicit operator bool() const { return runs > 0; }
@@ -180,19 +194,23 @@ private:
         int all() const { return runs * tokens; }
     };
 
-    /// Those of a part that one call looks at, from position `at` on; none behind the last.
+    /// Those of a part that one call looks at after `at` minus its begin others; none behind the last.
     Keys keysFrom(const Part& p, int64_t at) const {
         if (at >= p.range.end)
             return {};
         const int pageTokens = a_.kv.pageTokens;
-        const int64_t pageIndex = at / pageTokens;
+        const int64_t together = int64_t(kAttendRuns) * pageTokens;
+        const int64_t whole = (p.range.begin + pageTokens - 1) / pageTokens * pageTokens; // where whole pages begin
+        const int64_t group = at < whole ? at : at - (at - whole) % together;
+        if (at >= whole && p.range.end - group >= together && pageTokens % kRunStep == 0 && !a_.kv.latent)
+            return keysIn(p, group / pageTokens, kAttendRuns, int(at - group) / kAttendRuns, runTokens_);
         const int first = int(at % pageTokens), end = std::min(pageTokens, (first / kRun + 1) * kRun);
-        const bool several = first == 0 && !a_.kv.latent && pageTokens % 16 == 0 && kAttendRuns * pageTokens <= kRun &&
-                             p.range.end - at >= kAttendRuns * pageTokens;
-        Keys keys{.runs = several ? kAttendRuns : 1,
-                  .first = first,
-                  .tokens = int(std::min<int64_t>(end - first, p.range.end - at))};
-        for (int r = 0; r < keys.runs; ++r)
+        return keysIn(p, at / pageTokens, 1, first, int(std::min<int64_t>(end - first, p.range.end - at)));
+    }
+
+    Keys keysIn(const Part& p, int64_t pageIndex, int runs, int first, int tokens) const {
+        Keys keys{.kvHead = p.kvHead, .runs = runs, .first = first, .tokens = tokens};
+        for (int r = 0; r < runs; ++r)
             keys.pages[r] = a_.kv.page(step_.sequences.index(p.row), pageIndex + r);
         return keys;
     }
@@ -226,7 +244,7 @@ private:
                         .vDim = kv.vDim,
                         .kStride = kv.kRowBytes,
                         .vStride = kv.vRowBytes,
-                        .next = next ? kv.key(next.pages[0], p.kvHead, next.first) : nullptr,
+                        .next = next ? kv.key(next.pages[0], next.kvHead, next.first) : nullptr,
                         .nextTokens = next.tokens,
                         .tokens = keys.all(),
                         .scale = a_.scale,
@@ -241,7 +259,7 @@ private:
                 call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first);
             }
             for (int r = 1; r < next.runs; ++r)
-                call.moreNext[r - 1] = kv.key(next.pages[r], p.kvHead, next.first);
+                call.moreNext[r - 1] = kv.key(next.pages[r], next.kvHead, next.first);
             attend_(call);
             at += keys.all();
         }
@@ -251,7 +269,7 @@ private:
     Splits splits_;
     Partials partials_;
     int64_t capacity_;
-    int threads_, group_;
+    int threads_, group_, runTokens_;
     bool tiled_;
     // Set before the run by worker 0.
     mutable int64_t spread_ = 1; // splits a row of this run has at most

@@ -211,10 +211,9 @@ struct KeyScores : PlainWeights {
 CpuKernels avx2Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
-    overrideFloatCaches<PlainScores>(k);
     overrideAllCodes<PairDots>(k);
     overrideCaches<KeyScores>(k);
-    overrideLatentAttention<PlainScores, weighEveryHead>(k);
+    overrideFloatCaches<PlainScores, weighEveryHead>(k);
     return k;
 }
 

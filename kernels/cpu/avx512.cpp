@@ -520,12 +520,11 @@ struct KeyScores : PlainWeights {
                         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), scales);
                     } else { // four of them lie beside each other
                         constexpr int kApart = kAttendRuns * kRunTurn;
-                        const __m128i first = _mm256_castsi256_si128(scales),
-                                      second = _mm256_extracti128_si256(scales, 1);
-                        _mm_storel_epi64(reinterpret_cast<__m128i*>(to), first);
-                        _mm_storeh_pd(reinterpret_cast<double*>(to + kApart), _mm_castsi128_pd(first));
-                        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + 2 * kApart), second);
-                        _mm_storeh_pd(reinterpret_cast<double*>(to + 3 * kApart), _mm_castsi128_pd(second));
+                        const __m128i low = _mm256_castsi256_si128(scales), high = _mm256_extracti128_si256(scales, 1);
+                        const __m128i fours[] = {low, _mm_unpackhi_epi64(low, low), high,
+                                                 _mm_unpackhi_epi64(high, high)};
+                        for (int i = 0; i < 4; ++i)
+                            _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i * kApart), fours[i]);
                     }
                 }
             }
@@ -629,15 +628,16 @@ struct KeyScores : PlainWeights {
     }
 
     /// The keys from t on; kWhole: all are there, else the first takes the place of others. `lines` of the values for
-    /// every block.
+    /// every block. Not inline: with everything around it, it has too few registers.
     template <typename Format, int kH, bool kWhole>
     [[gnu::noinline]] static void keys(const Attend& a, const CodeQueries& q, int t, Ahead& values, int lines) {
         const CodeScratch& s = q.s;
         const int live = kWhole ? kKeys : a.tokens - t;
         const RowsOfRuns rows = keysOf(a);
         const std::byte* first[kKeys / 4];
-        for (int i = 0; i < kKeys / 4; ++i)
-            first[i] = rows.four(t + 4 * i);
+        if constexpr (kWhole)
+            for (int i = 0; i < kKeys / 4; ++i)
+                first[i] = rows.four(t + 4 * i);
         Vec sums[kH];
         for (int h = 0; h < kH; ++h)
             sums[h] = zero();
@@ -645,9 +645,9 @@ struct KeyScores : PlainWeights {
             values.lines(lines);
             __m512i columns[8];
             const std::byte* fours[kKeys / 4];
-            for (int i = 0; i < kKeys / 4; ++i)
-                fours[i] = first[i] + b * Format::kBytes;
             if constexpr (kWhole) {
+                for (int i = 0; i < kKeys / 4; ++i)
+                    fours[i] = first[i] + b * Format::kBytes;
                 turnBlocks<Format>(fours, a.kStride, columns);
             } else {
                 std::byte some[kKeys * Format::kBytes];
@@ -677,12 +677,11 @@ struct KeyScores : PlainWeights {
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
-    overrideFloatCaches<ScoresInLanes>(k);
     k.codeAt = inEights;
     forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
-    overrideLatentAttention<ScoresInLanes, weighAllHeads>(k);
+    overrideFloatCaches<ScoresInLanes, weighAllHeads>(k);
     overrideCodedProducts(k);
     return k;
 }

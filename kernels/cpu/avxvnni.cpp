@@ -68,7 +68,7 @@ CpuKernels avxVnniKernels() {
 #endif
     CpuKernels k = avx2Kernels();
     overrideAllCodes<VnniDots>(k);
-    overrideLatentAttention<PlainScores, weighEveryHead>(k);
+    overrideFloatCaches<PlainScores, weighEveryHead>(k);
     return k;
 }
 

@@ -69,6 +69,14 @@ struct Ahead {
             line();
     }
 
+    /// As many lines as lines(n) of a single run, on average; `call`: how often before.
+    inline void linesOfAll(int n, int call) {
+        if (count == 1)
+            lines(n);
+        else if (call * n % count < n)
+            lines(1);
+    }
+
     inline void rest() {
         while (at < end)
             line();
@@ -82,24 +90,24 @@ struct Ahead {
 struct RowsOfRuns {
     const std::byte* runs[kAttendRuns];
     uint64_t stride;
-    int log2 = 0; // of the number of runs
+    int shift = 0; // 1 << shift runs
 
     inline RowsOfRuns(const std::byte* first, const std::byte* const (&more)[kAttendRuns - 1], uint64_t apart)
         : runs{first}, stride(apart) {
         static_assert(kAttendRuns == 4 && kRunTurn == 4);
         if (!more[0])
             return;
-        log2 = 2;
+        shift = 2;
         for (int r = 1; r < kAttendRuns; ++r)
             runs[r] = more[r - 1];
     }
 
-    inline int count() const { return 1 << log2; }
+    inline int count() const { return 1 << shift; }
 
     /// The first of four rows that lie `stride` apart; i: a multiple of four.
     inline const std::byte* four(int i) const {
         const unsigned turn = unsigned(i) / kRunTurn;
-        return runs[turn & unsigned(count() - 1)] + uint64_t(turn >> log2) * kRunTurn * stride;
+        return runs[turn & unsigned(count() - 1)] + uint64_t(turn >> shift) * kRunTurn * stride;
     }
 
     inline const std::byte* row(int i) const { return four(i / 4 * 4) + uint64_t(i % 4) * stride; }
@@ -112,6 +120,15 @@ inline Ahead nextKeys(const Attend& a) {
 
 inline Ahead valuesAhead(const Attend& a) {
     return {a.v, a.moreValues, uint64_t(a.moreValues[0] ? a.tokens / kAttendRuns : a.tokens) * a.vStride};
+}
+
+/// Values of so many tokens from t on, a multiple of four, come nearer; the first heads' walk brings them for all.
+/// Latents are near, the keys themselves bring them.
+inline void bringValues(const Attend& a, const RowsOfRuns& values, int head, int t, int tokens) {
+    if (head != 0 || a.v == a.k)
+        return;
+    for (int i = 0; i < tokens; i += 4)
+        prefetch(values.four(t + i), uint64_t(lesser(4, tokens - i)) * a.vStride);
 }
 
 inline RowsOfRuns keysOf(const Attend& a) {
@@ -463,8 +480,7 @@ void scoreKeys(const Attend& a, int head, float* scores) {
     const auto rows = keysOf(a), values = valuesOf(a);
     for (int t = 0; t < a.tokens; t += 4) {
         const int live = lesser(4, a.tokens - t);
-        if (head == 0 && a.v != a.k) // else they are near: the first heads' walk or the keys themselves bring them
-            prefetch(values.four(t), uint64_t(live) * a.vStride);
+        bringValues(a, values, head, t, live);
         const std::byte* keys[4];
         for (int j = 0; j < 4; ++j)
             keys[j] = rows.four(t) + uint64_t(j < live ? j : 0) * a.kStride;
@@ -827,13 +843,6 @@ void overrideFloatType(CpuKernels& k) {
     k.unpackF32[kIndex] = unpackFloats<kType>;
     k.unpackValues[kIndex] = unpackValueRows<kType>;
     k.store[kIndex] = storeAs<kType>;
-}
-
-template <typename Scores>
-void overrideFloatCaches(CpuKernels& k) {
-    k.attend[size_t(Type::F32)] = attendTokens<Type::F32, Scores>;
-    k.attend[size_t(Type::F16)] = attendTokens<Type::F16, Scores>;
-    k.attend[size_t(Type::BF16)] = attendTokens<Type::BF16, Scores>;
 }
 
 template <typename Format>

@@ -6,10 +6,8 @@
 namespace hearth::kernels::cpu {
 namespace {
 
-/// Scores of so many heads in a vector, four numbers of each: a key's numbers are spread to all of them, and what has
-/// to be added up across lanes is a quarter of what scoreKeys() has. Its bits are others, so heads come in the same
-/// groups always.
-constexpr int kHeadsInLanes = kLanes / 4, kDimsInLanes = 256;
+constexpr int kHeadsInLanes = kLanes / 4;
+constexpr int kDimsInLanes = 256; // of a key at most: its heads' queries lie on the stack
 static_assert(kHeadsInLanes == kHeadsAtOnce);
 
 /// Those of eight tokens from t on, of which `live` are there.
@@ -46,6 +44,9 @@ inline void scoreEightInLanes(const Attend& a, const RowsOfRuns& keys, const flo
     }
 }
 
+/// Four heads lie in a vector, four numbers of each: a key's numbers are spread to all of them, and what has to be
+/// added up across lanes is a quarter of what scoreKeys() has. The bits are others than scoreKeys()', so callers must
+/// keep the same heads together always.
 struct ScoresInLanes {
     template <Type kType>
     static inline bool run(const Attend& a, int head) {
@@ -58,13 +59,13 @@ struct ScoresInLanes {
         const RowsOfRuns keys = keysOf(a), values = valuesOf(a);
         int t = 0;
         for (; t + 8 <= a.tokens; t += 8) {
-            if (head == 0)
-                for (int i = 0; i < 8; i += 4)
-                    prefetch(values.four(t + i), 4 * a.vStride);
+            bringValues(a, values, head, t, 8);
             scoreEightInLanes<kType, true>(a, keys, queries, t, 8);
         }
-        if (t < a.tokens)
+        if (t < a.tokens) {
+            bringValues(a, values, head, t, a.tokens - t);
             scoreEightInLanes<kType, false>(a, keys, queries, t, a.tokens - t);
+        }
         return true;
     }
 };

@@ -114,16 +114,19 @@ struct SoftmaxState {
     float sum;
 };
 
-/// Pages that one call of `attend` may read side by side, and the tokens of each that it takes in turn.
-inline constexpr int kAttendRuns = 4, kRunTurn = 4;
+/// Pages that one call of `attend` may read side by side, the tokens of each that it takes in turn, and what the tokens
+/// of each must be a multiple of: kernels take so many rows of a page at once.
+inline constexpr int kAttendRuns = 4, kRunTurn = 4, kRunStep = 16;
 
-/// Generated tokens: `heads` queries that share one KV head look at `tokens` keys of one page, or of kAttendRuns pages:
-/// memory gives a processor that reads several streams a third more. Token i of a call is then one of run
-/// i / kRunTurn % kAttendRuns, and `tokens` a multiple of 64.
+/// Generated tokens: `heads` queries that share one KV head look at `tokens` keys, which lie in one run (a page or a
+/// part of it) or in kAttendRuns runs of equal length: memory gives a processor that reads several streams a third
+/// more. Of several runs token i is number i / (kRunTurn * kAttendRuns) * kRunTurn + i % kRunTurn of run i / kRunTurn %
+/// kAttendRuns.
 struct Attend {
     const float* q;                                  // (heads, kDim)
-    const std::byte* k;                              // (tokens, kDim) of the cache's type, rows `kStride` bytes apart
-    const std::byte* v;                              // (tokens, vDim), rows `vStride` bytes apart
+    const std::byte* k;                              // the first run: (its tokens, kDim) of the cache's type, rows
+                                                     // `kStride` bytes apart
+    const std::byte* v;                              // likewise, (its tokens, vDim)
     const std::byte* moreKeys[kAttendRuns - 1] = {}; // of the other runs; all of them, or none. Not for latents
     const std::byte* moreValues[kAttendRuns - 1] = {};
     int heads;
@@ -134,7 +137,7 @@ struct Attend {
     const std::byte* next = nullptr;                 // keys that are likely to be read after these values; may be null
     const std::byte* moreNext[kAttendRuns - 1] = {}; // and of other runs, all of them or none
     int nextTokens = 0;                              // of each run
-    int tokens;
+    int tokens;                                      // of all runs
     float scale;
     float softCap;            // 0: none
     SoftmaxState* state;      // (heads)

@@ -272,8 +272,10 @@ void attendLatents(const Attend& a) {
     }
 }
 
+/// Caches of floats, latents or not.
 template <typename Scores, void (*kWeigh)(const Attend&)>
-void overrideLatentAttention(CpuKernels& k) {
+void overrideFloatCaches(CpuKernels& k) {
+    k.attend[size_t(Type::F32)] = attendTokens<Type::F32, Scores>;
     k.attend[size_t(Type::F16)] = attendLatents<Type::F16, Scores, kWeigh>;
     k.attend[size_t(Type::BF16)] = attendLatents<Type::BF16, Scores, kWeigh>;
 }

@@ -160,6 +160,8 @@ const std::vector<AttentionCase>& allKinds() {
     static const std::vector<AttentionCase> cases = {
         {},
         {.type = Type::F16, .heads = 9, .kvHeads = 3, .kDim = 64, .vDim = 64, .pageTokens = 64},
+        {.type = Type::F16, .heads = 8, .kvHeads = 2, .kDim = 64, .vDim = 72, .pageTokens = 64},
+        {.type = Type::BF16, .heads = 4, .kvHeads = 1, .kDim = 128, .vDim = 128, .pageTokens = 16, .window = 190},
         {.type = Type::BF16, .heads = 5, .kvHeads = 1, .kDim = 20, .vDim = 20, .pageTokens = 48},
         {.type = Type::F16, .heads = 6, .kvHeads = 6, .kDim = 80, .vDim = 40, .pageTokens = 7, .window = 33},
         {.heads = 4, .kvHeads = 1, .kDim = 24, .vDim = 72, .pageTokens = 256, .softCap = 2.0f, .sinks = true},
@@ -449,28 +451,39 @@ TEST(Attention, HeadsSharedOutHaveTheSameBits) {
         bool latent;
     };
 
+    // One page after the other, and several side by side with four heads in a vector.
+    constexpr struct { int kDim, tokens, window; } kShapes[] = {{96, 150, 0}, {128, 330, 0}, {64, 400, 290}};
+
     for (const Type type : {Type::F16, Type::BF16, Type::Q8_0})
-        for (const Form form : {Form{1, true}, Form{1, false}, Form{2, false}}) {
-            const AttentionCase c{.type = type,
-                                  .heads = 32,
-                                  .kvHeads = form.kvHeads,
-                                  .kDim = 96,
-                                  .vDim = 64,
-                                  .pageTokens = 64,
-                                  .latent = form.latent};
-            constexpr int kTokens = 150;
-            for (const std::string& isa : isaNames())
-                for (const int rows : {1, 3}) {
-                    const auto out = [&](int threads) {
-                        return runAttention(isa, c, Path::Decode, kTokens, rows, randomRun(c, kTokens), rows, threads)
-                            .out;
-                    };
-                    const std::vector<float> one = out(1);
-                    for (const int threads : {2, 4, 8})
-                        EXPECT_EQ(out(threads), one) << isa << " " << quantType(type).name << ", " << form.kvHeads
-                                                     << " KV heads, " << rows << " rows, " << threads << " threads";
+        for (const Form form : {Form{1, true}, Form{1, false}, Form{2, false}, Form{8, false}})
+            for (const auto& shape : kShapes) {
+                const AttentionCase c{.type = type,
+                                      .heads = 32,
+                                      .kvHeads = form.kvHeads,
+                                      .kDim = shape.kDim,
+                                      .vDim = 64,
+                                      .pageTokens = 64,
+                                      .window = shape.window,
+                                      .latent = form.latent};
+                for (const std::string& isa : isaNames()) {
+                    if (isa == "reference" && shape.tokens > 150)
+                        continue;
+                    for (const int rows : {1, 3}) {
+                        const auto out = [&](int piece, int threads) {
+                            return runAttention(isa, c, Path::Decode, shape.tokens, rows, randomRun(c, shape.tokens),
+                                                piece, threads)
+                                .out;
+                        };
+                        const std::string what = isa + " " + std::string(quantType(type).name) + ", " +
+                                                 std::to_string(form.kvHeads) + " KV heads, " + std::to_string(rows) +
+                                                 " rows, tokens " + std::to_string(shape.tokens);
+                        const std::vector<float> one = out(rows, 1);
+                        for (const int threads : {2, 4, 8})
+                            EXPECT_EQ(out(rows, threads), one) << what << ", " << threads << " threads";
+                        EXPECT_EQ(out(1, 2), one) << what << ", one at a time";
+                    }
                 }
-        }
+            }
 }
 
 void expectNothingHidden(const std::vector<std::string>& isas, bool rounded, int kDim) {

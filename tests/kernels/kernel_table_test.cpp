@@ -666,12 +666,22 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
                 .o = r.o.data(),
                 .scores = scores.data(),
                 .scratch = scratch};
-    for (int run = 1; rows == Rows::InRuns && run < kAttendRuns; ++run) {
-        const auto at = uint64_t(run * tokens / kAttendRuns);
-        call.moreKeys[run - 1] = keys.data() + at * call.kStride;
-        call.moreValues[run - 1] = values.data() + at * call.vStride;
-        call.moreNext[run - 1] = call.next ? keys.data() + run : nullptr;
-    }
+    // Each run in memory of its own, and not in their order.
+    std::vector<std::byte> runs[2 * kAttendRuns];
+    if (rows == Rows::InRuns)
+        for (int run = kAttendRuns - 1; run >= 0; --run) {
+            const auto part = [&](const std::vector<std::byte>& all, uint64_t stride, std::vector<std::byte>& to) {
+                const uint64_t bytes = uint64_t(tokens / kAttendRuns) * stride;
+                to.assign(all.begin() + long(uint64_t(run) * bytes), all.begin() + long(uint64_t(run + 1) * bytes));
+                return to.data();
+            };
+            const std::byte* k0 = part(keys, call.kStride, runs[run]);
+            const std::byte* v0 = part(values, call.vStride, runs[kAttendRuns + run]);
+            (run == 0 ? call.k : call.moreKeys[run - 1]) = k0;
+            (run == 0 ? call.v : call.moreValues[run - 1]) = v0;
+            if (run > 0 && call.next)
+                call.moreNext[run - 1] = keys.data() + run;
+        }
     k.attend[size_t(type)](call);
     return r;
 }
@@ -692,6 +702,10 @@ void expectSameAlone(const CpuKernels& k, Type type, int heads, int dim, int tok
         const auto part =
             attended(k, type, heads, dim, dim + 8, tokens, cap, h, std::min(kAttendHeads, heads - h), rows);
         ASSERT_EQ(0, std::memcmp(part.o.data(), all.o.data() + h * (dim + 8), part.o.size() * sizeof(float))) << what;
+        for (size_t i = 0; i < part.state.size(); ++i) {
+            ASSERT_EQ(part.state[i].max, all.state[size_t(h) + i].max) << what;
+            ASSERT_EQ(part.state[i].sum, all.state[size_t(h) + i].sum) << what;
+        }
     }
 }
 
@@ -724,9 +738,9 @@ TEST(KernelTable, AttendOverCaches) {
 TEST(KernelTable, AttendOverRuns) {
     for (const Isa& isa : availableIsas())
         for (const Type type : kCacheTypes)
-            for (const int dim : {20, 64, 96, 128, 320})
+            for (const int dim : {20, 64, 96, 192, 256, 320})
                 for (const int heads : {1, 2, 3, 4, 7})
-                    for (const int tokens : {64, 128, 256}) {
+                    for (const int tokens : {64, 192, 256}) {
                         const float cap = heads == 3 ? 4.0f : 0.0f;
                         const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +
                                                  " dim " + std::to_string(dim) + " heads " + std::to_string(heads) +
@@ -773,7 +787,7 @@ TEST(KernelTable, AttendOverLatents) {
 
 /// A first token that has nearly all of the weight and a small value, as it often is, makes the others' no coarser.
 TEST(KernelTable, ASinkCoarsensNothing) {
-    constexpr int kDim = 32, kTokens = 64;
+    constexpr int kDim = 32, kTokens = kAttendTokens;
     const auto q = randomFloats(kDim, 1);
     auto keys = randomFloats(kTokens * kDim, 2, 0.1f), values = randomFloats(kTokens * kDim, 3);
     for (size_t i = 0; i < kDim; ++i) {

@@ -739,8 +739,8 @@ TEST(KernelTable, AttendOverRuns) {
     for (const Isa& isa : availableIsas())
         for (const Type type : kCacheTypes)
             for (const int dim : {20, 64, 96, 192, 256, 320})
-                for (const int heads : {1, 2, 3, 4, 7})
-                    for (const int tokens : {64, 192, 256}) {
+                for (const int heads : {1, 3, 4, 7})
+                    for (const int tokens : {64, 192}) {
                         const float cap = heads == 3 ? 4.0f : 0.0f;
                         const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) +
                                                  " dim " + std::to_string(dim) + " heads " + std::to_string(heads) +

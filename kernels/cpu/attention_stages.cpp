@@ -111,11 +111,13 @@ private:
 
 /// Tokens of each page that a call takes where it reads several side by side: the whole page, whose next keys then have
 /// the longest time to come. Not where further heads read the same keys again, which the first-level cache is to hold,
-/// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens.
+/// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens. 0: one page after the other.
 int runTokensOf(const AttentionSpec& a) {
+    if (a.kv.latent || a.kv.pageTokens % kRunStep != 0)
+        return 0;
     constexpr uint64_t kLongRow = 512;
     const bool whole = quantType(a.kv.type).block == 1 && a.heads / a.kv.heads <= kAttendHeads &&
-                       std::max(a.kv.kRowBytes, a.kv.vRowBytes) <= kLongRow && a.kv.pageTokens % kRunStep == 0 &&
+                       std::max(a.kv.kRowBytes, a.kv.vRowBytes) <= kLongRow &&
                        kAttendRuns * a.kv.pageTokens <= kAttendTokens;
     return whole ? a.kv.pageTokens : kRunStep;
 }
@@ -139,9 +141,9 @@ public:
         spread_ = most;
         slices_ = (group_ + kMostHeads - 1) / kMostHeads;
         // A short sequence is one split, or a few of unequal length: its heads are shared out, for other threads would
-        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits,
-        // nor so that kAttendHeads would no longer be the same ones. In tiles eight
-        // heads take as long as sixteen: only where there is nothing else for a thread.
+        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits, and in
+        // multiples of kAttendHeads, which are looked at together. In tiles eight heads take as long as sixteen: only
+        // where there is nothing else for a thread.
         const int64_t fewest = tiled_ ? threads_ : 2 * threads_;
         if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < fewest && group_ == slices_ * kMostHeads)
             slices_ *= kMostHeads / kFewLatentHeads;
@@ -194,7 +196,7 @@ private:
         int all() const { return runs * tokens; }
     };
 
-    /// Those of a part that one call looks at after `at` minus its begin others; none behind the last.
+    /// Those of a part that the next call looks at when `at` minus the part's begin were looked at; none when all were.
     Keys keysFrom(const Part& p, int64_t at) const {
         if (at >= p.range.end)
             return {};
@@ -202,7 +204,7 @@ private:
         const int64_t together = int64_t(kAttendRuns) * pageTokens;
         const int64_t whole = (p.range.begin + pageTokens - 1) / pageTokens * pageTokens; // where whole pages begin
         const int64_t group = at < whole ? at : at - (at - whole) % together;
-        if (at >= whole && p.range.end - group >= together && pageTokens % kRunStep == 0 && !a_.kv.latent)
+        if (runTokens_ > 0 && at >= whole && p.range.end - group >= together)
             return keysIn(p, group / pageTokens, kAttendRuns, int(at - group) / kAttendRuns, runTokens_);
         const int first = int(at % pageTokens), end = std::min(pageTokens, (first / kRun + 1) * kRun);
         return keysIn(p, at / pageTokens, 1, first, int(std::min<int64_t>(end - first, p.range.end - at)));

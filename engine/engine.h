@@ -49,6 +49,9 @@ struct LoadOptions {
     /// logits 8-bit activations disturb most and which are fast anyway.
     std::optional<bool> floatPrompts;
     LatentForm latentForm = LatentForm::Auto;
+    /// Whether guesses are tried by what steps took on this machine. If not, by what is assumed of any, so that the
+    /// same requests try the same guesses everywhere: tests.
+    bool timeSteps = true;
 };
 
 /// What is known of a loaded model; data only.

@@ -169,7 +169,7 @@ ModelInfo infoFrom(const Checkpoint& checkpoint, const std::string& path) {
 
 LoadedModel::LoadedModel(kernels::Backend& backend, const LoadOptions& options)
     : backend_(backend), checkpoint_(Checkpoint::open(options.path, options.overrides)),
-      config_(readModelConfig(checkpoint_)) {
+      config_(readModelConfig(checkpoint_)), rowPace_(options.timeSteps) {
     const auto hasState = [&](const LayerConfig& layer) { return stateBytes(config_, layer) > 0; };
     // A chunk that expands may pause and begin anew, which recurrent states do not bear.
     if (backend.expandsLatents() && canExpandLatents(config_.latent) && std::ranges::none_of(config_.layers, hasState))

@@ -57,6 +57,8 @@ bool RowPace::isSeen(int rows) const {
 }
 
 void RowPace::measured(int rows, double seconds) {
+    if (!learns_)
+        return;
     Seen& seen = seen_[place(rows)];
     if (++seen.steps <= 2)
         seen.seconds = seconds;

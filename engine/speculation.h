@@ -28,6 +28,9 @@ void lookUp(std::span<const TokenId> history, int most, Guess&);
 /// How long a model's steps take by the number of their rows, learned from them.
 class RowPace {
 public:
+    /// One that does not learn knows what is assumed before the first step, always.
+    explicit RowPace(bool learns = true) : learns_(learns) {}
+
     void measured(int rows, double seconds);
     /// Time of a step with so many rows, in steps of one row. Of a number that was not seen: between what its seen
     /// neighbours say and what it would be if more rows cost little, so that it is tried where it may pay.
@@ -47,6 +50,7 @@ private:
         double seconds = 0; // a moving average
     };
 
+    bool learns_;
     std::array<Seen, kMostRows> seen_;
 };
 

@@ -37,7 +37,8 @@ protected:
         if (!hearth::bench::allocationsAreCounted())
             GTEST_SKIP() << "this build cannot count allocations";
         model = engine.load({.path = folder.write("tiny.gguf", hearth::test::tinyLlama({.context = 1024}).bytes()),
-                             .contextTokens = 1024});
+                             .contextTokens = 1024,
+                             .timeSteps = false});
     }
 
     /// Allocations between the third and the last but one token of replies, for a token.
@@ -76,8 +77,8 @@ protected:
 TEST_F(AllocationTest, NoneForAToken) {
     for (const Case& c : kCases) {
         perToken(c, 1); // the first reply sets up what later ones use
-        // How many tokens are guessed depends on the hour: the first step of so many rows sets up its plan. What is
-        // allocated for a token is so in every run.
+        // How many tokens are guessed at a time depends on the text: the first step of so many rows sets up its plan.
+        // What is allocated for a token is so in every run.
         double least = perToken(c, 2);
         for (int again = 3; again < 6 && least >= kMostPerToken; ++again)
             least = std::min(least, perToken(c, again));

@@ -80,6 +80,17 @@ TEST(RowPace, LearnsAndForgetsTheFirstStep) {
     EXPECT_EQ(paceOf(0.5).relative(16), 1) << "more rows never take less";
 }
 
+TEST(RowPace, OneThatDoesNotLearnKnowsWhatIsAssumed) {
+    RowPace fixed(false);
+    for (int i = 0; i < 5; ++i) {
+        fixed.measured(1, 1);
+        fixed.measured(9, 40);
+    }
+    EXPECT_EQ(fixed.seconds(1), 0);
+    for (int rows = 1; rows <= 16; ++rows)
+        EXPECT_EQ(fixed.relative(rows), RowPace().relative(rows)) << rows;
+}
+
 TEST(RowPace, ReckonsWithEveryNumberOfRows) {
     RowPace pace;
     for (int i = 0; i < 5; ++i)

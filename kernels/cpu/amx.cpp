@@ -161,7 +161,10 @@ CpuKernels amxKernelsForTests() {
 CpuKernels amxKernels() {
 #endif
     CpuKernels k = avx512Kernels();
-    forEachCodes([&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = unpackRounded<Format>; });
+    useGathers(k); // no processor with tiles is slow at them
+    const auto unpack = [&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = unpackRounded<Format>; };
+    forEachCodes(unpack);
+    forEachGathered(unpack);
     constexpr Type kFloats[] = {Type::F32, Type::F16, Type::BF16, Type::F8_E4M3};
     for (const Type type : kFloats)
         k.roundPanel[size_t(type)] = roundFloatPanel;

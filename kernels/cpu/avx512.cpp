@@ -674,6 +674,13 @@ struct KeyScores : PlainWeights {
 
 } // namespace
 
+void useGathers(CpuKernels& k) {
+    forEachGathered([&]<typename Format>(Type type) {
+        k.matvecInt8[size_t(type)] = matvecCodes<Format>;
+        k.unpackInt8[size_t(type)] = unpackCodes<Format>;
+    });
+}
+
 CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);

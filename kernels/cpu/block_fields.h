@@ -122,45 +122,9 @@ inline __m256i signsOfIQ2_XS(const uint8_t* b) {
     return evenSigns(_mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8));
 }
 
-/// Numbers of points: they go through memory from the vectors that make them to the loads that use them.
-struct Points {
-    alignas(32) uint16_t at[64];
-
-    void store8(int first, __m128i v) { _mm_store_si128(reinterpret_cast<__m128i*>(at + first), v); }
-
-    void store16(int first, __m256i v) { _mm256_store_si256(reinterpret_cast<__m256i*>(at + first), v); }
-};
-
-/// Each of four words to four 16-bit lanes.
-inline __m256i eachFourTimes(__m128i words) {
-    const __m256i both = _mm256_broadcastsi128_si256(words);
-    return _mm256_shuffle_epi8(
-        both, _mm256_set_epi64x(0x0706070607060706, 0x0504050405040504, 0x0302030203020302, 0x0100010001000100));
-}
-
-inline void pointsOfIQ1_S(const uint8_t* b, Points& points) {
-    const __m256i places = _mm256_set1_epi64x(int64_t{4} << 32 | 32 << 16 | 256);
-    const __m256i high = _mm256_set1_epi16(0x700), last = _mm256_set1_epi64x(int64_t{0x700} << 48);
-    for (int half = 0; half < 2; ++half) {
-        const __m256i words = eachFourTimes(load64(b + 34 + 8 * half));
-        const __m256i upper = _mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(words, places), high),
-                                              _mm256_and_si256(_mm256_srli_epi16(words, 1), last));
-        points.store16(16 * half, _mm256_or_si256(upper, _mm256_cvtepu8_epi16(load128(b + 2 + 16 * half))));
-    }
-}
-
 /// The nibbles of IQ1_M's points, 16 of them: three bits of the number, and whether the point is moved down.
 inline __m128i nibblesOfIQ1_M(const uint8_t* b, int half) {
     return nibblesOf8(load64(b + 32 + 8 * half));
-}
-
-inline void pointsOfIQ1_M(const uint8_t* b, Points& points) {
-    for (int half = 0; half < 2; ++half) {
-        const __m128i low = load128(b + 16 * half);
-        const __m128i high = _mm_and_si128(nibblesOfIQ1_M(b, half), _mm_set1_epi8(7));
-        points.store8(16 * half, _mm_unpacklo_epi8(low, high));
-        points.store8(16 * half + 8, _mm_unpackhi_epi8(low, high));
-    }
 }
 
 /// d * (1 + 2 * scale) / 8 of IQ1_S.

@@ -470,6 +470,15 @@ struct CodesNVFP4 : quant::NVFP4 {
 
 // --- Grids -----------------------------------------------------------------------------------------------------------
 
+/// Numbers of points: they go through memory from the vectors that make them to the loads that use them.
+struct Points {
+    alignas(32) uint16_t at[64];
+
+    void store8(int first, __m128i v) { _mm_store_si128(reinterpret_cast<__m128i*>(at + first), v); }
+
+    void store16(int first, __m256i v) { _mm256_store_si256(reinterpret_cast<__m256i*>(at + first), v); }
+};
+
 /// Of a grid with points of eight numbers: at[kApart * g + e] tells the one of group g's eight number e.
 template <int kApart = 4, int kPoints, typename Index>
 inline void loadPoints(const quant::Grid<uint64_t, kPoints>& grid, const Index* at, Codes& c) {
@@ -532,6 +541,13 @@ struct CodesIQ2_XS : quant::IQ2_XS {
         offsetMins(c, 16, kOffset);
     }
 };
+
+/// Each of four words to four 16-bit lanes.
+inline __m256i eachFourTimes(__m128i words) {
+    const __m256i both = _mm256_broadcastsi128_si256(words);
+    return _mm256_shuffle_epi8(
+        both, _mm256_set_epi64x(0x0706070607060706, 0x0504050405040504, 0x0302030203020302, 0x0100010001000100));
+}
 
 inline void pointsOfIQ2_S(const uint8_t* b, Points& points) {
     const __m256i places = _mm256_set1_epi64x(int64_t{4} << 48 | int64_t{16} << 32 | 64 << 16 | 256);
@@ -600,6 +616,26 @@ inline void addMoves(Codes& c, __m256i down) {
     eachOf<0, 8>([&]<int i>() __attribute__((always_inline)) {
         c.q[i] = _mm256_add_epi8(c.q[i], _mm256_sub_epi8(_mm256_set1_epi8(kOffset + 1), spread<i>(down)));
     });
+}
+
+inline void pointsOfIQ1_S(const uint8_t* b, Points& points) {
+    const __m256i places = _mm256_set1_epi64x(int64_t{4} << 32 | 32 << 16 | 256);
+    const __m256i high = _mm256_set1_epi16(0x700), last = _mm256_set1_epi64x(int64_t{0x700} << 48);
+    for (int half = 0; half < 2; ++half) {
+        const __m256i words = eachFourTimes(load64(b + 34 + 8 * half));
+        const __m256i upper = _mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(words, places), high),
+                                              _mm256_and_si256(_mm256_srli_epi16(words, 1), last));
+        points.store16(16 * half, _mm256_or_si256(upper, _mm256_cvtepu8_epi16(load128(b + 2 + 16 * half))));
+    }
+}
+
+inline void pointsOfIQ1_M(const uint8_t* b, Points& points) {
+    for (int half = 0; half < 2; ++half) {
+        const __m128i low = load128(b + 16 * half);
+        const __m128i high = _mm_and_si128(nibblesOfIQ1_M(b, half), _mm_set1_epi8(7));
+        points.store8(16 * half, _mm_unpacklo_epi8(low, high));
+        points.store8(16 * half + 8, _mm_unpackhi_epi8(low, high));
+    }
 }
 
 struct CodesIQ1_S : quant::IQ1_S {

@@ -322,6 +322,7 @@ CpuKernels referenceKernels();
 CpuKernels avx2Kernels();
 CpuKernels avxVnniKernels();
 CpuKernels avx512Kernels();
+void useGathers(CpuKernels&); // AVX-512's products where processors gather fast
 CpuKernels amxKernels();
 #endif
 #if defined(HEARTH_TEST_TILES)

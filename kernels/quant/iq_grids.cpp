@@ -104,17 +104,35 @@ constexpr Grid<Word, kPoints> gridOf(std::string_view members, const int8_t (&le
     return points == kPoints ? grid : throw "the grid is not complete";
 }
 
-template <typename Word, int kPoints, size_t kLevels>
-constexpr LevelGrid<kPoints> levelsOf(const Grid<Word, kPoints>& grid, const int8_t (&levels)[kLevels]) {
-    constexpr size_t kBits = kLevels <= 4 ? 2 : 3;
+template <typename Word, size_t kLevels>
+constexpr unsigned levelOf(Word point, size_t coordinate, const int8_t (&levels)[kLevels]) {
+    unsigned level = 0;
+    while (uint8_t(levels[level]) != uint8_t(point >> (8 * coordinate))) // past the end: does not compile
+        ++level;
+    return level;
+}
+
+template <int kPoints, size_t kLevels>
+constexpr LevelGrid<kPoints> levelsOf(const Grid<uint64_t, kPoints>& grid, const int8_t (&levels)[kLevels]) {
+    static_assert(kLevels <= 4);
     LevelGrid<kPoints> out = {};
     for (int p = 0; p < kPoints; ++p)
-        for (size_t i = 0; i < sizeof(Word); ++i) {
-            size_t level = 0;
-            while (uint8_t(levels[level]) != uint8_t(grid.point[p] >> (8 * i))) // past the end: does not compile
-                ++level;
-            out.point[p] = uint16_t(out.point[p] | level << (kBits * i));
-        }
+        for (size_t i = 0; i < 8; ++i)
+            out.point[p] = uint16_t(out.point[p] | levelOf(grid.point[p], i, levels) << (2 * i));
+    return out;
+}
+
+template <int kPoints, size_t kLevels>
+constexpr LevelPairGrid<kPoints> levelPairsOf(const Grid<uint32_t, kPoints>& grid, const int8_t (&levels)[kLevels]) {
+    static_assert(kLevels <= 8);
+    LevelPairGrid<kPoints> out = {};
+    for (int p = 0; p < kPoints; ++p) {
+        const auto pair = [&](size_t i) {
+            return uint8_t(levelOf(grid.point[p], i, levels) | levelOf(grid.point[p], i + 1, levels) << 3);
+        };
+        out.first[p] = pair(0);
+        out.second[p] = pair(2);
+    }
     return out;
 }
 
@@ -130,7 +148,7 @@ constexpr Grid<uint32_t, 512> kIq3SGrid = gridOf<uint32_t, 512>(kIq3SMembers, kI
 constexpr LevelGrid<256> kIq2XxsPoints = levelsOf(kIq2XxsGrid, kIq2Levels);
 constexpr LevelGrid<512> kIq2XsPoints = levelsOf(kIq2XsGrid, kIq2Levels);
 constexpr LevelGrid<1024> kIq2SPoints = levelsOf(kIq2SGrid, kIq2Levels);
-constexpr LevelGrid<256> kIq3XxsPoints = levelsOf(kIq3XxsGrid, kIq3XxsLevels);
-constexpr LevelGrid<512> kIq3SPoints = levelsOf(kIq3SGrid, kIq3SLevels);
+constexpr LevelPairGrid<256> kIq3XxsPoints = levelPairsOf(kIq3XxsGrid, kIq3XxsLevels);
+constexpr LevelPairGrid<512> kIq3SPoints = levelPairsOf(kIq3SGrid, kIq3SLevels);
 
 } // namespace hearth::kernels::quant

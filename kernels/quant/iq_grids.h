@@ -10,11 +10,17 @@ struct Grid {
     Word point[kPoints];
 };
 
-/// The same points by the numbers of their coordinates' levels: two bits each of three levels, three bits of eight, the
-/// first coordinate's lowest. For lookups in vectors.
+/// The same points by the numbers of their coordinates' levels, for lookups in vectors. Eight coordinates of three
+/// levels: two bits each, the first coordinate's lowest.
 template <int kPoints>
 struct alignas(64) LevelGrid {
     uint16_t point[kPoints];
+};
+
+/// Four coordinates of eight levels: three bits each, two coordinates in a byte.
+template <int kPoints>
+struct alignas(64) LevelPairGrid {
+    uint8_t first[kPoints], second[kPoints];
 };
 
 inline constexpr int8_t kIq1Levels[] = {-8, 0, 8}, kIq2Levels[] = {8, 25, 43}; // those of IQ2 and IQ3 are magnitudes:
@@ -30,7 +36,7 @@ extern const Grid<uint32_t, 512> kIq3SGrid;
 extern const LevelGrid<256> kIq2XxsPoints;
 extern const LevelGrid<512> kIq2XsPoints;
 extern const LevelGrid<1024> kIq2SPoints;
-extern const LevelGrid<256> kIq3XxsPoints;
-extern const LevelGrid<512> kIq3SPoints;
+extern const LevelPairGrid<256> kIq3XxsPoints;
+extern const LevelPairGrid<512> kIq3SPoints;
 
 } // namespace hearth::kernels::quant

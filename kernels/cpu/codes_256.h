@@ -477,6 +477,12 @@ struct Points {
     void store8(int first, __m128i v) { _mm_store_si128(reinterpret_cast<__m128i*>(at + first), v); }
 
     void store16(int first, __m256i v) { _mm256_store_si256(reinterpret_cast<__m256i*>(at + first), v); }
+
+    /// Where they lie. Read from there: compilers would rather take each out of its vector, in twice the steps.
+    const uint16_t* stored() {
+        asm("" : "+m"(at));
+        return at;
+    }
 };
 
 /// Of a grid with points of eight numbers: at[kApart * g + e] tells the one of group g's eight number e.
@@ -535,7 +541,7 @@ struct CodesIQ2_XS : quant::IQ2_XS {
         Points points;
         for (int half = 0; half < 2; ++half)
             points.store16(16 * half, _mm256_and_si256(load256(b + 2 + 32 * half), _mm256_set1_epi16(511)));
-        loadPoints(quant::kIq2XsGrid, points.at, c);
+        loadPoints(quant::kIq2XsGrid, points.stored(), c);
         applySigns<kOffset>(c, signsOfIQ2_XS(b));
         storeQuarterScales(c.scale, b + 66, halfAt(b));
         offsetMins(c, 16, kOffset);
@@ -577,7 +583,7 @@ struct CodesIQ2_S : quant::IQ2_S {
     static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ2_S(b, points);
-        loadPoints(quant::kIq2SGrid, points.at, c);
+        loadPoints(quant::kIq2SGrid, points.stored(), c);
         applySigns<kOffset>(c, load256(b + 34));
         storeQuarterScales(c.scale, b + 74, halfAt(b));
         offsetMins(c, 16, kOffset);
@@ -602,7 +608,7 @@ struct CodesIQ3_S : quant::IQ3_S {
     static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ3_S(b, points);
-        loadPoints(quant::kIq3SGrid, points.at, c);
+        loadPoints(quant::kIq3SGrid, points.stored(), c);
         applySigns<kOffset>(c, load256(b + 74));
         const Vec scale = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(nibblesOf8(_mm_cvtsi32_si128(load32(b + 106)))));
         store(c.scale, mul(add(add(scale, scale), splat(1.0f)), splat(halfAt(b))));
@@ -644,7 +650,7 @@ struct CodesIQ1_S : quant::IQ1_S {
     static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ1_S(b, points);
-        loadPoints(quant::kIq1Grid, points.at, c);
+        loadPoints(quant::kIq1Grid, points.stored(), c);
         // A word's top bit moves its group down; as bytes, one of four for each of a group's eights.
         const __m256i down = _mm256_srai_epi32(_mm256_cvtepi16_epi32(load128(b + 34)), 31);
         addMoves<kOffset>(c, _mm256_and_si256(down, _mm256_set1_epi8(2)));
@@ -659,7 +665,7 @@ struct CodesIQ1_M : quant::IQ1_M {
     static inline void load(const uint8_t* b, Codes& c) {
         Points points;
         pointsOfIQ1_M(b, points);
-        loadPoints(quant::kIq1Grid, points.at, c);
+        loadPoints(quant::kIq1Grid, points.stored(), c);
         const __m256i nibbles = _mm256_set_m128i(nibblesOfIQ1_M(b, 1), nibblesOfIQ1_M(b, 0)); // of all points; 8: down
         addMoves<kOffset>(c, _mm256_and_si256(_mm256_srli_epi16(nibbles, 2), _mm256_set1_epi8(2)));
         store(c.scale, scalesOfIQ1_M(b, 0));

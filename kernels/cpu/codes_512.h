@@ -602,6 +602,7 @@ struct FromRegisters {
     static inline void points(const quant::Grid<uint64_t, 2048>& grid, __m512i at, __m512i (&q)[4]) {
         alignas(64) uint16_t numbers[32];
         _mm512_store_si512(numbers, at);
+        asm("" : "+m"(numbers)); // read from there: compilers would rather take each out of its vector
         for (int i = 0; i < 4; ++i) {
             const auto point = [&](int g) { return int64_t(grid.point[numbers[4 * g + i]]); };
             q[i] = _mm512_set_epi64(point(7), point(6), point(5), point(4), point(3), point(2), point(1), point(0));

@@ -475,9 +475,9 @@ inline __m512 halfScalesOf16(__m128i bytes) {
     const __m512i all = _mm512_cvtepu8_epi32(bytes), e = _mm512_and_si512(all, _mm512_set1_epi32(0x7f));
     const __m512i normal = _mm512_slli_epi32(_mm512_add_epi32(e, _mm512_set1_epi32(119 << 3)), 20);
     const __m512 subnormal = _mm512_mul_ps(_mm512_cvtepi32_ps(e), splat(0x1p-10f));
-    const __m512 scale =
-        _mm512_mask_mov_ps(_mm512_castsi512_ps(normal), _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(8)), subnormal);
-    return _mm512_maskz_mov_ps(_mm512_cmpneq_epi32_mask(all, _mm512_set1_epi32(0x7f)), scale);
+    const __mmask16 isNormal = _mm512_cmpgt_epi32_mask(e, _mm512_set1_epi32(7)),
+                    isNone = _mm512_cmpeq_epi32_mask(all, _mm512_set1_epi32(0x7f));
+    return _mm512_mask_mov_ps(_mm512_mask_mov_ps(subnormal, isNormal, _mm512_castsi512_ps(normal)), isNone, zero());
 }
 
 struct CodesNVFP4 : quant::NVFP4 {

@@ -43,14 +43,14 @@ inline V loadMasked(uint64_t mask, const void* p) {
     return v.vector();
 }
 
-/// Numbers of 32 bits, `offset` times kScale bytes behind p each; lanes that the mask leaves out stay as they are.
-template <int kScale>
+/// Numbers, `offset` times kScale bytes behind p each; lanes that the mask leaves out stay as they are.
+template <class T, int kScale>
 inline __m512i gathered(__m512i as, uint64_t mask, __m512i offsets, const void* p) {
-    auto v = Lanes<int32_t, __m512i>::of(as);
-    const auto offset = Lanes<int32_t, __m512i>::of(offsets);
+    auto v = Lanes<T, __m512i>::of(as);
+    const auto offset = Lanes<T, __m512i>::of(offsets);
     for (int i = 0; i < v.kCount; ++i)
         if (isSet(mask, i))
-            __builtin_memcpy(&v.at[i], static_cast<const char*>(p) + int64_t(offset.at[i]) * kScale, sizeof(int32_t));
+            __builtin_memcpy(&v.at[i], static_cast<const char*>(p) + int64_t(offset.at[i]) * kScale, sizeof(T));
     return v.vector();
 }
 
@@ -213,6 +213,8 @@ inline __m512i toBf16(__m512 upper, __m512 lower) {
 #define _mm512_cvtepi32_ps(...) hearth::emulated::convert<int32_t, float, __m512>(__VA_ARGS__)
 #define _mm512_cvtepi8_epi32(...) hearth::emulated::convert<int8_t, int32_t, __m512i>(__VA_ARGS__)
 #define _mm512_cvtepu16_epi32(...) hearth::emulated::convert<uint16_t, uint32_t, __m512i>(__VA_ARGS__)
+#define _mm512_cvtepi64_epi16(...) hearth::emulated::convert<int64_t, int16_t, __m128i>(__VA_ARGS__)
+#define _mm512_cvtepu16_epi64(...) hearth::emulated::convert<uint16_t, uint64_t, __m512i>(__VA_ARGS__)
 #define _mm512_cvtepu32_epi64(...) hearth::emulated::convert<uint32_t, uint64_t, __m512i>(__VA_ARGS__)
 #define _mm512_cvtepu8_epi16(...) hearth::emulated::convert<uint8_t, uint16_t, __m512i>(__VA_ARGS__)
 #define _mm512_cvtepu8_epi32(...) hearth::emulated::convert<uint8_t, uint32_t, __m512i>(__VA_ARGS__)
@@ -225,9 +227,12 @@ inline __m512i toBf16(__m512 upper, __m512 lower) {
 #define _mm512_extractf32x8_ps(...) hearth::emulated::halfOf(__VA_ARGS__)
 #define _mm512_fmaddsub_ps(...) hearth::emulated::multipliedAndSubtractedAdded(__VA_ARGS__)
 #define _mm512_insertf32x8(...) hearth::emulated::withHalf(__VA_ARGS__)
-#define _mm512_mask_i32gather_epi32(as, mask, offsets, p, scale) hearth::emulated::gathered<scale>(as, mask, offsets, p)
+#define _mm512_i32gather_epi32(offsets, p, scale) _mm512_mask_i32gather_epi32(__m512i(), 0xffff, offsets, p, scale)
+#define _mm512_i64gather_epi64(offsets, p, scale) hearth::emulated::gathered<int64_t, scale>(__m512i(), 0xff, offsets, p)
+#define _mm512_mask_i32gather_epi32(as, mask, offsets, p, scale) hearth::emulated::gathered<int32_t, scale>(as, mask, offsets, p)
 #define _mm512_mask_storeu_ps(...) hearth::emulated::storeMasked<float, __m512>(__VA_ARGS__)
 #define _mm512_maskz_cvtps_epi32(...) hearth::emulated::toWholeNumbersMasked(__VA_ARGS__)
+#define _mm512_maskz_loadu_epi64(...) hearth::emulated::loadMasked<int64_t, __m512i>(__VA_ARGS__)
 #define _mm512_maskz_loadu_epi16(...) hearth::emulated::loadMasked<int16_t, __m512i>(__VA_ARGS__)
 #define _mm512_maskz_loadu_ps(...) hearth::emulated::loadMasked<float, __m512>(__VA_ARGS__)
 #define _mm512_movehdup_ps(...) hearth::emulated::duplicated<1>(__VA_ARGS__)

@@ -1,6 +1,6 @@
 // AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products and the attention of prompts, and what
-// generated tokens look at in latent caches, in tiles. Compiled with AVX-512's flags and AVX512_BF16: nothing with
-// inline library code may be included here.
+// generated tokens look at in latent caches, in tiles, and with gathers where weights' points are looked up. Compiled
+// with AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
 
 #include "kernels/cpu/simd_avx512.h"
 
@@ -161,10 +161,8 @@ CpuKernels amxKernelsForTests() {
 CpuKernels amxKernels() {
 #endif
     CpuKernels k = avx512Kernels();
-    useGathers(k); // no processor with tiles is slow at them
-    const auto unpack = [&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = unpackRounded<Format>; };
-    forEachCodes(unpack);
-    forEachGathered(unpack);
+    useGathers(k); // Intel slowed down those of processors before Sapphire Rapids
+    forEachCodes<ByGathers>([&]<typename Format>(Type type) { k.unpackRounded[size_t(type)] = unpackRounded<Format>; });
     constexpr Type kFloats[] = {Type::F32, Type::F16, Type::BF16, Type::F8_E4M3};
     for (const Type type : kFloats)
         k.roundPanel[size_t(type)] = roundFloatPanel;

@@ -137,7 +137,6 @@ struct KeyBlock<quant::Q4_0> {
 struct KeyScores : PlainWeights {
     /// The order in which KeyBlock has a query's numbers (0, 2, 1, 3 of each four), and their sum.
     static inline void prepare(CodeScratch& s, int block) {
-        int32_t sums[kLanes];
         __m256i sum = _mm256_setzero_si256();
         for (int i = 0; i < kCodes; i += 16) {
             auto* query = reinterpret_cast<__m256i*>(s.query + block * kCodes + i);
@@ -145,10 +144,7 @@ struct KeyScores : PlainWeights {
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(q, _mm256_set1_epi16(1)));
             _mm256_storeu_si256(query, _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(q, 0xd8), 0xd8));
         }
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), sum);
-        s.querySums[block] = 0;
-        for (const int32_t some : sums)
-            s.querySums[block] += some;
+        s.querySums[block] = sumLanesInt(sum);
     }
 
     template <typename Format, int kH>

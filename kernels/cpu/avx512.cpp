@@ -675,7 +675,7 @@ struct KeyScores : PlainWeights {
 } // namespace
 
 void useGathers(CpuKernels& k) {
-    forEachGathered([&]<typename Format>(Type type) {
+    forEachCodes<ByGathers>([&]<typename Format>(Type type) {
         k.matvecInt8[size_t(type)] = matvecCodes<Format>;
         k.unpackInt8[size_t(type)] = unpackCodes<Format>;
     });
@@ -685,7 +685,7 @@ CpuKernels avx512Kernels() {
     CpuKernels k = referenceKernels();
     overrideFloatKernels(k);
     k.codeAt = inEights;
-    forEachCodes([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
+    forEachCodes<WithoutGathers>([&]<typename Format>(Type type) { overrideCodes<Format>(k, type); });
     overrideCaches<KeyScores>(k);
     overrideCodedAttention(k);
     overrideFloatCaches<ScoresInLanes, weighAllHeads>(k);

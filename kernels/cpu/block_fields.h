@@ -1,6 +1,6 @@
 #pragma once
 
-// The smaller fields of the formats' blocks (scales, signs, numbers of points) in 128- and 256-bit vectors, for every
+// The smaller fields of the formats' blocks (scales, signs) in 128- and 256-bit vectors, for every
 // file of an x86 instruction set: AVX2 is all it needs. Internal linkage on purpose.
 
 #include "kernels/quant/formats.h"
@@ -73,17 +73,6 @@ inline __m256 halfPowers(__m256i e) {
     return _mm256_castsi256_ps(_mm256_blendv_epi8(subnormal, normal, isNormal));
 }
 
-/// NVFP4's scales of eight groups, as NVFP4::halfScale gives them.
-inline __m256 halfScales(__m128i bytes) {
-    const __m256i e = _mm256_and_si256(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f));
-    const __m256i isNormal = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(7));
-    const __m256i normal = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(119 << 3)), 20);
-    const __m256 subnormal = _mm256_mul_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(0x1p-10f));
-    const __m256i scale = _mm256_blendv_epi8(_mm256_castps_si256(subnormal), normal, isNormal);
-    return _mm256_castsi256_ps(
-        _mm256_andnot_si256(_mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f)), scale));
-}
-
 /// Bytes of seven signs each get their eighth (quant::evenSigns).
 inline __m256i evenSigns(__m256i sevens) {
     const __m256i mask = _mm256_set1_epi8(15);
@@ -122,27 +111,12 @@ inline __m256i signsOfIQ2_XS(const uint8_t* b) {
     return evenSigns(_mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8));
 }
 
-/// The nibbles of IQ1_M's points, 16 of them: three bits of the number, and whether the point is moved down.
-inline __m128i nibblesOfIQ1_M(const uint8_t* b, int half) {
-    return nibblesOf8(load64(b + 32 + 8 * half));
-}
-
 /// d * (1 + 2 * scale) / 8 of IQ1_S.
 inline __m256 scalesOfIQ1_S(const uint8_t* b) {
     const __m256i words = _mm256_cvtepu16_epi32(load128(b + 34));
     const __m256i twice = _mm256_and_si256(_mm256_srli_epi32(words, 11), _mm256_set1_epi32(14));
     const __m256 odd = _mm256_cvtepi32_ps(_mm256_add_epi32(twice, _mm256_set1_epi32(1)));
     return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(halfAt(b)), odd), _mm256_set1_ps(0.125f));
-}
-
-/// The same of eight groups of IQ1_M.
-inline __m256 scalesOfIQ1_M(const uint8_t* b, int half) {
-    const __m256i words = _mm256_cvtepu16_epi32(_mm_shuffle_epi8(
-        _mm_cvtsi32_si128(load32(b + 48 + 4 * half)), _mm_set_epi64x(0x0302030203020302, 0x0100010001000100)));
-    const __m256i scale =
-        _mm256_and_si256(_mm256_srlv_epi32(words, _mm256_set_epi32(9, 6, 3, 0, 9, 6, 3, 0)), _mm256_set1_epi32(7));
-    const __m256 odd = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(scale, 1), _mm256_set1_epi32(1)));
-    return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(quant::IQ1_M::unit(b)), odd), _mm256_set1_ps(0.125f));
 }
 
 /// Values of a table of 16, moved up by `offset`, for shuffles.

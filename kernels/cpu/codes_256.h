@@ -447,6 +447,17 @@ struct CodesMXFP4 : quant::MXFP4 {
 };
 
 /// A group's eights: low nibbles of eight bytes, their high ones, both of the next eight.
+/// NVFP4's scales of eight groups, as NVFP4::halfScale gives them.
+inline __m256 halfScales(__m128i bytes) {
+    const __m256i e = _mm256_and_si256(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f));
+    const __m256i isNormal = _mm256_cmpgt_epi32(e, _mm256_set1_epi32(7));
+    const __m256i normal = _mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(119 << 3)), 20);
+    const __m256 subnormal = _mm256_mul_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(0x1p-10f));
+    const __m256i scale = _mm256_blendv_epi8(_mm256_castps_si256(subnormal), normal, isNormal);
+    return _mm256_castsi256_ps(
+        _mm256_andnot_si256(_mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x7f)), scale));
+}
+
 struct CodesNVFP4 : quant::NVFP4 {
     static constexpr int kTop = 24;
 
@@ -635,6 +646,11 @@ inline void pointsOfIQ1_S(const uint8_t* b, Points& points) {
     }
 }
 
+/// The nibbles of IQ1_M's points, 16 of them: three bits of the number, and whether the point is moved down.
+inline __m128i nibblesOfIQ1_M(const uint8_t* b, int half) {
+    return nibblesOf8(load64(b + 32 + 8 * half));
+}
+
 inline void pointsOfIQ1_M(const uint8_t* b, Points& points) {
     for (int half = 0; half < 2; ++half) {
         const __m128i low = load128(b + 16 * half);
@@ -658,6 +674,16 @@ struct CodesIQ1_S : quant::IQ1_S {
         offsetMins(c, 8, kOffset);
     }
 };
+
+/// d * (1 + 2 * scale) / 8 of eight groups.
+inline __m256 scalesOfIQ1_M(const uint8_t* b, int half) {
+    const __m256i words = _mm256_cvtepu16_epi32(_mm_shuffle_epi8(
+        _mm_cvtsi32_si128(load32(b + 48 + 4 * half)), _mm_set_epi64x(0x0302030203020302, 0x0100010001000100)));
+    const __m256i scale =
+        _mm256_and_si256(_mm256_srlv_epi32(words, _mm256_set_epi32(9, 6, 3, 0, 9, 6, 3, 0)), _mm256_set1_epi32(7));
+    const __m256 odd = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(scale, 1), _mm256_set1_epi32(1)));
+    return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(quant::IQ1_M::unit(b)), odd), _mm256_set1_ps(0.125f));
+}
 
 struct CodesIQ1_M : quant::IQ1_M {
     static constexpr int kTop = 2 * kOffset;

@@ -132,13 +132,14 @@ inline __m512i sixteens(const uint8_t* p) {
     return v;
 }
 
-struct TwoVectors {
+/// Pieces of eight bytes: the first and the second of blocks of 16.
+struct Halves {
     __m512i first, second;
 };
 
 /// The first and the second eight bytes of 2 * kPairs blocks of 16 that lie kBytes apart.
 template <int kPairs, int kBytes>
-inline TwoVectors halvesOfSixteens(const uint8_t* p) {
+inline Halves halvesOfSixteens(const uint8_t* p) {
     const __m512i low = sixteens<2 * kPairs, kBytes>(p);
     if constexpr (kPairs == 1) {
         const __m128i a = _mm512_castsi512_si128(low), b = _mm512_extracti32x4_epi32(low, 1);
@@ -149,18 +150,14 @@ inline TwoVectors halvesOfSixteens(const uint8_t* p) {
     }
 }
 
-/// The nibbles of pieces of eight bytes: low ones, then high ones.
-inline void nibblesOfHalves(const TwoVectors& halves, Codes& c) {
+/// Nibbles of 2 * kPairs blocks of 16 bytes that lie kBytes apart: the low ones are a group's first half.
+template <int kPairs, int kBytes>
+inline void nibblesOfBlocks(const uint8_t* p, Codes& c) {
+    const Halves halves = halvesOfSixteens<kPairs, kBytes>(p);
     c.q[0] = _mm512_and_si512(halves.first, nibbleMask());
     c.q[1] = _mm512_and_si512(halves.second, nibbleMask());
     c.q[2] = _mm512_and_si512(_mm512_srli_epi16(halves.first, 4), nibbleMask());
     c.q[3] = _mm512_and_si512(_mm512_srli_epi16(halves.second, 4), nibbleMask());
-}
-
-/// Nibbles of 2 * kPairs blocks of 16 bytes that lie kBytes apart: the low ones are a group's first half.
-template <int kPairs, int kBytes>
-inline void nibblesOfBlocks(const uint8_t* p, Codes& c) {
-    nibblesOfHalves(halvesOfSixteens<kPairs, kBytes>(p), c);
 }
 
 inline __m512 scalesWithOffset(__m256 scale, float offset) {
@@ -230,7 +227,7 @@ struct CodesQ5_1 : quant::Q5_1 {
         Codes c;
         __m512i pieces[3];
         for (int i = 0; i < 3; ++i)
-            pieces[i] = kPairs == 4 ? load512(b + 64 * i) : loadPieces(b + 64 * i, 6 * kPairs - 8 * i);
+            pieces[i] = loadPieces(b + 64 * i, 6 * kPairs - 8 * i);
         const __m512i heads = thirds<0>(pieces); // f16 d, f16 m, 32 fifth bits
         fiveBits<32>(thirds<1>(pieces), thirds<2>(pieces), heads, c);
         const __m128i d = _mm512_cvtepi64_epi16(heads), m = _mm512_cvtepi64_epi16(_mm512_srli_epi64(heads, 16));
@@ -477,7 +474,8 @@ inline __m512 halfScalesOf16(__m128i bytes) {
     const __m512 subnormal = _mm512_mul_ps(_mm512_cvtepi32_ps(e), splat(0x1p-10f));
     const __mmask16 isNormal = _mm512_cmpgt_epi32_mask(e, _mm512_set1_epi32(7)),
                     isNone = _mm512_cmpeq_epi32_mask(all, _mm512_set1_epi32(0x7f));
-    return _mm512_mask_mov_ps(_mm512_mask_mov_ps(subnormal, isNormal, _mm512_castsi512_ps(normal)), isNone, zero());
+    return _mm512_maskz_mov_ps(__mmask16(~isNone),
+                               _mm512_mask_mov_ps(subnormal, isNormal, _mm512_castsi512_ps(normal)));
 }
 
 struct CodesNVFP4 : quant::NVFP4 {
@@ -526,6 +524,7 @@ inline __m512i levelsAt(const uint16_t* points, __m512i at) {
 /// The bytes of a table that 64 numbers name: their lower eight bits are in `at`, the ninth in `upper`.
 template <int kPoints>
 inline __m512i bytesAt(const uint8_t* table, __m512i at, [[maybe_unused]] __mmask64 upper) {
+    static_assert(kPoints <= 512);
     if constexpr (kPoints == 128) {
         return _mm512_permutex2var_epi8(load512(table), at, load512(table + 64));
     } else {
@@ -592,7 +591,7 @@ inline void eightsOf(Codes& c, const quant::LevelPairGrid<kPoints>& grid, __m512
 }
 
 /// How points of eight numbers are looked up: 32 words, four to a group, name those of 256 weights.
-struct FromRegisters {
+struct WithoutGathers {
     template <int kPoints>
     static inline __m512i levels(const quant::LevelGrid<kPoints>& grid, __m512i at) {
         return levelsAt<kPoints>(grid.point, at);
@@ -610,8 +609,8 @@ struct FromRegisters {
     }
 };
 
-/// The same by gathers, where those are fast: half the time with 1,024 points and more on Emerald Rapids and 0.87 of it
-/// with 512, but not less with 256. Zen 4 does better without.
+/// The same by gathers. On Emerald Rapids half the time with 1,024 points and more and 0.87 of it with 512, but not
+/// less with 256; Zen 4 does better without, and Ice Lake's are slowed down.
 struct ByGathers {
     template <int kPoints>
     static inline __m512i levels(const quant::LevelGrid<kPoints>& grid, __m512i at) {
@@ -642,7 +641,7 @@ struct CodesIQ2_XXS : quant::IQ2_XXS {
         Codes c;
         const __m512i points = _mm512_cvtepu8_epi16(_mm512_cvtepi64_epi32(load512(b + 2)));
         const __m256i fields = wordsOfIQ2_XXS(b);
-        eightsOf(c, FromRegisters::levels(quant::kIq2XxsPoints, points), signsOfWords(fields),
+        eightsOf(c, WithoutGathers::levels(quant::kIq2XxsPoints, points), signsOfWords(fields),
                  signedLevels<kOffset>(quant::kIq2Levels));
         c.scaleMin = scalesWithOffset(scalesOfWords(fields, halfAt(b), 0.25f), -float(kOffset));
         return c;
@@ -657,8 +656,6 @@ inline __m512 quarterScales(const uint8_t* nibbles, float d) {
 
 template <typename Lookup>
 struct CodesIQ2_XSBy : quant::IQ2_XS {
-    using quant::IQ2_XS::kOffset;
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -672,8 +669,6 @@ struct CodesIQ2_XSBy : quant::IQ2_XS {
 
 template <typename Lookup>
 struct CodesIQ2_SBy : quant::IQ2_S {
-    using quant::IQ2_S::kOffset;
-
     template <int kPairs>
     static inline Codes load(const uint8_t* b) {
         Codes c;
@@ -726,8 +721,6 @@ inline __m512i upOrDown(__mmask8 down) {
 
 template <typename Lookup>
 struct CodesIQ1_SBy : quant::IQ1_S {
-    using quant::IQ1_S::kOffset;
-
     /// Of each group's word three bits for each of its points.
     static inline __m512i points(const uint8_t* b) {
         const __m512i words =
@@ -754,8 +747,6 @@ struct CodesIQ1_SBy : quant::IQ1_S {
 
 template <typename Lookup>
 struct CodesIQ1_MBy : quant::IQ1_M {
-    using quant::IQ1_M::kOffset;
-
     /// d * (1 + 2 * scale) / 8.
     static inline __m512 scales(const uint8_t* b) {
         const __m512i words = _mm512_cvtepu16_epi32(_mm256_castsi128_si256(load64(b + 48)));
@@ -783,8 +774,9 @@ struct CodesIQ1_MBy : quant::IQ1_M {
     }
 };
 
-/// Every quantized type with its codes: calls f.template operator()<CodesX>(Type::X).
-template <typename F>
+/// Every quantized type with its codes: calls f.template operator()<CodesX>(Type::X). Lookup: WithoutGathers or
+/// ByGathers.
+template <typename Lookup, typename F>
 inline void forEachCodes(const F& f) {
     f.template operator()<CodesQ4_0>(Type::Q4_0);
     f.template operator()<CodesQ4_1>(Type::Q4_1);
@@ -796,11 +788,11 @@ inline void forEachCodes(const F& f) {
     f.template operator()<CodesQ4_K>(Type::Q4_K);
     f.template operator()<CodesQ5_K>(Type::Q5_K);
     f.template operator()<CodesQ6_K>(Type::Q6_K);
-    f.template operator()<CodesIQ1_SBy<FromRegisters>>(Type::IQ1_S);
-    f.template operator()<CodesIQ1_MBy<FromRegisters>>(Type::IQ1_M);
+    f.template operator()<CodesIQ1_SBy<Lookup>>(Type::IQ1_S);
+    f.template operator()<CodesIQ1_MBy<Lookup>>(Type::IQ1_M);
     f.template operator()<CodesIQ2_XXS>(Type::IQ2_XXS);
-    f.template operator()<CodesIQ2_XSBy<FromRegisters>>(Type::IQ2_XS);
-    f.template operator()<CodesIQ2_SBy<FromRegisters>>(Type::IQ2_S);
+    f.template operator()<CodesIQ2_XSBy<Lookup>>(Type::IQ2_XS);
+    f.template operator()<CodesIQ2_SBy<Lookup>>(Type::IQ2_S);
     f.template operator()<CodesIQ3_XXS>(Type::IQ3_XXS);
     f.template operator()<CodesIQ3_S>(Type::IQ3_S);
     f.template operator()<CodesIQ4_NL>(Type::IQ4_NL);
@@ -809,15 +801,6 @@ inline void forEachCodes(const F& f) {
     f.template operator()<CodesTQ2_0>(Type::TQ2_0);
     f.template operator()<CodesMXFP4>(Type::MXFP4);
     f.template operator()<CodesNVFP4>(Type::NVFP4);
-}
-
-/// Those types for which gathers are faster, with codes that use them.
-template <typename F>
-inline void forEachGathered(const F& f) {
-    f.template operator()<CodesIQ1_SBy<ByGathers>>(Type::IQ1_S);
-    f.template operator()<CodesIQ1_MBy<ByGathers>>(Type::IQ1_M);
-    f.template operator()<CodesIQ2_XSBy<ByGathers>>(Type::IQ2_XS);
-    f.template operator()<CodesIQ2_SBy<ByGathers>>(Type::IQ2_S);
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 
 // Every row of every table that this machine can run against plain arithmetic on decoded numbers, at odd sizes.
 namespace hearth::kernels::cpu {
@@ -74,7 +75,7 @@ std::vector<int64_t> inputSizes(Type type) {
     if (quantType(type).block == 64)
         return {64, 128, 192, 256, 320, 448, 576, 2112};
     if (quantType(type).block == 32)
-        return {32, 64, 96, 160, 256, 288, 448, 576, 2080};
+        return {32, 64, 96, 160, 256, 288, 384, 448, 576, 2080}; // every end of a chunk of 256
     return {1, 7, 16, 64, 80, 96, 112, 152, 1030, 1040, 1060};
 }
 
@@ -249,6 +250,38 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
             EXPECT_EQ(out[size_t(r * kOutStride + n)], 77.0f) << isa.name << ": more than the result was written";
     }
     return acc;
+}
+
+/// Instruction sets with tiles look points up in their own way.
+TEST(KernelTable, ProductsBesideTilesHaveTheSameBits) {
+    constexpr int kRows = 3, kOutputs = 9;
+    const Isa without = availableIsas().front();
+    for (const char* name : {"amx", "amx-emulated"}) {
+        std::optional<Isa> tiles;
+        try {
+            tiles = chooseIsa(name);
+        } catch (const BackendError&) {
+            continue; // without such a processor there is nothing to compare
+        }
+        for (const QuantType& type : quantTypes()) {
+            if (!without.kernels.matvecInt8[size_t(type.type)])
+                continue;
+            const int64_t k = type.block == 256 ? 512 : 448;
+            const auto& [weights, x] = Operands::random(type.type, kOutputs, k, kRows);
+            const Quantized q = quantized(without.kernels, x);
+            const auto scales = testScales(type.type, kOutputs, k);
+            std::vector<std::vector<float>> products, panels;
+            for (const Isa* isa : {&without, static_cast<const Isa*>(&*tiles)}) {
+                products.emplace_back(size_t(kRows) * kOutputs);
+                isa->kernels.matvecInt8[size_t(type.type)](
+                    productsOf(type.type, weights, scales, 0, kOutputs, x, &q, products.back()));
+                panels.push_back(panelProduct(*isa, type.type, true, weights, kOutputs, k, kPanelInputsInt8,
+                                              reinterpret_cast<const std::byte*>(q.blocks.data()), q.stride, kRows));
+            }
+            EXPECT_EQ(products[0], products[1]) << name << " " << type.name;
+            EXPECT_EQ(panels[0], panels[1]) << name << " " << type.name;
+        }
+    }
 }
 
 void checkGemm(const Isa& isa, Type type, bool int8, int64_t k, int rows, int outputs, const Operands& operands) {

@@ -61,16 +61,16 @@ GenerationRequest request(std::vector<TokenId> tokens, int maxTokens, Result& re
 
 class EngineTest : public testing::Test {
 protected:
-    ModelId load(const TinyShape& shape = {}, LoadOptions options = {}) {
+    /// Unless `options` say otherwise, which guesses are tried is the same everywhere.
+    ModelId load(const TinyShape& shape = {}, LoadOptions options = {.timeSteps = false}) {
         options.path = folder.write("tiny.gguf", tinyLlama(shape).bytes());
-        options.timeSteps = false; // which guesses are tried is the same everywhere
         return engine.load(options);
     }
 
     /// One of several at a time: a file of its own.
-    ModelId loadBeside(const TinyShape& shape = {}) {
+    ModelId loadBeside(const TinyShape& shape = {}, bool timeSteps = false) {
         const std::string name = "beside" + std::to_string(++besides) + ".gguf";
-        return engine.load({.path = folder.write(name, tinyLlama(shape).bytes()), .timeSteps = false});
+        return engine.load({.path = folder.write(name, tinyLlama(shape).bytes()), .timeSteps = timeSteps});
     }
 
     void runAll() {
@@ -96,7 +96,7 @@ const TinyShape kRecurrent{.layers = 3, .convLayers = 2, .seed = 9}; // a reply 
 /// What must hold whatever the cache is made of.
 class AnyCache : public EngineTest, public testing::WithParamInterface<KvType> {
 protected:
-    ModelId loadCached(const TinyShape& shape = {}) { return load(shape, {.kv = GetParam()}); }
+    ModelId loadCached(const TinyShape& shape = {}) { return load(shape, {.kv = GetParam(), .timeSteps = false}); }
 };
 
 INSTANTIATE_TEST_SUITE_P(Caches, AnyCache, testing::Values(KvType::F16, KvType::Q8_0, KvType::Q4_0));
@@ -234,6 +234,24 @@ TEST_F(EngineTest, AnotherModelMayGuess) {
     }
     EXPECT_GT(right, 0);
     EXPECT_GT(wrong, 0);
+}
+
+/// Whether a guess is tried by what steps took is the machine's affair; the reply is not.
+TEST_F(EngineTest, GuessesByTheTimeOfStepsChangeNothing) {
+    const ModelId model = load({}, {.timeSteps = true}), draft = loadBeside({.seed = 7}, true);
+    for (const float temperature : {0.0f, 1.0f}) {
+        std::vector<Result> results(2);
+        for (const bool ahead : {false, true}) {
+            GenerationRequest r = request(prompt(100), 600, results[ahead]);
+            r.sampling.temperature = temperature;
+            r.guessAhead = ahead;
+            r.draft = ahead ? draft : ModelId{0};
+            engine.start(model, std::move(r));
+            runAll();
+        }
+        EXPECT_EQ(results[0].tokens, results[1].tokens) << temperature;
+        EXPECT_EQ(results[1].summary.generatedTokens, 600);
+    }
 }
 
 TEST_F(EngineTest, WhoGuessesMustKnowTheSameWords) {

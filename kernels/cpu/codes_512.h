@@ -721,7 +721,7 @@ inline __m512i upOrDown(__mmask8 down) {
 
 template <typename Lookup>
 struct CodesIQ1_SBy : quant::IQ1_S {
-    /// Of each group's word three bits for each of its points.
+    /// The numbers of the points: eight bits of each, and three more in its group's word.
     static inline __m512i points(const uint8_t* b) {
         const __m512i words =
             _mm512_shuffle_epi8(_mm512_cvtepu16_epi64(load128(b + 34)),

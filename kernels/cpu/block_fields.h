@@ -1,7 +1,7 @@
 #pragma once
 
-// The smaller fields of the formats' blocks (scales, signs) in 128- and 256-bit vectors, for every
-// file of an x86 instruction set: AVX2 is all it needs. Internal linkage on purpose.
+// The smaller fields of the formats' blocks (scales, signs) in 128- and 256-bit vectors, for every file of an x86
+// instruction set: AVX2 is all it needs. Internal linkage on purpose.
 
 #include "kernels/quant/formats.h"
 

@@ -56,8 +56,8 @@ KvLayout layoutKv(std::span<const KvLayer> layers, kernels::Type type) {
             group.pageBytes += (layer.kind.stateBytes + 63) / 64 * 64;
         } else {
             place.heads = layer.heads;
-            place.kRowBytes = kernels::cacheRowBytes(type, layer.kDim);
-            place.vRowBytes = kernels::cacheRowBytes(type, layer.vDim);
+            place.kArea = kernels::cacheArea(type, layer.kDim);
+            place.vArea = kernels::cacheArea(type, layer.vDim);
             place.vOffset += keyBytes(layer, type);
             group.pageBytes = place.vOffset + valueBytes(layer, type); // a page of 64 tokens keeps 64-byte alignment
         }

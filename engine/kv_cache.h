@@ -49,7 +49,7 @@ struct KvPlace {
     uint64_t kOffset = 0; // bytes from the start of the page
     uint64_t vOffset = 0;
     int heads = 0;
-    uint64_t kRowBytes = 0, vRowBytes = 0; // of one token of one head; 0: a state
+    kernels::CacheArea kArea, vArea; // of one head; empty: a state
 };
 
 struct KvLayout {

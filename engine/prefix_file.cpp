@@ -338,16 +338,20 @@ int PrefixFile::restore(KvCache& cache, std::span<const TokenId> prompt, int spa
 
 /// A page was another's before it was this one's: what lies behind its tokens is nobody's business.
 void PrefixFile::blankRows(std::span<std::byte> page, int group, int from) const {
-    const auto blank = [&](uint64_t offset, uint64_t rowBytes) {
-        const auto first = page.subspan(offset + static_cast<uint64_t>(from) * rowBytes);
-        std::fill_n(first.begin(), static_cast<uint64_t>(kPageTokens - from) * rowBytes, std::byte{});
+    const auto first = static_cast<uint64_t>(from), left = static_cast<uint64_t>(kPageTokens - from);
+    const auto blank = [&](uint64_t offset, const kernels::CacheArea& area) {
+        const auto head = page.subspan(offset, area.bytes(kPageTokens));
+        std::ranges::fill(head.subspan(first * area.rowBytes, left * area.rowBytes), std::byte{});
+        for (uint64_t block = 0; block < area.blocks; ++block)
+            std::ranges::fill(head.subspan(area.scaleAt(block, first, kPageTokens), left * area.kScaleBytes),
+                              std::byte{});
     };
     for (const KvPlace& place : layout_.places) {
         if (place.group != group || from >= kPageTokens)
             continue;
         for (uint64_t head = 0; head < static_cast<uint64_t>(place.heads); ++head) {
-            blank(place.kOffset + head * kPageTokens * place.kRowBytes, place.kRowBytes);
-            blank(place.vOffset + head * kPageTokens * place.vRowBytes, place.vRowBytes);
+            blank(place.kOffset + head * place.kArea.bytes(kPageTokens), place.kArea);
+            blank(place.vOffset + head * place.vArea.bytes(kPageTokens), place.vArea);
         }
     }
 }

@@ -102,8 +102,7 @@ struct Rope {
 };
 
 /// Where one layer's keys and values lie inside the pages of its group. A page holds `pageTokens` tokens; within a
-/// page the layer's keys are [head][token][kDim] at kOffset and its values [head][token][vDim] at vOffset, each row of
-/// cacheRowBytes. A latent layer (MLA: DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim
+/// page the layer's keys are at kOffset and its values at vOffset, a CacheArea for each head. A latent layer (MLA: DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim
 /// numbers of its keys.
 struct KvView {
     MemoryId memory = kNoMemory;

@@ -111,4 +111,11 @@ uint64_t cacheRowBytes(Type type, int64_t cols) {
     return rowBytes(type, cacheRowCols(type, cols));
 }
 
+CacheArea cacheArea(Type type, int64_t cols) {
+    const uint64_t all = cacheRowBytes(type, cols);
+    const QuantType& format = quantType(type);
+    const uint64_t blocks = format.block > 1 ? all / uint64_t(format.bytes) : 0;
+    return {.rowBytes = all - blocks * CacheArea::kScaleBytes, .blocks = blocks};
+}
+
 } // namespace hearth::kernels

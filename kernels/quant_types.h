@@ -43,4 +43,7 @@ uint64_t cacheRowBytes(Type, int64_t cols);
 /// Columns of whole blocks.
 int64_t cacheRowCols(Type, int64_t cols);
 
+/// That of rows of `cols` numbers; empty for no columns.
+CacheArea cacheArea(Type, int64_t cols);
+
 } // namespace hearth::kernels

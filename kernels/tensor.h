@@ -72,4 +72,22 @@ struct Tensor {
     bool present() const { return memory != kNoMemory; }
 };
 
+/// How a page of a KV cache keeps the keys or values of a head: a row of numbers for each token; of blocks the rows are
+/// their codes, and behind all rows lie the scales, (blocks of a row, tokens) in f16. So rows of codes fill cache lines,
+/// and the scales of neighbouring tokens are read as they lie.
+struct CacheArea {
+    static constexpr uint64_t kScaleBytes = 2;
+
+    uint64_t rowBytes = 0; // from one row to the next
+    uint64_t blocks = 0;   // of a row, each with a scale; 0: numbers
+
+    /// Of a page of so many tokens: cacheRowBytes() for each.
+    constexpr uint64_t bytes(uint64_t tokens) const { return tokens * (rowBytes + blocks * kScaleBytes); }
+
+    /// Where a token's scale of a block lies in a page of so many tokens.
+    constexpr uint64_t scaleAt(uint64_t block, uint64_t token, uint64_t tokens) const {
+        return tokens * rowBytes + (block * tokens + token) * kScaleBytes;
+    }
+};
+
 } // namespace hearth::kernels

@@ -16,19 +16,30 @@ std::byte* KvPages::page(int32_t sequence, int64_t pageIndex) const {
     return data + uint64_t(std::clamp<int64_t>(numbers[column], 0, pages - 1)) * pageBytes;
 }
 
-std::byte* KvPages::key(std::byte* page, int head, int token) const {
-    return page + kOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * kRowBytes;
+CacheRow KvPages::rowOf(const CacheArea& area, std::byte* firstHead, int head, int token) const {
+    const auto tokens = uint64_t(pageTokens);
+    std::byte* first = firstHead + uint64_t(head) * area.bytes(tokens);
+    CacheRow row{.row = first + uint64_t(token) * area.rowBytes};
+    if (area.blocks > 0)
+        row.scales = {.first = first + area.scaleAt(0, uint64_t(token), tokens),
+                      .stride = tokens * CacheArea::kScaleBytes};
+    return row;
 }
 
-std::byte* KvPages::value(std::byte* page, int head, int token) const {
-    if (latent)
-        return key(page, head, token);
-    return page + vOffset + (uint64_t(head) * uint64_t(pageTokens) + uint64_t(token)) * vRowBytes;
+CacheRow KvPages::key(std::byte* page, int head, int token) const {
+    return rowOf(kArea, page + kOffset, head, token);
 }
 
-uint64_t KvPages::columnBytes(int64_t column) const {
+CacheRow KvPages::value(std::byte* page, int head, int token) const {
+    return latent ? key(page, head, token) : rowOf(vArea, page + vOffset, head, token);
+}
+
+CacheRow KvPages::fromColumn(CacheRow row, int64_t column) const {
     const QuantType& format = quantType(type);
-    return uint64_t(column / format.block) * uint64_t(format.bytes);
+    const auto block = uint64_t(column / format.block);
+    row.row += block * (uint64_t(format.bytes) - (kArea.blocks > 0 ? CacheArea::kScaleBytes : 0));
+    row.scales.first += block * row.scales.stride;
+    return row;
 }
 
 namespace {
@@ -109,6 +120,11 @@ private:
     float* sums_;
 };
 
+/// Bytes from a row to its scale in its first block.
+int64_t scalesFrom(const CacheRow& row) {
+    return row.scales.first ? row.scales.first - row.row : 0;
+}
+
 /// Tokens of each page that a call takes where it reads several side by side: the whole page, whose next keys then have
 /// the longest time to come. Not where further heads read the same keys again, which the first-level cache is to hold,
 /// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens. 0: one page after the other.
@@ -117,7 +133,7 @@ int runTokensOf(const AttentionSpec& a) {
         return 0;
     constexpr uint64_t kLongRow = 512;
     const bool whole = quantType(a.kv.type).block == 1 && a.heads / a.kv.heads <= kAttendHeads &&
-                       std::max(a.kv.kRowBytes, a.kv.vRowBytes) <= kLongRow &&
+                       std::max(a.kv.kArea.rowBytes, a.kv.vArea.rowBytes) <= kLongRow &&
                        kAttendRuns * a.kv.pageTokens <= kAttendTokens;
     return whole ? a.kv.pageTokens : kRunStep;
 }
@@ -238,16 +254,23 @@ private:
             Keys next = keysFrom(p, at + keys.all());
             if (!next)
                 next = nextSplit;
+            const CacheRow key = kv.key(keys.pages[0], p.kvHead, keys.first),
+                           value = kv.value(keys.pages[0], p.kvHead, keys.first),
+                           nextKey = next ? kv.key(next.pages[0], next.kvHead, next.first) : CacheRow{};
             Attend call{.q = a_.q.f32(p.row) + int64_t(head) * kv.kDim,
-                        .k = kv.key(keys.pages[0], p.kvHead, keys.first),
-                        .v = kv.value(keys.pages[0], p.kvHead, keys.first),
+                        .k = key.row,
+                        .v = value.row,
+                        .kScales = scalesFrom(key),
+                        .vScales = scalesFrom(value),
+                        .scaleStride = key.scales.stride,
                         .heads = heads,
                         .kDim = kv.kDim,
                         .vDim = kv.vDim,
-                        .kStride = kv.kRowBytes,
-                        .vStride = kv.vRowBytes,
-                        .next = next ? kv.key(next.pages[0], next.kvHead, next.first) : nullptr,
+                        .kStride = kv.kArea.rowBytes,
+                        .vStride = kv.vArea.rowBytes,
+                        .next = nextKey.row,
                         .nextTokens = next.tokens,
+                        .nextScales = scalesFrom(nextKey),
                         .tokens = keys.all(),
                         .scale = a_.scale,
                         .softCap = a_.softCap,
@@ -257,11 +280,11 @@ private:
                         .scratch = scratch + kScoreBytes,
                         .sameQueries = at > p.range.begin};
             for (int r = 1; r < keys.runs; ++r) {
-                call.moreKeys[r - 1] = kv.key(keys.pages[r], p.kvHead, keys.first);
-                call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first);
+                call.moreKeys[r - 1] = kv.key(keys.pages[r], p.kvHead, keys.first).row;
+                call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first).row;
             }
             for (int r = 1; r < next.runs; ++r)
-                call.moreNext[r - 1] = kv.key(next.pages[r], next.kvHead, next.first);
+                call.moreNext[r - 1] = kv.key(next.pages[r], next.kvHead, next.first).row;
             attend_(call);
             at += keys.all();
         }
@@ -398,7 +421,7 @@ public:
           coded_(PromptScratch::bytes(a.kv, true) <= kScratchBytes ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
           queries_(coded_ ? kCodedQueries : kQueries), group_(a.heads / a.kv.heads),
           headsPerTile_(std::min(group_, queries_)), slices_((group_ + headsPerTile_ - 1) / headsPerTile_),
-          rowsPerTile_(queries_ / headsPerTile_), unpackKeys_(kernels().unpackF32[size_t(a.kv.type)]),
+          rowsPerTile_(queries_ / headsPerTile_), unpackKeys_(kernels().unpackKeys[size_t(a.kv.type)]),
           unpackValues_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -492,24 +515,25 @@ private:
                                    .correction = at.correction};
         for (int n = 0; n < width; n += kPanelOutputs)
             meetKeys(p, at, kv.key(page, p.kvHead, token + n), n, std::min(kPanelOutputs, width - n));
-        const std::byte* values = kv.value(page, p.kvHead, token);
         if (coded_) {
-            codeValues(at, values, width);
+            for (int t = 0; t < width; t += kValueTokens)
+                codeValues(at, kv.value(page, p.kvHead, token + t), t, std::min(kValueTokens, width - t));
             at.codes.attend(*coded_, 0, softmax, at.o, int64_t(queries_) * kPanelOutputs);
             return;
         }
         kernels().softmaxBlock(softmax);
-        addValues(p, at, values, width);
+        addValues(p, at, kv.value(page, p.kvHead, token), width);
     }
 
     /// A panel of the block's keys, from its key n on: as codes, or the scores of all queries.
-    void meetKeys(const Part& p, const PromptScratch& at, const std::byte* keys, int n, int count) const {
+    void meetKeys(const Part& p, const PromptScratch& at, const CacheRow& keys, int n, int count) const {
         const KvPages& kv = a_.kv;
-        unpackKeys_({.weights = keys,
-                     .stride = kv.kRowBytes,
+        unpackKeys_({.weights = keys.row,
+                     .stride = kv.kArea.rowBytes,
                      .outputs = count,
                      .cols = cacheRowCols(kv.type, kv.kDim),
-                     .panel = at.keys});
+                     .panel = at.keys,
+                     .cached = keys.scales});
         if (coded_)
             at.codes.codeKeys(*coded_, n, at.keys);
         else
@@ -522,27 +546,26 @@ private:
     }
 
     /// Values of `count` tokens, those of a slice of their columns.
-    Unpack valuesOf(const std::byte* values, int64_t slice, int count, float* panel) const {
+    Unpack valuesOf(const CacheRow& values, int64_t slice, int count, float* panel) const {
         const int64_t column = slice * kPanelOutputs;
-        return {.weights = values + a_.kv.columnBytes(column),
-                .stride = a_.kv.vRowBytes,
+        const CacheRow part = a_.kv.fromColumn(values, column);
+        return {.weights = part.row,
+                .stride = a_.kv.vArea.rowBytes,
                 .outputs = int(std::min<int64_t>(kPanelOutputs, a_.kv.vDim - column)),
                 .cols = count,
-                .panel = panel};
+                .panel = panel,
+                .cached = part.scales};
     }
 
-    void codeValues(const PromptScratch& at, const std::byte* values, int width) const {
+    /// Up to kValueTokens tokens from `t` of the block on.
+    void codeValues(const PromptScratch& at, const CacheRow& values, int t, int tokens) const {
         constexpr int64_t kPanel = int64_t(kValueTokens) * kPanelOutputs;
-        for (int t = 0; t < width; t += kValueTokens) {
-            const int tokens = std::min(kValueTokens, width - t);
-            for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice)
-                unpackValues_(
-                    valuesOf(values + uint64_t(t) * a_.kv.vRowBytes, slice, tokens, at.values + slice * kPanel));
-            at.codes.codeValues(*coded_, t, tokens, at.values, kPanel);
-        }
+        for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice)
+            unpackValues_(valuesOf(values, slice, tokens, at.values + slice * kPanel));
+        at.codes.codeValues(*coded_, t, tokens, at.values, kPanel);
     }
 
-    void addValues(const Part& p, const PromptScratch& at, const std::byte* values, int width) const {
+    void addValues(const Part& p, const PromptScratch& at, const CacheRow& values, int width) const {
         for (int64_t slice = 0; slice < slicesOf(a_.kv); ++slice) {
             float* o = at.o + slice * queries_ * kPanelOutputs;
             for (int q = 0; q < p.queries(); ++q)

@@ -106,7 +106,7 @@ struct KeyBlock<quant::Q8_0> {
 
     template <int half>
     inline void load(const std::byte* const (&blocks)[kLanes]) {
-        loadFours(blocks, 2 + 16 * half, fours);
+        loadFours(blocks, 16 * half, fours);
     }
 
     template <int half, int i, int odd>
@@ -124,7 +124,7 @@ struct KeyBlock<quant::Q4_0> {
     template <int half>
     inline void load(const std::byte* const (&blocks)[kLanes]) {
         if constexpr (half == 0)
-            loadFours(blocks, 2, fours);
+            loadFours(blocks, 0, fours);
     }
 
     template <int half, int i, int odd>
@@ -201,7 +201,7 @@ struct KeyScores : PlainWeights {
             });
         });
         for (int j = 0; j < kLanes; ++j)
-            blocks[j] += Format::kBytes;
+            blocks[j] += kCodeBytes<Format>;
     }
 };
 

@@ -500,36 +500,6 @@ struct KeyScores : PlainWeights {
         s.querySums[block] = sum;
     }
 
-    /// Sixteen rows of a run at once, whose scales are the low halves of what a gather reads. Measured on Emerald
-    /// Rapids only, where it is faster than the plain way; processors whose gathers are slowed down (Ice Lake) may do
-    /// without.
-    template <typename Format>
-    static inline void gather(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
-        const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-        const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(int(rows.stride)));
-        const int ofRun = tokens / rows.count();
-        for (int t = 0; t < ofRun; t += kLanes)
-            for (int r = 0; r < rows.count(); ++r) {
-                const __mmask16 live = firstLanes(lesser(kLanes, ofRun - t));
-                const std::byte* row = rows.runs[r] + uint64_t(t) * rows.stride;
-                for (int b = 0; b * kCodes < dims; ++b, row += Format::kBytes) {
-                    const __m256i scales = _mm512_cvtepi32_epi16(
-                        _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), live, offsets, row, 1));
-                    uint16_t* to = s.scales[b] + t * rows.count() + r * kRunTurn;
-                    if (rows.count() == 1) {
-                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), scales);
-                    } else { // four of them lie beside each other
-                        constexpr int kApart = kAttendRuns * kRunTurn;
-                        const __m128i low = _mm256_castsi256_si128(scales), high = _mm256_extracti128_si256(scales, 1);
-                        const __m128i fours[] = {low, _mm_unpackhi_epi64(low, low), high,
-                                                 _mm_unpackhi_epi64(high, high)};
-                        for (int i = 0; i < 4; ++i)
-                            _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i * kApart), fours[i]);
-                    }
-                }
-            }
-    }
-
     template <int kH>
     static inline void weigh(const Attend& a, int head) {
         if (a.tokens <= kKeyBlock)
@@ -647,16 +617,16 @@ struct KeyScores : PlainWeights {
             const std::byte* fours[kKeys / 4];
             if constexpr (kWhole) {
                 for (int i = 0; i < kKeys / 4; ++i)
-                    fours[i] = first[i] + b * Format::kBytes;
+                    fours[i] = first[i] + b * kCodeBytes<Format>;
                 turnBlocks<Format>(fours, a.kStride, columns);
             } else {
-                std::byte some[kKeys * Format::kBytes];
+                constexpr int kBytes = kCodeBytes<Format>;
+                std::byte some[kKeys * kBytes];
                 for (int i = 0; i < kKeys; ++i)
-                    std::memcpy(some + i * Format::kBytes, rows.row(i < live ? t + i : t) + b * Format::kBytes,
-                                Format::kBytes);
+                    std::memcpy(some + i * kBytes, rows.row(i < live ? t + i : t) + b * kBytes, kBytes);
                 for (int i = 0; i < kKeys / 4; ++i)
-                    fours[i] = some + 4 * i * Format::kBytes;
-                turnBlocks<Format>(fours, Format::kBytes, columns);
+                    fours[i] = some + 4 * i * kBytes;
+                turnBlocks<Format>(fours, kBytes, columns);
             }
             const Vec scale = scalesAt(s, b, t);
             for (int h = 0; h < kH; ++h) {

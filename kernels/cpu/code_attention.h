@@ -9,6 +9,8 @@
 namespace hearth::kernels::cpu {
 namespace {
 
+using quant::kCodeBytes;
+
 constexpr int kCodes = 32;          // a block
 constexpr float kTop16 = 127 * 256; // whose high byte, rounded, still is a signed byte
 
@@ -36,18 +38,18 @@ struct CodeQueries {
     inline float scale(int head) const { return s.queryScale[at(head, 0)]; }
 };
 
-/// What the cached formats hold in a block: 32 signed bytes.
+/// What the cached formats hold in the codes of a block: 32 signed bytes.
 template <typename Format>
 inline __m256i codesOf(const std::byte* block);
 
 template <>
 inline __m256i codesOf<quant::Q8_0>(const std::byte* block) {
-    return load256(reinterpret_cast<const uint8_t*>(block) + 2);
+    return load256(reinterpret_cast<const uint8_t*>(block));
 }
 
 template <>
 inline __m256i codesOf<quant::Q4_0>(const std::byte* block) {
-    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 2)), low = _mm_set1_epi8(15);
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block)), low = _mm_set1_epi8(15);
     const __m256i nibbles = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(both, 4), low), _mm_and_si128(both, low));
     return _mm256_sub_epi8(nibbles, _mm256_set1_epi8(8));
 }
@@ -60,7 +62,7 @@ inline Wide wideCodesOf(const std::byte* block) {
 
 template <>
 inline Wide wideCodesOf<quant::Q8_0>(const std::byte* block) {
-    return widen32(reinterpret_cast<const uint8_t*>(block) + 2);
+    return widen32(reinterpret_cast<const uint8_t*>(block));
 }
 
 inline uint32_t magnitudeOf(float f) {
@@ -91,33 +93,75 @@ inline float toInt16(const float* x, int n, int16_t* out) {
     return scale;
 }
 
-/// Twice four scales of 16 bits, `stride` bytes apart: no store waits between them and who reads them as a vector.
-inline __m128i eightScales(const std::byte* first, const std::byte* second, uint64_t stride) {
-    const auto fourFrom = [&](const std::byte* p) {
-        const auto at = [&](int i) {
-            int16_t scale;
-            std::memcpy(&scale, p + uint64_t(i) * stride, 2);
-            return int(scale);
-        };
-        const __m128i two = _mm_insert_epi16(_mm_cvtsi32_si128(at(0)), at(1), 1);
-        return _mm_insert_epi16(_mm_insert_epi16(two, at(2), 2), at(3), 3);
-    };
-    return _mm_unpacklo_epi64(fourFrom(first), fourFrom(second));
+/// The keys or values of a call: rows of codes, and where their scales begin in each run.
+struct CodeRows : RowsOfRuns {
+    int64_t scales;
+    uint64_t scaleStride;
+
+    inline CodeRows(const RowsOfRuns& rows, int64_t at, uint64_t apart)
+        : RowsOfRuns(rows), scales(at), scaleStride(apart) {}
+
+    /// A run's scales of a block, from its token t on.
+    inline const std::byte* scalesOf(int run, int block, int t) const {
+        return runs[run] + scales + uint64_t(block) * scaleStride + uint64_t(t) * CacheArea::kScaleBytes;
+    }
+
+    /// The scales of so many tokens come nearer.
+    inline void prefetchScales(int tokens, int dims) const {
+        for (int r = 0; r < count(); ++r)
+            for (int b = 0; b * kCodes < dims; ++b)
+                prefetch(scalesOf(r, b, 0), uint64_t(tokens / count()) * CacheArea::kScaleBytes);
+    }
+};
+
+inline CodeRows codedKeysOf(const Attend& a) {
+    return {keysOf(a), a.kScales, a.scaleStride};
 }
 
-/// The scales of so many rows of `dims` numbers, a few rows at a time as they come from memory.
-template <typename Format>
-inline void gatherScales(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
-    for (int t = 0; t < tokens; t += 8) {
-        const int live = lesser(8, tokens - t);
-        for (int b = 0; b * kCodes < dims; ++b) {
-            const int at = b * Format::kBytes;
-            if (live == 8)
-                _mm_storeu_si128(reinterpret_cast<__m128i*>(s.scales[b] + t),
-                                 eightScales(rows.four(t) + at, rows.four(t + 4) + at, rows.stride));
-            else
-                for (int i = 0; i < live; ++i)
-                    std::memcpy(&s.scales[b][t + i], rows.row(t + i) + at, 2);
+inline CodeRows codedValuesOf(const Attend& a) {
+    return {valuesOf(a), a.vScales, a.scaleStride};
+}
+
+/// 16 scales.
+inline __m256i loadScales(const std::byte* from) {
+    return load256(reinterpret_cast<const uint8_t*>(from));
+}
+
+inline void storeScales(uint16_t* to, __m256i scales) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), scales);
+}
+
+/// 16 scales of each of four runs in the order of a call's tokens.
+inline void interleaveScales(const std::byte* const (&runs)[kAttendRuns], uint16_t* to) {
+    const __m256i a = loadScales(runs[0]), b = loadScales(runs[1]), c = loadScales(runs[2]), d = loadScales(runs[3]);
+    const __m256i even[] = {_mm256_unpacklo_epi64(a, b), _mm256_unpacklo_epi64(c, d)};
+    const __m256i odd[] = {_mm256_unpackhi_epi64(a, b), _mm256_unpackhi_epi64(c, d)};
+    storeScales(to, _mm256_permute2x128_si256(even[0], even[1], 0x20));
+    storeScales(to + 16, _mm256_permute2x128_si256(odd[0], odd[1], 0x20));
+    storeScales(to + 32, _mm256_permute2x128_si256(even[0], even[1], 0x31));
+    storeScales(to + 48, _mm256_permute2x128_si256(odd[0], odd[1], 0x31));
+}
+
+/// The scales of so many tokens and dims, in the order of the tokens; zeros up to the next 16 of them.
+inline void takeScales(const CodeRows& rows, int tokens, int dims, CodeScratch& s) {
+    static_assert(kAttendRuns == 4 && kRunTurn == 4 && kRunStep % 16 == 0);
+    for (int b = 0; b * kCodes < dims; ++b) {
+        if (rows.count() == kAttendRuns) {
+            for (int t = 0; t < tokens; t += 16 * kAttendRuns) {
+                const int at = t / kAttendRuns;
+                interleaveScales({rows.scalesOf(0, b, at), rows.scalesOf(1, b, at), rows.scalesOf(2, b, at),
+                                  rows.scalesOf(3, b, at)},
+                                 s.scales[b] + t);
+            }
+            continue;
+        }
+        int t = 0;
+        for (; t + 16 <= tokens; t += 16)
+            storeScales(s.scales[b] + t, loadScales(rows.scalesOf(0, b, t)));
+        if (t < tokens) {
+            std::byte some[32] = {};
+            std::memcpy(some, rows.scalesOf(0, b, t), uint64_t(tokens - t) * CacheArea::kScaleBytes);
+            storeScales(s.scales[b] + t, loadScales(some));
         }
     }
 }
@@ -163,7 +207,7 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
 template <typename Format, typename Weights, int kH>
 inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahead& ahead) {
     const auto rows = valuesOf(a);
-    const int block = column / kCodes * Format::kBytes;
+    const int block = column / kCodes * kCodeBytes<Format>;
     float scale[kH];
     Weights::template code<kH>(a, column / kCodes, s, scale);
     constexpr int kParts = kCodes / kWords; // each with sums of its own: more would not fit into the registers
@@ -203,14 +247,9 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahea
     });
 }
 
-/// How scales are gathered, scores become weights, and those times a block's scales codes: what instruction sets may
-/// do in ways of their own.
+/// How scores become weights, and those times a block's scales codes: what instruction sets may do in ways of their
+/// own.
 struct PlainWeights {
-    template <typename Format>
-    static inline void gather(const RowsOfRuns& rows, int tokens, int dims, CodeScratch& s) {
-        gatherScales<Format>(rows, tokens, dims, s);
-    }
-
     template <int kH>
     static inline void weigh(const Attend& a, int head) {
         weighHeads(a, head, kH);
@@ -221,6 +260,16 @@ struct PlainWeights {
         weightsOf(a, block, s, scale);
     }
 };
+
+/// The scales of the values, and of the next keys.
+inline void bringScales(const Attend& a) {
+    if (a.v != a.k)
+        codedValuesOf(a).prefetchScales(a.tokens, a.vDim);
+    if (a.next) {
+        const RowsOfRuns next(a.next, a.moreNext, a.kStride);
+        CodeRows(next, a.nextScales, a.scaleStride).prefetchScales(a.nextTokens * next.count(), a.kDim);
+    }
+}
 
 /// `Scores` meets the queries of kH heads with the keys, likewise; it is PlainWeights, too.
 template <typename Format, typename Scores, int kH>
@@ -239,7 +288,9 @@ void attendCodeHeads(const Attend& a, int head) {
             for (int b = 0; b < blocks; ++b)
                 Scores::prepare(s, at + b);
         }
-    Scores::template gather<Format>(keysOf(a), a.tokens, a.kDim, s);
+    if (head == 0)
+        bringScales(a);
+    takeScales(codedKeysOf(a), a.tokens, a.kDim, s);
     Scores::template run<Format, kH>(a, queries);
     // A third of the next keys while weights are made, the others over the first of the values, two lines for a pair of
     // tokens: what comes later is not there in time.
@@ -249,7 +300,7 @@ void attendCodeHeads(const Attend& a, int head) {
     ahead.lines(some);
     Scores::template weigh<kH>(a, head);
     ahead.lines(some);
-    Scores::template gather<Format>(valuesOf(a), a.tokens, a.vDim, s);
+    takeScales(codedValuesOf(a), a.tokens, a.vDim, s);
     ahead.lines(some);
     for (int column = 0; column < a.vDim; column += kCodes)
         addCodes<Format, Scores, kH>(a, head, column, s, ahead);
@@ -261,29 +312,59 @@ void attendCodes(const Attend& a) {
     eachHeads<kHeadsAtOnce>(a.heads, [&]<int kH>(int head) { attendCodeHeads<Format, Scores, kH>(a, head); });
 }
 
+/// The numbers of a token's block.
+template <typename Format>
+inline void unpackBlock(const Unpack& a, int64_t token, int64_t block, Vec (&v)[kCodes / kLanes]) {
+    const std::byte* scale = a.cached.first + uint64_t(block) * a.cached.stride + token * CacheArea::kScaleBytes;
+    toFloats(codesOf<Format>(a.weights + uint64_t(token) * a.stride + block * kCodeBytes<Format>), v);
+    const Vec factor = splat(quant::loadF16(reinterpret_cast<const uint8_t*>(scale)));
+    for (Vec& numbers : v)
+        numbers = mul(numbers, factor);
+}
+
+template <typename Format>
+void unpackCodeKeys(const Unpack& a) {
+    constexpr int kVectors = kCodes / kLanes;
+    for (int n = 0; n < kPanelOutputs; n += kLanes)
+        for (int64_t b = 0; b * kCodes < a.cols; ++b) {
+            Vec rows[kVectors][kLanes];
+            for (int i = 0; i < kLanes; ++i) {
+                Vec v[kVectors];
+                for (Vec& none : v)
+                    none = zero();
+                if (n + i < a.outputs)
+                    unpackBlock<Format>(a, n + i, b, v);
+                for (int j = 0; j < kVectors; ++j)
+                    rows[j][i] = v[j];
+            }
+            for (int j = 0; j < kVectors; ++j)
+                storeColumns(rows[j], static_cast<float*>(a.panel) + (b * kCodes + j * kLanes) * kPanelOutputs + n,
+                             kLanes);
+        }
+}
+
 template <typename Format>
 void unpackCodeValues(const Unpack& a) {
     for (int64_t t = 0; t < a.cols; ++t) {
-        const std::byte* block = a.weights + uint64_t(t) * a.stride;
-        const Vec scale = splat(quant::loadF16(reinterpret_cast<const uint8_t*>(block)));
         Vec v[kCodes / kLanes];
-        toFloats(codesOf<Format>(block), v);
+        unpackBlock<Format>(a, t, 0, v);
         for (int i = 0; i < kCodes / kLanes; ++i)
             store(static_cast<float*>(a.panel) + t * kPanelOutputs + i * kLanes,
-                  keepLanes(mul(v[i], scale), 0, a.outputs - i * kLanes));
+                  keepLanes(v[i], 0, a.outputs - i * kLanes));
     }
 }
 
 template <typename Format>
-void storeCodes(const float* in, std::byte* out, int64_t n) {
-    auto* to = reinterpret_cast<uint8_t*>(out);
-    for (int64_t i = 0; i < n; i += kCodes, to += Format::kBytes)
-        quant::storeBlock<Format>(in + i, n - i, to);
+void storeCodes(const float* in, const CacheRow& out, int64_t n) {
+    auto *codes = reinterpret_cast<uint8_t*>(out.row), *scale = reinterpret_cast<uint8_t*>(out.scales.first);
+    for (int64_t i = 0; i < n; i += kCodes, codes += kCodeBytes<Format>, scale += out.scales.stride)
+        quant::storeBlock<Format>(in + i, n - i, codes, scale);
 }
 
 template <typename Format, typename Scores>
 void overrideCache(CpuKernels& k, Type type) {
     k.attend[size_t(type)] = attendCodes<Format, Scores>;
+    k.unpackKeys[size_t(type)] = unpackCodeKeys<Format>;
     k.unpackValues[size_t(type)] = unpackCodeValues<Format>;
     k.store[size_t(type)] = storeCodes<Format>;
 }

@@ -284,8 +284,8 @@ private:
                   .kDim = kv.kDim,
                   .vDim = kv.vDim,
                   .type = kv.type,
-                  .kRowBytes = kRow,
-                  .vRowBytes = vRow,
+                  .kArea = cacheArea(kv.type, kv.kDim),
+                  .vArea = cacheArea(kv.type, kv.latent ? kv.kDim : kv.vDim),
                   .latent = kv.latent,
                   .table = c.typed(kv.pageTable, "the page table", Type::I32, 1, -1)};
         c.require(r.table.cols <= kLargest / kv.pageTokens, "the page table is too wide");

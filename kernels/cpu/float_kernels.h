@@ -662,10 +662,10 @@ void softmaxKeys(const SoftmaxBlock& a) {
 }
 
 template <Type kType>
-void storeAs(const float* in, std::byte* out, int64_t n) {
+void storeAs(const float* in, const CacheRow& out, int64_t n) {
     for (int64_t i = 0; i < n; i += kLanes) {
         const int part = n - i < kLanes ? int(n - i) : kLanes;
-        storePartAs<kType>(out + i * kBytesOf<kType>, loadPart(in + i, part), part);
+        storePartAs<kType>(out.row + i * kBytesOf<kType>, loadPart(in + i, part), part);
     }
 }
 
@@ -840,7 +840,7 @@ template <Type kType>
 void overrideFloatType(CpuKernels& k) {
     constexpr size_t kIndex = size_t(kType);
     k.matvecF32[kIndex] = matvecFloats<kType>;
-    k.unpackF32[kIndex] = unpackFloats<kType>;
+    k.unpackF32[kIndex] = k.unpackKeys[kIndex] = unpackFloats<kType>;
     k.unpackValues[kIndex] = unpackValueRows<kType>;
     k.store[kIndex] = storeAs<kType>;
 }

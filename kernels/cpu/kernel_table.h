@@ -37,6 +37,18 @@ struct MatVec {
     WeightScales scales = {}; // of F8_E4M3 only
 };
 
+/// The scales of a cache's blocks: a token's in some block; the next token's lies two bytes on.
+struct CacheScales {
+    std::byte* first = nullptr; // null: the cache has none
+    uint64_t stride = 0;        // from one block's to the next's
+};
+
+/// A token's key or value, or a part of it from the first column of a block on: see CacheArea.
+struct CacheRow {
+    std::byte* row;
+    CacheScales scales = {};
+};
+
 /// Lays out inputs [0, cols) of up to kPanelOutputs weight rows in the order that the table's own gemm reads. Missing
 /// outputs become zeros. Int8 panels: cols is a multiple of 32.
 struct Unpack {
@@ -46,6 +58,7 @@ struct Unpack {
     int64_t cols;
     void* panel;              // at most panelBytes
     WeightScales scales = {}; // of F8_E4M3 only
+    CacheScales cached = {};  // of a cache's blocks only: those of the first row and column
 };
 
 /// A panel's sums of some rows, kPanelOutputs of each. They may begin with what is added to them and end where they
@@ -129,6 +142,9 @@ struct Attend {
     const std::byte* v;                              // likewise, (its tokens, vDim)
     const std::byte* moreKeys[kAttendRuns - 1] = {}; // of the other runs; all of them, or none. Not for latents
     const std::byte* moreValues[kAttendRuns - 1] = {};
+    int64_t kScales = 0; // of blocks: bytes from a run's first row to its scale in the first block
+    int64_t vScales = 0;
+    uint64_t scaleStride = 0; // from one block's scales to the next's
     int heads;
     int kDim;
     int vDim;
@@ -137,6 +153,7 @@ struct Attend {
     const std::byte* next = nullptr;                 // keys that are likely to be read after these values; may be null
     const std::byte* moreNext[kAttendRuns - 1] = {}; // and of other runs, all of them or none
     int nextTokens = 0;                              // of each run
+    int64_t nextScales = 0;                          // likewise kScales
     int tokens;                                      // of all runs
     float scale;
     float softCap;            // 0: none
@@ -278,8 +295,9 @@ struct CpuKernels {
     MatVecFn matvecF32[kTypes];  // any weights x f32
     UnpackFn unpackInt8[kTypes];
     GemmFn gemmInt8[kTypes];
-    UnpackFn unpackF32[kTypes]; // also the keys of a block: rows of the cache are rows of weights
+    UnpackFn unpackF32[kTypes];
     GemmFn gemmF32;
+    UnpackFn unpackKeys[kTypes];   // the same of a cache's keys, whose rows are those of weights
     UnpackFn unpackValues[kTypes]; // a panel for gemmF32 from (cols tokens) rows of `outputs` values each
 
     // Products of prompts in bf16, where the processor has tiles for it; null elsewhere. Each sum takes kTileInputs
@@ -300,7 +318,7 @@ struct CpuKernels {
     void (*softmaxBlock)(const SoftmaxBlock&);
     CodedKernels coded;        // where that is faster than floats; null elsewhere
     CodedKernels codedInTiles; // in bf16, where there are tiles
-    void (*store[kTypes])(const float* in, std::byte* out, int64_t n); // one row of a cache
+    void (*store[kTypes])(const float* in, const CacheRow& out, int64_t n);
 
     void (*quantize)(const float* x, int64_t n, A8Block* out);
     int (*codeAt)(int i); // where in A8Block::q `quantize` puts number i of a block, and the products seek it

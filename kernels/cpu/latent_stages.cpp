@@ -76,7 +76,7 @@ public:
           capacity_(capacity), tileRows_(expandedTileRows(capacity)),
           coded_(a.nope() + a.rope() <= kAttendDims ? codesOf(kernels(), a.coded, a.rounded) : nullptr),
           inTiles_(coded_ == &kernels().codedInTiles && kernels().gemmBf16),
-          unpackLatents_(kernels().unpackF32[size_t(a.kv.type)]),
+          unpackLatents_(kernels().unpackKeys[size_t(a.kv.type)]),
           unpackColumns_(kernels().unpackValues[size_t(a.kv.type)]) {}
 
     int64_t tiles() const override {
@@ -179,9 +179,10 @@ private:
                 const int64_t width = std::min<int64_t>(end - first, std::min(kKeyBlock, kv.pageTokens - token));
                 if (width <= 0)
                     break;
-                const std::byte* latents = kv.key(kv.page(step_.sequences.index(p.row), page), 0, token);
-                expandKeys(latents, int(width), at);
-                expandValues(latents, int(width), at);
+                std::byte* at0 = kv.page(step_.sequences.index(p.row), page);
+                for (int n = 0; n < width; n += kPanelOutputs)
+                    expandKeys(kv.key(at0, 0, token + n), n, int(width), at);
+                expandValues(kv.key(at0, 0, token), int(width), at);
                 for (int r = 0; r < p.rows; r += kQueryRows)
                     attend(p, at, r, std::min(kQueryRows, p.rows - r), first, int(width));
             }
@@ -234,48 +235,48 @@ private:
                                 .sums = {.acc = acc, .accStride = kPanelOutputs, .first = k == 0}});
     }
 
-    /// Panels of keys: k_b turned times a panel of latents, and below it the part that rope turned, as it is cached.
-    void expandKeys(const std::byte* latents, int width, const Places& at) const {
+    /// A panel of keys, of those of the block from n on: k_b turned times a panel of latents, and below it the part that
+    /// rope turned, as it is cached.
+    void expandKeys(const CacheRow& latents, int n, int width, const Places& at) const {
         const KvPages& kv = a_.kv;
         const int64_t rank = a_.rank(), nope = a_.nope();
-        const uint64_t stride = kv.kRowBytes;
-        for (int n = 0; n < width; n += kPanelOutputs) {
-            float* keys = at.keys + n * (nope + a_.rope());
-            const Unpack tokens{.weights = latents + uint64_t(n) * stride,
-                                .stride = stride,
-                                .outputs = std::min(kPanelOutputs, width - n),
-                                .cols = rank,
-                                .panel = at.latents};
-            unpackLatents_(tokens);
-            if (inTiles_) {
-                roundPanel(at.latents, at.rounded);
-                multiplyTiles(at.rounded, at.kB, nope, nope, keys);
-            } else {
-                for (int64_t k = 0; k < rank; k += kPieces)
-                    multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
-                             k == 0);
-            }
-            Unpack turned = tokens;
-            turned.weights += kv.columnBytes(rank);
-            turned.cols = cacheRowCols(kv.type, a_.rope()); // what is too much lies where the next panel begins
-            turned.panel = keys + nope * kPanelOutputs;
-            unpackLatents_(turned);
-            if (coded_)
-                at.codes.codeKeys(*coded_, n, keys);
+        float* keys = at.keys + n * (nope + a_.rope());
+        const auto unpack = [&](const CacheRow& part, int64_t cols, float* panel) {
+            unpackLatents_({.weights = part.row,
+                            .stride = kv.kArea.rowBytes,
+                            .outputs = std::min(kPanelOutputs, width - n),
+                            .cols = cols,
+                            .panel = panel,
+                            .cached = part.scales});
+        };
+        unpack(latents, rank, at.latents);
+        if (inTiles_) {
+            roundPanel(at.latents, at.rounded);
+            multiplyTiles(at.rounded, at.kB, nope, nope, keys);
+        } else {
+            for (int64_t k = 0; k < rank; k += kPieces)
+                multiply(at.latents + k * kPanelOutputs, std::min(kPieces, rank - k), at.kB + k, rank, nope, keys,
+                         k == 0);
         }
+        // What is too much lies where the next panel begins.
+        unpack(kv.fromColumn(latents, rank), cacheRowCols(kv.type, a_.rope()), keys + nope * kPanelOutputs);
+        if (coded_)
+            at.codes.codeKeys(*coded_, n, keys);
     }
 
     /// Panels of values: latents times panels of v_b.
-    void expandValues(const std::byte* latents, int width, const Places& at) const {
+    void expandValues(const CacheRow& latents, int width, const Places& at) const {
         const KvPages& kv = a_.kv;
         const int64_t rank = a_.rank();
         for (int64_t k = 0; k < rank; k += kPanelOutputs) {
             const int64_t cols = std::min<int64_t>(kPanelOutputs, rank - k);
-            unpackColumns_({.weights = latents + kv.columnBytes(k),
-                            .stride = kv.kRowBytes,
+            const CacheRow part = kv.fromColumn(latents, k);
+            unpackColumns_({.weights = part.row,
+                            .stride = kv.kArea.rowBytes,
                             .outputs = int(cols),
                             .cols = width,
-                            .panel = at.part});
+                            .panel = at.part,
+                            .cached = part.scales});
             if (inTiles_)
                 for (int t = 0; t < width; ++t)
                     roundStep(at.part + int64_t(t) * kPanelOutputs, cols, at.byToken, k, kKeyBlock, t);

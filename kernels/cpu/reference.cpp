@@ -182,16 +182,37 @@ void unpackE4M3(const Unpack& a) {
                     [&](int64_t i, float w) { panel[i * kPanelOutputs + n] = w; });
 }
 
-/// Calls f(column, number) for the first n numbers of a cached row.
+/// Calls f(column, number) for the first n numbers of a cached row; `scale`: that of its first block, if there are any.
 template <typename Format, typename F>
-void forEachCached(const std::byte* row, int n, const F& f) {
-    const auto* block = reinterpret_cast<const uint8_t*>(row);
+void forEachCached(const std::byte* row, const std::byte* scale, uint64_t scaleStride, int n, const F& f) {
+    const auto *codes = reinterpret_cast<const uint8_t*>(row), *at = reinterpret_cast<const uint8_t*>(scale);
     float x[Format::kBlock];
-    for (int i = 0; i < n; i += Format::kBlock, block += Format::kBytes) {
-        Format::decode(block, x);
+    for (int i = 0; i < n; i += Format::kBlock) {
+        if constexpr (Format::kBlock == 1) {
+            Format::decode(codes, x);
+            codes += Format::kBytes;
+        } else {
+            loadBlock<Format>(codes, at, x);
+            codes += kCodeBytes<Format>, at += scaleStride;
+        }
         for (int j = 0; j < Format::kBlock && i + j < n; ++j)
             f(i + j, x[j]);
     }
+}
+
+/// Row `i` of some that lie beside each other.
+template <typename Format, typename F>
+void forEachCached(const Unpack& a, int64_t i, int n, const F& f) {
+    forEachCached<Format>(a.weights + i * a.stride, a.cached.first + i * int64_t(CacheArea::kScaleBytes),
+                          a.cached.stride, n, f);
+}
+
+template <typename Format>
+void unpackKeys(const Unpack& a) {
+    auto* panel = static_cast<float*>(a.panel);
+    std::memset(a.panel, 0, size_t(a.cols) * kPanelOutputs * 4);
+    for (int t = 0; t < a.outputs; ++t)
+        forEachCached<Format>(a, t, int(a.cols), [&](int i, float key) { panel[i * kPanelOutputs + t] = key; });
 }
 
 template <typename Format>
@@ -199,8 +220,7 @@ void unpackValues(const Unpack& a) {
     auto* panel = static_cast<float*>(a.panel);
     std::memset(a.panel, 0, size_t(a.cols) * kPanelOutputs * 4);
     for (int64_t t = 0; t < a.cols; ++t)
-        forEachCached<Format>(a.weights + t * a.stride, a.outputs,
-                              [&](int n, float value) { panel[t * kPanelOutputs + n] = value; });
+        forEachCached<Format>(a, t, a.outputs, [&](int n, float value) { panel[t * kPanelOutputs + n] = value; });
 }
 
 void gemmF32(const Gemm& a) {
@@ -222,14 +242,16 @@ float capped(float score, float softCap) {
     return softCap > 0 ? softCap * std::tanh(score / softCap) : score;
 }
 
-/// Token i's row of the runs that begin at `first` and `more`.
-const std::byte* rowOfRuns(const std::byte* first, const std::byte* const (&more)[kAttendRuns - 1], int i,
-                           uint64_t stride) {
-    if (!more[0])
-        return first + uint64_t(i) * stride;
-    const int run = i / kRunTurn % kAttendRuns;
-    const int token = i / (kRunTurn * kAttendRuns) * kRunTurn + i % kRunTurn;
-    return (run == 0 ? first : more[run - 1]) + uint64_t(token) * stride;
+/// Calls f(column, number) for the first n numbers of token i of the runs that begin at `first` and `more`; `scales`:
+/// where a run's scales begin.
+template <typename Format, typename F>
+void forEachOfRuns(const Attend& a, const std::byte* first, const std::byte* const (&more)[kAttendRuns - 1],
+                   uint64_t stride, int64_t scales, int i, int n, const F& f) {
+    const int run = more[0] ? i / kRunTurn % kAttendRuns : 0;
+    const int token = more[0] ? i / (kRunTurn * kAttendRuns) * kRunTurn + i % kRunTurn : i;
+    const std::byte* rows = run == 0 ? first : more[run - 1];
+    forEachCached<Format>(rows + uint64_t(token) * stride, rows + scales + token * int64_t(CacheArea::kScaleBytes),
+                          a.scaleStride, n, f);
 }
 
 template <typename Format>
@@ -240,7 +262,7 @@ void attend(const Attend& a) {
         float max = state.max;
         for (int t = 0; t < a.tokens; ++t) {
             float dot = 0;
-            forEachCached<Format>(rowOfRuns(a.k, a.moreKeys, t, a.kStride), a.kDim,
+            forEachOfRuns<Format>(a, a.k, a.moreKeys, a.kStride, a.kScales, t, a.kDim,
                                   [&](int i, float value) { dot += a.q[h * a.kDim + i] * value; });
             a.scores[t] = capped(dot * a.scale, a.softCap);
             max = std::max(max, a.scores[t]);
@@ -252,7 +274,7 @@ void attend(const Attend& a) {
         for (int t = 0; t < a.tokens; ++t) {
             const float p = std::exp(a.scores[t] - max);
             sum += p;
-            forEachCached<Format>(rowOfRuns(a.v, a.moreValues, t, a.vStride), a.vDim,
+            forEachOfRuns<Format>(a, a.v, a.moreValues, a.vStride, a.vScales, t, a.vDim,
                                   [&](int i, float value) { o[i] += p * value; });
         }
         state = {max, state.sum * correction + sum};
@@ -283,13 +305,16 @@ void softmaxBlock(const SoftmaxBlock& a) {
 }
 
 template <typename Format>
-void store(const float* in, std::byte* out, int64_t n) {
-    auto* to = reinterpret_cast<uint8_t*>(out);
-    for (int64_t i = 0; i < n; i += Format::kBlock, to += Format::kBytes)
-        if constexpr (Format::kBlock == 1)
+void store(const float* in, const CacheRow& out, int64_t n) {
+    auto *to = reinterpret_cast<uint8_t*>(out.row), *scale = reinterpret_cast<uint8_t*>(out.scales.first);
+    for (int64_t i = 0; i < n; i += Format::kBlock)
+        if constexpr (Format::kBlock == 1) {
             Format::encode(in + i, to);
-        else
-            storeBlock<Format>(in + i, n - i, to);
+            to += Format::kBytes;
+        } else {
+            storeBlock<Format>(in + i, n - i, to, scale);
+            to += kCodeBytes<Format>, scale += out.scales.stride;
+        }
 }
 
 /// A value beyond what 127 * scale can tell (infinity, NaN) makes the group's scale NaN or infinite, so that it is seen
@@ -429,6 +454,7 @@ void quantRows(CpuKernels& k, Type type) {
 
 template <typename Format>
 void cacheRows(CpuKernels& k, Type type) {
+    k.unpackKeys[size_t(type)] = unpackKeys<Format>;
     k.unpackValues[size_t(type)] = unpackValues<Format>;
     k.attend[size_t(type)] = attend<Format>;
     k.store[size_t(type)] = store<Format>;

@@ -230,7 +230,7 @@ private:
 
     Rows k_, v_;
     KvPages kv_;
-    void (*store_)(const float*, std::byte*, int64_t);
+    void (*store_)(const float*, const CacheRow&, int64_t);
 };
 
 class AddStage : public RowStage {

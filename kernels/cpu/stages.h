@@ -215,19 +215,22 @@ struct KvPages {
     int64_t pages = 0;
     int pageTokens = 0, heads = 0, kDim = 0, vDim = 0;
     Type type = Type::F16;
-    uint64_t kRowBytes = 0, vRowBytes = 0; // from one token's key or value to the next's
-    bool latent = false;                   // values are the first vDim numbers of the keys
-    Rows table;                            // (nSequences, maxPages) I32
+    CacheArea kArea, vArea; // of a head; latent: the same
+    bool latent = false;    // values are the first vDim numbers of the keys
+    Rows table;             // (nSequences, maxPages) I32
 
     int64_t capacity() const { return table.cols * pageTokens; } // positions that a sequence can have
 
     /// Page of a position of a sequence; numbers out of range are bent into it, so that none reads out of bounds.
     std::byte* page(int32_t sequence, int64_t pageIndex) const;
-    std::byte* key(std::byte* page, int head, int token) const;
-    std::byte* value(std::byte* page, int head, int token) const;
+    CacheRow key(std::byte* page, int head, int token) const;
+    CacheRow value(std::byte* page, int head, int token) const;
 
-    /// Bytes from the start of a key or value to a column, the first of a block.
-    uint64_t columnBytes(int64_t column) const;
+    /// A key or value from a column on, the first of a block.
+    CacheRow fromColumn(CacheRow, int64_t column) const;
+
+private:
+    CacheRow rowOf(const CacheArea&, std::byte* firstHead, int head, int token) const;
 };
 
 struct AttentionSpec {

@@ -637,7 +637,7 @@ TEST(KernelTable, NormAddAndStore) {
                 const size_t bytes = rowBytes(type, n);
                 std::vector<std::byte> want(bytes), got(bytes + 4, std::byte(0x77));
                 quantType(type).encode(x.data(), want.data(), n);
-                isa.kernels.store[size_t(type)](x.data(), got.data(), n);
+                isa.kernels.store[size_t(type)](x.data(), {.row = got.data()}, n);
                 ASSERT_EQ(0, std::memcmp(want.data(), got.data(), bytes)) << isa.name;
                 EXPECT_EQ(got[bytes], std::byte(0x77));
             }
@@ -652,7 +652,7 @@ TEST(KernelTable, StoringHardNumbers) {
     for (const Isa& isa : availableIsas())
         for (const Type type : {Type::F16, Type::BF16}) {
             uint16_t out[kCount], want[kCount];
-            isa.kernels.store[size_t(type)](hard, reinterpret_cast<std::byte*>(out), kCount);
+            isa.kernels.store[size_t(type)](hard, {.row = reinterpret_cast<std::byte*>(out)}, kCount);
             quantType(type).encode(hard, want, kCount);
             for (size_t i = 0; i < kCount; ++i) {
                 if (std::isnan(hard[i]))
@@ -663,17 +663,41 @@ TEST(KernelTable, StoringHardNumbers) {
         }
 }
 
-/// A cache's rows: some large, some small, and their blocks, too.
-std::vector<std::byte> cachedRows(Type type, int rows, int cols, uint32_t seed) {
+/// Keys or values of one head in a page of a cache that holds just these.
+struct Cached {
+    CacheArea area;
+    uint64_t rows;
+    std::vector<std::byte> bytes;
+
+    Cached(Type type, int count, int cols)
+        : area(cacheArea(type, cols)), rows(uint64_t(count)), bytes(area.bytes(uint64_t(count))) {}
+
+    CacheRow row(int i) {
+        CacheRow at{.row = bytes.data() + uint64_t(i) * area.rowBytes};
+        if (area.blocks > 0)
+            at.scales = {.first = bytes.data() + area.scaleAt(0, uint64_t(i), rows), .stride = rows * 2};
+        return at;
+    }
+
+    std::byte* data() { return bytes.data(); }
+
+    int64_t scalesAt() const { return area.blocks > 0 ? int64_t(area.scaleAt(0, 0, rows)) : 0; }
+};
+
+Cached stored(const CpuKernels& k, Type type, int rows, int cols, const std::vector<float>& numbers) {
+    Cached cached(type, rows, cols);
+    for (int r = 0; r < rows; ++r)
+        k.store[size_t(type)](numbers.data() + r * cols, cached.row(r), cols);
+    return cached;
+}
+
+/// Numbers of a cache's rows: some large, some small, and their blocks, too.
+std::vector<float> cachedNumbers(int rows, int cols, uint32_t seed) {
     auto numbers = randomFloats(size_t(rows * cols), seed);
     for (int r = 0; r < rows; ++r)
         for (int i = 0; i < cols; ++i)
             numbers[size_t(r * cols + i)] *= r % 5 == 0 ? 3.0f : i / 32 % 2 == 0 ? 1.0f : 0.05f;
-    const uint64_t stride = cacheRowBytes(type, cols);
-    std::vector<std::byte> bytes(stride * uint64_t(rows));
-    for (int r = 0; r < rows; ++r)
-        referenceKernels().store[size_t(type)](numbers.data() + r * cols, bytes.data() + uint64_t(r) * stride, cols);
-    return bytes;
+    return numbers;
 }
 
 /// What attend makes of a run of tokens after others.
@@ -690,7 +714,9 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
                   int count, Rows rows = Rows::Plain) {
     const bool latent = rows == Rows::Latent;
     alignas(64) static std::byte scratch[kAttendScratchBytes];
-    const auto keys = cachedRows(type, tokens, kDim, 5), values = cachedRows(type, tokens, vDim, 6);
+    const auto keyNumbers = cachedNumbers(tokens, kDim, 5), valueNumbers = cachedNumbers(tokens, vDim, 6);
+    Cached keys = stored(referenceKernels(), type, tokens, kDim, keyNumbers),
+           values = stored(referenceKernels(), type, tokens, vDim, valueNumbers);
     const auto q = randomFloats(size_t(heads * kDim), 7);
     std::vector<float> scores(size_t(kAttendHeads * tokens));
     Attended r{.o = randomFloats(size_t(heads * vDim), 8), .state = {}};
@@ -699,13 +725,17 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
     Attend call{.q = q.data() + first * kDim,
                 .k = keys.data(),
                 .v = latent ? keys.data() : values.data(),
+                .kScales = keys.scalesAt(),
+                .vScales = latent ? keys.scalesAt() : values.scalesAt(),
+                .scaleStride = keys.row(0).scales.stride,
                 .heads = count,
                 .kDim = kDim,
                 .vDim = vDim,
-                .kStride = cacheRowBytes(type, kDim),
-                .vStride = cacheRowBytes(type, latent ? kDim : vDim),
+                .kStride = keys.area.rowBytes,
+                .vStride = latent ? keys.area.rowBytes : values.area.rowBytes,
                 .next = count == 1 ? keys.data() + 1 : nullptr,
                 .nextTokens = count == 1 ? tokens + 37 : 0,
+                .nextScales = count == 1 ? 1'000'003 : 0,
                 .tokens = tokens,
                 .scale = 0.2f,
                 .softCap = softCap,
@@ -714,18 +744,21 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
                 .scores = scores.data(),
                 .scratch = scratch};
     // Each run in memory of its own, and not in their order.
-    std::vector<std::byte> runs[2 * kAttendRuns];
+    std::vector<Cached> runs;
+    runs.reserve(2 * kAttendRuns);
     if (rows == Rows::InRuns)
         for (int run = kAttendRuns - 1; run >= 0; --run) {
-            const auto part = [&](const std::vector<std::byte>& all, uint64_t stride, std::vector<std::byte>& to) {
-                const uint64_t bytes = uint64_t(tokens / kAttendRuns) * stride;
-                to.assign(all.begin() + long(uint64_t(run) * bytes), all.begin() + long(uint64_t(run + 1) * bytes));
-                return to.data();
+            const int ofRun = tokens / kAttendRuns;
+            const auto part = [&](const std::vector<float>& all, int cols) {
+                const auto first = all.begin() + run * ofRun * cols;
+                runs.push_back(stored(referenceKernels(), type, ofRun, cols, {first, first + ofRun * cols}));
+                return runs.back().data();
             };
-            const std::byte* k0 = part(keys, call.kStride, runs[run]);
-            const std::byte* v0 = part(values, call.vStride, runs[kAttendRuns + run]);
-            (run == 0 ? call.k : call.moreKeys[run - 1]) = k0;
-            (run == 0 ? call.v : call.moreValues[run - 1]) = v0;
+            (run == 0 ? call.k : call.moreKeys[run - 1]) = part(keyNumbers, kDim);
+            call.kScales = runs.back().scalesAt();
+            (run == 0 ? call.v : call.moreValues[run - 1]) = part(valueNumbers, vDim);
+            call.vScales = runs.back().scalesAt();
+            call.scaleStride = runs.back().row(0).scales.stride;
             if (run > 0 && call.next)
                 call.moreNext[run - 1] = keys.data() + run;
         }
@@ -843,12 +876,8 @@ TEST(KernelTable, ASinkCoarsensNothing) {
     }
     for (const Isa& isa : availableIsas())
         for (const Type type : {Type::Q8_0, Type::Q4_0}) {
-            const uint64_t stride = cacheRowBytes(type, kDim);
-            std::vector<std::byte> k(stride * kTokens), v(k);
-            for (uint64_t t = 0; t < kTokens; ++t) {
-                referenceKernels().store[size_t(type)](keys.data() + t * kDim, k.data() + t * stride, kDim);
-                referenceKernels().store[size_t(type)](values.data() + t * kDim, v.data() + t * stride, kDim);
-            }
+            Cached k = stored(referenceKernels(), type, kTokens, kDim, keys),
+                   v = stored(referenceKernels(), type, kTokens, kDim, values);
             const auto attend = [&](const CpuKernels& kernels) {
                 static std::vector<std::byte> scratch(kAttendScratchBytes);
                 std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
@@ -856,11 +885,14 @@ TEST(KernelTable, ASinkCoarsensNothing) {
                 kernels.attend[size_t(type)]({.q = q.data(),
                                               .k = k.data(),
                                               .v = v.data(),
+                                              .kScales = k.scalesAt(),
+                                              .vScales = v.scalesAt(),
+                                              .scaleStride = k.row(0).scales.stride,
                                               .heads = 1,
                                               .kDim = kDim,
                                               .vDim = kDim,
-                                              .kStride = stride,
-                                              .vStride = stride,
+                                              .kStride = k.area.rowBytes,
+                                              .vStride = v.area.rowBytes,
                                               .tokens = kTokens,
                                               .scale = 1.0f,
                                               .softCap = 0,
@@ -881,31 +913,63 @@ TEST(KernelTable, ASinkCoarsensNothing) {
         }
 }
 
+/// Rows' codes beside each other and the scales behind them, token by token, as the format's own encoder makes both.
 TEST(KernelTable, CachesOfBlocks) {
+    constexpr int kTokens = 37;
     for (const Isa& isa : availableIsas())
         for (const Type type : {Type::Q8_0, Type::Q4_0})
             for (const int n : {1, 31, 32, 64, 80, 250}) {
-                const auto x = randomFloats(size_t(n), uint32_t(n), 3.0f);
-                const size_t bytes = cacheRowBytes(type, n);
-                std::vector<float> padded(size_t(cacheRowCols(type, n)), 0.0f);
-                std::copy(x.begin(), x.end(), padded.begin());
-                std::vector<std::byte> want(bytes), got(bytes + 2, std::byte(0x77));
-                quantType(type).encode(padded.data(), want.data(), int64_t(padded.size()));
-                isa.kernels.store[size_t(type)](x.data(), got.data(), n);
-                ASSERT_EQ(0, std::memcmp(want.data(), got.data(), bytes)) << isa.name << " " << n;
-                EXPECT_EQ(got[bytes], std::byte(0x77));
-                const auto rows = cachedRows(type, 5, n, 9);
-                std::vector<float> panel(5 * kPanelOutputs, 7.0f), plain(panel);
-                const Unpack part{.weights = rows.data(),
-                                  .stride = bytes,
-                                  .outputs = std::min(n, kPanelOutputs),
-                                  .cols = 5,
-                                  .panel = panel.data()};
-                isa.kernels.unpackValues[size_t(type)](part);
-                Unpack other = part;
-                other.panel = plain.data();
-                referenceKernels().unpackValues[size_t(type)](other);
-                EXPECT_EQ(panel, plain) << isa.name << " " << n;
+                const std::string what = std::string(isa.name) + " " + std::to_string(n);
+                const auto x = cachedNumbers(kTokens, n, uint32_t(n));
+                Cached got = stored(isa.kernels, type, kTokens, n, x);
+                ASSERT_EQ(got.bytes.size(), kTokens * cacheRowBytes(type, n));
+                const auto cols = size_t(cacheRowCols(type, n));
+                std::vector<float> padded(cols), back(kTokens * cols);
+                for (size_t t = 0; t < kTokens; ++t) {
+                    std::copy_n(x.begin() + long(t) * n, n, padded.begin());
+                    std::vector<std::byte> blocks(cacheRowBytes(type, n));
+                    quantType(type).encode(padded.data(), blocks.data(), int64_t(cols));
+                    quantType(type).decode(blocks.data(), back.data() + t * cols, int64_t(cols));
+                    const size_t codes = got.area.rowBytes / got.area.blocks;
+                    for (size_t b = 0; b < got.area.blocks; ++b) {
+                        const std::byte* want = blocks.data() + b * (codes + 2);
+                        ASSERT_EQ(0, std::memcmp(want, got.data() + got.area.scaleAt(b, t, kTokens), 2)) << what;
+                        ASSERT_EQ(0, std::memcmp(want + 2, got.row(int(t)).row + b * codes, codes)) << what;
+                    }
+                }
+                for (const int outputs : {5, kPanelOutputs}) {
+                    std::vector<float> panel(cols * kPanelOutputs, 7.0f);
+                    isa.kernels.unpackKeys[size_t(type)]({.weights = got.row(3).row,
+                                                          .stride = got.area.rowBytes,
+                                                          .outputs = outputs,
+                                                          .cols = int64_t(cols),
+                                                          .panel = panel.data(),
+                                                          .cached = got.row(3).scales});
+                    for (size_t i = 0; i < panel.size(); ++i) {
+                        const size_t t = i % kPanelOutputs;
+                        ASSERT_EQ(panel[i], t < size_t(outputs) ? back[(3 + t) * cols + i / kPanelOutputs] : 0.0f)
+                            << what;
+                    }
+                }
+                for (size_t b = 0; b < got.area.blocks; ++b) {
+                    CacheRow part = got.row(2);
+                    part.row += b * (got.area.rowBytes / got.area.blocks);
+                    part.scales.first += b * part.scales.stride;
+                    const int outputs = std::min(n - 32 * int(b), kPanelOutputs);
+                    std::vector<float> panel(5 * kPanelOutputs, 7.0f);
+                    isa.kernels.unpackValues[size_t(type)]({.weights = part.row,
+                                                            .stride = got.area.rowBytes,
+                                                            .outputs = outputs,
+                                                            .cols = 5,
+                                                            .panel = panel.data(),
+                                                            .cached = part.scales});
+                    for (size_t i = 0; i < panel.size(); ++i) {
+                        const size_t c = i % kPanelOutputs;
+                        ASSERT_EQ(panel[i],
+                                  c < size_t(outputs) ? back[(2 + i / kPanelOutputs) * cols + 32 * b + c] : 0.0f)
+                            << what;
+                    }
+                }
             }
 }
 
@@ -916,24 +980,32 @@ TEST(KernelTable, CachesOfBlocksHideNothing) {
             for (const float hard : {float(NAN), float(INFINITY), -float(INFINITY), 3e38f, -1e9f}) {
                 auto x = randomFloats(96, 1);
                 x[40] = hard;
-                std::vector<std::byte> row(cacheRowBytes(type, 96));
-                std::vector<float> back(96);
-                isa.kernels.store[size_t(type)](x.data(), row.data(), 96);
-                quantType(type).decode(row.data(), back.data(), 96);
+                Cached row = stored(isa.kernels, type, 1, 96, x);
+                std::vector<float> back(96 * kPanelOutputs);
+                isa.kernels.unpackKeys[size_t(type)]({.weights = row.data(),
+                                                      .stride = row.area.rowBytes,
+                                                      .outputs = 1,
+                                                      .cols = 96,
+                                                      .panel = back.data(),
+                                                      .cached = row.row(0).scales});
                 for (const size_t i : {0u, 31u, 40u, 64u, 95u})
-                    EXPECT_EQ(std::isfinite(back[i]), i != 40) << isa.name << " " << hard << " " << i;
+                    EXPECT_EQ(std::isfinite(back[i * kPanelOutputs]), i != 40) << isa.name << " " << hard << " " << i;
                 float o[32] = {}, scores[kAttendHeads];
                 static std::vector<std::byte> scratch(kAttendScratchBytes);
                 SoftmaxState state{0.0f, 1.0f};
                 const std::vector<float> q(96, 1.0f);
+                const auto codes = int64_t(row.area.rowBytes / row.area.blocks);
                 isa.kernels.attend[size_t(type)]({.q = q.data(),
                                                   .k = row.data(),
-                                                  .v = row.data() + row.size() / 3, // the block
+                                                  .v = row.data() + codes, // the block
+                                                  .kScales = row.scalesAt(),
+                                                  .vScales = row.scalesAt() + 2 - codes,
+                                                  .scaleStride = 2,
                                                   .heads = 1,
                                                   .kDim = 96,
                                                   .vDim = 32,
-                                                  .kStride = row.size(),
-                                                  .vStride = row.size(),
+                                                  .kStride = row.area.rowBytes,
+                                                  .vStride = row.area.rowBytes,
                                                   .tokens = 1,
                                                   .scale = 1.0f,
                                                   .softCap = 0,

@@ -102,8 +102,8 @@ struct Rope {
 };
 
 /// Where one layer's keys and values lie inside the pages of its group. A page holds `pageTokens` tokens; within a
-/// page the layer's keys are at kOffset and its values at vOffset, a CacheArea for each head. A latent layer (MLA: DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim
-/// numbers of its keys.
+/// page the layer's keys are at kOffset and its values at vOffset, a CacheArea for each head. A latent layer (MLA:
+/// DeepSeek-V2, section 2.1) has no values of its own: they are the first vDim numbers of its keys.
 struct KvView {
     MemoryId memory = kNoMemory;
     Type type = Type::F16;  // isCacheType

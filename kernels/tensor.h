@@ -73,8 +73,8 @@ struct Tensor {
 };
 
 /// How a page of a KV cache keeps the keys or values of a head: a row of numbers for each token; of blocks the rows are
-/// their codes, and behind all rows lie the scales, (blocks of a row, tokens) in f16. So rows of codes fill cache lines,
-/// and the scales of neighbouring tokens are read as they lie.
+/// their codes, and behind all rows lie the scales, (blocks of a row, tokens) in f16. So rows of codes fill cache
+/// lines, and the scales of neighbouring tokens are read as they lie.
 struct CacheArea {
     static constexpr uint64_t kScaleBytes = 2;
 

@@ -1,6 +1,6 @@
 // AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products and the attention of prompts, and what
-// generated tokens look at in latent caches, in tiles, and with gathers where weights' points are looked up. Compiled
-// with AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
+// generated tokens look at in caches of latents or codes, in tiles, and with gathers where weights' points are looked
+// up. Compiled with AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
 
 #include "kernels/cpu/simd_avx512.h"
 
@@ -13,6 +13,10 @@
 #include "kernels/cpu/prompt_tiles.h"
 
 #include "kernels/cpu/codes_512.h"
+
+#include "kernels/cpu/code_attention.h"
+
+#include "kernels/cpu/code_tiles.h"
 
 #include "kernels/cpu/code_panel.h"
 
@@ -169,6 +173,7 @@ CpuKernels amxKernels() {
     k.gemmBf16 = gemmTiles;
     k.roundFloats = roundFloats;
     k.roundCodes = roundCodes;
+    overrideCodeTiles(k);
     overrideLatentTiles(k);
     overridePromptTiles(k);
     return k;

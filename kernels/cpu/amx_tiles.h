@@ -60,6 +60,12 @@ struct Tiles {
     static inline void addProduct() {
         __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
     }
+
+    /// sums (M, N) i32 += a (M, K) x b (K / 4, N, 4), signed bytes.
+    template <int kSums, int kA, int kB>
+    static inline void addInts() {
+        __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
+    }
 };
 
 #else
@@ -107,11 +113,8 @@ struct Tiles {
 
     template <int kSums, int kA, int kB>
     static void addProduct() {
-        require(kSums), require(kA), require(kB);
+        requireShapes<kSums, kA, kB>();
         const TileShapes& s = state.shapes;
-        if (kSums == kA || kA == kB || kSums == kB || s.rows[kSums] != s.rows[kA] ||
-            s.rowBytes[kSums] != s.rowBytes[kB] || s.rowBytes[kA] != 4 * s.rows[kB])
-            __builtin_trap();
         const int columns = s.rowBytes[kSums] / 4, pairs = s.rowBytes[kA] / 4;
         for (int m = 0; m < s.rows[kSums]; ++m) {
             float sums[16], even[16] = {}, odd[16] = {};
@@ -130,6 +133,20 @@ struct Tiles {
         }
     }
 
+    template <int kSums, int kA, int kB>
+    static void addInts() {
+        requireShapes<kSums, kA, kB>();
+        const TileShapes& s = state.shapes;
+        for (int m = 0; m < s.rows[kSums]; ++m) {
+            int32_t sums[16];
+            std::memcpy(sums, state.data[kSums][m], sizeof sums);
+            for (int k = 0; k < s.rowBytes[kA]; ++k)
+                for (int n = 0; n < s.rowBytes[kSums] / 4; ++n)
+                    sums[n] += int(int8_t(state.data[kA][m][k])) * int8_t(state.data[kB][k / 4][4 * n + k % 4]);
+            std::memcpy(state.data[kSums][m], sums, s.rowBytes[kSums]);
+        }
+    }
+
 private:
     struct Pair {
         float even, odd;
@@ -143,6 +160,15 @@ private:
 
     static void require(int tile) {
         if (!state.configured || state.shapes.rows[tile] == 0)
+            __builtin_trap();
+    }
+
+    template <int kSums, int kA, int kB>
+    static void requireShapes() {
+        require(kSums), require(kA), require(kB);
+        const TileShapes& s = state.shapes;
+        if (kSums == kA || kA == kB || kSums == kB || s.rows[kSums] != s.rows[kA] ||
+            s.rowBytes[kSums] != s.rowBytes[kB] || s.rowBytes[kA] != 4 * s.rows[kB])
             __builtin_trap();
     }
 

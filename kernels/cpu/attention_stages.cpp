@@ -66,6 +66,12 @@ bool inTiles(const CpuKernels& k, const AttentionSpec& a) {
            a.kv.vDim % 16 == 0 && k.attendRounded[size_t(a.kv.type)];
 }
 
+/// Whether they look at several pages of blocks in tiles.
+bool runsInTiles(const CpuKernels& k, const AttentionSpec& a) {
+    return k.attendTiles[size_t(a.kv.type)] && !a.kv.latent && a.heads / a.kv.heads >= kFewTiledHeads &&
+           std::max(a.kv.kDim, a.kv.vDim) <= kTiledCodeDims && kAttendRuns * a.kv.pageTokens == kAttendTokens;
+}
+
 Splits splitsOf(const CpuKernels& k, const AttentionSpec& a) {
     return splitsOf(a.kv.table.cols, a.kv.pageTokens, a.kv.heads, inTiles(k, a));
 }
@@ -127,10 +133,13 @@ int64_t scalesFrom(const CacheRow& row) {
 
 /// Tokens of each page that a call takes where it reads several side by side: the whole page, whose next keys then have
 /// the longest time to come. Not where further heads read the same keys again, which the first-level cache is to hold,
-/// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens. 0: one page after the other.
-int runTokensOf(const AttentionSpec& a) {
+/// nor where rows are long, nor of blocks, whose weights stay in registers for 64 tokens, but for tiles. 0: one page
+/// after the other.
+int runTokensOf(const CpuKernels& k, const AttentionSpec& a) {
     if (a.kv.latent || a.kv.pageTokens % kRunStep != 0)
         return 0;
+    if (runsInTiles(k, a))
+        return a.kv.pageTokens;
     constexpr uint64_t kLongRow = 512;
     const bool whole = quantType(a.kv.type).block == 1 && a.heads / a.kv.heads <= kAttendHeads &&
                        std::max(a.kv.kArea.rowBytes, a.kv.vArea.rowBytes) <= kLongRow &&
@@ -143,9 +152,10 @@ class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
         : PlanStage(step), a_(a), splits_(splitsOf(kernels(), a)), partials_(a, splits_, capacity, partials),
-          capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), runTokens_(runTokensOf(a)),
+          capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), runTokens_(runTokensOf(kernels(), a)),
           tiled_(inTiles(kernels(), a)),
-          attend_((tiled_ ? kernels().attendRounded : kernels().attend)[size_t(a.kv.type)]) {}
+          attend_((tiled_ ? kernels().attendRounded : kernels().attend)[size_t(a.kv.type)]),
+          attendRuns_(runsInTiles(kernels(), a) ? kernels().attendTiles[size_t(a.kv.type)] : attend_) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -178,6 +188,8 @@ private:
     static constexpr int kRun = kAttendTokens; // cut at its multiples inside a page
     static constexpr size_t kScoreBytes = kAttendHeads * kRun * sizeof(float);
     static_assert(kScoreBytes + kAttendScratchBytes <= kScratchBytes);
+
+    using AttendFn = void (*)(const Attend&);
 
     static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
     static_assert(kMostHeads % kFewLatentHeads == 0 && kFewLatentHeads % kAttendHeads == 0);
@@ -249,8 +261,10 @@ private:
         float* sums = partials_.sums(p.row, p.split, head);
         std::fill_n(state, heads, SoftmaxState{kMinusInfinity, 0.0f});
         std::fill_n(sums, int64_t(heads) * kv.vDim, 0.0f);
+        AttendFn before = nullptr;
         for (int64_t at = p.range.begin; at < p.range.end;) {
             const Keys keys = keysFrom(p, at);
+            const AttendFn attend = keys.runs > 1 ? attendRuns_ : attend_;
             Keys next = keysFrom(p, at + keys.all());
             if (!next)
                 next = nextSplit;
@@ -278,14 +292,15 @@ private:
                         .o = sums,
                         .scores = reinterpret_cast<float*>(scratch),
                         .scratch = scratch + kScoreBytes,
-                        .sameQueries = at > p.range.begin};
+                        .sameQueries = attend == before};
             for (int r = 1; r < keys.runs; ++r) {
                 call.moreKeys[r - 1] = kv.key(keys.pages[r], p.kvHead, keys.first).row;
                 call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first).row;
             }
             for (int r = 1; r < next.runs; ++r)
                 call.moreNext[r - 1] = kv.key(next.pages[r], next.kvHead, next.first).row;
-            attend_(call);
+            attend(call);
+            before = attend;
             at += keys.all();
         }
     }
@@ -300,7 +315,7 @@ private:
     mutable int64_t spread_ = 1; // splits a row of this run has at most
     mutable int64_t tiles_ = 0;
     mutable int slices_ = 1, headsPerTile_ = 1;
-    void (*attend_)(const Attend&);
+    AttendFn attend_, attendRuns_; // of one run of tokens; of kAttendRuns
 };
 
 /// Tiles are (row, some of its heads).

@@ -541,17 +541,6 @@ struct KeyScores : PlainWeights {
         }
     }
 
-    /// The largest lanes of four vectors.
-    static inline __m128i mostLanes4(const __m512i (&v)[4]) {
-        const auto fold = [](__m512i x, __m512i y) {
-            return _mm512_max_epu32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
-        };
-        const __m512i ab = fold(v[0], v[1]), cd = fold(v[2], v[3]);
-        const __m512i all = _mm512_max_epu32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-        const __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-        return _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
-    }
-
     template <typename Format, int kH>
     static inline void run(const Attend& a, const CodeQueries& q) {
         int t = 0;

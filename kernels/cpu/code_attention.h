@@ -143,7 +143,7 @@ inline void interleaveScales(const std::byte* const (&runs)[kAttendRuns], uint16
 }
 
 /// The scales of so many tokens and dims, in the order of the tokens; zeros up to the next 16 of them.
-inline void takeScales(const CodeRows& rows, int tokens, int dims, CodeScratch& s) {
+inline void takeScales(const CodeRows& rows, int tokens, int dims, uint16_t (*to)[kAttendTokens]) {
     static_assert(kAttendRuns == 4 && kRunTurn == 4 && kRunStep % 16 == 0);
     for (int b = 0; b * kCodes < dims; ++b) {
         if (rows.count() == kAttendRuns) {
@@ -151,17 +151,17 @@ inline void takeScales(const CodeRows& rows, int tokens, int dims, CodeScratch& 
                 const int at = t / kAttendRuns;
                 interleaveScales({rows.scalesOf(0, b, at), rows.scalesOf(1, b, at), rows.scalesOf(2, b, at),
                                   rows.scalesOf(3, b, at)},
-                                 s.scales[b] + t);
+                                 to[b] + t);
             }
             continue;
         }
         int t = 0;
         for (; t + 16 <= tokens; t += 16)
-            storeScales(s.scales[b] + t, loadScales(rows.scalesOf(0, b, t)));
+            storeScales(to[b] + t, loadScales(rows.scalesOf(0, b, t)));
         if (t < tokens) {
             std::byte some[32] = {};
             std::memcpy(some, rows.scalesOf(0, b, t), uint64_t(tokens - t) * CacheArea::kScaleBytes);
-            storeScales(s.scales[b] + t, loadScales(some));
+            storeScales(to[b] + t, loadScales(some));
         }
     }
 }
@@ -290,7 +290,7 @@ void attendCodeHeads(const Attend& a, int head) {
         }
     if (head == 0)
         bringScales(a);
-    takeScales(codedKeysOf(a), a.tokens, a.kDim, s);
+    takeScales(codedKeysOf(a), a.tokens, a.kDim, s.scales);
     Scores::template run<Format, kH>(a, queries);
     // A third of the next keys while weights are made, the others over the first of the values, two lines for a pair of
     // tokens: what comes later is not there in time.
@@ -300,7 +300,7 @@ void attendCodeHeads(const Attend& a, int head) {
     ahead.lines(some);
     Scores::template weigh<kH>(a, head);
     ahead.lines(some);
-    takeScales(codedValuesOf(a), a.tokens, a.vDim, s);
+    takeScales(codedValuesOf(a), a.tokens, a.vDim, s.scales);
     ahead.lines(some);
     for (int column = 0; column < a.vDim; column += kCodes)
         addCodes<Format, Scores, kH>(a, head, column, s, ahead);

@@ -79,8 +79,8 @@ bool mayUseTiles() {
 }
 
 bool hasAmx() {
-    constexpr uint32_t kBf16 = 1u << 22, kTile = 1u << 24;
-    return hasAvx512Bf16() && (enabledStates() & kTiles) == kTiles && has(cpuId(7, 0).edx, kBf16 | kTile) &&
+    constexpr uint32_t kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25;
+    return hasAvx512Bf16() && (enabledStates() & kTiles) == kTiles && has(cpuId(7, 0).edx, kBf16 | kTile | kInt8) &&
            mayUseTiles();
 }
 

@@ -280,6 +280,8 @@ inline constexpr int kAttendHeads = 4, kAttendTokens = 256, kAttendDims = 4096;
 /// Of latents: heads that whole numbers or tiles look at together, the fewest that are worth making those, and numbers
 /// of a latent at most.
 inline constexpr int kLatentHeads = 16, kFewLatentHeads = 8, kLatentDims = 768;
+/// Of caches of blocks in tiles: heads that are worth making those, and numbers of a key or value at most.
+inline constexpr int kFewTiledHeads = 2, kTiledCodeDims = 512;
 inline constexpr size_t kAttendScratchBytes = size_t(192) << 10;
 
 /// The CPU's kernels. `referenceKernels` fills every row; each instruction set starts from another's table and
@@ -315,6 +317,9 @@ struct CpuKernels {
     // from zero, those below the normal ones, 6e-5, to zero or the least of them, and queries from 2^63 on are
     // infinite. Null where there are no tiles, and of other types.
     void (*attendRounded[kTypes])(const Attend&);
+    // Of blocks, in tiles: up to kLatentHeads heads, kTiledCodeDims numbers of a key and of a value, and kAttendTokens
+    // tokens in kAttendRuns runs, no latents. Null where there are no tiles, and of other types.
+    void (*attendTiles[kTypes])(const Attend&);
     void (*softmaxBlock)(const SoftmaxBlock&);
     CodedKernels coded;        // where that is faster than floats; null elsewhere
     CodedKernels codedInTiles; // in bf16, where there are tiles

@@ -235,8 +235,8 @@ private:
                                 .sums = {.acc = acc, .accStride = kPanelOutputs, .first = k == 0}});
     }
 
-    /// A panel of keys, of those of the block from n on: k_b turned times a panel of latents, and below it the part that
-    /// rope turned, as it is cached.
+    /// A panel of keys, of those of the block from n on: k_b turned times a panel of latents, and below it the part
+    /// that rope turned, as it is cached.
     void expandKeys(const CacheRow& latents, int n, int width, const Places& at) const {
         const KvPages& kv = a_.kv;
         const int64_t rank = a_.rank(), nope = a_.nope();

@@ -151,8 +151,48 @@ inline __m128 maxLanes4(const Vec (&v)[4]) {
     return _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
+/// The same of whole numbers.
+inline __m128i mostLanes4(const __m512i (&v)[4]) {
+    const auto fold = [](__m512i x, __m512i y) {
+        return _mm512_max_epu32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+    };
+    const __m512i ab = fold(v[0], v[1]), cd = fold(v[2], v[3]);
+    const __m512i all = _mm512_max_epu32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    return _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+
 inline Vec splatLane(__m128 v, int lane) {
     return _mm512_permutexvar_ps(_mm512_set1_epi32(lane), _mm512_castps128_ps512(v));
+}
+
+/// The largest scores of four rows so far; of fewer the last is repeated.
+inline __m128 largestOf(SoftmaxState* const (&rows)[4]) {
+    return _mm_setr_ps(rows[0]->max, rows[1]->max, rows[2]->max, rows[3]->max);
+}
+
+/// The states of kR rows go on: to the largest scores `max` and the sums of the new weights, which `exponentiate(max)`
+/// makes. Returns the factors for what was summed before.
+template <int kR, typename F>
+inline __m128 advanceStates(SoftmaxState* const (&rows)[4], __m128 max, const F& exponentiate) {
+    const __m128 before = largestOf(rows), sums = _mm_setr_ps(rows[0]->sum, rows[1]->sum, rows[2]->sum, rows[3]->sum);
+    const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
+    const __m128 correction =
+        _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ), _mm512_castps512_ps128(fallen));
+    float tops[4], weights[4];
+    _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, exponentiate(max)));
+    _mm_storeu_ps(tops, max);
+    for (int i = 0; i < kR; ++i)
+        *rows[i] = {tops[i], weights[i]};
+    return correction;
+}
+
+/// What a head has summed before is scaled.
+inline void correctSum(const Attend& a, int head, float correction) {
+    float* o = a.o + head * a.vDim;
+    if (correction != 1.0f)
+        for (int i = 0; i < a.vDim; ++i)
+            o[i] *= correction;
 }
 
 /// Up to four rows of weights beside each other, of up to kKeyBlock keys: one alone leaves the processor waiting. Each
@@ -177,19 +217,9 @@ struct WeightRows {
 
     /// Scores become weights, and the states of the rows go on. Returns the factors for what was summed before.
     inline __m128 weigh(float scale, float softCap) {
-        const auto stateOf = [&](int i) -> const SoftmaxState& { return *state[lesser(i, kR - 1)]; };
-        const __m128 before = _mm_setr_ps(stateOf(0).max, stateOf(1).max, stateOf(2).max, stateOf(3).max);
-        const __m128 sums = _mm_setr_ps(stateOf(0).sum, stateOf(1).sum, stateOf(2).sum, stateOf(3).sum);
-        const __m128 max = read(scale, softCap, before);
-        const Vec fallen = weightOf(_mm512_castps128_ps512(_mm_sub_ps(before, max)));
-        const __m128 correction = _mm_mask_mov_ps(_mm_set1_ps(1.0f), _mm_cmp_ps_mask(before, max, _CMP_NEQ_UQ),
-                                                  _mm512_castps512_ps128(fallen));
-        float tops[4], weights[4];
-        _mm_storeu_ps(weights, _mm_fmadd_ps(sums, correction, exponentiate(max)));
-        _mm_storeu_ps(tops, max);
-        for (int i = 0; i < kR; ++i)
-            *state[i] = {tops[i], weights[i]};
-        return correction;
+        SoftmaxState* const rows[] = {state[0], state[lesser(1, kR - 1)], state[lesser(2, kR - 1)], state[kR - 1]};
+        return advanceStates<kR>(rows, read(scale, softCap, largestOf(rows)),
+                                 [&](__m128 max) { return exponentiate(max); });
     }
 
 private:
@@ -280,10 +310,7 @@ inline void weighFewHeads(const Attend& a, int head) {
     for (int h = 0; h < kH; ++h) {
         for (int v = 0; v < WeightRows<kH>::kV; ++v)
             _mm512_mask_storeu_ps(a.scores + h * a.tokens + v * kLanes, rows.lanes(h, v), rows.w[h][v]);
-        float* o = a.o + (head + h) * a.vDim;
-        if (corrections[h] != 1.0f)
-            for (int i = 0; i < a.vDim; ++i)
-                o[i] *= corrections[h];
+        correctSum(a, head + h, corrections[h]);
     }
 }
 

@@ -706,10 +706,11 @@ struct Attended {
     std::vector<SoftmaxState> state;
 };
 
-enum class Rows { Plain, Latent, InRuns };
+enum class Rows { Plain, Latent, InRuns, InTiles };
 
-/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers; in runs: the tokens are
-/// those of kAttendRuns. One head alone also asks for what would come next, which must change nothing.
+/// Heads [first, first + count) of `heads`; latent: the values are the keys' first numbers; in runs, or runs that tiles
+/// look at: the tokens are those of kAttendRuns. One head alone also asks for what would come next, which must change
+/// nothing.
 Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim, int tokens, float softCap, int first,
                   int count, Rows rows = Rows::Plain) {
     const bool latent = rows == Rows::Latent;
@@ -746,7 +747,7 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
     // Each run in memory of its own, and not in their order.
     std::vector<Cached> runs;
     runs.reserve(2 * kAttendRuns);
-    if (rows == Rows::InRuns)
+    if (rows == Rows::InRuns || rows == Rows::InTiles)
         for (int run = kAttendRuns - 1; run >= 0; --run) {
             const int ofRun = tokens / kAttendRuns;
             const auto part = [&](const std::vector<float>& all, int cols) {
@@ -762,7 +763,7 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
             if (run > 0 && call.next)
                 call.moreNext[run - 1] = keys.data() + run;
         }
-    k.attend[size_t(type)](call);
+    (rows == Rows::InTiles ? k.attendTiles : k.attend)[size_t(type)](call);
     return r;
 }
 
@@ -834,6 +835,39 @@ TEST(KernelTable, AttendOverRuns) {
                                 dim + 8, what);
                         expectSameAlone(isa.kernels, type, heads, dim, tokens, cap, Rows::InRuns, got, what);
                     }
+}
+
+/// The instruction sets that have tiles here: the processor's and the emulated ones.
+std::vector<Isa> tiledIsas() {
+    std::vector<Isa> found;
+    for (const char* name : {"amx", "amx-emulated"})
+        try {
+            found.push_back(chooseIsa(name));
+        } catch (const BackendError&) {
+        }
+    return found;
+}
+
+/// Whole numbers of 16 bits meet the codes in tiles as they do elsewhere, and each four heads have the bits that they
+/// have alone.
+TEST(KernelTable, AttendInTiles) {
+    const std::vector<Isa> isas = tiledIsas();
+    if (isas.empty())
+        GTEST_SKIP() << "neither this processor nor an emulation has tiles";
+    for (const Isa& isa : isas)
+        for (const Type type : {Type::Q8_0, Type::Q4_0})
+            for (const int dim : {20, 32, 64, 80, 96, 128, 200, kTiledCodeDims - 8})
+                for (const int heads : {1, 2, 3, 4, 5, 7, 8, 16}) {
+                    const float cap = heads == 3 ? 4.0f : 0.0f;
+                    const std::string what = std::string(isa.name) + " " + std::string(quantType(type).name) + " dim " +
+                                             std::to_string(dim) + " heads " + std::to_string(heads);
+                    const auto over = [&](const CpuKernels& k, Rows rows) {
+                        return attended(k, type, heads, dim, dim + 8, kAttendTokens, cap, 0, heads, rows);
+                    };
+                    const auto got = over(isa.kernels, Rows::InTiles);
+                    expectNear(got, over(referenceKernels(), Rows::InRuns), dim + 8, what);
+                    expectSameAlone(isa.kernels, type, heads, dim, kAttendTokens, cap, Rows::InTiles, got, what);
+                }
 }
 
 /// Latents that serve many heads become codes where an instruction set has products of those (see latent_attention.h):

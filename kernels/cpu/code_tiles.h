@@ -107,8 +107,10 @@ inline void loadKeys(CodeTiles& s, const std::byte* codes, uint64_t stride) {
         Tiles::load<4>(codes, int64_t(stride));
         return;
     }
-    for (int i = 0; i < kRunRows; ++i)
-        _mm512_storeu_si512(s.keys[i], twoBlocks<Format, kOdd>(codes + uint64_t(i) * stride));
+    for (int i = 0; i < kRunRows; ++i) {
+        const __m512i row = twoBlocks<Format, kOdd>(codes + uint64_t(i) * stride);
+        _mm512_storeu_si512(s.keys[i], row);
+    }
     Tiles::load<4>(s.keys, kTiledCodes);
 }
 

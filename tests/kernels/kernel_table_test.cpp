@@ -908,43 +908,60 @@ TEST(KernelTable, ASinkCoarsensNothing) {
         keys[i] = q[i];
         values[i] *= 1e-3f;
     }
-    for (const Isa& isa : availableIsas())
-        for (const Type type : {Type::Q8_0, Type::Q4_0}) {
-            Cached k = stored(referenceKernels(), type, kTokens, kDim, keys),
-                   v = stored(referenceKernels(), type, kTokens, kDim, values);
-            const auto attend = [&](const CpuKernels& kernels) {
-                static std::vector<std::byte> scratch(kAttendScratchBytes);
-                std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
-                SoftmaxState state{-INFINITY, 0.0f};
-                kernels.attend[size_t(type)]({.q = q.data(),
-                                              .k = k.data(),
-                                              .v = v.data(),
-                                              .kScales = k.scalesAt(),
-                                              .vScales = v.scalesAt(),
-                                              .scaleStride = k.row(0).scales.stride,
-                                              .heads = 1,
-                                              .kDim = kDim,
-                                              .vDim = kDim,
-                                              .kStride = k.area.rowBytes,
-                                              .vStride = v.area.rowBytes,
-                                              .tokens = kTokens,
-                                              .scale = 1.0f,
-                                              .softCap = 0,
-                                              .state = &state,
-                                              .o = o.data(),
-                                              .scores = scores.data(),
-                                              .scratch = scratch.data()});
-                EXPECT_LT(state.sum, 1.02f) << "the first has nearly all";
-                return o;
-            };
-            const auto got = attend(isa.kernels), want = attend(referenceKernels());
-            double squares = 0, errors = 0;
-            for (size_t i = 0; i < kDim; ++i) {
-                squares += std::pow(double(want[i]), 2);
-                errors += std::pow(double(got[i]) - double(want[i]), 2);
+    constexpr int kOfRun = kTokens / kAttendRuns;
+    const auto expectFine = [&](Type type, auto attendOf, const CpuKernels& kernels, std::string_view name) {
+        std::vector<Cached> runs; // keys, then values: their order makes no difference
+        for (const auto* numbers : {&keys, &values})
+            for (int run = 0; run < kAttendRuns; ++run) {
+                const auto first = numbers->begin() + run * kOfRun * kDim;
+                runs.push_back(stored(referenceKernels(), type, kOfRun, kDim, {first, first + kOfRun * kDim}));
             }
-            EXPECT_LT(std::sqrt(errors / squares), 1e-3) << isa.name << " " << quantType(type).name;
+        const auto attend = [&](void (*of)(const Attend&)) {
+            static std::vector<std::byte> scratch(kAttendScratchBytes);
+            std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
+            SoftmaxState state{-INFINITY, 0.0f};
+            Attend call{.q = q.data(),
+                        .k = runs[0].data(),
+                        .v = runs[kAttendRuns].data(),
+                        .kScales = runs[0].scalesAt(),
+                        .vScales = runs[0].scalesAt(),
+                        .scaleStride = runs[0].row(0).scales.stride,
+                        .heads = 1,
+                        .kDim = kDim,
+                        .vDim = kDim,
+                        .kStride = runs[0].area.rowBytes,
+                        .vStride = runs[0].area.rowBytes,
+                        .tokens = kTokens,
+                        .scale = 1.0f,
+                        .softCap = 0,
+                        .state = &state,
+                        .o = o.data(),
+                        .scores = scores.data(),
+                        .scratch = scratch.data()};
+            for (size_t run = 1; run < kAttendRuns; ++run) {
+                call.moreKeys[run - 1] = runs[run].data();
+                call.moreValues[run - 1] = runs[kAttendRuns + run].data();
+            }
+            of(call);
+            EXPECT_LT(state.sum, 1.02f) << "the first has nearly all";
+            return o;
+        };
+        const auto got = attend(attendOf(kernels)), want = attend(referenceKernels().attend[size_t(type)]);
+        double squares = 0, errors = 0;
+        for (size_t i = 0; i < kDim; ++i) {
+            squares += std::pow(double(want[i]), 2);
+            errors += std::pow(double(got[i]) - double(want[i]), 2);
         }
+        EXPECT_LT(std::sqrt(errors / squares), 1e-3) << name << " " << quantType(type).name;
+    };
+    for (const Type type : {Type::Q8_0, Type::Q4_0}) {
+        for (const Isa& isa : availableIsas())
+            expectFine(
+                type, [&](const CpuKernels& k) { return k.attend[size_t(type)]; }, isa.kernels, isa.name);
+        for (const Isa& isa : tiledIsas())
+            expectFine(
+                type, [&](const CpuKernels& k) { return k.attendTiles[size_t(type)]; }, isa.kernels, isa.name);
+    }
 }
 
 /// Rows' codes beside each other and the scales behind them, token by token, as the format's own encoder makes both.

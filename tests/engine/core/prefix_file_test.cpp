@@ -37,11 +37,14 @@ Tokens joined(Tokens a, const Tokens& b) {
 /// A cache over memory of its own, as one session of the program has it.
 class Session {
 public:
-    explicit Session(const std::vector<KvLayer>& layers, uint64_t key = 1, int pages = 64)
-        : cache({.layout = layoutKv(layers, hearth::kernels::Type::F16),
+    /// `fill`: what memory holds before anything is written.
+    explicit Session(const std::vector<KvLayer>& layers, uint64_t key = 1, int pages = 64,
+                     hearth::kernels::Type type = hearth::kernels::Type::F16, std::byte fill = {})
+        : cache({.layout = layoutKv(layers, type),
                  .key = {.a = key, .b = 0},
                  .pages = pages,
-                 .copyPage = [this](int g, int from, int to) { at(g, to) = from < 0 ? blank(g) : at(g, from); }}) {}
+                 .copyPage = [this](int g, int from, int to) { at(g, to) = from < 0 ? blank(g) : at(g, from); }}),
+          fill_(fill) {}
 
     /// A conversation goes on to this text and ends.
     void say(const Tokens& text) {
@@ -97,6 +100,15 @@ public:
         return n;
     }
 
+    /// The page of a stored text that has its position.
+    std::span<const std::byte> pageAt(const Tokens& text, int position) {
+        const KvSequence s = cache.open();
+        EXPECT_GT(cache.reuse(s, joined(text, {5}), static_cast<int>(text.size())), position);
+        const int page = cache.table(s, 0)[static_cast<size_t>(position / kPageTokens)];
+        cache.drop(s);
+        return at(0, page);
+    }
+
     KvCache cache;
 
 private:
@@ -105,7 +117,7 @@ private:
     bool isState(int g) const { return cache.layout().groups[static_cast<size_t>(g)].kind.tag == KvKind::Tag::State; }
 
     std::vector<std::byte> blank(int g) const {
-        return std::vector<std::byte>(cache.layout().groups[static_cast<size_t>(g)].pageBytes);
+        return std::vector<std::byte>(cache.layout().groups[static_cast<size_t>(g)].pageBytes, fill_);
     }
 
     std::vector<std::byte>& at(int g, int page) {
@@ -123,6 +135,7 @@ private:
         return token;
     }
 
+    std::byte fill_;
     std::map<std::pair<int, int>, std::vector<std::byte>> memory_;
 };
 
@@ -324,6 +337,29 @@ TEST_F(PrefixFileTest, WhatAPageHeldBeforeIsNotStored) {
     const std::string bytes = readFile(path);
     EXPECT_EQ(bytes.find(std::string(reinterpret_cast<const char*>(&kOld), 4)), std::string::npos);
     EXPECT_EQ(session.known(joined(tokens(70), {5})), 70);
+}
+
+/// Nor in caches of blocks, whose tokens have their codes in one place and their scales in others.
+TEST_F(PrefixFileTest, WhatABlockHeldBeforeIsNotStored) {
+    constexpr auto kOld = std::byte{0x5a};
+    constexpr auto kType = hearth::kernels::Type::Q8_0;
+    constexpr size_t kTokens = 6, kCodes = 64; // of the second page; two blocks a row
+    const KvLayer layer{.heads = 2, .kDim = 64, .vDim = 64};
+    Session first({layer}, 1, 64, kType, kOld), second({layer}, 1, 64, kType);
+    const Tokens text = tokens(kPageTokens + kTokens);
+    PrefixFile file(path, first.cache);
+    first.say(text);
+    first.store(file, text);
+    EXPECT_EQ(second.restore(file, joined(text, {5})), kPageTokens + static_cast<int>(kTokens));
+    const auto page = second.pageAt(text, kPageTokens);
+    const size_t area = kPageTokens * 68;
+    ASSERT_EQ(page.size(), 4 * area);
+    for (size_t i = 256; i < page.size(); ++i) { // before lies what Session::put wrote
+        const size_t at = i % area;
+        const bool isScale = at >= kPageTokens * kCodes;
+        const size_t token = isScale ? (at - kPageTokens * kCodes) / 2 % kPageTokens : at / kCodes;
+        ASSERT_EQ(page[i], token < kTokens ? kOld : std::byte{}) << i;
+    }
 }
 
 TEST_F(PrefixFileTest, ReadingCanBeStopped) {

@@ -220,12 +220,15 @@ TEST(Attention, AgainstPlainArithmetic) {
                 }
 }
 
-/// Long sequences with many heads: their splits are merged in several tiles, each of some heads.
+/// Long sequences with many heads: their splits are merged in several tiles, each of some heads. Those of blocks look
+/// at four pages in tiles where there are any, and at what lies before and behind without.
 TEST(Attention, MergesOfManyHeads) {
     constexpr int kTokens = 1100;
     const AttentionCase cases[] = {
         {.type = Type::F16, .heads = 90, .kvHeads = 1, .kDim = 32, .vDim = 64, .pageTokens = 64, .sinks = true},
         {.type = Type::F16, .heads = 100, .kvHeads = 1, .kDim = 80, .vDim = 64, .pageTokens = 64, .latent = true},
+        {.type = Type::Q8_0, .heads = 30, .kvHeads = 10, .kDim = 64, .vDim = 72, .pageTokens = 64, .window = 1000},
+        {.type = Type::Q4_0, .heads = 20, .kvHeads = 4, .kDim = 96, .vDim = 64, .pageTokens = 64},
     };
     for (const std::string& isa : isaNames())
         for (const AttentionCase& c : cases) {

@@ -1,6 +1,6 @@
-// AMX with bf16 (Sapphire Rapids and later): AVX-512's table with the products and the attention of prompts, and what
-// generated tokens look at in caches of latents or codes, in tiles, and with gathers where weights' points are looked
-// up. Compiled with AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
+// AMX with bf16 and 8 bits (Sapphire Rapids and later): AVX-512's table with the products and the attention of prompts,
+// and what generated tokens look at in caches of latents or codes, in tiles, and with gathers where weights' points are
+// looked up. Compiled with AVX-512's flags and AVX512_BF16: nothing with inline library code may be included here.
 
 #include "kernels/cpu/simd_avx512.h"
 

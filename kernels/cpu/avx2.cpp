@@ -174,7 +174,7 @@ struct KeyScores : PlainWeights {
                 dots[h] = _mm256_set1_epi32(-KeyBlock<Format>::kOffset * q.s.querySums[q.at(h, b)]);
             }
             addBlocks<Format, kH>(blocks, queries, dots);
-            const Vec scale = scalesAt(q.s, b, t);
+            const Vec scale = scalesAt(q.s.scales, b, t);
             for (int h = 0; h < kH; ++h)
                 sums[h] = fma(_mm256_cvtepi32_ps(dots[h]), scale, sums[h]);
         }

@@ -524,7 +524,7 @@ struct KeyScores : PlainWeights {
         __m512i top[4] = {};
         for (int v = 0; v < kV; ++v) {
             const int live = a.tokens - v * kLanes < 0 ? 0 : lesser(kLanes, a.tokens - v * kLanes);
-            scales[v] = keepLanes(scalesAt(s, block, v * kLanes), 0, live);
+            scales[v] = keepLanes(scalesAt(s.scales, block, v * kLanes), 0, live);
             for (int h = 0; h < kH; ++h) {
                 w[h][v] = mul(loadPart(a.scores + h * a.tokens + v * kLanes, live), scales[v]);
                 top[h] = _mm512_max_epu32(_mm512_castps_si512(absolute(w[h][v])), top[h]); // NaN is larger than all
@@ -617,7 +617,7 @@ struct KeyScores : PlainWeights {
                     fours[i] = some + 4 * i * kBytes;
                 turnBlocks<Format>(fours, kBytes, columns);
             }
-            const Vec scale = scalesAt(s, b, t);
+            const Vec scale = scalesAt(s.scales, b, t);
             for (int h = 0; h < kH; ++h) {
                 const int at = q.at(h, b);
                 const __m512i high = dots(columns, s.queryHigh[at], _mm512_setzero_si512());

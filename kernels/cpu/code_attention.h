@@ -167,8 +167,8 @@ inline void takeScales(const CodeRows& rows, int tokens, int dims, uint16_t (*to
 }
 
 /// Those of tokens from t on, in a block.
-inline Vec scalesAt(const CodeScratch& s, int block, int t) {
-    return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
+inline Vec scalesAt(const uint16_t (*scales)[kAttendTokens], int block, int t) {
+    return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(scales[block] + t));
 }
 
 /// The weights of kH heads times a block's scales, as scale * whole numbers of 16 bits.
@@ -184,7 +184,7 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
     for (int h = 0; h < kH; ++h)
         top[h] = zero();
     for (int t = 0; t < a.tokens; t += kLanes) {
-        const Vec scales = scalesAt(s, block, t), magnitudes = absolute(scales);
+        const Vec scales = scalesAt(s.scales, block, t), magnitudes = absolute(scales);
         for (int h = 0; h < kH; ++h)
             top[h] =
                 maximum(mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)), magnitudes), top[h]);
@@ -193,7 +193,7 @@ inline void weightsOf(const Attend& a, int block, CodeScratch& s, float (&scale)
     for (int h = 0; h < kH; ++h)
         inverse[h] = wholeNumbers(finite ? maxLane(top[h]) : __builtin_inff(), &scale[h]);
     for (int t = 0; t < a.tokens; t += kLanes) {
-        const Vec scales = scalesAt(s, block, t);
+        const Vec scales = scalesAt(s.scales, block, t);
         for (int h = 0; h < kH; ++h) {
             const Vec weights = mul(loadPart(a.scores + h * a.tokens + t, lesser(kLanes, a.tokens - t)), scales);
             storeInt16(s.weights16[h] + t, inverse[h] != 0 ? mul(weights, splat(inverse[h])) : zero());

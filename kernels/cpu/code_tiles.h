@@ -2,8 +2,8 @@
 
 // Attention of generated tokens over caches of 8- and 4-bit codes in tiles of whole numbers: as in code_attention.h,
 // queries and weights are of 16 bits and meet the codes as two bytes each, so every sum is exact. Keys are rows of the
-// first product and meet the queries of all heads at once; of the second product the weights of all heads are rows, and
-// the values of four tokens lie beside each other. Two blocks of a row, 64 numbers, at a time. Included after
+// first product and meet the queries of up to four heads at once; of the second product those heads' weights are rows,
+// and the values of four tokens lie beside each other. Two blocks of a row, 64 numbers, at a time. Included after
 // code_attention.h and pair_attention.h. Internal linkage on purpose.
 
 #include "kernels/cpu/amx_tiles.h"
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kTiledCodes = 2 * kCodes;                  // of a row at once: its blocks are even or odd ones
 constexpr int kCodeTokens = kAttendTokens / kAttendRuns; // of a run; as many tokens are in a tile of weights
-constexpr int kCodeGroups = kLatentHeads / kAttendHeads; // of heads that are looked at together
+constexpr int kCodeGroups = kLatentHeads / kAttendHeads; // of heads, of a call
 constexpr int kCodePairs = kTiledCodeDims / kTiledCodes; // of blocks
 constexpr int kRunRows = kTileRows;                      // tokens of a run that a tile of keys has
 constexpr int kQuads = kTileRows;                        // fours of tokens in a tile of values
@@ -27,7 +27,8 @@ struct alignas(64) CodeTiles {
     float queryScale[kLatentHeads];
     uint16_t scales[kCodePairs * 2][kAttendTokens];
 
-    // What is written is multiplied, or what was multiplied is read, a step later: tiles wait for what was just stored.
+    // Two of each: values are multiplied, and sums of keys are read, a step after they were stored, as tiles would
+    // wait.
     union {
         int8_t keys[kTileRows][kTiledCodes];
         int8_t values[2][4][kQuads][kTiledCodes]; // column tiles: (fours of tokens, 16, 4)
@@ -78,9 +79,7 @@ inline void codeTiledQueries(const CodeHeads& c) {
     int16_t query[kTiledCodeDims];
     std::memset(c.s.queries[c.group()], 0, size_t(codePairs(dims)) * kTileBytes);
     for (int h = 0; h < kH; ++h) {
-        c.s.queryScale[c.head + h] = toInt16(c.a.q + (c.head + h) * dims, dims, query);
-        for (int i = dims; i < whole; ++i)
-            query[i] = 0;
+        c.s.queryScale[c.head + h] = toInt16(c.a.q + (c.head + h) * dims, dims, query); // zeros behind
         for (int i = 0; i < whole; i += 8) {
             const int at = i % kTiledCodes, odd = at / kCodes;
             int8_t* fours = c.s.queries[c.group()][i / kTiledCodes] + at / 4 * 64 + (odd * kAttendHeads + h) * 4;
@@ -114,7 +113,7 @@ inline void loadKeys(CodeTiles& s, const std::byte* codes, uint64_t stride) {
     Tiles::load<4>(s.keys, kTiledCodes);
 }
 
-/// kRunRows keys of each run from the token `first` of each on, with all heads' queries.
+/// kRunRows keys of each run from the token `first` of each on, with the heads' queries.
 template <typename Format, bool kOdd>
 inline void meetKeys(const CodeHeads& c, int pair, int first, int32_t (&sums)[4][kTileRows][kTileRows]) {
     const RowsOfRuns rows = keysOf(c.a);
@@ -155,16 +154,12 @@ inline void turnSums(const int32_t (&sums)[4][kTileRows][kTileRows], int row, __
     }
 }
 
-inline Vec tiledScalesAt(const CodeTiles& s, int block, int t) {
-    return loadAs<Type::F16>(reinterpret_cast<const std::byte*>(s.scales[block] + t));
-}
-
 /// What a pair of blocks adds to the scores of 16 tokens from t on, `row` of the sums; kFirst: it begins them.
 template <int kH, bool kFirst, bool kOdd>
 inline void addScores(const CodeHeads& c, int pair, const int32_t (&sums)[4][kTileRows][kTileRows], int row, int t) {
     __m512i columns[2][kAttendHeads];
     turnSums(sums, row, columns);
-    const Vec even = tiledScalesAt(c.s, 2 * pair, t), odd = kOdd ? tiledScalesAt(c.s, 2 * pair + 1, t) : zero();
+    const Vec even = scalesAt(c.s.scales, 2 * pair, t), odd = kOdd ? scalesAt(c.s.scales, 2 * pair + 1, t) : zero();
     for (int h = 0; h < kH; ++h) {
         float* scores = c.a.scores + h * kAttendTokens + t;
         Vec sum = mul(_mm512_cvtepi32_ps(columns[0][h]), even);
@@ -262,10 +257,10 @@ inline void storeBytes(int8_t* high, int8_t* low, __m512i first, __m512i second)
 /// The weights of kH heads times the scales of a block of the values, as scale * two bytes each.
 template <int kH>
 inline void codeTiledWeights(const CodeHeads& c, int block) {
-    const auto scalesAt = [&](int t) { return tiledScalesAt(c.s, block, t); };
+    const auto scales = [&](int t) { return scalesAt(c.s.scales, block, t); };
     __m512i top[4] = {};
     for (int t = 0; t < kAttendTokens; t += kLanes) {
-        const Vec magnitudes = absolute(scalesAt(t));
+        const Vec magnitudes = absolute(scales(t));
         for (int h = 0; h < kH; ++h) // NaN is larger than all
             top[h] = _mm512_max_epu32(_mm512_castps_si512(mul(load(c.a.scores + h * kAttendTokens + t), magnitudes)),
                                       top[h]);
@@ -276,7 +271,7 @@ inline void codeTiledWeights(const CodeHeads& c, int block) {
         const float inverse = wholeNumbers(largest[h], &c.s.weightScale[block % 2][h]);
         const auto words = [&](int t) {
             const auto whole = [&](int at) {
-                const Vec w = mul(load(c.a.scores + h * kAttendTokens + at), scalesAt(at));
+                const Vec w = mul(load(c.a.scores + h * kAttendTokens + at), scales(at));
                 return _mm512_cvtps_epi32(inverse != 0 ? mul(w, splat(inverse)) : zero());
             };
             return _mm512_packs_epi32(whole(t), whole(t + kLanes));
@@ -369,7 +364,8 @@ template <typename Format, int kH>
 inline void addCodePairs(const CodeHeads& c, Ahead& ahead) {
     constexpr int kPause = 4; // lines of each run while a block's weights become codes
     const int blocks = (c.a.vDim + kCodes - 1) / kCodes, pairs = codePairs(c.a.vDim);
-    const int steps = pairs * kAttendTokens / kRunTurn, lines = (ahead.left() * ahead.count + steps - 1) / steps;
+    const int steps = pairs * kAttendTokens / kRunTurn,
+              lines = lesser(ahead.count, (ahead.left() * ahead.count + steps - 1) / steps);
     for (int pair = 0; pair < pairs; ++pair) {
         const bool odd = 2 * pair + 1 < blocks;
         codeTiledWeights<kH>(c, 2 * pair);

@@ -264,12 +264,11 @@ private:
         c.require(!kv.latent || kv.vDim <= kv.kDim, "a latent cache's values are longer than its keys");
         c.require(!kv.latent || kv.vDim % quantType(kv.type).block == 0,
                   "the latents of the cache end inside a block of its type");
-        const uint64_t kRow = cacheRowBytes(kv.type, kv.kDim);
-        const uint64_t vRow = kv.latent ? kRow : cacheRowBytes(kv.type, kv.vDim);
+        const CacheArea k = cacheArea(kv.type, kv.kDim), v = kv.latent ? k : cacheArea(kv.type, kv.vDim);
         const uint64_t tokens = uint64_t(kv.pageTokens) * uint64_t(kv.heads); // below 2^33
         uint64_t keysEnd = 0, valuesEnd = 0;
-        c.require(!__builtin_add_overflow(kv.kOffset, tokens * kRow, &keysEnd) &&
-                      (kv.latent || !__builtin_add_overflow(kv.vOffset, tokens * vRow, &valuesEnd)) &&
+        c.require(!__builtin_add_overflow(kv.kOffset, k.bytes(tokens), &keysEnd) &&
+                      (kv.latent || !__builtin_add_overflow(kv.vOffset, v.bytes(tokens), &valuesEnd)) &&
                       std::max(keysEnd, valuesEnd) <= kv.pageBytes && kv.pageBytes <= memory->bytes,
                   "a page of the cache does not hold its keys and values");
         c.require(kv.pageBytes % 4 == 0 && kv.kOffset % 4 == 0 && (kv.latent || kv.vOffset % 4 == 0),
@@ -284,8 +283,8 @@ private:
                   .kDim = kv.kDim,
                   .vDim = kv.vDim,
                   .type = kv.type,
-                  .kArea = cacheArea(kv.type, kv.kDim),
-                  .vArea = cacheArea(kv.type, kv.latent ? kv.kDim : kv.vDim),
+                  .kArea = k,
+                  .vArea = v,
                   .latent = kv.latent,
                   .table = c.typed(kv.pageTable, "the page table", Type::I32, 1, -1)};
         c.require(r.table.cols <= kLargest / kv.pageTokens, "the page table is too wide");

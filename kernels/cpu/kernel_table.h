@@ -137,8 +137,8 @@ inline constexpr int kAttendRuns = 4, kRunTurn = 4, kRunStep = 16;
 /// kAttendRuns.
 struct Attend {
     const float* q;                                  // (heads, kDim)
-    const std::byte* k;                              // the first run: (its tokens, kDim) of the cache's type, rows
-                                                     // `kStride` bytes apart
+    const std::byte* k;                              // the first run: (its tokens, kDim) of the cache's type, of
+                                                     // blocks their codes, rows `kStride` bytes apart
     const std::byte* v;                              // likewise, (its tokens, vDim)
     const std::byte* moreKeys[kAttendRuns - 1] = {}; // of the other runs; all of them, or none. Not for latents
     const std::byte* moreValues[kAttendRuns - 1] = {};
@@ -299,7 +299,7 @@ struct CpuKernels {
     GemmFn gemmInt8[kTypes];
     UnpackFn unpackF32[kTypes];
     GemmFn gemmF32;
-    UnpackFn unpackKeys[kTypes];   // the same of a cache's keys, whose rows are those of weights
+    UnpackFn unpackKeys[kTypes];   // the same of a cache's keys: see CacheArea
     UnpackFn unpackValues[kTypes]; // a panel for gemmF32 from (cols tokens) rows of `outputs` values each
 
     // Products of prompts in bf16, where the processor has tiles for it; null elsewhere. Each sum takes kTileInputs

@@ -203,8 +203,8 @@ void forEachCached(const std::byte* row, const std::byte* scale, uint64_t scaleS
 /// Row `i` of some that lie beside each other.
 template <typename Format, typename F>
 void forEachCached(const Unpack& a, int64_t i, int n, const F& f) {
-    forEachCached<Format>(a.weights + i * a.stride, a.cached.first + i * int64_t(CacheArea::kScaleBytes),
-                          a.cached.stride, n, f);
+    const std::byte* scale = a.cached.first ? a.cached.first + i * int64_t(CacheArea::kScaleBytes) : nullptr;
+    forEachCached<Format>(a.weights + i * a.stride, scale, a.cached.stride, n, f);
 }
 
 template <typename Format>

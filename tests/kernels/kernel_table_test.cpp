@@ -686,7 +686,7 @@ struct Cached {
 
 Cached stored(const CpuKernels& k, Type type, int rows, int cols, const std::vector<float>& numbers) {
     Cached cached(type, rows, cols);
-    for (int r = 0; r < rows; ++r)
+    for (int r = rows - 1; r >= 0; --r) // what one writes behind its own would be the next one's
         k.store[size_t(type)](numbers.data() + r * cols, cached.row(r), cols);
     return cached;
 }
@@ -866,6 +866,9 @@ TEST(KernelTable, AttendInTiles) {
                     };
                     const auto got = over(isa.kernels, Rows::InTiles);
                     expectNear(got, over(referenceKernels(), Rows::InRuns), dim + 8, what);
+                    const auto same = over(isa.kernels, Rows::InRuns); // but for exponentials
+                    for (size_t i = 0; i < got.o.size(); ++i)
+                        ASSERT_NEAR(got.o[i], same.o[i], 2e-4 * same.state[i / size_t(dim + 8)].sum) << what;
                     expectSameAlone(isa.kernels, type, heads, dim, kAttendTokens, cap, Rows::InTiles, got, what);
                 }
 }
@@ -917,7 +920,7 @@ TEST(KernelTable, ASinkCoarsensNothing) {
                 runs.push_back(stored(referenceKernels(), type, kOfRun, kDim, {first, first + kOfRun * kDim}));
             }
         const auto attend = [&](void (*of)(const Attend&)) {
-            static std::vector<std::byte> scratch(kAttendScratchBytes);
+            alignas(64) static std::byte scratch[kAttendScratchBytes];
             std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
             SoftmaxState state{-INFINITY, 0.0f};
             Attend call{.q = q.data(),
@@ -937,7 +940,7 @@ TEST(KernelTable, ASinkCoarsensNothing) {
                         .state = &state,
                         .o = o.data(),
                         .scores = scores.data(),
-                        .scratch = scratch.data()};
+                        .scratch = scratch};
             for (size_t run = 1; run < kAttendRuns; ++run) {
                 call.moreKeys[run - 1] = runs[run].data();
                 call.moreValues[run - 1] = runs[kAttendRuns + run].data();
@@ -1042,7 +1045,7 @@ TEST(KernelTable, CachesOfBlocksHideNothing) {
                 for (const size_t i : {0u, 31u, 40u, 64u, 95u})
                     EXPECT_EQ(std::isfinite(back[i * kPanelOutputs]), i != 40) << isa.name << " " << hard << " " << i;
                 float o[32] = {}, scores[kAttendHeads];
-                static std::vector<std::byte> scratch(kAttendScratchBytes);
+                alignas(64) static std::byte scratch[kAttendScratchBytes];
                 SoftmaxState state{0.0f, 1.0f};
                 const std::vector<float> q(96, 1.0f);
                 const auto codes = int64_t(row.area.rowBytes / row.area.blocks);
@@ -1063,10 +1066,71 @@ TEST(KernelTable, CachesOfBlocksHideNothing) {
                                                   .state = &state,
                                                   .o = o,
                                                   .scores = scores,
-                                                  .scratch = scratch.data()});
+                                                  .scratch = scratch});
                 EXPECT_FALSE(std::isfinite(o[3]) && std::isfinite(state.sum) && std::isfinite(state.max))
                     << isa.name << " " << hard;
             }
+}
+
+/// In tiles, too: of a head whose query is no number all, of a block whose values are none every head's, and no other.
+TEST(KernelTable, TilesHideNothing) {
+    constexpr int kDim = 96, kHeads = 3, kOfRun = kAttendTokens / kAttendRuns, kHardHead = 1;
+    const std::vector<Isa> isas = tiledIsas();
+    if (isas.empty())
+        GTEST_SKIP() << "neither this processor nor an emulation has tiles";
+    for (const Isa& isa : isas)
+        for (const Type type : {Type::Q8_0, Type::Q4_0})
+            for (const float hard : {float(NAN), float(INFINITY), -float(INFINITY)})
+                for (const int token : {0, 70, kAttendTokens - 1})
+                    for (const int where : {0, 1, 2, 3, 4}) { // a query, a key, a value of each block
+                        auto q = randomFloats(kHeads * kDim, 1);
+                        std::vector<float> numbers[] = {randomFloats(kAttendTokens * kDim, 2),
+                                                        randomFloats(kAttendTokens * kDim, 3)};
+                        if (where == 0)
+                            q[kHardHead * kDim + 50] = hard;
+                        else
+                            numbers[where > 1][size_t(token * kDim + (where < 2 ? 3 : (where - 2) * 32 + 5))] = hard;
+                        std::vector<Cached> runs;
+                        for (const auto& all : numbers)
+                            for (int run = 0; run < kAttendRuns; ++run) {
+                                const auto first = all.begin() + run * kOfRun * kDim;
+                                runs.push_back(stored(isa.kernels, type, kOfRun, kDim, {first, first + kOfRun * kDim}));
+                            }
+                        alignas(64) static std::byte scratch[kAttendScratchBytes];
+                        std::vector<float> o(kHeads * kDim), scores(kAttendHeads * kAttendTokens);
+                        std::vector<SoftmaxState> states(kHeads, {0.0f, 0.0f});
+                        Attend call{.q = q.data(),
+                                    .k = runs[0].data(),
+                                    .v = runs[kAttendRuns].data(),
+                                    .kScales = runs[0].scalesAt(),
+                                    .vScales = runs[0].scalesAt(),
+                                    .scaleStride = runs[0].row(0).scales.stride,
+                                    .heads = kHeads,
+                                    .kDim = kDim,
+                                    .vDim = kDim,
+                                    .kStride = runs[0].area.rowBytes,
+                                    .vStride = runs[0].area.rowBytes,
+                                    .tokens = kAttendTokens,
+                                    .scale = 0.1f,
+                                    .softCap = 0,
+                                    .state = states.data(),
+                                    .o = o.data(),
+                                    .scores = scores.data(),
+                                    .scratch = scratch};
+                        for (size_t run = 1; run < kAttendRuns; ++run) {
+                            call.moreKeys[run - 1] = runs[run].data();
+                            call.moreValues[run - 1] = runs[kAttendRuns + run].data();
+                        }
+                        isa.kernels.attendTiles[size_t(type)](call);
+                        for (int h = 0; h < kHeads; ++h)
+                            for (int i = 0; i < kDim; ++i) {
+                                const bool bad = where == 0 ? h == kHardHead : where == 1 ? true : i / 32 == where - 2;
+                                const SoftmaxState& state = states[size_t(h)];
+                                ASSERT_EQ(std::isfinite(o[size_t(h * kDim + i)]) && std::isfinite(state.sum), !bad)
+                                    << isa.name << " " << hard << " token " << token << " where " << where << " head "
+                                    << h << " number " << i;
+                            }
+                    }
 }
 
 TEST(KernelTable, Rope) {

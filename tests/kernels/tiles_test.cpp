@@ -81,6 +81,32 @@ TEST(Emulation, MultipliesPairsAndKeepsToItsShape) {
     Tiles::release();
 }
 
+TEST(Emulation, MultipliesFoursOfSignedBytes) {
+    constexpr int kM = 3, kN = 5, kFours = 2, kK = 4 * kFours;
+    int8_t a[kM][kK], b[kFours][4 * kN];
+    int32_t c[kM + 1][kN], want[kM + 1][kN];
+    for (int m = 0; m < kM; ++m)
+        for (int k = 0; k < kK; ++k)
+            a[m][k] = int8_t(40 * m - 17 * k);
+    for (int k = 0; k < kFours; ++k)
+        for (int i = 0; i < 4 * kN; ++i)
+            b[k][i] = int8_t(127 - 13 * i - 9 * k);
+    for (int m = 0; m <= kM; ++m)
+        for (int n = 0; n < kN; ++n) {
+            c[m][n] = want[m][n] = -100;
+            for (int k = 0; k < kK && m < kM; ++k)
+                want[m][n] += int(a[m][k]) * int(b[k / 4][4 * n + k % 4]);
+        }
+    Tiles::configure(shapesOf(kM, kN, kFours));
+    Tiles::load<0>(c, sizeof c[0]);
+    Tiles::load<1>(a, sizeof a[0]);
+    Tiles::load<2>(b, sizeof b[0]);
+    Tiles::addInts<0, 1, 2>();
+    Tiles::store<0>(c, sizeof c[0]);
+    EXPECT_EQ(0, std::memcmp(c, want, sizeof c));
+    Tiles::release();
+}
+
 TEST(Emulation, TakesTinyNumbersForZeros) {
     const float tiny = 0x1p-130f, small = 0x1p-100f;
     const float products[][3] = {{tiny, 0x1p20f, 0.0f}, {small, small, 0.0f}, {small, 0x1p-20f, 0x1p-120f}};
@@ -105,6 +131,7 @@ TEST(EmulationDeathTest, TilesThatAreNotThereAreIllegal) {
     EXPECT_EXIT((Tiles::addProduct<0, 0, 2>()), testing::KilledBySignal(SIGILL), "");
     Tiles::configure(shapesOf(2, 3, 4));
     EXPECT_EXIT((Tiles::addProduct<0, 2, 1>()), testing::KilledBySignal(SIGILL), "");
+    EXPECT_EXIT((Tiles::addInts<0, 2, 1>()), testing::KilledBySignal(SIGILL), "");
     Tiles::release();
     EXPECT_EXIT(Tiles::store<0>(&sum, 4), testing::KilledBySignal(SIGILL), "");
 }
@@ -474,6 +501,12 @@ TEST_F(TileProducts, AreCheckedBeforeTheyAreChosen) {
             std::swap(a.out[0], a.out[1]);
         };
         EXPECT_FALSE(multipliesRight(wrong)) << "two weights changed places";
+        wrong = good;
+        wrong.attendTiles[size_t(Type::Q8_0)] = [](const Attend& a) {
+            good.attendTiles[size_t(Type::Q8_0)](a);
+            a.o[a.heads * a.vDim - 1] *= 1.1f;
+        };
+        EXPECT_FALSE(multipliesRight(wrong)) << "a sum of values is wrong";
     }
 }
 

@@ -27,8 +27,7 @@ struct alignas(64) CodeTiles {
     float queryScale[kLatentHeads];
     uint16_t scales[kCodePairs * 2][kAttendTokens];
 
-    // Two of each: values are multiplied, and sums of keys are read, a step after they were stored, as tiles would
-    // wait.
+    // Two of each: tiles wait for what was just stored, so values are multiplied, and scores read, a step later.
     union {
         int8_t keys[kTileRows][kTiledCodes];
         int8_t values[2][4][kQuads][kTiledCodes]; // column tiles: (fours of tokens, 16, 4)

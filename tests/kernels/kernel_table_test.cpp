@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 
 // Every row of every table that this machine can run against plain arithmetic on decoded numbers, at odd sizes.
 namespace hearth::kernels::cpu {
@@ -691,6 +692,42 @@ Cached stored(const CpuKernels& k, Type type, int rows, int cols, const std::vec
     return cached;
 }
 
+/// Keys and values in kAttendRuns runs, each in memory of its own, and not in their order.
+class Runs {
+public:
+    Runs(const CpuKernels& k, Type type, int kDim, int vDim, const std::vector<float>& keys,
+         const std::vector<float>& values)
+        : tokens_(int(keys.size()) / kDim) {
+        for (int run = kAttendRuns - 1; run >= 0; --run) {
+            keys_.push_back(part(k, type, kDim, keys, run));
+            values_.push_back(part(k, type, vDim, values, run));
+        }
+    }
+
+    /// What a call looks at. Valid as long as this is.
+    void show(Attend& call) {
+        call.k = keys_[kAttendRuns - 1].data(), call.v = values_[kAttendRuns - 1].data();
+        for (size_t run = 1; run < kAttendRuns; ++run) {
+            call.moreKeys[run - 1] = keys_[kAttendRuns - 1 - run].data();
+            call.moreValues[run - 1] = values_[kAttendRuns - 1 - run].data();
+        }
+        call.kScales = keys_[0].scalesAt(), call.vScales = values_[0].scalesAt();
+        call.scaleStride = keys_[0].row(0).scales.stride;
+        call.kStride = keys_[0].area.rowBytes, call.vStride = values_[0].area.rowBytes;
+        call.tokens = tokens_;
+    }
+
+private:
+    Cached part(const CpuKernels& k, Type type, int cols, const std::vector<float>& numbers, int run) const {
+        const int rows = tokens_ / kAttendRuns;
+        const auto first = numbers.begin() + run * rows * cols;
+        return stored(k, type, rows, cols, {first, first + rows * cols});
+    }
+
+    int tokens_;
+    std::vector<Cached> keys_, values_; // the last run first
+};
+
 /// Numbers of a cache's rows: some large, some small, and their blocks, too.
 std::vector<float> cachedNumbers(int rows, int cols, uint32_t seed) {
     auto numbers = randomFloats(size_t(rows * cols), seed);
@@ -744,25 +781,13 @@ Attended attended(const CpuKernels& k, Type type, int heads, int kDim, int vDim,
                 .o = r.o.data(),
                 .scores = scores.data(),
                 .scratch = scratch};
-    // Each run in memory of its own, and not in their order.
-    std::vector<Cached> runs;
-    runs.reserve(2 * kAttendRuns);
-    if (rows == Rows::InRuns || rows == Rows::InTiles)
-        for (int run = kAttendRuns - 1; run >= 0; --run) {
-            const int ofRun = tokens / kAttendRuns;
-            const auto part = [&](const std::vector<float>& all, int cols) {
-                const auto first = all.begin() + run * ofRun * cols;
-                runs.push_back(stored(referenceKernels(), type, ofRun, cols, {first, first + ofRun * cols}));
-                return runs.back().data();
-            };
-            (run == 0 ? call.k : call.moreKeys[run - 1]) = part(keyNumbers, kDim);
-            call.kScales = runs.back().scalesAt();
-            (run == 0 ? call.v : call.moreValues[run - 1]) = part(valueNumbers, vDim);
-            call.vScales = runs.back().scalesAt();
-            call.scaleStride = runs.back().row(0).scales.stride;
-            if (run > 0 && call.next)
-                call.moreNext[run - 1] = keys.data() + run;
-        }
+    std::optional<Runs> runs;
+    if (rows == Rows::InRuns || rows == Rows::InTiles) {
+        runs.emplace(referenceKernels(), type, kDim, vDim, keyNumbers, valueNumbers);
+        runs->show(call);
+        for (int run = 1; run < kAttendRuns && call.next; ++run)
+            call.moreNext[run - 1] = keys.data() + run;
+    }
     (rows == Rows::InTiles ? k.attendTiles : k.attend)[size_t(type)](call);
     return r;
 }
@@ -915,40 +940,23 @@ TEST(KernelTable, ASinkCoarsensNothing) {
         keys[i] = q[i];
         values[i] *= 1e-3f;
     }
-    constexpr int kOfRun = kTokens / kAttendRuns;
     const auto expectFine = [&](Type type, auto attendOf, const CpuKernels& kernels, std::string_view name) {
-        std::vector<Cached> runs; // keys, then values: their order makes no difference
-        for (const auto* numbers : {&keys, &values})
-            for (int run = 0; run < kAttendRuns; ++run) {
-                const auto first = numbers->begin() + run * kOfRun * kDim;
-                runs.push_back(stored(referenceKernels(), type, kOfRun, kDim, {first, first + kOfRun * kDim}));
-            }
+        Runs runs(referenceKernels(), type, kDim, kDim, keys, values);
         const auto attend = [&](void (*of)(const Attend&)) {
             alignas(64) static std::byte scratch[kAttendScratchBytes];
             std::vector<float> o(kDim), scores(kAttendHeads * kTokens);
             SoftmaxState state{-INFINITY, 0.0f};
             Attend call{.q = q.data(),
-                        .k = runs[0].data(),
-                        .v = runs[kAttendRuns].data(),
-                        .kScales = runs[0].scalesAt(),
-                        .vScales = runs[0].scalesAt(),
-                        .scaleStride = runs[0].row(0).scales.stride,
                         .heads = 1,
                         .kDim = kDim,
                         .vDim = kDim,
-                        .kStride = runs[0].area.rowBytes,
-                        .vStride = runs[0].area.rowBytes,
-                        .tokens = kTokens,
                         .scale = 1.0f,
                         .softCap = 0,
                         .state = &state,
                         .o = o.data(),
                         .scores = scores.data(),
                         .scratch = scratch};
-            for (size_t run = 1; run < kAttendRuns; ++run) {
-                call.moreKeys[run - 1] = runs[run].data();
-                call.moreValues[run - 1] = runs[kAttendRuns + run].data();
-            }
+            runs.show(call);
             of(call);
             EXPECT_LT(state.sum, 1.02f) << "the first has nearly all";
             return o;
@@ -1078,7 +1086,7 @@ TEST(KernelTable, CachesOfBlocksHideNothing) {
 
 /// In tiles, too: of a head whose query is no number all, of a block whose values are none every head's, and no other.
 TEST(KernelTable, TilesHideNothing) {
-    constexpr int kDim = 96, kHeads = 3, kOfRun = kAttendTokens / kAttendRuns, kHardHead = 1;
+    constexpr int kDim = 96, kHeads = 3, kHardHead = 1;
     const std::vector<Isa> isas = tiledIsas();
     if (isas.empty())
         GTEST_SKIP() << "neither this processor nor an emulation has tiles";
@@ -1094,37 +1102,21 @@ TEST(KernelTable, TilesHideNothing) {
                             q[kHardHead * kDim + 50] = hard;
                         else
                             numbers[where > 1][size_t(token * kDim + (where < 2 ? 3 : (where - 2) * 32 + 5))] = hard;
-                        std::vector<Cached> runs;
-                        for (const auto& all : numbers)
-                            for (int run = 0; run < kAttendRuns; ++run) {
-                                const auto first = all.begin() + run * kOfRun * kDim;
-                                runs.push_back(stored(isa.kernels, type, kOfRun, kDim, {first, first + kOfRun * kDim}));
-                            }
+                        Runs runs(isa.kernels, type, kDim, kDim, numbers[0], numbers[1]);
                         alignas(64) static std::byte scratch[kAttendScratchBytes];
                         std::vector<float> o(kHeads * kDim), scores(kAttendHeads * kAttendTokens);
                         std::vector<SoftmaxState> states(kHeads, {0.0f, 0.0f});
                         Attend call{.q = q.data(),
-                                    .k = runs[0].data(),
-                                    .v = runs[kAttendRuns].data(),
-                                    .kScales = runs[0].scalesAt(),
-                                    .vScales = runs[0].scalesAt(),
-                                    .scaleStride = runs[0].row(0).scales.stride,
                                     .heads = kHeads,
                                     .kDim = kDim,
                                     .vDim = kDim,
-                                    .kStride = runs[0].area.rowBytes,
-                                    .vStride = runs[0].area.rowBytes,
-                                    .tokens = kAttendTokens,
                                     .scale = 0.1f,
                                     .softCap = 0,
                                     .state = states.data(),
                                     .o = o.data(),
                                     .scores = scores.data(),
                                     .scratch = scratch};
-                        for (size_t run = 1; run < kAttendRuns; ++run) {
-                            call.moreKeys[run - 1] = runs[run].data();
-                            call.moreValues[run - 1] = runs[kAttendRuns + run].data();
-                        }
+                        runs.show(call);
                         isa.kernels.attendTiles[size_t(type)](call);
                         for (int h = 0; h < kHeads; ++h)
                             for (int i = 0; i < kDim; ++i) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <random>
 #include <string>
 #include <vector>
@@ -22,14 +23,20 @@ namespace hearth::tests {
 
 using namespace kernels;
 
-/// Every instruction set that this machine has or emulates, best first; the reference is the last.
-inline std::vector<cpu::Isa> availableIsas() {
+/// Those of some instruction sets that this machine has or emulates.
+inline std::vector<cpu::Isa> isasOf(std::initializer_list<const char*> names) {
     std::vector<cpu::Isa> found;
-    for (const char* name : {"avx512", "avx512-emulated", "avxvnni", "avx2", "reference"})
+    for (const char* name : names)
         try {
             found.push_back(cpu::chooseIsa(name));
         } catch (const BackendError&) {
         }
+    return found;
+}
+
+/// Every instruction set that this machine has or emulates, best first; the reference is the last.
+inline std::vector<cpu::Isa> availableIsas() {
+    std::vector<cpu::Isa> found = isasOf({"avx512", "avx512-emulated", "avxvnni", "avx2", "reference"});
 #if defined(HEARTH_TEST_EVEX_VNNI)
     if (found.front().name.starts_with("avx512"))
         found.push_back({"avxvnni as AVX-512", cpu::avxVnniKernelsForTests()});

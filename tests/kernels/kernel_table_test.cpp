@@ -1,4 +1,4 @@
-#include "tests/kernels/kernel_data.h"
+#include "tests/kernels/machine.h"
 
 #include "kernels/kinds.h"
 
@@ -17,6 +17,7 @@ using tests::filledWeights;
 using tests::randomFloats;
 using tests::randomWeights;
 using tests::testScales;
+using tests::TileTest;
 
 struct Matrix {
     int64_t rows, cols;
@@ -252,14 +253,14 @@ std::vector<float> panelProduct(const Isa& isa, Type type, bool int8, const std:
     return acc;
 }
 
+/// The instruction sets that have tiles here: the processor's and the emulated ones.
+std::vector<Isa> tiledIsas() {
+    return tests::isasOf({"amx", "amx-emulated"});
+}
+
 /// AVX-512's rows with gathers: those of tiles, and its own where it is there without tiles.
 std::vector<Isa> gatheringIsas() {
-    std::vector<Isa> found;
-    for (const char* name : {"amx", "amx-emulated"})
-        try {
-            found.push_back(chooseIsa(name));
-        } catch (const BackendError&) {
-        }
+    std::vector<Isa> found = tiledIsas();
 #if defined(__x86_64__)
     if (availableIsas().front().name == "avx512") {
         found.push_back(chooseIsa("avx512"));
@@ -274,7 +275,7 @@ TEST(KernelTable, GathersGiveTheSameBits) {
     constexpr int kRows = 3, kOutputs = 9;
     const std::vector<Isa> gathering = gatheringIsas();
     if (gathering.empty())
-        GTEST_SKIP() << "neither this processor nor an emulation has such rows";
+        GTEST_SKIP() << "this processor has no AVX-512 and none is emulated, so it never runs what is tested here";
     const Isa without = availableIsas().front();
     for (const QuantType& type : quantTypes()) {
         if (!without.kernels.matvecInt8[size_t(type.type)])
@@ -862,24 +863,10 @@ TEST(KernelTable, AttendOverRuns) {
                     }
 }
 
-/// The instruction sets that have tiles here: the processor's and the emulated ones.
-std::vector<Isa> tiledIsas() {
-    std::vector<Isa> found;
-    for (const char* name : {"amx", "amx-emulated"})
-        try {
-            found.push_back(chooseIsa(name));
-        } catch (const BackendError&) {
-        }
-    return found;
-}
-
 /// Whole numbers of 16 bits meet the codes in tiles as they do elsewhere, and each four heads have the bits that they
 /// have alone.
-TEST(KernelTable, AttendInTiles) {
-    const std::vector<Isa> isas = tiledIsas();
-    if (isas.empty())
-        GTEST_SKIP() << "neither this processor nor an emulation has tiles";
-    for (const Isa& isa : isas)
+TEST_F(TileTest, AttendToCodes) {
+    for (const Isa& isa : tiledIsas())
         for (const Type type : {Type::Q8_0, Type::Q4_0})
             for (const int dim : {20, 32, 64, 80, 96, 128, 200, kTiledCodeDims - 8})
                 for (const int heads : {1, 2, 3, 4, 5, 7, 8, 16}) {
@@ -1085,12 +1072,9 @@ TEST(KernelTable, CachesOfBlocksHideNothing) {
 }
 
 /// In tiles, too: of a head whose query is no number all, of a block whose values are none every head's, and no other.
-TEST(KernelTable, TilesHideNothing) {
+TEST_F(TileTest, HideNothing) {
     constexpr int kDim = 96, kHeads = 3, kHardHead = 1;
-    const std::vector<Isa> isas = tiledIsas();
-    if (isas.empty())
-        GTEST_SKIP() << "neither this processor nor an emulation has tiles";
-    for (const Isa& isa : isas)
+    for (const Isa& isa : tiledIsas())
         for (const Type type : {Type::Q8_0, Type::Q4_0})
             for (const float hard : {float(NAN), float(INFINITY), -float(INFINITY)})
                 for (const int token : {0, 70, kAttendTokens - 1})

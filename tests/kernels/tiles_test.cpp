@@ -51,6 +51,16 @@ uint16_t bitsOf(float f) {
     return uint16_t(std::bit_cast<uint32_t>(f) >> 16);
 }
 
+/// Tile 0, `c`, after a product of tiles 1 and 2, `a` and `b`.
+template <typename C, typename A, typename B, typename Product>
+void addTo(C& c, const A& a, const B& b, const Product& product) {
+    Tiles::load<0>(c, sizeof c[0]);
+    Tiles::load<1>(a, sizeof a[0]);
+    Tiles::load<2>(b, sizeof b[0]);
+    product();
+    Tiles::store<0>(c, sizeof c[0]);
+}
+
 TEST(Emulation, MultipliesPairsAndKeepsToItsShape) {
     constexpr int kM = 3, kN = 5, kPairs = 4;
     uint16_t a[kM][2 * kPairs], b[kPairs][2 * kN];
@@ -68,11 +78,7 @@ TEST(Emulation, MultipliesPairsAndKeepsToItsShape) {
                 want[m][n] += float(m - k) * float(3 * (k / 2) + 2 * n + k % 2);
         }
     Tiles::configure(shapesOf(kM, kN, kPairs));
-    Tiles::load<0>(c, sizeof c[0]);
-    Tiles::load<1>(a, sizeof a[0]);
-    Tiles::load<2>(b, sizeof b[0]);
-    Tiles::addProduct<0, 1, 2>();
-    Tiles::store<0>(c, sizeof c[0]);
+    addTo(c, a, b, [] { Tiles::addProduct<0, 1, 2>(); });
     EXPECT_EQ(0, std::memcmp(c, want, sizeof c));
     Tiles::clear<0>();
     Tiles::store<0>(c, sizeof c[0]);
@@ -98,11 +104,7 @@ TEST(Emulation, MultipliesFoursOfSignedBytes) {
                 want[m][n] += int(a[m][k]) * int(b[k / 4][4 * n + k % 4]);
         }
     Tiles::configure(shapesOf(kM, kN, kFours));
-    Tiles::load<0>(c, sizeof c[0]);
-    Tiles::load<1>(a, sizeof a[0]);
-    Tiles::load<2>(b, sizeof b[0]);
-    Tiles::addInts<0, 1, 2>();
-    Tiles::store<0>(c, sizeof c[0]);
+    addTo(c, a, b, [] { Tiles::addInts<0, 1, 2>(); });
     EXPECT_EQ(0, std::memcmp(c, want, sizeof c));
     Tiles::release();
 }

@@ -147,7 +147,33 @@ int runTokensOf(const CpuKernels& k, const AttentionSpec& a) {
     return whole ? a.kv.pageTokens : kRunStep;
 }
 
-/// Tiles are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
+/// Neighbouring parts of a stage as tiles: as many as they may have at first, for a claim and what a tile begins with
+/// cost something, then fewer and fewer, so that all workers end together (see MatVecStage).
+class GuidedTiles {
+public:
+    /// Tiles of at most so many parts.
+    GuidedTiles(int64_t most, int threads) : most_(most), share_(2 * threads - 1) {
+        set(most_ * share_); // no number of parts has more tiles behind the whole ones: set() will not allocate
+    }
+
+    void set(int64_t parts) {
+        whole_ = parts > most_ * share_ ? (parts - most_ * share_ + most_ - 1) / most_ : 0;
+        ends_.clear();
+        for (int64_t begin = whole_ * most_; begin < parts; begin = ends_.back())
+            ends_.push_back(begin + std::max<int64_t>(1, (parts - begin) / share_));
+    }
+
+    int64_t count() const { return whole_ + int64_t(ends_.size()); }
+
+    int64_t begin(int64_t tile) const { return tile <= whole_ ? tile * most_ : ends_[size_t(tile - whole_ - 1)]; }
+
+private:
+    int64_t most_, share_;
+    int64_t whole_ = 0;         // tiles of `most` parts, the first ones
+    std::vector<int64_t> ends_; // of the others
+};
+
+/// Parts are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
 class AttendSplitsStage : public PlanStage {
 public:
     AttendSplitsStage(const StepView& step, const AttentionSpec& a, std::byte* partials, int64_t capacity, int threads)
@@ -155,7 +181,8 @@ public:
           capacity_(capacity), threads_(threads), group_(a.heads / a.kv.heads), runTokens_(runTokensOf(kernels(), a)),
           tiled_(inTiles(kernels(), a)),
           attend_((tiled_ ? kernels().attendRounded : kernels().attend)[size_t(a.kv.type)]),
-          attendRuns_(runsInTiles(kernels(), a) ? kernels().attendTiles[size_t(a.kv.type)] : attend_) {}
+          attendRuns_(runsInTiles(kernels(), a) ? kernels().attendTiles[size_t(a.kv.type)] : attend_),
+          tiles_(mostParts(a, splits_), threads) {}
 
     int64_t tiles() const override {
         int64_t most = 0;
@@ -173,15 +200,26 @@ public:
         const int64_t fewest = tiled_ ? threads_ : 2 * threads_;
         if (threads_ > 1 && rows * a_.kv.heads * slices_ * most < fewest && group_ == slices_ * kMostHeads)
             slices_ *= kMostHeads / kFewLatentHeads;
-        headsPerTile_ = (group_ + slices_ - 1) / slices_;
-        tiles_ = rows * a_.kv.heads * slices_ * most;
-        return tiles_;
+        headsPerPart_ = (group_ + slices_ - 1) / slices_;
+        tiles_.set(rows * a_.kv.heads * slices_ * most);
+        return tiles_.count();
     }
 
     void run(int64_t tile, std::byte* scratch) const override {
-        const Part part = partOf(tile);
-        if (part.range.begin < part.range.end)
-            runSplit(part, firstKeys(tile + threads_), scratch);
+        Queries queries;
+        const int64_t end = tiles_.begin(tile + 1);
+        for (int64_t i = tiles_.begin(tile); i < end; ++i) {
+            const Part part = partOf(i);
+            if (part.range.begin >= part.range.end)
+                continue;
+            // The next tile that a worker takes, if all workers are equally fast.
+            const int64_t next = tile + threads_;
+            runSplit(part,
+                     i + 1 < end             ? firstKeys(i + 1)
+                     : next < tiles_.count() ? firstKeys(tiles_.begin(next))
+                                             : Keys{},
+                     queries, scratch);
+        }
     }
 
 private:
@@ -194,6 +232,13 @@ private:
     static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
     static_assert(kMostHeads % kFewLatentHeads == 0 && kFewLatentHeads % kAttendHeads == 0);
 
+    /// About 50 us.
+    static int64_t mostParts(const AttentionSpec& a, const Splits& splits) {
+        constexpr int64_t kTileProducts = int64_t(1) << 20;
+        const int64_t heads = std::min<int64_t>(a.heads / a.kv.heads, kMostHeads);
+        return std::clamp<int64_t>(kTileProducts / (splits.tokens * heads * (a.kv.kDim + a.kv.vDim)), 1, 64);
+    }
+
     struct Part {
         int64_t row;
         int kvHead, slice;
@@ -201,14 +246,14 @@ private:
         Range range;
     };
 
-    Part partOf(int64_t tile) const {
-        const int64_t r = tile / (a_.kv.heads * slices_ * spread_);
+    Part partOf(int64_t part) const {
+        const int64_t r = part / (a_.kv.heads * slices_ * spread_);
         const Range all = visible(step_, a_, r);
-        const int64_t split = all.begin / splits_.tokens + tile % spread_;
+        const int64_t split = all.begin / splits_.tokens + part % spread_;
         return {
             .row = r,
-            .kvHead = int(tile / (slices_ * spread_) % a_.kv.heads),
-            .slice = int(tile / spread_ % slices_),
+            .kvHead = int(part / (slices_ * spread_) % a_.kv.heads),
+            .slice = int(part / spread_ % slices_),
             .split = split,
             .range = {std::max(all.begin, split * splits_.tokens), std::min(all.end, (split + 1) * splits_.tokens)}};
     }
@@ -245,26 +290,32 @@ private:
         return keys;
     }
 
-    /// What a worker begins its next tile with, if all workers are equally fast and that is `tile`.
-    Keys firstKeys(int64_t tile) const {
-        if (tile >= tiles_)
-            return {};
-        const Part p = partOf(tile);
+    Keys firstKeys(int64_t part) const {
+        const Part p = partOf(part);
         return keysFrom(p, p.range.begin);
     }
 
-    void runSplit(const Part& p, const Keys& nextSplit, std::byte* scratch) const {
+    /// Whose queries, for which kernel, the scratch holds.
+    struct Queries {
+        AttendFn kernel = nullptr;
+        int64_t row = 0;
+        int head = 0;
+
+        bool operator==(const Queries&) const = default;
+    };
+
+    void runSplit(const Part& p, const Keys& nextSplit, Queries& queries, std::byte* scratch) const {
         const KvPages& kv = a_.kv;
-        const int head = p.kvHead * group_ + p.slice * headsPerTile_;
-        const int heads = std::min(headsPerTile_, group_ - p.slice * headsPerTile_);
+        const int head = p.kvHead * group_ + p.slice * headsPerPart_;
+        const int heads = std::min(headsPerPart_, group_ - p.slice * headsPerPart_);
         SoftmaxState* state = partials_.state(p.row, p.split, head);
         float* sums = partials_.sums(p.row, p.split, head);
         std::fill_n(state, heads, SoftmaxState{kMinusInfinity, 0.0f});
         std::fill_n(sums, int64_t(heads) * kv.vDim, 0.0f);
-        AttendFn before = nullptr;
         for (int64_t at = p.range.begin; at < p.range.end;) {
             const Keys keys = keysFrom(p, at);
             const AttendFn attend = keys.runs > 1 ? attendRuns_ : attend_;
+            const Queries these{attend, p.row, head};
             Keys next = keysFrom(p, at + keys.all());
             if (!next)
                 next = nextSplit;
@@ -292,7 +343,7 @@ private:
                         .o = sums,
                         .scores = reinterpret_cast<float*>(scratch),
                         .scratch = scratch + kScoreBytes,
-                        .sameQueries = attend == before};
+                        .sameQueries = these == queries};
             for (int r = 1; r < keys.runs; ++r) {
                 call.moreKeys[r - 1] = kv.key(keys.pages[r], p.kvHead, keys.first).row;
                 call.moreValues[r - 1] = kv.value(keys.pages[r], p.kvHead, keys.first).row;
@@ -300,7 +351,7 @@ private:
             for (int r = 1; r < next.runs; ++r)
                 call.moreNext[r - 1] = kv.key(next.pages[r], next.kvHead, next.first).row;
             attend(call);
-            before = attend;
+            queries = these;
             at += keys.all();
         }
     }
@@ -313,9 +364,9 @@ private:
     bool tiled_;
     // Set before the run by worker 0.
     mutable int64_t spread_ = 1; // splits a row of this run has at most
-    mutable int64_t tiles_ = 0;
-    mutable int slices_ = 1, headsPerTile_ = 1;
+    mutable int slices_ = 1, headsPerPart_ = 1;
     AttendFn attend_, attendRuns_; // of one run of tokens; of kAttendRuns
+    mutable GuidedTiles tiles_;
 };
 
 /// Tiles are (row, some of its heads).

@@ -26,7 +26,8 @@ constexpr int kNicer = 2; // the window's thread goes before the pool's
 // ticks a second after 4, with 1,000 after 2 to 3. Shorter turns give away more of the core than they must.
 constexpr int64_t kTurnNanoseconds = 1'700'000;
 constexpr int64_t kAwayNanoseconds = 500'000; // between two tiles: then the thread slept or was stopped
-constexpr uint64_t kLow = 0xffffffffu;
+// Of Pool::tiles_.
+constexpr uint64_t kClaimed = uint64_t(1) << 32, kDone = 1;
 
 int64_t now() {
     timespec t;
@@ -42,6 +43,10 @@ void pause() {
 #endif
 }
 
+int64_t unclaimed(uint64_t tiles) {
+    return int32_t(tiles >> 32);
+}
+
 void becomeNicer() {
     const id_t self = id_t(syscall(SYS_gettid));
     errno = 0;
@@ -52,15 +57,16 @@ void becomeNicer() {
 
 } // namespace
 
-void Pool::Turn::betweenTiles() {
-    int64_t at = now();
-    if (at - last_ > kAwayNanoseconds) {
+bool Pool::Turn::isOver(int64_t at) {
+    if (at - last_ > kAwayNanoseconds)
         began_ = at;
-    } else if (at - began_ >= kTurnNanoseconds) {
-        sched_yield(); // where nobody waits for the core it returns at once
-        at = began_ = now();
-    }
     last_ = at;
+    return at - began_ >= kTurnNanoseconds;
+}
+
+void Pool::Turn::giveUp() {
+    sched_yield(); // where nobody waits for the core it returns at once
+    began_ = last_ = now();
 }
 
 void Pool::ScratchDeleter::operator()(std::byte* p) const {
@@ -157,27 +163,28 @@ void Pool::publish(Worker& worker) {
         const int64_t count = part ? place_.tiles : next.tiles;
         if (count > 1) {
             const uint64_t tiles = uint64_t(std::min<int64_t>(count, std::numeric_limits<int32_t>::max()));
-            remaining_.store(uint32_t(tiles), std::memory_order_relaxed);
-            const uint64_t counter = (claim_.load(std::memory_order_relaxed) >> 32) + 1;
-            claim_.store(counter << 32 | tiles, std::memory_order_release);
+            tiles_.store(tiles * (kClaimed + kDone), std::memory_order_release);
             wake();
             return;
         }
         if (count == 1)
             next.stage->run(next.tiles - 1, worker.scratch.get());
     }
+    endRun();
+}
+
+void Pool::endRun() {
+    tiles_.store(0, std::memory_order_release); // claims that came to nothing are forgotten
     done_.store(true, std::memory_order_release);
     wake();
 }
 
-void Pool::finishTile(Worker& worker) {
-    if (remaining_.fetch_sub(1, std::memory_order_acq_rel) != 1)
-        return;
+/// Called by the worker that did the last tile.
+void Pool::endStage(Worker& worker) {
     if (left_ > 0) {
         paused_ = true;
         place_ = {stage_, left_};
-        done_.store(true, std::memory_order_release);
-        wake();
+        endRun();
         return;
     }
     ++stage_;
@@ -187,32 +194,47 @@ void Pool::finishTile(Worker& worker) {
 /// Takes the tiles that nobody has claimed out of the stage. The caller still holds a tile, so the stage cannot end
 /// before; where two workers come at once, one of them finds none.
 void Pool::pauseHere() {
-    uint64_t claim = claim_.load(std::memory_order_relaxed);
+    uint64_t tiles = tiles_.load(std::memory_order_relaxed);
+    int64_t left = 0;
     do {
-        if ((claim & kLow) == 0)
+        left = unclaimed(tiles);
+        if (left <= 0)
             return;
-    } while (!claim_.compare_exchange_weak(claim, claim & ~kLow, std::memory_order_relaxed));
-    left_ = int64_t(claim & kLow);
-    remaining_.fetch_sub(uint32_t(claim & kLow), std::memory_order_acq_rel);
+    } while (
+        !tiles_.compare_exchange_weak(tiles, tiles - uint64_t(left) * (kClaimed + kDone), std::memory_order_relaxed));
+    left_ = left;
 }
 
-/// Does one tile if there is one.
-bool Pool::help(Worker& worker) {
-    uint64_t claim = claim_.load(std::memory_order_acquire);
-    do {
-        if ((claim & kLow) == 0)
-            return false;
-    } while (!claim_.compare_exchange_weak(claim, claim - 1, std::memory_order_acq_rel, std::memory_order_acquire));
-    // From here to finishTile() the stage cannot end, so work_ and stage_ stand still.
+/// The tile that a claim took; `tiles`: tiles_ before. Until it is done the stage cannot end, so work_ and stage_ stand
+/// still.
+void Pool::runTile(uint64_t tiles, Worker& worker) const {
     const Work& current = work_[stage_];
     if (cancel_ && cancel_->load(std::memory_order_relaxed))
-        skipped_.store(true, std::memory_order_relaxed); // ordered by finishTile()
+        skipped_.store(true, std::memory_order_relaxed); // ordered by `tiles_`
     else
-        current.stage->run(current.tiles - int64_t(claim & kLow), worker.scratch.get());
-    if (deadline_ != 0 && now() >= deadline_)
-        pauseHere();
-    finishTile(worker);
-    worker.turn.betweenTiles();
+        current.stage->run(current.tiles - unclaimed(tiles), worker.scratch.get());
+}
+
+/// Does tiles until nobody has to claim any, or until others may have the core. False where there was none.
+bool Pool::help(Worker& worker) {
+    if (unclaimed(tiles_.load(std::memory_order_acquire)) <= 0)
+        return false;
+    uint64_t tiles = tiles_.fetch_sub(kClaimed, std::memory_order_acq_rel);
+    if (unclaimed(tiles) <= 0)
+        return false;
+    bool over = false;
+    do {
+        runTile(tiles, worker);
+        const int64_t at = now();
+        if (deadline_ != 0 && at >= deadline_)
+            pauseHere();
+        over = worker.turn.isOver(at); // then it holds no tile while it waits for the core
+        tiles = tiles_.fetch_sub(over ? kDone : kClaimed + kDone, std::memory_order_acq_rel);
+        if (uint32_t(tiles) == 1)
+            endStage(worker);
+    } while (!over && uint32_t(tiles) > 1 && unclaimed(tiles) > 0);
+    if (over)
+        worker.turn.giveUp();
     return true;
 }
 

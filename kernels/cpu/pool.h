@@ -76,10 +76,12 @@ private:
     /// it is its turn again. So it gives its turn up itself, between two tiles and before the system would take it.
     class Turn {
     public:
-        void betweenTiles();
+        /// Whether it is to be given up; said after every tile. `at`: of the clock, as all times here.
+        bool isOver(int64_t at);
+        void giveUp();
 
     private:
-        int64_t began_ = 0, last_ = 0; // when the turn began, and when the worker was last here; of the clock
+        int64_t began_ = 0, last_ = 0; // when the turn began, and when the last tile ended
     };
 
     struct alignas(64) Worker { // each writes its own after every tile
@@ -91,14 +93,16 @@ private:
     void workerMain(Worker& worker, uint32_t number);
     void sitOut(uint32_t workers);
     bool help(Worker& worker);
-    void finishTile(Worker& worker);
+    void runTile(uint64_t tiles, Worker& worker) const;
+    void endStage(Worker& worker);
     void publish(Worker& worker);
+    void endRun();
     void pauseHere();
     RunEnd runFrom(std::span<const Work> work, const std::atomic<bool>* cancel, int64_t deadline, Place place);
     void wait(uint32_t seen);
     void wake();
 
-    // Written by the worker that finishes a stage, read by those who claimed a tile of the next: ordered by `claim_`.
+    // Written by the worker that finishes a stage, read by those who claimed a tile of the next: ordered by `tiles_`.
     std::span<const Work> work_;
     size_t stage_ = 0;
     const std::atomic<bool>* cancel_ = nullptr;
@@ -106,11 +110,13 @@ private:
     int64_t deadline_ = 0; // of the clock, in nanoseconds; 0: none
     Place place_;          // where the run began, then where it paused
     bool paused_ = false;
-    int64_t left_ = 0;                 // tiles that a pause took out of the stage; ordered by `remaining_`
-    std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
+    int64_t left_ = 0;                         // tiles that a pause took out of the stage; ordered by `tiles_`
+    mutable std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
 
-    alignas(64) std::atomic<uint64_t> claim_{0};      // (stage counter << 32) | tiles not yet claimed
-    alignas(64) std::atomic<uint32_t> remaining_{0};  // tiles of the stage not yet done
+    // Tiles of the stage that nobody has claimed yet << 32 | those not yet done. To claim is to take one of the upper
+    // ones away; who finds that there was none has claimed nothing, and the number, less than 0 now, means none. One
+    // word, so that a worker goes from a tile to the next by one step that other cores wait for.
+    alignas(64) std::atomic<uint64_t> tiles_{0};
     alignas(64) std::atomic<uint32_t> generation_{0}; // the futex word: changes with every stage and at the end
     std::atomic<uint32_t> sleepers_{0};
     std::atomic<uint32_t> workers_{0}; // that take part; the futex word of those that do not

@@ -229,7 +229,7 @@ inline void addCodes(const Attend& a, int head, int column, CodeScratch& s, Ahea
         for (; t + 4 <= a.tokens; t += 4) {
             const std::byte* four = rows.four(t) + block;
             for (int i = 0; i < 4; i += 2) {
-                ahead.linesOfAll(2 / kParts, (t + i) / 2);
+                ahead.linesOfAll(2 / kParts);
                 addPair(t + i, four + uint64_t(i) * a.vStride, four + uint64_t(i + 1) * a.vStride);
             }
         }

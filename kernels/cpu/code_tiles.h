@@ -216,7 +216,7 @@ inline void weighCodes(const CodeHeads& c, Ahead& ahead) {
         sum[h] = zero();
     }
     for (int t = 0; t < kAttendTokens; t += kLanes) {
-        ahead.linesOfAll(2, t / kLanes);
+        ahead.linesOfAll(2);
         for (int h = 0; h < kH; ++h) {
             const Vec s = capScores(mul(load(scores[h] + t), scale[h]), c.a.softCap);
             store(scores[h] + t, s);
@@ -228,7 +228,7 @@ inline void weighCodes(const CodeHeads& c, Ahead& ahead) {
         for (int h = 0; h < kH; ++h)
             tops[h] = splatLane(max, h);
         for (int t = 0; t < kAttendTokens; t += kLanes) {
-            ahead.linesOfAll(2, t / kLanes);
+            ahead.linesOfAll(2);
             for (int h = 0; h < kH; ++h) {
                 const Vec w = weightOf(sub(load(scores[h] + t), tops[h]));
                 store(scores[h] + t, w);
@@ -308,7 +308,7 @@ inline void sumValues(const CodeHeads& c, int pair, Ahead& ahead, int lines) {
         for (int quad = 0; quad < kQuads; ++quad) {
             constexpr int kOfRun = kQuads / kAttendRuns;
             const int first = part * kRunRows + quad % kOfRun * kRunTurn;
-            ahead.linesOfAll(lines, part * kQuads + quad);
+            ahead.linesOfAll(lines);
             turnValues<Format, kOdd>(c.s.values[part % 2], quad,
                                      rows.runs[quad / kOfRun] + uint64_t(first) * rows.stride + at, rows.stride);
         }

@@ -42,7 +42,7 @@ inline void prefetch(const std::byte* p, uint64_t bytes) {
 /// idle.
 struct Ahead {
     const std::byte* runs[kAttendRuns];
-    int count = 1;
+    int count = 1, owed = 0;
     uint64_t at = 0, end; // of each run
 
     inline Ahead(const std::byte* from, uint64_t bytes) : runs{from}, end(from ? bytes : 0) {}
@@ -69,12 +69,10 @@ struct Ahead {
             line();
     }
 
-    /// As many lines as lines(n) of a single run, on average; `call`: how often before.
-    inline void linesOfAll(int n, int call) {
-        if (count == 1)
-            lines(n);
-        else if (call * n % count < n)
-            lines(1);
+    /// n lines of all runs together, on average.
+    inline void linesOfAll(int n) {
+        for (owed += n; owed >= count; owed -= count)
+            line();
     }
 
     inline void rest() {

@@ -15,7 +15,7 @@ namespace hearth::engine {
 namespace {
 
 // Raised when the same file and settings begin to give other numbers: stored states then no longer fit.
-constexpr uint64_t kNumericsVersion = 15;
+constexpr uint64_t kNumericsVersion = 16;
 
 /// The sampling that the file recommends (general.sampling.*), over the program's defaults.
 SamplerSettings recommendedSampling(const Metadata& metadata) {

@@ -1,4 +1,5 @@
 #include "kernels/cpu/coded_block.h"
+#include "kernels/cpu/guided_tiles.h"
 #include "kernels/cpu/stages.h"
 #include "kernels/quant_types.h"
 
@@ -146,32 +147,6 @@ int runTokensOf(const CpuKernels& k, const AttentionSpec& a) {
                        kAttendRuns * a.kv.pageTokens <= kAttendTokens;
     return whole ? a.kv.pageTokens : kRunStep;
 }
-
-/// Neighbouring parts of a stage as tiles: as many as they may have at first, for a claim and what a tile begins with
-/// cost something, then fewer and fewer, so that all workers end together (see MatVecStage).
-class GuidedTiles {
-public:
-    /// Tiles of at most so many parts.
-    GuidedTiles(int64_t most, int threads) : most_(most), share_(2 * threads - 1) {
-        set(most_ * share_); // no number of parts has more tiles behind the whole ones: set() will not allocate
-    }
-
-    void set(int64_t parts) {
-        whole_ = parts > most_ * share_ ? (parts - most_ * share_ + most_ - 1) / most_ : 0;
-        ends_.clear();
-        for (int64_t begin = whole_ * most_; begin < parts; begin = ends_.back())
-            ends_.push_back(begin + std::max<int64_t>(1, (parts - begin) / share_));
-    }
-
-    int64_t count() const { return whole_ + int64_t(ends_.size()); }
-
-    int64_t begin(int64_t tile) const { return tile <= whole_ ? tile * most_ : ends_[size_t(tile - whole_ - 1)]; }
-
-private:
-    int64_t most_, share_;
-    int64_t whole_ = 0;         // tiles of `most` parts, the first ones
-    std::vector<int64_t> ends_; // of the others
-};
 
 /// Parts are (row, KV head, slice of its heads, split). Splits without a visible key are left out.
 class AttendSplitsStage : public PlanStage {

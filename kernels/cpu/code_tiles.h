@@ -17,7 +17,21 @@ constexpr int kCodeGroups = kLatentHeads / kAttendHeads; // of heads, of a call
 constexpr int kCodePairs = kTiledCodeDims / kTiledCodes; // of blocks
 constexpr int kRunRows = kTileRows;                      // tokens of a run that a tile of keys has
 constexpr int kQuads = kTileRows;                        // fours of tokens in a tile of values
-static_assert(kCodeTokens == kTileBytes / kTileRows && 2 * 2 * kAttendHeads == kTileRows && kRunTurn == 4);
+static_assert(kCodeTokens == kTileBytes / kTileRows && 2 * 2 * kAttendHeads == kTileRows);
+
+/// Scores and weights lie in an order of their own, so that 16 of them are neighbours in their run, whose scales are
+/// one load: the first kRunRows tokens of every run, one run's after the other's, then the next ones.
+struct Sixteen {
+    int run, first;
+
+    inline explicit Sixteen(int t) : run(t / kRunRows % kAttendRuns), first(t / (kRunRows * kAttendRuns) * kRunRows) {}
+};
+
+/// The scales of 16 tokens, from number t of that order on, in a block.
+inline Vec scalesAt(const CodeRows& rows, int block, int t) {
+    const Sixteen tokens(t);
+    return loadAs<Type::F16>(rows.scalesOf(tokens.run, block, tokens.first));
+}
 
 /// Where a call keeps its numbers.
 struct alignas(64) CodeTiles {
@@ -25,7 +39,6 @@ struct alignas(64) CodeTiles {
     // one's, then the low ones; each is zero where the other block's codes are.
     int8_t queries[kCodeGroups][kCodePairs][kTileBytes];
     float queryScale[kLatentHeads];
-    uint16_t scales[kCodePairs * 2][kAttendTokens];
 
     // Two of each: tiles wait for what was just stored, so values are multiplied, and scores read, a step later.
     union {
@@ -134,12 +147,13 @@ inline __m512i wholeSums(const int32_t* first, const int32_t* second) {
     return _mm512_add_epi32(_mm512_slli_epi32(both(0), 8), both(8));
 }
 
-/// columns[block][head]: those of the 16 tokens whose sums are rows [row, row + 4) of each run.
-inline void turnSums(const int32_t (&sums)[4][kTileRows][kTileRows], int row, __m512i (&columns)[2][kAttendHeads]) {
-    __m512i tokens[2][kRunTurn]; // number i of each run, a run in each 128-bit part: an even and an odd block's heads
-    for (int i = 0; i < kRunTurn; ++i) {
-        const __m512i first = wholeSums(sums[0][row + i], sums[1][row + i]),
-                      second = wholeSums(sums[2][row + i], sums[3][row + i]);
+/// columns[block][head]: those of a tile's 16 tokens.
+inline void turnSums(const int32_t (&sums)[kTileRows][kTileRows], __m512i (&columns)[2][kAttendHeads]) {
+    constexpr int kPart = kTileRows / 4;
+    __m512i tokens[2][kPart]; // numbers i of each four, a four in each 128-bit part: an even and an odd block's heads
+    for (int i = 0; i < kPart; ++i) {
+        const __m512i first = wholeSums(sums[i], sums[kPart + i]),
+                      second = wholeSums(sums[2 * kPart + i], sums[3 * kPart + i]);
         tokens[0][i] = _mm512_shuffle_i32x4(first, second, 0x88);
         tokens[1][i] = _mm512_shuffle_i32x4(first, second, 0xdd);
     }
@@ -153,12 +167,14 @@ inline void turnSums(const int32_t (&sums)[4][kTileRows][kTileRows], int row, __
     }
 }
 
-/// What a pair of blocks adds to the scores of 16 tokens from t on, `row` of the sums; kFirst: it begins them.
+/// What a pair of blocks adds to the scores of 16 tokens from t on, of which these are the sums; kFirst: it begins
+/// them.
 template <int kH, bool kFirst, bool kOdd>
-inline void addScores(const CodeHeads& c, int pair, const int32_t (&sums)[4][kTileRows][kTileRows], int row, int t) {
+inline void addScores(const CodeHeads& c, int pair, const int32_t (&sums)[kTileRows][kTileRows], int t) {
     __m512i columns[2][kAttendHeads];
-    turnSums(sums, row, columns);
-    const Vec even = scalesAt(c.s.scales, 2 * pair, t), odd = kOdd ? scalesAt(c.s.scales, 2 * pair + 1, t) : zero();
+    turnSums(sums, columns);
+    const CodeRows keys = codedKeysOf(c.a);
+    const Vec even = scalesAt(keys, 2 * pair, t), odd = kOdd ? scalesAt(keys, 2 * pair + 1, t) : zero();
     for (int h = 0; h < kH; ++h) {
         float* scores = c.a.scores + h * kAttendTokens + t;
         Vec sum = mul(_mm512_cvtepi32_ps(columns[0][h]), even);
@@ -178,9 +194,9 @@ inline void scorePair(const CodeHeads& c, int pair, Ahead& ahead, int lines) {
     for (int first = 0; first < kCodeTokens; first += kRunRows) {
         if (const int next = first + kRunRows; next < kCodeTokens)
             meetKeys<Format, kOdd>(c, pair, next, sumsOf(next));
-        for (int row = 0; row < kRunRows; row += kRunTurn) {
+        for (int run = 0; run < kAttendRuns; ++run) {
             ahead.lines(lines);
-            addScores<kH, kFirst, kOdd>(c, pair, sumsOf(first), row, (first + row) * kAttendRuns);
+            addScores<kH, kFirst, kOdd>(c, pair, sumsOf(first)[run], first * kAttendRuns + run * kRunRows);
         }
     }
 }
@@ -256,7 +272,8 @@ inline void storeBytes(int8_t* high, int8_t* low, __m512i first, __m512i second)
 /// The weights of kH heads times the scales of a block of the values, as scale * two bytes each.
 template <int kH>
 inline void codeTiledWeights(const CodeHeads& c, int block) {
-    const auto scales = [&](int t) { return scalesAt(c.s.scales, block, t); };
+    const CodeRows values = codedValuesOf(c.a);
+    const auto scales = [&](int t) { return scalesAt(values, block, t); };
     __m512i top[4] = {};
     for (int t = 0; t < kAttendTokens; t += kLanes) {
         const Vec magnitudes = absolute(scales(t));
@@ -299,18 +316,17 @@ inline void turnValues(int8_t (&tiles)[4][kQuads][kTiledCodes], int quad, const 
 }
 
 /// Tiles 0 to 3: sums of a pair of blocks of all values. Weights and values of 64 tokens have their fours in the same
-/// order: one run's after the other's.
+/// order: four of each run in turn.
 template <typename Format, bool kOdd>
 inline void sumValues(const CodeHeads& c, int pair, Ahead& ahead, int lines) {
     const RowsOfRuns rows = valuesOf(c.a);
     const uint64_t at = uint64_t(pair) * 2 * kCodeBytes<Format>;
     const auto turn = [&](int part) {
         for (int quad = 0; quad < kQuads; ++quad) {
-            constexpr int kOfRun = kQuads / kAttendRuns;
-            const int first = part * kRunRows + quad % kOfRun * kRunTurn;
+            const int first = part * kRunRows + quad / kAttendRuns * 4;
             ahead.linesOfAll(lines);
             turnValues<Format, kOdd>(c.s.values[part % 2], quad,
-                                     rows.runs[quad / kOfRun] + uint64_t(first) * rows.stride + at, rows.stride);
+                                     rows.runs[quad % kAttendRuns] + uint64_t(first) * rows.stride + at, rows.stride);
         }
     };
     const auto add = [&](int part) {
@@ -388,11 +404,9 @@ void attendTiledHeads(const Attend& a, int head) {
         codeTiledQueries<kH>(c);
     if (head == 0)
         bringScales(a);
-    takeScales(codedKeysOf(a), a.tokens, a.kDim, c.s.scales);
     scoreCodes<Format, kH>(c);
     Ahead ahead = head == 0 ? nextKeys(a) : Ahead(nullptr, 0);
     weighCodes<kH>(c, ahead);
-    takeScales(codedValuesOf(a), a.tokens, a.vDim, c.s.scales);
     addCodePairs<Format, kH>(c, ahead);
 }
 

@@ -1,3 +1,4 @@
+#include "kernels/cpu/guided_tiles.h"
 #include "kernels/cpu/pool.h"
 
 #include <gtest/gtest.h>
@@ -121,6 +122,48 @@ TEST(Pool, APausedRunGoesOnAndEveryTileIsDoneOnce) {
             ASSERT_EQ(d, std::vector<int>(13, 6));
         }
     }
+}
+
+/// With more workers than tiles and stages that end as soon as they begin, claims that come too late meet the next
+/// stage.
+TEST(Pool, ShortStagesOfManyWorkers) {
+    Pool pool(8);
+    for (int round = 0; round < 200; ++round) {
+        std::vector<int> a(3, 0), b(3, -1);
+        const CountStage forth(a, b), back(b, a);
+        std::vector<Pool::Work> work;
+        for (int i = 0; i < 50; ++i) {
+            work.push_back({&forth, 3});
+            work.push_back({&back, 3});
+        }
+        ASSERT_TRUE(pool.run(work, nullptr));
+        ASSERT_EQ(a, std::vector<int>(3, 100));
+    }
+}
+
+/// Tiles have every part once, none has more than it may, none is shorter than a later one but those of one size at
+/// first, and the last are of one part.
+TEST(GuidedTiles, HaveEveryPartOnce) {
+    for (const int threads : {1, 2, 3, 64})
+        for (const int64_t most : {1, 4, 64}) {
+            GuidedTiles tiles(most, threads);
+            for (const int64_t parts : {0, 1, 2, 7, 24, 128, 129, 1000, 20000, 3}) {
+                tiles.set(parts);
+                ASSERT_EQ(tiles.begin(0), 0);
+                ASSERT_EQ(tiles.begin(tiles.count()), parts);
+                int64_t before = most;
+                for (int64_t t = 0; t < tiles.count(); ++t) {
+                    const int64_t size = tiles.begin(t + 1) - tiles.begin(t);
+                    ASSERT_GE(size, 1);
+                    ASSERT_LE(size, before) << threads << " threads, " << most << ", " << parts << ", tile " << t;
+                    before = size;
+                }
+                if (threads > 1 && parts > 0) {
+                    EXPECT_EQ(before, 1);
+                }
+                EXPECT_LE(tiles.count(), parts / most + 2 * threads * 8) << threads << " threads, " << most;
+            }
+        }
 }
 
 TEST(Pool, NothingToDo) {

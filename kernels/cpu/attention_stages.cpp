@@ -169,7 +169,7 @@ public:
         spread_ = most;
         slices_ = (group_ + kMostHeads - 1) / kMostHeads;
         // A short sequence is one split, or a few of unequal length: its heads are shared out, for other threads would
-        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a tile, which would have other bits, and in
+        // fall asleep meanwhile. Not to fewer than kFewLatentHeads a part, which would have other bits, and in
         // multiples of kAttendHeads, which are looked at together. In tiles eight heads take as long as sixteen: only
         // where there is nothing else for a thread.
         const int64_t fewest = tiled_ ? threads_ : 2 * threads_;
@@ -204,14 +204,17 @@ private:
 
     using AttendFn = void (*)(const Attend&);
 
-    static constexpr int kMostHeads = kLatentHeads; // of a tile; of a latent cache's one KV head there are 128
+    static constexpr int kMostHeads = kLatentHeads; // of a part; of a latent cache's one KV head there are 128
     static_assert(kMostHeads % kFewLatentHeads == 0 && kFewLatentHeads % kAttendHeads == 0);
 
-    /// About 50 us.
+    /// Parts of a tile at most: about 50 us of products, and of memory where few heads share what is read.
     static int64_t mostParts(const AttentionSpec& a, const Splits& splits) {
-        constexpr int64_t kTileProducts = int64_t(1) << 20;
+        constexpr int64_t kProducts = 1 << 20, kBytes = 1 << 19;
         const int64_t heads = std::min<int64_t>(a.heads / a.kv.heads, kMostHeads);
-        return std::clamp<int64_t>(kTileProducts / (splits.tokens * heads * (a.kv.kDim + a.kv.vDim)), 1, 64);
+        const auto tokens = uint64_t(splits.tokens);
+        const auto bytes = int64_t(a.kv.kArea.bytes(tokens) + (a.kv.latent ? 0 : a.kv.vArea.bytes(tokens)));
+        return std::max<int64_t>(
+            1, std::min(kProducts / (splits.tokens * heads * (a.kv.kDim + a.kv.vDim)), kBytes / bytes));
     }
 
     struct Part {
@@ -341,7 +344,7 @@ private:
     mutable int64_t spread_ = 1; // splits a row of this run has at most
     mutable int slices_ = 1, headsPerPart_ = 1;
     AttendFn attend_, attendRuns_; // of one run of tokens; of kAttendRuns
-    mutable GuidedTiles tiles_;
+    mutable GuidedTiles tiles_;    // set before the run by worker 0
 };
 
 /// Tiles are (row, some of its heads).

@@ -16,7 +16,7 @@ constexpr float kTop16 = 127 * 256; // whose high byte, rounded, still is a sign
 
 constexpr int kQueryBlocks = kAttendHeads * kAttendDims / kCodes;
 
-/// Where a call keeps its numbers. Those of queries serve all pages of a run: see Attend::sameQueries.
+/// Where a call keeps its numbers. Those of queries serve all calls for the same heads: see Attend::sameQueries.
 struct CodeScratch {
     uint16_t scales[kAttendDims / kCodes][kAttendTokens]; // of the keys, then of the values
     int16_t weights16[kAttendHeads][kAttendTokens + kCodes];

@@ -17,20 +17,15 @@ constexpr int kCodeGroups = kLatentHeads / kAttendHeads; // of heads, of a call
 constexpr int kCodePairs = kTiledCodeDims / kTiledCodes; // of blocks
 constexpr int kRunRows = kTileRows;                      // tokens of a run that a tile of keys has
 constexpr int kQuads = kTileRows;                        // fours of tokens in a tile of values
+constexpr int kQuadTokens = 4;
 static_assert(kCodeTokens == kTileBytes / kTileRows && 2 * 2 * kAttendHeads == kTileRows);
 
-/// Scores and weights lie in an order of their own, so that 16 of them are neighbours in their run, whose scales are
-/// one load: the first kRunRows tokens of every run, one run's after the other's, then the next ones.
-struct Sixteen {
-    int run, first;
-
-    inline explicit Sixteen(int t) : run(t / kRunRows % kAttendRuns), first(t / (kRunRows * kAttendRuns) * kRunRows) {}
-};
-
-/// The scales of 16 tokens, from number t of that order on, in a block.
+/// The scales of 16 tokens, from number t on, in a block. Scores and weights lie in an order of their own, so that
+/// these are neighbours in their run and their scales one load: the first kRunRows tokens of every run, one run's after
+/// the other's, then the next ones.
 inline Vec scalesAt(const CodeRows& rows, int block, int t) {
-    const Sixteen tokens(t);
-    return loadAs<Type::F16>(rows.scalesOf(tokens.run, block, tokens.first));
+    static_assert(kRunRows == kLanes && kCodeTokens == kRunRows * kAttendRuns);
+    return loadAs<Type::F16>(rows.scalesOf(t / kRunRows % kAttendRuns, block, t / kCodeTokens * kRunRows));
 }
 
 /// Where a call keeps its numbers.
@@ -206,7 +201,7 @@ template <typename Format, int kH>
 inline void scoreCodes(const CodeHeads& c) {
     const int blocks = (c.a.kDim + kCodes - 1) / kCodes, pairs = codePairs(c.a.kDim);
     Ahead values = c.head == 0 ? valuesAhead(c.a) : Ahead(nullptr, 0);
-    const int lines = values.share(pairs * kCodeTokens / kRunTurn);
+    const int lines = values.share(pairs * kAttendTokens / kRunRows);
     for (int pair = 0; pair < pairs; ++pair) {
         const bool first = pair == 0, odd = 2 * pair + 1 < blocks;
         (first ? odd ? scorePair<Format, kH, true, true> : scorePair<Format, kH, true, false>
@@ -323,7 +318,7 @@ inline void sumValues(const CodeHeads& c, int pair, Ahead& ahead, int lines) {
     const uint64_t at = uint64_t(pair) * 2 * kCodeBytes<Format>;
     const auto turn = [&](int part) {
         for (int quad = 0; quad < kQuads; ++quad) {
-            const int first = part * kRunRows + quad / kAttendRuns * 4;
+            const int first = part * kRunRows + quad / kAttendRuns * kQuadTokens;
             ahead.linesOfAll(lines);
             turnValues<Format, kOdd>(c.s.values[part % 2], quad,
                                      rows.runs[quad % kAttendRuns] + uint64_t(first) * rows.stride + at, rows.stride);
@@ -379,7 +374,7 @@ template <typename Format, int kH>
 inline void addCodePairs(const CodeHeads& c, Ahead& ahead) {
     constexpr int kPause = 4; // lines of each run while a block's weights become codes
     const int blocks = (c.a.vDim + kCodes - 1) / kCodes, pairs = codePairs(c.a.vDim);
-    const int steps = pairs * kAttendTokens / kRunTurn,
+    const int steps = pairs * kAttendTokens / kQuadTokens,
               lines = lesser(ahead.count, (ahead.left() * ahead.count + steps - 1) / steps);
     for (int pair = 0; pair < pairs; ++pair) {
         const bool odd = 2 * pair + 1 < blocks;

@@ -42,7 +42,8 @@ inline void prefetch(const std::byte* p, uint64_t bytes) {
 /// idle.
 struct Ahead {
     const std::byte* runs[kAttendRuns];
-    int count = 1, owed = 0;
+    int count = 1;
+    int owed = 0;         // what linesOfAll() has not brought yet, in lines of one run
     uint64_t at = 0, end; // of each run
 
     inline Ahead(const std::byte* from, uint64_t bytes) : runs{from}, end(from ? bytes : 0) {}

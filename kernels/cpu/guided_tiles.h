@@ -17,6 +17,9 @@ public:
 
     /// How many parts there are; by one thread, before the tiles are claimed.
     void set(int64_t parts) {
+        if (parts == parts_) // so it is for most tokens
+            return;
+        parts_ = parts;
         whole_ = parts > most_ * share_ ? (parts - most_ * share_ + most_ - 1) / most_ : 0;
         ends_.clear();
         for (int64_t begin = whole_ * most_; begin < parts; begin = ends_.back())
@@ -30,6 +33,7 @@ public:
 
 private:
     int64_t most_, share_;
+    int64_t parts_ = 0;
     int64_t whole_ = 0;         // tiles of `most` parts, the first ones
     std::vector<int64_t> ends_; // of the others
 };

@@ -319,7 +319,7 @@ template <Type kType>
 void attendTiledLatents(const Attend& a) {
     TiledLatents& s = *reinterpret_cast<TiledLatents*>(a.scratch);
     if (!a.sameQueries) {
-        // The tile before asked for some others, or there was none.
+        // The call before has mostly asked for some others, or there was none.
         Ahead(a.k, lesser(kTiledTokens, a.tokens) * a.kStride).rest();
         roundQueries<kType>(a, s);
     }

@@ -174,7 +174,6 @@ void Pool::publish(Worker& worker) {
 }
 
 void Pool::endRun() {
-    tiles_.store(0, std::memory_order_release); // claims that came to nothing are forgotten
     done_.store(true, std::memory_order_release);
     wake();
 }
@@ -207,7 +206,7 @@ void Pool::pauseHere() {
 
 /// The tile that a claim took; `tiles`: tiles_ before. Until it is done the stage cannot end, so work_ and stage_ stand
 /// still.
-void Pool::runTile(uint64_t tiles, Worker& worker) const {
+void Pool::runTile(uint64_t tiles, Worker& worker) {
     const Work& current = work_[stage_];
     if (cancel_ && cancel_->load(std::memory_order_relaxed))
         skipped_.store(true, std::memory_order_relaxed); // ordered by `tiles_`
@@ -215,8 +214,10 @@ void Pool::runTile(uint64_t tiles, Worker& worker) const {
         current.stage->run(current.tiles - unclaimed(tiles), worker.scratch.get());
 }
 
-/// Does tiles until nobody has to claim any, or until others may have the core. False where there was none.
+/// Does tiles until none is left to claim, or until others may have the core. False where there was none.
 bool Pool::help(Worker& worker) {
+    // Spares a step that others wait for, and keeps vain claims to one a worker and stage: the number of unclaimed
+    // tiles falls no further below 0.
     if (unclaimed(tiles_.load(std::memory_order_acquire)) <= 0)
         return false;
     uint64_t tiles = tiles_.fetch_sub(kClaimed, std::memory_order_acq_rel);
@@ -230,9 +231,9 @@ bool Pool::help(Worker& worker) {
             pauseHere();
         over = worker.turn.isOver(at); // then it holds no tile while it waits for the core
         tiles = tiles_.fetch_sub(over ? kDone : kClaimed + kDone, std::memory_order_acq_rel);
-        if (uint32_t(tiles) == 1)
+        if (uint32_t(tiles) == 1) // and so none was unclaimed
             endStage(worker);
-    } while (!over && uint32_t(tiles) > 1 && unclaimed(tiles) > 0);
+    } while (!over && unclaimed(tiles) > 0);
     if (over)
         worker.turn.giveUp();
     return true;

@@ -76,7 +76,7 @@ private:
     /// it is its turn again. So it gives its turn up itself, between two tiles and before the system would take it.
     class Turn {
     public:
-        /// Whether it is to be given up; said after every tile. `at`: of the clock, as all times here.
+        /// Whether it is to be given up; asked after every tile. `at`: of the clock, as all times here.
         bool isOver(int64_t at);
         void giveUp();
 
@@ -93,7 +93,7 @@ private:
     void workerMain(Worker& worker, uint32_t number);
     void sitOut(uint32_t workers);
     bool help(Worker& worker);
-    void runTile(uint64_t tiles, Worker& worker) const;
+    void runTile(uint64_t tiles, Worker& worker);
     void endStage(Worker& worker);
     void publish(Worker& worker);
     void endRun();
@@ -110,8 +110,8 @@ private:
     int64_t deadline_ = 0; // of the clock, in nanoseconds; 0: none
     Place place_;          // where the run began, then where it paused
     bool paused_ = false;
-    int64_t left_ = 0;                         // tiles that a pause took out of the stage; ordered by `tiles_`
-    mutable std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
+    int64_t left_ = 0;                 // tiles that a pause took out of the stage; ordered by `tiles_`
+    std::atomic<bool> skipped_{false}; // a tile was left out because of `cancel_`
 
     // Tiles of the stage that nobody has claimed yet << 32 | those not yet done. To claim is to take one of the upper
     // ones away; who finds that there was none has claimed nothing, and the number, less than 0 now, means none. One

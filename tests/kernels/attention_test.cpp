@@ -229,6 +229,9 @@ TEST(Attention, MergesOfManyHeads) {
         {.type = Type::F16, .heads = 100, .kvHeads = 1, .kDim = 80, .vDim = 64, .pageTokens = 64, .latent = true},
         {.type = Type::Q8_0, .heads = 30, .kvHeads = 10, .kDim = 64, .vDim = 72, .pageTokens = 64, .window = 1000},
         {.type = Type::Q4_0, .heads = 20, .kvHeads = 4, .kDim = 96, .vDim = 64, .pageTokens = 64},
+        // A tile has splits of two rows, of the same head, and of latents.
+        {.type = Type::Q8_0, .heads = 4, .kvHeads = 1, .kDim = 64, .vDim = 64, .pageTokens = 64},
+        {.type = Type::F16, .heads = 8, .kvHeads = 1, .kDim = 48, .vDim = 48, .pageTokens = 64, .latent = true},
     };
     for (const std::string& isa : isaNames())
         for (const AttentionCase& c : cases) {

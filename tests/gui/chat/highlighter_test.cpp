@@ -317,8 +317,13 @@ void HighlighterTest::linear() {
             continue;
         const QString line = unit.repeated(kPlainLine / int(unit.size()));
         const QString quarter = unit.repeated(kPlainLine / 4 / int(unit.size()));
-        const double a = seconds(language, quarter, total / 32 / int(quarter.size()));
-        const double b = seconds(language, line, total / 32 / int(line.size()));
+        double a = seconds(language, quarter, total / 32 / int(quarter.size()));
+        double b = seconds(language, line, total / 32 / int(line.size()));
+        // What another program takes of half a millisecond is not there every time.
+        for (int again = 0; again < 10 && b >= 2.5 * std::max(a, 0.0005); ++again) {
+            a = std::min(a, seconds(language, quarter, total / 32 / int(quarter.size())));
+            b = std::min(b, seconds(language, line, total / 32 / int(line.size())));
+        }
         QVERIFY2(b < 2.5 * std::max(a, 0.0005), qPrintable(QStringLiteral("%1: %2 s, %3 s").arg(unit).arg(a).arg(b)));
         if (32 * b > worst) {
             worst = 32 * b;
